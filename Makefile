@@ -1,0 +1,96 @@
+# Everything a maintainer runs. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo python3 || echo python3.11)
+WORKERS ?= 2
+PIP := -m pip --disable-pip-version-check --quiet
+export PIP_ROOT_USER_ACTION := ignore
+
+VENV := .venv
+READY := $(VENV)/.ready
+DEMO_VENV := .venv-demo
+DEMO_READY := $(DEMO_VENV)/.ready
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1	\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+# --- what the machine needs -------------------------------------------------------------------
+
+.PHONY: system
+system: ## Debian packages for the tests (root: installed; else: the line to run)
+	@tools/system_packages python postgresql mariadb
+
+.PHONY: system-python
+system-python:
+	@tools/system_packages python
+
+# --- environments -----------------------------------------------------------------------------
+# A stamp marks a finished environment. Without one the folder is what a broken run left behind.
+
+$(READY): requirements/dev.txt pyproject.toml
+	@test -e $@ || rm -rf $(VENV)
+	test -e $@ || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python $(PIP) install --require-hashes -r requirements/dev.txt
+	$(VENV)/bin/python $(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+$(DEMO_READY): requirements/base.txt requirements/build.txt pyproject.toml
+	@test -e $@ || rm -rf $(DEMO_VENV)
+	test -e $@ || $(PYTHON) -m venv $(DEMO_VENV)
+	$(DEMO_VENV)/bin/python $(PIP) install --require-hashes \
+		-r requirements/base.txt -r requirements/build.txt
+	$(DEMO_VENV)/bin/python $(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+$(READY) $(DEMO_READY): | system-python
+
+.PHONY: setup
+setup: $(READY) ## the development environment in .venv, from hashed locks
+
+.PHONY: lock
+lock: ## rewrite requirements/*.txt from pyproject.toml
+	@tools/lock $(VENV)/bin/python
+
+# --- use --------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(DEMO_READY) ## the main job from beginning to end on a small warehouse
+	@$(DEMO_VENV)/bin/rowlift demo
+
+.PHONY: test
+test: system setup ## every test, against real servers
+	@mkdir -p test-results
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --junitxml=test-results/junit.xml
+
+.PHONY: check
+check: system-python setup ## lint, format, types, layers, requirement ids, wheel
+	@$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/python tools/requirement_ids.py tests
+	$(VENV)/bin/python tools/wheel_smoke.py
+
+ifneq ($(wildcard bench/__main__.py),)
+.PHONY: bench
+bench: system setup ## speed and memory on a million rows
+	@$(VENV)/bin/python -m bench
+endif
+
+ifneq ($(wildcard torture/__main__.py),)
+.PHONY: torture
+torture: system setup ## real processes killed at every point
+	@$(VENV)/bin/python -m torture
+endif
+
+.PHONY: clean
+clean: ## remove environments, caches and results
+	rm -rf .venv .venv-demo build dist test-results .hypothesis .import_linter_cache \
+		.mypy_cache .pytest_cache .ruff_cache
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
