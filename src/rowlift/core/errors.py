@@ -1,0 +1,95 @@
+"""What can go wrong for a whole operation, grouped by what the caller does about it.
+
+RowliftError
+├── ConfigError        nothing was attempted: mend the files or the options   (exit 2)
+├── SourceError        the query failed, nothing was delivered                (exit 1)
+│   └── ConnectError   the source could not be reached or refused the login   (exit 3)
+├── DestinationError   stop this destination, its rows stay due               (exit 1)
+├── GuardStop          a guard or a rule refused, nothing was changed         (exit 4)
+├── Busy               another run is active: skip or wait                    (exit 5)
+├── Fenced             somebody else took this run over: stop at once         (exit 5)
+└── StateError         the state is unreadable, full or of a newer release    (exit 1)
+
+What is wrong with one row is never an exception: it is a Reject or an Outcome.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a file a problem stands; lines and columns count from 1."""
+
+    path: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.path, self.line, self.column) if part)
+
+
+class RowliftError(Exception):
+    """A failure of a whole operation, with a stable code, a message and a way to mend it."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        mend: str = "",
+        place: Place | None = None,
+        examples: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.mend = mend
+        self.place = place
+        self.examples = examples
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if self.place else ""
+        return f"{where}{self.message} [{self.code}]"
+
+
+class ConfigError(RowliftError):
+    """Nothing was attempted: the files or the options must be mended first."""
+
+    exit_code = 2
+
+
+class SourceError(RowliftError):
+    """The query failed and nothing was delivered."""
+
+
+class ConnectError(SourceError):
+    """The source could not be reached or refused the login."""
+
+    exit_code = 3
+
+
+class DestinationError(RowliftError):
+    """This destination must be left alone until somebody mends it; its rows stay due."""
+
+
+class GuardStop(RowliftError):
+    """A guard or a rule refused the run before anything was changed."""
+
+    exit_code = 4
+
+
+class Busy(RowliftError):
+    """Another run is active in this workspace."""
+
+    exit_code = 5
+
+
+class Fenced(Busy):
+    """Somebody else took this run over; whatever this process still holds is void."""
+
+
+class StateError(RowliftError):
+    """The state database or a state file is unreadable, full, missing or of a newer release."""

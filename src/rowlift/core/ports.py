@@ -1,0 +1,109 @@
+"""The two ports: a source answers one query with Arrow batches, a destination answers for changes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from rowlift.core.nouns import Accepts, Column, Finding, Limits, Outcomes, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pydantic import BaseModel
+
+
+class Source(Protocol):
+    """A warehouse or database that answers one read-only SELECT with Arrow record batches.
+
+    Built as `Kind(config)` with the kind's own `Config`. Every method raises SourceError or
+    ConnectError with a code and a mend, never a driver's exception.
+    """
+
+    Config: ClassVar[type["BaseModel"]]
+    dialect: ClassVar[str]  # the name sqlglot knows the SQL by
+
+    def check(self) -> Sequence[Finding]:
+        """Test network, TLS, login, read-only rights and privileges, step by step."""
+
+    def describe(self, sql: str) -> Sequence[Column]:
+        """Return the output columns of a query without running it."""
+
+    def query(self, sql: str, *, limit: int | None = None) -> "pa.RecordBatchReader":
+        """Stream the result in bounded memory; the value type of each field is in its metadata.
+
+        An error of a late row comes out of the reader, after good batches.
+        """
+
+    def catalog(self) -> Sequence[Table]:
+        """Return the schemas, tables and columns this user may read."""
+
+    def now(self) -> int:
+        """Return the source's own clock as Unix seconds, floored; a replica's replay time."""
+
+    def cancel(self) -> None:
+        """Stop the running query on the server; safe to call from another thread."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Due rows as columns of equal length; attributes are JSON object texts ready to splice."""
+
+    keys: "pa.StringArray"
+    ops: "pa.StringArray"
+    message_ids: "pa.StringArray"
+    attributes: "pa.StringArray"
+    timestamp: str  # ISO 8601 UTC start of the run, the same for every row
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One request's worth of encoded messages; the id is the same on every attempt."""
+
+    id: str
+    number: int
+    keys: "pa.StringArray"
+    message_ids: "pa.StringArray"
+    messages: "pa.StringArray"
+    timestamp: str
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+
+class Destination(Protocol):
+    """Takes batches of changes and answers for each one.
+
+    Built as `Kind(config, feed, http)`; http is the guarded client of `rowlift.kit.http`. It holds
+    no loops, sleeps, retries or threads: the engine batches, limits, retries and bisects.
+    """
+
+    Config: ClassVar[type["BaseModel"]]
+    accepts: ClassVar[Accepts]
+
+    @property
+    def limits(self) -> Limits:
+        """Return the limits the engine must keep."""
+
+    @property
+    def account(self) -> str:
+        """Return a stable, secret-free name of the account behind it; budgets are kept per account."""
+
+    def check(self) -> Sequence[Finding]:
+        """Test reachability and credentials without sending a record."""
+
+    def encode(self, rows: Rows) -> "pa.StringArray":
+        """Return one encoded message per row; pure and deterministic, vectorised."""
+
+    def deliver(self, batch: Batch) -> Outcomes:
+        """Send one batch once and say what became of each row.
+
+        Raises DestinationError when nobody should send more until it is mended.
+        """
+
+    def close(self) -> None:
+        """Finish whatever is open."""

@@ -1,0 +1,478 @@
+"""Every rule and reject by its stable code: what is wrong and how to mend it.
+
+The reference page is generated from this table; a code that is not here cannot be raised.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Scope = Literal[
+    "file", "source", "column", "row", "run", "guard", "destination", "state", "warning"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; `mend` is one line for the person who wrote the query or the file."""
+
+    code: str
+    scope: Scope
+    title: str
+    mend: str
+
+
+def _table(*rules: Rule) -> dict[str, Rule]:
+    return {rule.code: rule for rule in rules}
+
+
+RULES: dict[str, Rule] = _table(
+    # columns: seen as soon as the query was described
+    Rule(
+        "NO_IDENTIFIER",
+        "column",
+        "The result has no identifier column",
+        'Name it in the SQL, for example: SELECT customer_id AS "user_id", …',
+    ),
+    Rule(
+        "IDENTIFIER_CASE",
+        "column",
+        "The identifier column differs only in case",
+        'Give it the exact name: SELECT "ID" AS "id", …',
+    ),
+    Rule(
+        "IDENTIFIER_CLASH",
+        "column",
+        "Two identifier columns that exclude each other",
+        "Keep one of user_id and anonymous_id.",
+    ),
+    Rule(
+        "IDENTIFIER_TYPE",
+        "column",
+        "The identifier column has a type that cannot identify",
+        "Cast it to text or to an integer in the SQL.",
+    ),
+    Rule(
+        "IDENTIFIER_NOT_ALLOWED",
+        "column",
+        "The workspace does not identify people by this column",
+        "Change workspace.identifiers in rowlift.yml, or identify by another column.",
+    ),
+    Rule(
+        "NO_TRAITS",
+        "column",
+        "The result has only the identifier column",
+        "Select at least one more column; its name becomes the trait's name.",
+    ),
+    Rule(
+        "TOO_MANY_COLUMNS",
+        "column",
+        "The result has too many columns",
+        "Select only the columns you need, or raise limits.columns.",
+    ),
+    Rule(
+        "COLUMN_DUPLICATE",
+        "column",
+        "Two columns have the same name",
+        "Give each column its own name with AS.",
+    ),
+    Rule("COLUMN_UNNAMED", "column", "A column has no name", "Name it with AS."),
+    Rule(
+        "COLUMN_NAME",
+        "column",
+        "A column name cannot become a trait name",
+        "Rename the column with AS (no control characters, at most 128 characters).",
+    ),
+    Rule(
+        "RESERVED_COLUMN",
+        "column",
+        "A column has a name that Rowlift keeps for itself",
+        "Rename the column with AS.",
+    ),
+    Rule(
+        "COLUMN_UPPER_CASE",
+        "warning",
+        "A column name has upper-case letters",
+        'Attributes are usually lower case: SELECT … AS "email".',
+    ),
+    # rows
+    Rule(
+        "ID_NULL",
+        "row",
+        "The identifier is null",
+        "Leave these rows out: WHERE user_id IS NOT NULL.",
+    ),
+    Rule(
+        "ID_BLANK",
+        "row",
+        "The identifier is empty or only spaces",
+        "Leave these rows out: WHERE trim(user_id) <> ''.",
+    ),
+    Rule(
+        "ID_DUPLICATE",
+        "row",
+        "The identifier appears more than once",
+        "Return each identifier once: SELECT DISTINCT …, or GROUP BY the identifier.",
+    ),
+    Rule(
+        "ID_TOO_LONG",
+        "row",
+        "The identifier is too long",
+        "Use an identifier of at most 500 characters.",
+    ),
+    Rule(
+        "ID_CHARACTERS",
+        "row",
+        "The identifier holds control characters or is not a single value",
+        "Clean the identifier in the SQL.",
+    ),
+    Rule(
+        "EMAIL_INVALID",
+        "row",
+        "The e-mail address is not valid",
+        "Correct it at the source; RFC 5322 and 6531 decide.",
+    ),
+    Rule(
+        "RECORD_TOO_LARGE",
+        "row",
+        "The encoded record is over the size limit",
+        "Select fewer or shorter columns.",
+    ),
+    Rule(
+        "VALUE_INVALID", "row", "A value cannot be carried", "Cast or clean the column in the SQL."
+    ),
+    Rule(
+        "TEXT_ENCODING",
+        "row",
+        "A text is not valid in its character set",
+        "Repair the text at the source, or cast it.",
+    ),
+    Rule(
+        "JSON_INVALID",
+        "row",
+        "A JSON value is broken, repeats a key or nests too deep",
+        "Repair the value at the source, or select the parts you need.",
+    ),
+    Rule(
+        "ID_TAKEN",
+        "row",
+        "The id belongs to another person",
+        "One of the two rows has the wrong id; mend it at the source.",
+    ),
+    Rule(
+        "EMAIL_TAKEN",
+        "row",
+        "The e-mail address belongs to another person",
+        "Merge the two people, or mend the address at the source.",
+    ),
+    Rule(
+        "ANONYMOUS_ID_TAKEN",
+        "row",
+        "The anonymous id belongs to another person",
+        "Mend the row at the source.",
+    ),
+    Rule(
+        "ID_IMMUTABLE",
+        "row",
+        "The person already has another id",
+        "An id cannot be changed by a sync; mend the source or edit the person.",
+    ),
+    Rule(
+        "EMAIL_IMMUTABLE",
+        "row",
+        "The person already has another e-mail address",
+        "Set workspace.allow_email_change_by_id: true to let syncs by id change addresses.",
+    ),
+    Rule(
+        "PERSON_AMBIGUOUS",
+        "row",
+        "The row's identifiers name two different people",
+        "Mend the row, or merge the two people.",
+    ),
+    Rule(
+        "IDENTIFIER_MATCHES_OTHER",
+        "row",
+        "The second identifier belongs to a person without the first one",
+        "Set second_identifier: attach to join them.",
+    ),
+    Rule(
+        "PERSON_SUPPRESSED",
+        "row",
+        "The person is suppressed",
+        "Nothing to mend: the person asked not to be processed.",
+    ),
+    # runs and guards
+    Rule(
+        "TOO_MANY_ROWS",
+        "guard",
+        "The query returned more rows than the limit",
+        "Narrow the query, or raise limits.rows; nothing was truncated or sent.",
+    ),
+    Rule(
+        "BAD_ROWS",
+        "guard",
+        "The result holds rows that break the rules",
+        "Mend the SQL, or set on_bad_rows: reject to let the good rows pass.",
+    ),
+    Rule(
+        "EMPTIED",
+        "guard",
+        "A full query came back empty although it had rows before",
+        "Check the query; if it is right: rowlift run NAME --allow-removals.",
+    ),
+    Rule(
+        "MASS_REMOVAL",
+        "guard",
+        "More rows would be removed than the guard allows",
+        "Look at rowlift plan NAME; if it is right: rowlift run NAME --allow-removals.",
+    ),
+    Rule(
+        "KEY_CHANGED",
+        "guard",
+        "The key column changed since the last run",
+        "Put it back, or start over: rowlift state reset NAME.",
+    ),
+    Rule(
+        "MASS_REJECT",
+        "guard",
+        "More than half of the rows were rejected",
+        "Look at the reasons: rowlift runs ID --errors.",
+    ),
+    Rule(
+        "CONSTANT_TRAIT",
+        "warning",
+        "A trait has one value for every row and leavers are kept: it can never be unset",
+        "Set removed: clear, or select false for the others too.",
+    ),
+    Rule(
+        "ALL_UNKNOWN",
+        "warning",
+        "None of the rows is known in the workspace",
+        "Check that the identifier column is the one your other data uses.",
+    ),
+    Rule("PLAN_STALE", "guard", "The plan no longer fits", "Make a new plan: rowlift plan NAME."),
+    Rule("BUSY", "run", "Another run is active in this workspace", "Wait for it, or try again."),
+    Rule("FENCED", "run", "Another process took this run over", "Nothing to do: it goes on there."),
+    Rule(
+        "INTERRUPTED", "run", "The run was interrupted", "Run again: it goes on where it stopped."
+    ),
+    # SQL
+    Rule("SQL_EMPTY", "source", "The query is empty", "Write one SELECT."),
+    Rule(
+        "SQL_MANY_STATEMENTS",
+        "source",
+        "There is more than one statement",
+        "Keep one SELECT; remove what follows the semicolon.",
+    ),
+    Rule(
+        "SQL_NOT_A_QUERY",
+        "source",
+        "The statement is not a query",
+        "Write a SELECT; Rowlift never changes a warehouse.",
+    ),
+    Rule(
+        "SQL_WRITES",
+        "source",
+        "The query would write or lock",
+        "Remove the writing part; Rowlift only reads.",
+    ),
+    Rule(
+        "SQL_UNREADABLE", "source", "The query cannot be read", "Mend the SQL at the marked place."
+    ),
+    Rule(
+        "SQL_FUNCTION",
+        "source",
+        "The query calls a function with effects outside the query",
+        "Remove the call.",
+    ),
+    Rule(
+        "TEMPLATE_UNKNOWN",
+        "source",
+        "The query uses an unknown {{name}}",
+        "Only {{last_sync_time}} is known.",
+    ),
+    # sources
+    Rule(
+        "CONNECT_FAILED", "source", "The source cannot be reached", "Check host, port and firewall."
+    ),
+    Rule("LOGIN_FAILED", "source", "The source refused the login", "Check user and password."),
+    Rule(
+        "TLS_FAILED",
+        "source",
+        "The encrypted connection could not be made or verified",
+        "Check the TLS mode, the CA file and the host name.",
+    ),
+    Rule("DATABASE_UNKNOWN", "source", "The database does not exist", "Check the database name."),
+    Rule(
+        "PERMISSION_DENIED",
+        "source",
+        "The user may not read this",
+        "Run the GRANT statements shown.",
+    ),
+    Rule("TABLE_UNKNOWN", "source", "The table does not exist", "Check its name and schema."),
+    Rule("COLUMN_UNKNOWN", "source", "The column does not exist", "Check its name."),
+    Rule("QUERY_SYNTAX", "source", "The source does not understand the query", "Mend the SQL."),
+    Rule("QUERY_FAILED", "source", "The query failed", "Mend the SQL or the data it reads."),
+    Rule(
+        "QUERY_TIMEOUT",
+        "source",
+        "The query took longer than allowed",
+        "Make it faster, or raise statement_timeout.",
+    ),
+    Rule("QUERY_CANCELLED", "source", "The query was cancelled", "Run again."),
+    Rule(
+        "SOURCE_DROPPED",
+        "source",
+        "The source closed the connection while rows were read",
+        "Run again; nothing was sent.",
+    ),
+    Rule(
+        "UNSAFE_USER",
+        "source",
+        "The user has rights that no read-only session can contain",
+        "Use a user with SELECT only, or set allow_unsafe_user: true.",
+    ),
+    Rule("WRITE_RIGHTS", "warning", "The user could write", "Use a user with SELECT only."),
+    Rule("FILE_MISSING", "source", "The file does not exist", "Check its path."),
+    Rule(
+        "FILE_OUTSIDE_ROOT",
+        "source",
+        "The file lies outside the allowed folder",
+        "Move it into the folder of the connection.",
+    ),
+    Rule(
+        "DRIVER_MISSING",
+        "source",
+        "The driver for this source is not installed",
+        "Install the extra that is named.",
+    ),
+    # destinations
+    Rule(
+        "CREDENTIALS_REFUSED",
+        "destination",
+        "The destination refused the credentials",
+        "Replace the key, then run again.",
+    ),
+    Rule(
+        "ENDPOINT_GONE",
+        "destination",
+        "The destination's address does not answer for this",
+        "Check the address.",
+    ),
+    Rule(
+        "REDIRECTED",
+        "destination",
+        "The destination answered with a redirect",
+        "Put the new address into the connection; redirects are never followed.",
+    ),
+    Rule(
+        "ADDRESS_REFUSED",
+        "destination",
+        "The address is not allowed for outgoing requests",
+        "Use a public https address, or allow the network in the connection.",
+    ),
+    Rule(
+        "UNREACHABLE",
+        "destination",
+        "The destination cannot be reached",
+        "Nothing to do if it passes: the rows stay due.",
+    ),
+    Rule(
+        "UNAVAILABLE",
+        "destination",
+        "The destination answered that it is unavailable",
+        "Nothing to do if it passes: the rows stay due.",
+    ),
+    Rule(
+        "RATE_LIMITED",
+        "destination",
+        "The destination asked to slow down",
+        "Nothing to do: Rowlift waits as asked.",
+    ),
+    Rule(
+        "REPLY_UNREADABLE",
+        "destination",
+        "The destination's reply could not be understood",
+        "Check the address; the rows stay in doubt and are sent again.",
+    ),
+    Rule("REFUSED", "destination", "The destination refused the row", "Read its reason."),
+    Rule(
+        "CIRCUIT_OPEN",
+        "destination",
+        "Too many batches failed one after another",
+        "Look at the destination; the rows stay due.",
+    ),
+    Rule(
+        "ACCOUNT_CHANGED",
+        "destination",
+        "The connection now belongs to another account than what was sent before",
+        "Add it under a new name, or start over: rowlift state reset NAME.",
+    ),
+    Rule(
+        "CANNOT_DO",
+        "destination",
+        "The destination cannot do what the sync asks",
+        "Change match, mode, kind or removed.",
+    ),
+    # files
+    Rule("FILE_UNREADABLE", "file", "A file cannot be read", "Check path and rights."),
+    Rule("YAML_INVALID", "file", "The YAML cannot be read", "Mend it at the marked place."),
+    Rule(
+        "YAML_FORBIDDEN",
+        "file",
+        "YAML aliases, tags and duplicate keys are not allowed",
+        "Write the value out.",
+    ),
+    Rule("KEY_UNKNOWN", "file", "An unknown key", "Remove it or spell it as suggested."),
+    Rule("KEY_MISSING", "file", "A key is missing", "Add it."),
+    Rule("VALUE_WRONG", "file", "A value is not allowed here", "Use one of the allowed values."),
+    Rule(
+        "NAME_UNKNOWN", "file", "A name is used that is not defined", "Define it or spell it right."
+    ),
+    Rule("NAME_TWICE", "file", "A name is defined twice", "Rename one of the two."),
+    Rule(
+        "VARIABLE_UNSET",
+        "file",
+        "A variable is not set",
+        "Set it in the environment, or give a default: ${NAME:-default}.",
+    ),
+    Rule(
+        "SECRET_IN_FILE",
+        "warning",
+        "A secret stands in a file as plain text",
+        "Use ${VARIABLE} or ${file:/path}.",
+    ),
+    Rule(
+        "NO_PROJECT",
+        "file",
+        "There is no rowlift.yml here",
+        "Go to the project's folder, use -C, or make one: rowlift init.",
+    ),
+    # state
+    Rule("STATE_NEWER", "state", "The state was written by a newer Rowlift", "Upgrade Rowlift."),
+    Rule(
+        "STATE_DAMAGED",
+        "state",
+        "The state database is damaged",
+        "Restore the last backup; see docs/operations.md.",
+    ),
+    Rule(
+        "STATE_FULL",
+        "state",
+        "The disk is full or a file cannot be written",
+        "Free space and run again: nothing was lost.",
+    ),
+    Rule(
+        "STATE_LOCKED",
+        "state",
+        "The state database is held by another process",
+        "Wait for it to finish.",
+    ),
+    Rule("STATE_UNREACHABLE", "state", "The state database cannot be reached", "Check its URL."),
+    Rule("NOT_FOUND", "state", "There is no such thing", "See rowlift ls and rowlift runs."),
+    Rule("INTERNAL", "run", "A fault of Rowlift itself", "Please report it with the log."),
+)
+
+
+def rule(code: str) -> Rule:
+    """Return the rule of a code; KeyError means a code was raised that nobody documented."""
+    return RULES[code]

@@ -1,0 +1,22 @@
+"""The value types a source may hand over, and how each travels in Arrow.
+
+A source gives each column either in the Arrow type named here or as text; in both cases the field's
+metadata `rowlift` names the value type, and the canonical form (see docs/internals/state.md) is the
+same. Text is the way for whatever Arrow or a driver cannot carry exactly.
+"""
+
+META = b"rowlift"
+
+VALUE_TYPES: dict[str, str] = {
+    "text": "string",
+    "bool": "bool, or the texts true and false",
+    "int": "int64, or decimal digits as text",
+    "decimal": "decimal128, or decimal digits as text; NaN and Infinity as text",
+    "float": "float64, or its shortest round-trip text",
+    "date": "date32, or ISO text; infinity and BC as the source prints them",
+    "time": "text HH:MM:SS[.ffffff]",
+    "timestamp": "timestamp[us] without a zone, or ISO text",
+    "timestamptz": "timestamp[us, UTC], or ISO text with +00 or Z",
+    "json": "JSON text",
+    "binary": "binary, or lower-case hexadecimal text",
+}

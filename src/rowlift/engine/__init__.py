@@ -1,0 +1,1 @@
+"""Read, validate, merge, apply, deliver, record."""

@@ -1,0 +1,1 @@
+"""What connectors share: configuration, SQL guard, DB-API to Arrow, guarded HTTP."""

@@ -1,0 +1,1 @@
+"""What Rowlift remembers: runs, images, ledgers, files, definitions."""

@@ -1,0 +1,1 @@
+"""People and accounts: what the workspace holds and how it is written."""
