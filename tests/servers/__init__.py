@@ -1,0 +1,10 @@
+"""Real database servers for tests: private, on a free loopback port, with verified TLS.
+
+They are started when the first test asks, shared by all workers of one pytest run, and gone
+when it ends, even when pytest was killed.
+"""
+
+from servers.mariadb import MariaDbDatabase, MariaDbServer
+from servers.postgres import PostgresDatabase, PostgresServer
+
+__all__ = ["MariaDbDatabase", "MariaDbServer", "PostgresDatabase", "PostgresServer"]

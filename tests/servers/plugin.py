@@ -1,0 +1,86 @@
+"""Fixtures: a server for the run, a database for the test."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from servers import mariadb, postgres
+from servers.room import Room
+
+ROOM = pytest.StashKey[Room]()
+WORKER_INPUT = "rowlift_servers"
+
+
+class Node(Protocol):
+    """What pytest-xdist tells about a worker it is about to start."""
+
+    config: pytest.Config
+    workerinput: dict[str, object]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given = getattr(config, "workerinput", {}).get(WORKER_INPUT)
+    config.stash[ROOM] = Room(Path(given[0]), given[1]) if given else Room.open()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Node) -> None:
+    room = node.config.stash[ROOM]
+    node.workerinput[WORKER_INPUT] = (str(room.path), room.owner_pid)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and ROOM in config.stash:
+        config.stash[ROOM].close()
+
+
+@pytest.fixture(scope="session")
+def server_room(pytestconfig: pytest.Config) -> Room:
+    return pytestconfig.stash[ROOM]
+
+
+@pytest.fixture(scope="session")
+def postgres_server(server_room: Room) -> postgres.PostgresServer:
+    found = server_room.once("postgresql", lambda folder: postgres.launch(server_room, folder))
+    return postgres.at_port(server_room, found.port)
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(server_room: Room) -> mariadb.MariaDbServer:
+    found = server_room.once("mariadb", lambda folder: mariadb.launch(server_room, folder))
+    return mariadb.at_port(server_room, found.port)
+
+
+@pytest.fixture
+def postgres_database(
+    postgres_server: postgres.PostgresServer,
+) -> Iterator[postgres.PostgresDatabase]:
+    """A fresh database, dropped after the test with whatever is still connected to it."""
+    database = postgres_server.create_database(unique_name())
+    yield database
+    postgres_server.drop_database(database.name)
+
+
+@pytest.fixture
+def mariadb_database(mariadb_server: mariadb.MariaDbServer) -> Iterator[mariadb.MariaDbDatabase]:
+    """A fresh database, dropped after the test."""
+    database = mariadb_server.create_database(unique_name())
+    yield database
+    mariadb_server.stop_backends(database.name)
+    mariadb_server.drop_database(database.name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The SQLAlchemy URL of a fresh, empty state database: the test runs once on each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'state.db'}"
+    database: postgres.PostgresDatabase = request.getfixturevalue("postgres_database")
+    return database.url
+
+
+def unique_name() -> str:
+    return f"t_{uuid.uuid4().hex[:16]}"

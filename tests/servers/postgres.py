@@ -1,0 +1,158 @@
+"""A private PostgreSQL: scram passwords, TLS offered, no durability."""
+
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import URL
+
+from servers.room import Certificates, Launched, Room, free_port, program, server_user
+from servers.room import wait_until_ready as wait
+
+USER = "postgres"
+PASSWORD = "p@ss:w/rd %1"  # every character that a careless URL would break on
+PACKAGE = "postgresql"
+SETTINGS = (
+    "ssl=on",
+    "ssl_cert_file=server.pem",
+    "ssl_key_file=server.key",
+    "listen_addresses=127.0.0.1,127.0.0.2",
+    "unix_socket_directories=",
+    "max_connections=200",
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=off",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """Its certificate is for localhost and 127.0.0.1; it also answers at `wrong_host`."""
+
+    port: int
+    ca_file: Path
+    untrusted_ca_file: Path
+    host: str = "127.0.0.1"
+    wrong_host: str = "127.0.0.2"
+    user: str = USER
+    password: str = PASSWORD
+
+    def dsn(self, database: str = "postgres", **options: str | int) -> str:
+        """A libpq connection string over verified TLS; `options` replace its parts."""
+        parts: dict[str, str | int] = {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password,
+            "dbname": database,
+            "sslmode": "verify-full",
+            "sslrootcert": str(self.ca_file),
+        }
+        return make_conninfo("", **(parts | options))
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(self.dsn(database), autocommit=True)
+
+    def create_database(self, name: str) -> "PostgresDatabase":
+        with self.connect() as admin:
+            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return PostgresDatabase(self, name)
+
+    def drop_database(self, name: str) -> None:
+        """Drops it with whatever is still connected."""
+        with self.connect() as admin:
+            admin.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+    def stop_backends(self, database: str) -> int:
+        """Ends every connection to the database, as an administrator would, and counts them."""
+        with self.connect() as admin:
+            ended = admin.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+                [database],
+            )
+            return len(ended.fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDatabase:
+    """One database of the server."""
+
+    server: PostgresServer
+    name: str
+
+    @property
+    def url(self) -> str:
+        """The SQLAlchemy URL, password included."""
+        server = self.server
+        url = URL.create(
+            "postgresql+psycopg", server.user, server.password, server.host, server.port, self.name
+        )
+        return url.render_as_string(hide_password=False)
+
+    def dsn(self, **options: str | int) -> str:
+        return self.server.dsn(self.name, **options)
+
+    def connect(self) -> psycopg.Connection[tuple[object, ...]]:
+        """Autocommits."""
+        return self.server.connect(self.name)
+
+    def execute(self, script: str) -> None:
+        """Runs one or more statements."""
+        with self.connect() as connection:
+            connection.execute(script.encode())
+
+
+def launch(room: Room, folder: Path) -> Launched:
+    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    initdb = program("initdb", places, PACKAGE)
+    as_user = drop_rights(folder, server_user("postgres"))
+    initialise(initdb, folder, as_user)
+    install_certificate(room.certificates(), folder)
+    port = free_port()
+    words = [*as_user, str(initdb.with_name("postgres")), "-D", str(folder / "data")]
+    words += [word for setting in (*SETTINGS, f"port={port}") for word in ("-c", setting)]
+    keeper_pid = room.keep(folder, words, signal.SIGINT)  # SIGINT is PostgreSQL's fast shutdown
+    server = at_port(room, port)
+    wait(keeper_pid, folder, lambda: server.connect().close(), psycopg.OperationalError)
+    return Launched(keeper_pid, port, str(folder))
+
+
+def at_port(room: Room, port: int) -> PostgresServer:
+    certificates = room.certificates()
+    return PostgresServer(port, certificates.ca_file, certificates.untrusted_ca_file)
+
+
+def drop_rights(folder: Path, user: str | None) -> Sequence[str]:
+    """The words that run a command as `user`, who then owns the folder: initdb refuses root."""
+    if user is None:
+        return ()
+    shutil.chown(folder, user)
+    return ("setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups", "--")
+
+
+def initialise(initdb: Path, folder: Path, as_user: Sequence[str]) -> None:
+    password_file = folder / "password"
+    password_file.write_text(PASSWORD)
+    options = ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync"]
+    words = [str(initdb), "-D", str(folder / "data"), "-U", USER, f"--pwfile={password_file}"]
+    subprocess.run([*as_user, *words, *options], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+
+
+def install_certificate(certificates: Certificates, folder: Path) -> None:
+    data = folder / "data"
+    for source, name in (
+        (certificates.cert_file, "server.pem"),
+        (certificates.key_file, "server.key"),
+    ):
+        target = data / name
+        shutil.copyfile(source, target)
+        target.chmod(0o600)
+        shutil.chown(target, data.owner())
