@@ -1,0 +1,138 @@
+"""One database through SQLAlchemy Core: SQLite by default, PostgreSQL by URL.
+
+Every write goes through `Database.transaction`, whose name is a crash point before and after the
+commit. SQLite runs in WAL with synchronous=FULL and takes its write lock at BEGIN, so that two
+writers queue for at most 30 s instead of failing halfway.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from rowlift.core import faults
+from rowlift.core.errors import StateError
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_BUSY_SECONDS = 30
+
+
+class Database:
+    """A connection pool with named, durable transactions."""
+
+    def __init__(self, url: str | URL) -> None:
+        self.url = make_url(url)
+        self.engine = _engine(self.url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Tell whether set operations must speak SQLite's dialect."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def transaction(self, name: str) -> Iterator[sa.Connection]:
+        """Run one write transaction; its commit is durable when the block has ended.
+
+        Raises StateError when the database cannot be written.
+        """
+        with mapped_errors(), self.engine.connect() as connection:
+            with connection.begin() as transaction:
+                yield connection
+                faults.point(f"{name}.before_commit")
+                transaction.commit()
+            faults.point(f"{name}.after_commit")
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Read one consistent snapshot."""
+        with mapped_errors(), self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection = connection.execution_options(rowlift_read=True)
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Close all pooled connections."""
+        self.engine.dispose()
+
+
+def _engine(url: URL) -> sa.Engine:
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+    if url.database and url.database != ":memory:":
+        _private_folder(Path(url.database).parent)
+    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+    sa.event.listen(engine, "connect", _configure_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _private_folder(folder: Path) -> None:
+    if not folder.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA secure_delete=ON")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute("PRAGMA cache_size=-65536")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    reading = connection.get_execution_options().get("rowlift_read")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+_SQLITE_WORDS = (
+    ("database or disk is full", "STATE_FULL", "Free space and run again: nothing was lost."),
+    ("disk I/O error", "STATE_FULL", "Check the disk, then run again: nothing was lost."),
+    ("readonly database", "STATE_FULL", "Make the data directory writable, then run again."),
+    ("database is locked", "STATE_LOCKED", "Wait for the other process to finish."),
+    ("malformed", "STATE_DAMAGED", "Restore the last backup; see docs/operations.md."),
+    ("not a database", "STATE_DAMAGED", "Restore the last backup; see docs/operations.md."),
+    ("unable to open", "STATE_UNREACHABLE", "Check the path and the rights of the data directory."),
+)
+
+
+@contextmanager
+def mapped_errors() -> Iterator[None]:
+    """Turn a driver's failure into a StateError that names no row and no secret."""
+    try:
+        yield
+    except OperationalError as error:
+        raise _state_error(error) from error
+    except DBAPIError as error:
+        if "malformed" in str(error.orig) or "not a database" in str(error.orig):
+            raise _state_error(error) from error
+        raise
+
+
+def _state_error(error: DBAPIError) -> StateError:
+    text = str(error.orig)
+    for words, code, mend in _SQLITE_WORDS:
+        if words in text:
+            return StateError(code, f"The state database answered: {words}.", mend=mend)
+    return StateError(
+        "STATE_UNREACHABLE",
+        "The state database cannot be reached or refused the work.",
+        mend="Check that it runs and that its URL is right, then run again: nothing was lost.",
+        examples=(text.splitlines()[0][:200],) if os.environ.get("ROWLIFT_DEBUG") else (),
+    )
+
+

@@ -1,0 +1,115 @@
+"""The one module of the engine that knows DuckDB: set operations over Parquet, in bounded memory.
+
+DuckDB spills to `scratch` when `memory_mb` is reached; the limit holds for its buffers, not for the
+whole process (allow some 200 MB more).
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from rowlift.core.errors import StateError
+
+MEMORY_MB = 768
+PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880"
+
+
+class Duck:
+    """One connection; each run or delivery has its own."""
+
+    def __init__(self, scratch: Path, *, memory_mb: int = MEMORY_MB, threads: int = 0) -> None:
+        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._connection = duckdb.connect(
+            ":memory:",
+            config={
+                "memory_limit": f"{memory_mb}MB",
+                "threads": threads or min(os.cpu_count() or 1, 8),
+                "temp_directory": str(scratch),
+                "preserve_insertion_order": True,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "TimeZone": "UTC",
+            },
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give memory and spill files back."""
+        self._connection.close()
+
+    def interrupt(self) -> None:
+        """Stop the running statement from another thread."""
+        self._connection.interrupt()
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Run one statement for its effect."""
+        self._execute(sql, parameters)
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return a small result as tuples."""
+        return self._execute(sql, parameters).fetchall()
+
+    def one(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...]:
+        """Return the only row of a result."""
+        (row,) = self.rows(sql, parameters)
+        return row
+
+    def count(self, relation: str) -> int:
+        """Return the number of rows of a table, view or parenthesised query."""
+        return int(self.one(f"SELECT count(*) FROM {relation}")[0])
+
+    def reader(self, sql: str, batch_rows: int = 50_000) -> pa.RecordBatchReader:
+        """Stream a result as Arrow record batches; no other statement may run meanwhile."""
+        return self._execute(sql, ()).to_arrow_reader(batch_rows)
+
+    def table(self, sql: str) -> pa.Table:
+        """Return a small result as an Arrow table."""
+        return self._execute(sql, ()).to_arrow_table()
+
+    def register(self, name: str, data: pa.Table | pa.RecordBatchReader) -> None:
+        """Make Arrow data readable under a name."""
+        self._connection.register(name, data)
+
+    def function(self, name: str, function: Any, inputs: list[str], output: str) -> None:
+        """Make a Python function over Arrow arrays callable from SQL; NULL is handed in too."""
+        self._connection.create_function(
+            name, function, inputs, output, type="arrow", null_handling="special"
+        )
+
+    def write(self, sql: str, path: Path) -> int:
+        """Write a result as one Parquet file and return its number of rows."""
+        return int(self.one(f"COPY ({sql}) TO {text(str(path))} ({PARQUET})")[0])
+
+    def _execute(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._connection.execute(sql, parameters)
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            raise StateError(
+                "STATE_FULL",
+                "There is no room left for the work: " + str(error).splitlines()[0][:200],
+                mend="Free disk space or memory and run again: nothing was lost.",
+            ) from error
+
+
+def text(value: str) -> str:
+    """Quote a text as an SQL literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def name(value: str) -> str:
+    """Quote an SQL identifier."""
+    return '"' + value.replace('"', '""') + '"'
+
+
+def parquet(paths: Iterable[Path]) -> str:
+    """Return the table function that reads Parquet files one after the other."""
+    return f"read_parquet([{', '.join(text(str(path)) for path in paths)}])"

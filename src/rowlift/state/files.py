@@ -1,0 +1,113 @@
+"""Immutable files of the data directory and the rows that make them count.
+
+Order: row `writing` → temporary file → fsync → rename → fsync of the folder → a commit of the caller
+that makes the row `live`. A crash anywhere leaves either nothing or a file that nobody counts.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from rowlift.db import Database
+from rowlift.kit.durable import make_durable
+from rowlift.state.tables import files
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose file it is; target is a destination uid, `workspace` or nothing."""
+
+    workspace_id: int
+    sync_uid: str
+    target: str = ""
+    run_id: int | None = None
+    delivery_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A durable file that waits for, or has, its pointer commit."""
+
+    id: int
+    path: Path
+    rows: int
+
+
+class FileStore:
+    """The data directory's files."""
+
+    def __init__(self, database: Database, root: Path) -> None:
+        self._database = database
+        self.root = root
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def scratch(self) -> Path:
+        """Return the folder for spill files; nothing in it outlives its process."""
+        return self.root / "scratch" / uuid.uuid4().hex
+
+    def write(self, kind: str, owner: Owner, fill: Callable[[Path], int]) -> StoredFile:
+        """Let `fill` write a temporary file and make it durable; it counts once it is live."""
+        folder = self.root / (owner.sync_uid or "shared")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / f"{kind}-{uuid.uuid4().hex}.parquet"
+        file_id = self._announce(kind, owner, path)
+        rows = make_durable(path, fill)
+        return StoredFile(file_id, path, rows)
+
+    def _announce(self, kind: str, owner: Owner, path: Path) -> int:
+        row = {
+            "workspace_id": owner.workspace_id,
+            "kind": kind,
+            "sync_uid": owner.sync_uid,
+            "target": owner.target,
+            "run_id": owner.run_id,
+            "delivery_id": owner.delivery_id,
+            "path": str(path.relative_to(self.root)),
+            "state": "writing",
+            "created_at": time.time(),
+        }
+        with self._database.transaction("file.announce") as connection:
+            return int(connection.execute(files.insert().values(row)).inserted_primary_key[0])
+
+    def publish(self, connection: sa.Connection, stored: StoredFile) -> None:
+        """Make a file live as part of the caller's transaction."""
+        connection.execute(
+            files.update()
+            .where(files.c.id == stored.id)
+            .values(state="live", rows=stored.rows, bytes=stored.path.stat().st_size)
+        )
+
+    def retire(self, connection: sa.Connection, stored: Iterable[StoredFile]) -> None:
+        """Take files out of use as part of the caller's transaction; collection deletes them."""
+        ids = [item.id for item in stored]
+        if ids:
+            connection.execute(
+                files.update().where(files.c.id.in_(ids)).values(state="dead", dead_at=time.time())
+            )
+
+    def live(self, kinds: Sequence[str], sync_uid: str, target: str = "") -> list[StoredFile]:
+        """Return the live files of an owner in the order they were written."""
+        return self._select(
+            files.c.kind.in_(kinds), files.c.sync_uid == sync_uid, files.c.target == target
+        )
+
+    def of_run(self, kind: str, run_id: int) -> list[StoredFile]:
+        """Return the live files a run wrote."""
+        return self._select(files.c.kind == kind, files.c.run_id == run_id)
+
+    def of_delivery(self, kind: str, delivery_id: int) -> list[StoredFile]:
+        """Return the live files a delivery wrote."""
+        return self._select(files.c.kind == kind, files.c.delivery_id == delivery_id)
+
+    def _select(self, *conditions: sa.ColumnElement[bool]) -> list[StoredFile]:
+        query = sa.select(files.c.id, files.c.path, files.c.rows).where(
+            files.c.state == "live", *conditions
+        )
+        with self._database.read() as connection:
+            found = connection.execute(query.order_by(files.c.id)).all()
+        return [StoredFile(row.id, self.root / row.path, row.rows) for row in found]
