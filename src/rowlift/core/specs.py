@@ -1,0 +1,153 @@
+"""What the user declared, resolved: every default filled in, every file read, no secret inside."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from rowlift.core.errors import Place
+from rowlift.core.nouns import Kind, Mode, Preset, Removed
+
+IdentifyBy = Literal["user_id", "email", "anonymous_id", "group_id", "object_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceSpec:
+    """The workspace and its identity rules; `identifiers` holds id, email or both."""
+
+    name: str
+    identifiers: tuple[str, ...] = ("id", "email")
+    allow_email_change_by_id: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """How much a guard lets pass: a share of the rows in percent, or a number of rows."""
+
+    percent: float | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSpec:
+    """The thresholds above which a run stops; None is a guard that was switched off."""
+
+    removals: Threshold | None = Threshold(percent=10)
+    rejects: Threshold | None = Threshold(percent=50)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSpec:
+    """What a result may measure; columns count the identifier, None of bytes is no limit."""
+
+    columns: int
+    rows: int
+    record_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class UseSpec:
+    """How one sync uses one destination; `fields` renames columns to traits.
+
+    All columns go unless `only` names those that do or `exclude` those that do not.
+    """
+
+    use: str
+    match: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    mode: Mode = Mode.UPSERT
+    removed: Removed = Removed.KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class SyncSpec:
+    """One sync with every setting decided; frozen into each run as JSON.
+
+    `identify_by: user_id` is met by a column user_id or id. `workspace` is false for a sync that
+    goes straight to its destinations. `sql` is the text as written, its {{…}} not yet rendered.
+    """
+
+    name: str
+    preset: Preset
+    kind: Kind
+    source: str
+    sql: str
+    identify_by: IdentifyBy
+    limits: LimitSpec
+    guards: GuardSpec = GuardSpec()
+    description: str = ""
+    workspace: bool = True
+    mode: Mode = Mode.UPSERT
+    removed: Removed = Removed.KEEP
+    empty_values: Literal["ignore", "delete"] = "ignore"
+    empty_strings: Literal["keep", "as_null"] = "keep"
+    suppressed: Literal["skip", "fail"] = "skip"
+    cursor: Literal["strict", "held_rows"] = "held_rows"
+    overlap_seconds: int = 0
+    on_bad_rows: Literal["stop", "reject"] = "stop"
+    second_identifier: Literal["attach", "reject"] = "attach"
+    schedule: Mapping[str, str] | None = None  # every | cron, start_at, timezone; texts as written
+    destinations: tuple[UseSpec, ...] = ()
+    renamed_from: str | None = None
+
+    def to_json(self) -> str:
+        """Return the spec as one JSON object with sorted keys."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Build the spec that `to_json` wrote."""
+        raw: dict[str, Any] = json.loads(text)
+        guards = {name: value and Threshold(**value) for name, value in raw["guards"].items()}
+        raw |= {
+            "preset": Preset(raw["preset"]),
+            "kind": Kind(raw["kind"]),
+            "mode": Mode(raw["mode"]),
+            "removed": Removed(raw["removed"]),
+            "limits": LimitSpec(**raw["limits"]),
+            "guards": GuardSpec(**guards),
+            "destinations": tuple(_use(one) for one in raw["destinations"]),
+        }
+        return cls(**raw)
+
+
+def _use(raw: dict[str, Any]) -> UseSpec:
+    return UseSpec(
+        **raw
+        | {
+            "only": tuple(raw["only"]),
+            "exclude": tuple(raw["exclude"]),
+            "mode": Mode(raw["mode"]),
+            "removed": Removed(raw["removed"]),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSpec:
+    """A source or destination as declared; its secrets are still references such as ${NAME}.
+
+    `places` tells where each key of `config` stands, by dotted path; "" is the connection itself.
+    """
+
+    name: str
+    type: str
+    config: Mapping[str, Any]
+    description: str = ""
+    renamed_from: str | None = None
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSpec:
+    """A whole project folder, read with one profile of its connections."""
+
+    root: Path
+    profile: str
+    workspace: WorkspaceSpec
+    sources: Mapping[str, ConnectionSpec]
+    destinations: Mapping[str, ConnectionSpec]
+    syncs: Mapping[str, SyncSpec]
