@@ -30,7 +30,8 @@ def main(owner_pid: int, stop_signal: int, folder: Path, command: list[str]) -> 
         server.kill()
         return server.wait()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        orphaned = bool(select.select([owner], [], [], 0)[0])
+        shutil.rmtree(folder.parent if orphaned else folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
