@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from rowlift.core.errors import StateError
 
@@ -32,9 +33,10 @@ class Duck:
                 "preserve_insertion_order": True,
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
-                "TimeZone": "UTC",
             },
         )
+        self._connection.execute("LOAD icu")  # built in; it knows the setting TimeZone
+        self._connection.execute("SET TimeZone = 'UTC'")
 
     def __enter__(self) -> Self:
         return self
@@ -79,10 +81,15 @@ class Duck:
         """Make Arrow data readable under a name."""
         self._connection.register(name, data)
 
-    def function(self, name: str, function: Any, inputs: list[str], output: str) -> None:
+    def function(self, name: str, function: Any, inputs: list[Any], output: str) -> None:
         """Make a Python function over Arrow arrays callable from SQL; NULL is handed in too."""
         self._connection.create_function(
-            name, function, inputs, output, type="arrow", null_handling="special"
+            name,
+            function,
+            inputs,
+            output,
+            type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,
         )
 
     def write(self, sql: str, path: Path) -> int:
