@@ -9,6 +9,7 @@ PYTHON ?= $(shell python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 
 	&& echo python3 || echo python3.11)
 WORKERS ?= 2
 PIP := -m pip --disable-pip-version-check --quiet
+export PYTHON
 export PIP_ROOT_USER_ACTION := ignore
 
 VENV := .venv
@@ -18,7 +19,7 @@ DEMO_READY := $(DEMO_VENV)/.ready
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1	\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  \1	\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 # --- what the machine needs -------------------------------------------------------------------
 
@@ -54,8 +55,8 @@ $(READY) $(DEMO_READY): | system-python
 setup: $(READY) ## the development environment in .venv, from hashed locks
 
 .PHONY: lock
-lock: ## rewrite requirements/*.txt from pyproject.toml
-	@tools/lock $(VENV)/bin/python
+lock: | system-python ## rewrite requirements/*.txt from pyproject.toml
+	@tools/lock $(PYTHON)
 
 # --- use --------------------------------------------------------------------------------------
 
