@@ -5,6 +5,7 @@ import json
 import os
 import pwd
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -73,9 +74,7 @@ class Room:
         """Stops every server by its keeper's pid and removes the folder."""
         for note in self.path.glob("*.json"):
             stop(Launched(**json.loads(note.read_text())).keeper_pid)
-        for left in self.path.iterdir():
-            left.unlink()
-        self.path.rmdir()
+        shutil.rmtree(self.path)
 
 
 @dataclass(frozen=True, slots=True)
