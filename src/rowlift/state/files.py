@@ -1,7 +1,7 @@
 """Immutable files of the data directory and the rows that make them count.
 
-Order: row `writing` → temporary file → fsync → rename → fsync of the folder → a commit of the caller
-that makes the row `live`. A crash anywhere leaves either nothing or a file that nobody counts.
+Order: row `writing` → temporary file → fsync → rename → fsync of the folder → a commit of the
+caller that makes the row `live`. A crash leaves nothing, or a file that nobody counts.
 """
 
 import time
@@ -12,8 +12,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from rowlift.core.errors import StateError
+from rowlift.core.faults import point
 from rowlift.db import Database
-from rowlift.kit.durable import make_durable
+from rowlift.kit.durable import make_folder, publish, temporary_for
 from rowlift.state.tables import files
 
 
@@ -43,7 +45,7 @@ class FileStore:
     def __init__(self, database: Database, root: Path) -> None:
         self._database = database
         self.root = root
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(root)
 
     @property
     def scratch(self) -> Path:
@@ -53,11 +55,28 @@ class FileStore:
     def write(self, kind: str, owner: Owner, fill: Callable[[Path], int]) -> StoredFile:
         """Let `fill` write a temporary file and make it durable; it counts once it is live."""
         folder = self.root / (owner.sync_uid or "shared")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         path = folder / f"{kind}-{uuid.uuid4().hex}.parquet"
         file_id = self._announce(kind, owner, path)
-        rows = make_durable(path, fill)
+        rows = self._fill(path, fill)
         return StoredFile(file_id, path, rows)
+
+    def _fill(self, path: Path, fill: Callable[[Path], int]) -> int:
+        temporary = temporary_for(path)
+        point("file.before_write")
+        try:
+            rows = fill(temporary)
+            temporary.chmod(0o600)
+            publish(temporary, path)
+        except OSError as error:
+            raise StateError(
+                "STATE_FULL",
+                f"A file of the data directory cannot be written: {error.strerror}.",
+                mend="Free space or mend the rights, then run again: nothing was lost.",
+            ) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+        return rows
 
     def _announce(self, kind: str, owner: Owner, path: Path) -> int:
         row = {
@@ -72,7 +91,7 @@ class FileStore:
             "created_at": time.time(),
         }
         with self._database.transaction("file.announce") as connection:
-            return int(connection.execute(files.insert().values(row)).inserted_primary_key[0])
+            return int(connection.scalars(files.insert().values(row).returning(files.c.id)).one())
 
     def publish(self, connection: sa.Connection, stored: StoredFile) -> None:
         """Make a file live as part of the caller's transaction."""

@@ -146,6 +146,8 @@ deliveries = sa.Table(
     sa.Column("lease_until", sa.Float(53), nullable=False),
     sa.Column("image_revision", sa.BigInteger),
     sa.Column("epoch", sa.Integer, nullable=False, default=0),
+    sa.Column("next_spec", sa.Text),
+    sa.Column("next_run_id", _ID),
     sa.Column("counts", sa.Text, nullable=False),
     sa.Column("reason_code", sa.Text, nullable=False, default=""),
     sa.Column("reason", sa.Text, nullable=False, default=""),

@@ -1,0 +1,318 @@
+"""Deliver: send a plan's batches, several in flight, and learn what became of every row.
+
+Tries within one delivery: at once, then after about 1, 5, 30 and 120 s with full jitter. Five
+failed attempts in a row open the circuit for 60 s; if the one probe after that fails too, the
+delivery ends and its rows stay due.
+"""
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from rowlift.core import faults
+from rowlift.core.clock import Clock
+from rowlift.core.errors import DestinationError, Fenced
+from rowlift.core.nouns import Outcome, Outcomes, Verdict
+from rowlift.core.ports import Batch, Destination
+
+BACKOFF_SECONDS = (0.0, 1.0, 5.0, 30.0, 120.0)
+FAILURES_TO_OPEN = 5
+OPEN_SECONDS = 60.0
+LONGEST_WAIT = 3600.0
+
+_DELIVERED = Outcome(Verdict.DELIVERED)
+_LEFT = Outcome(Verdict.IN_DOUBT, "INTERRUPTED", "A killed process may have sent it.")
+_AGAIN = frozenset({Verdict.IN_DOUBT, Verdict.PENDING})
+
+
+class Stopped(Exception):
+    """Sending is over for now: the circuit is open, the destination refused us, or a cancel."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Pace:
+    """When the next request may leave: budget, Retry-After and circuit of one destination."""
+
+    def __init__(
+        self, clock: Clock, rate: float | None, reserve: Callable[[int, float], float]
+    ) -> None:
+        self._clock = clock
+        self._rate = rate
+        self._reserve = reserve
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._not_before = 0.0
+        self._booked = 0
+        self._next_slot = 0.0
+        self._probing = False
+        self.stopped: Stopped | None = None
+
+    def stop(self, code: str, reason: str) -> None:
+        """Let no further request leave."""
+        with self._lock:
+            self.stopped = self.stopped or Stopped(code, reason)
+
+    def enter(self) -> None:
+        """Wait until a request may leave; raises Stopped when none may any more."""
+        while (seconds := self._wait_for()) > 0:
+            self._clock.sleep(min(seconds, 1.0))
+
+    def pause(self, seconds: float) -> None:
+        """Wait before another attempt; raises Stopped as soon as sending is over."""
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0:
+            if self.stopped:
+                raise self.stopped
+            self._clock.sleep(min(left, 1.0))
+
+    def _wait_for(self) -> float:
+        with self._lock:
+            if self.stopped:
+                raise self.stopped
+            seconds = self._not_before - self._clock.monotonic()
+            if seconds > 0:
+                return seconds
+            if self._failures >= FAILURES_TO_OPEN and self._probing:
+                return 1.0
+            self._probing = self._failures >= FAILURES_TO_OPEN
+            return self._slot()
+
+    def _slot(self) -> float:
+        if self._rate is None:
+            return 0.0
+        now = self._clock.monotonic()
+        if self._booked == 0:
+            self._booked = max(1, int(self._rate / 2))
+            self._next_slot = now + self._reserve(self._booked, self._rate)
+        if self._next_slot > now:
+            return self._next_slot - now
+        self._booked -= 1
+        self._next_slot += 1 / self._rate
+        return 0.0
+
+    def succeeded(self) -> None:
+        """Close the circuit."""
+        with self._lock:
+            self._failures, self._probing = 0, False
+
+    def failed(self, outcome: Outcome) -> None:
+        """Count a failed attempt, obey its Retry-After, open the circuit when it is time."""
+        with self._lock:
+            now = self._clock.monotonic()
+            if outcome.retry_after is not None:
+                wait_for = min(outcome.retry_after, LONGEST_WAIT)
+                self._not_before = max(self._not_before, now + wait_for)
+                self._probing = False
+                return
+            self._failures += 1
+            if self._failures > FAILURES_TO_OPEN and self._probing:
+                self.stopped = self.stopped or Stopped("CIRCUIT_OPEN", _open_reason(outcome))
+            elif self._failures == FAILURES_TO_OPEN:
+                self._not_before = max(self._not_before, now + OPEN_SECONDS)
+
+
+def _open_reason(outcome: Outcome) -> str:
+    return f"Batches kept failing ({outcome.reason or outcome.code}); the rows stay due."
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Some rows of a batch that still wait for an answer, and how often they were tried."""
+
+    rows: Sequence[int]
+    tries: int = 0
+
+
+class _Sheet:
+    """What is known of each row of one batch; a doubt ends only with a real answer."""
+
+    def __init__(self, rows: int, *, in_doubt: bool) -> None:
+        self._rows = rows
+        self._odd: dict[int, Outcome] = dict.fromkeys(range(rows), _LEFT) if in_doubt else {}
+
+    def note(self, row: int, outcome: Outcome) -> None:
+        before = self._odd.get(row)
+        if outcome.verdict is Verdict.DELIVERED:
+            self._odd.pop(row, None)
+        elif outcome.verdict is Verdict.PENDING and before and before.verdict is Verdict.IN_DOUBT:
+            self._odd[row] = replace(outcome, verdict=Verdict.IN_DOUBT)
+        else:
+            self._odd[row] = outcome
+
+    def all_delivered(self, rows: Sequence[int]) -> None:
+        if self._odd:
+            for row in rows:
+                self._odd.pop(row, None)
+
+    def outcomes(self) -> Outcomes:
+        """Store what all rows share as the default, so that a dead destination costs no list."""
+        same = set(self._odd.values())
+        if len(self._odd) == self._rows and len(same) == 1:
+            return Outcomes(same.pop())
+        return Outcomes(_DELIVERED, self._odd)
+
+
+class Settler:
+    """Brings one batch to an outcome for every row: retries, bisects, waits."""
+
+    def __init__(self, destination: Destination, pace: Pace, jitter: random.Random) -> None:
+        self._destination = destination
+        self._pace = pace
+        self._jitter = jitter
+
+    def settle(self, batch: Batch, *, in_doubt: bool = False) -> Outcomes:
+        """Send a batch until each row has an outcome; rows not listed were delivered.
+
+        `in_doubt` says that a killed process may already have sent it.
+        """
+        sheet = _Sheet(len(batch), in_doubt=in_doubt)
+        pieces = [_Piece(range(len(batch)))]
+        while pieces:
+            piece = pieces.pop()
+            try:
+                answer = self._attempt(batch, piece)
+            except Stopped as stopped:
+                never = Outcome(Verdict.PENDING, stopped.code, stopped.reason)
+                for row in (row for left in (piece, *pieces) for row in left.rows):
+                    sheet.note(row, never)
+                break
+            pieces += self._judge(piece, answer, sheet)
+        return sheet.outcomes()
+
+    def _attempt(self, batch: Batch, piece: _Piece) -> Outcomes:
+        longest = BACKOFF_SECONDS[piece.tries]
+        if longest:
+            self._pace.pause(self._jitter.uniform(0, longest))
+        self._pace.enter()
+        part = batch if len(piece.rows) == len(batch) else _part(batch, piece.rows)
+        faults.point("deliver.before_send")
+        try:
+            answer = self._destination.deliver(part)
+        except DestinationError as error:
+            self._pace.stop(error.code, error.message)
+            return Outcomes(Outcome(Verdict.PENDING, error.code, error.message))
+        faults.point("deliver.after_send")
+        self._tell_pace(answer)
+        return answer
+
+    def _tell_pace(self, answer: Outcomes) -> None:
+        if answer.default.verdict in _AGAIN:
+            self._pace.failed(answer.default)
+            return
+        self._pace.succeeded()
+        waits = [one for one in answer.rows.values() if one.retry_after is not None]
+        if waits:
+            self._pace.failed(waits[0])
+
+    def _judge(self, piece: _Piece, answer: Outcomes, sheet: _Sheet) -> list[_Piece]:
+        if not answer.rows and answer.default.verdict is Verdict.DELIVERED:
+            sheet.all_delivered(piece.rows)
+            return []
+        again: list[int] = []
+        refused: list[int] = []
+        for at, row in enumerate(piece.rows):
+            outcome = answer.rows.get(at, answer.default)
+            if outcome.verdict is not Verdict.REFUSED:
+                sheet.note(row, outcome)
+                if outcome.verdict in _AGAIN:
+                    again.append(row)
+            elif len(piece.rows) == 1:
+                sheet.note(row, replace(outcome, verdict=Verdict.REJECTED))
+            else:
+                refused.append(row)
+        return _next_pieces(piece, again, refused)
+
+
+def _next_pieces(piece: _Piece, again: list[int], refused: list[int]) -> list[_Piece]:
+    pieces = []
+    if again and piece.tries + 1 < len(BACKOFF_SECONDS):
+        pieces.append(_Piece(again, piece.tries + 1))
+    half = (len(refused) + 1) // 2
+    return pieces + [_Piece(part) for part in (refused[half:], refused[:half]) if part]
+
+
+def _part(batch: Batch, rows: Sequence[int]) -> Batch:
+    chosen = pa.array(rows, pa.int32())
+    return replace(
+        batch,
+        id=f"{batch.message_ids[rows[0]].as_py()}-{len(rows)}",
+        keys=batch.keys.take(chosen),
+        message_ids=batch.message_ids.take(chosen),
+        messages=batch.messages.take(chosen),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Where sending writes down what it did, so that a killed process is resumed."""
+
+    starting: Callable[[list[Batch]], AbstractSet[int]]  # returns those sent before
+    settled: Callable[[Batch, Outcomes], None]
+    may_go_on: Callable[[], bool]
+
+
+def send(
+    batches: Iterator[Batch], settler: Settler, pace: Pace, journal: Journal, in_flight: int
+) -> Stopped | None:
+    """Send batches, at most `in_flight` at once; return why it stopped early, if it did.
+
+    What is in flight is brought to an end and written down, also when the user interrupts.
+    """
+    waiting: dict[Future[Outcomes], Batch] = {}
+    with ThreadPoolExecutor(in_flight, thread_name_prefix="deliver") as pool:
+        try:
+            stopped = _pump(pool, waiting, batches, settler, pace, journal, in_flight)
+        except Fenced:
+            pace.stop("FENCED", "Another process took over.")
+            raise
+        except BaseException:
+            pace.stop("INTERRUPTED", "Sending was interrupted; the rows stay due.")
+            while waiting:
+                _collect(waiting, journal)
+            raise
+    return stopped
+
+
+def _pump(
+    pool: ThreadPoolExecutor,
+    waiting: dict[Future[Outcomes], Batch],
+    batches: Iterator[Batch],
+    settler: Settler,
+    pace: Pace,
+    journal: Journal,
+    in_flight: int,
+) -> Stopped | None:
+    superseded = False
+    while True:
+        fresh = [] if superseded or pace.stopped else _next(batches, in_flight - len(waiting))
+        if fresh:
+            doubted = journal.starting(fresh)
+            for batch in fresh:
+                future = pool.submit(settler.settle, batch, in_doubt=batch.number in doubted)
+                waiting[future] = batch
+        if not waiting:
+            break
+        _collect(waiting, journal)
+        superseded = superseded or not journal.may_go_on()
+    if superseded and not pace.stopped:
+        return Stopped("SUPERSEDED", "A newer image took over.")
+    return pace.stopped
+
+
+def _next(batches: Iterator[Batch], room: int) -> list[Batch]:
+    return [batch for _, batch in zip(range(room), batches, strict=False)]
+
+
+def _collect(waiting: dict[Future[Outcomes], Batch], journal: Journal) -> None:
+    done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+    for future in done:
+        journal.settled(waiting.pop(future), future.result())

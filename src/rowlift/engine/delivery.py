@@ -1,0 +1,373 @@
+"""One delivery from claim to record: plan the due rows, send them, fold the answers.
+
+Every phase ends with one fenced commit; a killed delivery goes on from the last of them.
+"""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Set as AbstractSet
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from rowlift.core.clock import Clock
+from rowlift.core.errors import DestinationError, RowliftError
+from rowlift.core.nouns import Column, Feed, Kind, Outcome, Outcomes, Removed, Status, Verdict
+from rowlift.core.ports import Batch, Destination
+from rowlift.core.progress import Progress
+from rowlift.core.specs import UseSpec
+from rowlift.engine.deliver import Journal, Pace, Settler, Stopped, send
+from rowlift.engine.duck import Duck, parquet
+from rowlift.engine.ledger import find_due, load_ledger, mapping_of, write_ledger
+from rowlift.engine.merge import COMPACT_SHARE, load_image
+from rowlift.engine.plan import ROLLED, TOO_LARGE, Cut, plan_batches, write_plan
+from rowlift.state.deliveries import BatchRecord, Delivery
+from rowlift.state.files import Owner, StoredFile
+from rowlift.state.images import Ledger
+from rowlift.state.store import Store
+
+_SETTLED = """
+CREATE OR REPLACE TEMP TABLE settled AS
+SELECT p.key, p.version, p.op, p.fp, p.row_number, p.batch,
+    CASE WHEN p.batch = {rolled} THEN 'rolled' WHEN p.batch = {too_large} THEN 'rejected'
+         ELSE coalesce(r.verdict, b.verdict, '{left}') END AS verdict,
+    CASE WHEN p.batch = {too_large} THEN 'RECORD_TOO_LARGE'
+         ELSE coalesce(r.code, b.code, '') END AS code,
+    CASE WHEN p.batch = {too_large} THEN 'The encoded record has ' || strlen(p.message) || ' bytes.'
+         ELSE coalesce(r.reason, b.reason, '') END AS reason
+FROM {plan} p
+LEFT JOIN batch_verdicts b ON b.batch = p.batch
+LEFT JOIN row_verdicts r ON r.batch = p.batch AND r.position = p.position
+"""
+
+_LEDGER_ROWS = """
+CREATE OR REPLACE TEMP TABLE ledger_rows AS
+SELECT s.key,
+    CASE s.verdict WHEN 'in_doubt' THEN coalesce(l.version, 0) ELSE s.version END AS version,
+    CASE s.verdict WHEN 'delivered' THEN s.op = 'upsert' ELSE coalesce(l.present, false) END
+        AS present,
+    CASE s.verdict WHEN 'delivered' THEN s.fp ELSE coalesce(l.fp, 0) END AS fp,
+    CASE s.verdict WHEN 'in_doubt' THEN coalesce(l.epoch, {epoch}) ELSE {epoch} END AS epoch,
+    CASE s.verdict WHEN 'in_doubt' THEN s.version END AS doubt,
+    {seq}::BIGINT AS seq
+FROM settled s LEFT JOIN ledger l ON l.key = s.key
+WHERE s.verdict IN ('delivered', 'in_doubt', 'rolled')
+"""
+
+_VERDICTS = pa.schema(
+    [("batch", pa.int32()), ("verdict", pa.string()), ("code", pa.string()),
+     ("reason", pa.string())]
+)  # fmt: skip
+_ROW_VERDICTS = pa.schema([("position", pa.int32()), *_VERDICTS])
+
+COUNTED = (
+    "delivered", "rejected", "suppressed", "skipped", "superseded", "pending", "in_doubt",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySpec:
+    """What a delivery froze when it was queued; it holds no secret."""
+
+    use: UseSpec
+    feed: Feed
+    record_bytes: int | None
+    timestamp: str
+    destination: str
+
+    def to_json(self) -> str:
+        """Return it as JSON text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "DeliverySpec":
+        """Build the value that `to_json` wrote."""
+        raw = json.loads(text)
+        use, feed = raw.pop("use"), raw.pop("feed")
+        use |= {"only": tuple(use["only"]), "exclude": tuple(use["exclude"])}
+        feed |= {
+            "kind": Kind(feed["kind"]),
+            "removed": Removed(feed["removed"]),
+            "columns": tuple(Column(**one) for one in feed["columns"]),
+        }
+        return cls(UseSpec(**use | {"removed": Removed(use["removed"])}), Feed(**feed), **raw)
+
+
+class DeliveryRun:
+    """Carries one claimed delivery through its phases."""
+
+    def __init__(
+        self,
+        store: Store,
+        delivery: Delivery,
+        destination: Destination,
+        clock: Clock,
+        progress: Progress,
+    ) -> None:
+        self._store = store
+        self._delivery = delivery
+        self._destination = destination
+        self._clock = clock
+        self._progress = progress
+        self._spec = DeliverySpec.from_json(delivery.spec)
+        self._task = f"{self._spec.feed.sync} → {self._spec.destination}"
+        self._lease = store.deliveries.lease(delivery)
+
+    def carry(self) -> Delivery:
+        """Plan, send and record; returns the delivery as it ended."""
+        with self._lease, Duck(self._store.files.scratch) as duck:
+            try:
+                if self._delivery.phase == "plan":
+                    self._plan(duck)
+                stopped = self._send()
+                self._record(duck, stopped)
+            except DestinationError as error:
+                self._give_up(error)
+        return self._store.deliveries.get(self._delivery.id)
+
+    # plan
+
+    def _plan(self, duck: Duck) -> None:
+        self._progress.phase(self._task, "plan")
+        image = self._store.images.image(self._delivery.sync_uid)
+        if image is None:
+            raise DestinationError("INTERNAL", "There is no image to deliver from.")
+        ledger = self._current_ledger(tuple(column.name for column in image.columns))
+        self._load_image(duck)
+        self._load_ledger(duck)
+        salt = (
+            f"{self._delivery.sync_uid}:{self._delivery.destination_uid}:"
+            f"{self._store.reset_epoch()}:{ledger.epoch}:"
+        )
+        key_trait = "email" if self._spec.feed.identify_by == "email" else ""
+        mapping = mapping_of(self._spec.use, [column.name for column in image.columns])
+        find_due(duck, mapping, epoch=ledger.epoch, salt=salt, key_trait=key_trait)
+        cut = Cut()
+
+        def fill(path: Path) -> int:
+            nonlocal cut
+            cut = write_plan(
+                duck, path, self._destination, timestamp=self._spec.timestamp,
+                record_bytes=self._spec.record_bytes, progress=self._progress, task=self._task,
+            )  # fmt: skip
+            return cut.due
+
+        stored = self._store.files.write("plan", self._owner, fill)
+        with self._store.database.transaction("delivery.plan") as connection:
+            self._lease.hold(connection)
+            self._store.files.publish(connection, stored)
+            self._store.images.save_ledger(connection, ledger)
+            self._store.deliveries.advance(
+                connection, self._delivery.id, "send",
+                image_revision=image.revision, epoch=ledger.epoch,
+                counts={"due": cut.due, "unchanged": cut.rolled},
+            )  # fmt: skip
+        self._delivery = self._store.deliveries.get(self._delivery.id)
+
+    def _current_ledger(self, columns: tuple[str, ...]) -> Ledger:
+        ledger = self._store.images.ledger(
+            self._delivery.sync_uid, self._delivery.destination_uid, self._delivery.workspace_id
+        )
+        account = self._destination.account
+        if ledger.account and ledger.account != account:
+            raise DestinationError(
+                "ACCOUNT_CHANGED",
+                f"{self._spec.destination} now belongs to {account}, "
+                f"but what was sent before went to {ledger.account}.",
+                mend="Add it under a new name, or start over: rowlift state reset NAME.",
+            )
+        mapping = mapping_of(self._spec.use, columns).to_json()
+        epoch = ledger.epoch + (1 if ledger.mapping and ledger.mapping != mapping else 0)
+        return replace(ledger, account=account, mapping=mapping, epoch=epoch)
+
+    # send
+
+    def _send(self) -> Stopped | None:
+        plan = self._plan_file()
+        known = self._store.deliveries.batches(self._delivery.id)
+        done = frozenset(number for number, one in known.items() if one.status == "done")
+        if not self._is_current():
+            return Stopped("SUPERSEDED", "A newer image took over.")
+        self._progress.phase(self._task, "send", int(self._delivery.counts.get("due", 0)))
+        limits = self._destination.limits
+        account = f"{self._spec.destination}:{self._destination.account}"
+
+        def reserve(requests: int, rate: float) -> float:
+            return self._store.deliveries.reserve(account, requests, rate)
+
+        pace = Pace(self._clock, limits.requests_per_second, reserve)
+        jitter = random.Random(self._delivery.id)  # noqa: S311
+        settler = Settler(self._destination, pace, jitter)
+        journal = Journal(
+            starting=lambda fresh: self._start(fresh, known),
+            settled=self._settle,
+            may_go_on=self._is_current,
+        )
+        batches = plan_batches(plan.path, self._spec.timestamp, done)
+        return send(batches, settler, pace, journal, limits.in_flight)
+
+    def _start(self, fresh: list[Batch], known: dict[int, BatchRecord]) -> AbstractSet[int]:
+        with self._store.database.transaction("delivery.start") as connection:
+            self._lease.hold(connection)
+            for batch in fresh:
+                self._store.deliveries.start_batch(
+                    connection, self._delivery.id, batch.number, len(batch)
+                )
+        return known.keys()
+
+    def _settle(self, batch: Batch, outcomes: Outcomes) -> None:
+        with self._store.database.transaction("delivery.batch") as connection:
+            self._lease.hold(connection)
+            self._store.deliveries.end_batch(connection, self._delivery.id, batch.number, outcomes)
+        self._progress.advance(self._task, len(batch))
+
+    def _is_current(self) -> bool:
+        image = self._store.images.image(self._delivery.sync_uid)
+        return image is not None and image.revision == self._delivery.image_revision
+
+    # record
+
+    def _record(self, duck: Duck, stopped: Stopped | None) -> None:
+        self._progress.phase(self._task, "record")
+        superseded = stopped is not None and stopped.code == "SUPERSEDED"
+        counts = self._fold(duck, "superseded" if superseded else "pending")
+        ledger = self._store.images.ledger(
+            self._delivery.sync_uid, self._delivery.destination_uid, self._delivery.workspace_id
+        )
+        seq = ledger.revision + 1
+        self._load_ledger(duck)
+        duck.run(_LEDGER_ROWS.format(epoch=self._delivery.epoch, seq=seq))
+        stored, replaced = self._write_ledger(duck)
+        status, code, reason = _verdict(counts, stopped)
+        with self._store.database.transaction("delivery.record") as connection:
+            self._lease.hold(connection)
+            if stored:
+                self._store.files.publish(connection, stored)
+                self._store.files.retire(connection, replaced)
+                self._store.images.save_ledger(connection, replace(ledger, revision=seq))
+            self._store.files.retire(connection, [self._plan_file()])
+            self._store.deliveries.finish(
+                connection, self._delivery.id, status, counts, code, reason
+            )
+            self._store.deliveries.queue_next(connection, self._delivery.id)
+
+    def _fold(self, duck: Duck, left: str) -> dict[str, Any]:
+        known = self._store.deliveries.batches(self._delivery.id)
+        batch_rows, odd_rows = _verdict_rows(known)
+        duck.register("batch_verdicts", pa.Table.from_pylist(batch_rows, _VERDICTS))
+        duck.register("row_verdicts", pa.Table.from_pylist(odd_rows, _ROW_VERDICTS))
+        plan = parquet([self._plan_file().path])
+        duck.run(_SETTLED.format(left=left, plan=plan, rolled=ROLLED, too_large=TOO_LARGE))
+        found = dict(duck.rows("SELECT verdict, count(*) FROM settled GROUP BY verdict"))
+        codes = duck.rows(
+            "SELECT code, count(*) FROM settled WHERE verdict <> 'delivered' AND code <> ''"
+            " GROUP BY code ORDER BY count(*) DESC, code"
+        )
+        due = int(self._delivery.counts.get("due", 0))
+        counts = {"due": due, "unchanged": found.pop("rolled", 0)}
+        counts |= {name: found.get(name, 0) for name in COUNTED}
+        if due != sum(counts[name] for name in COUNTED):
+            raise RowliftError("INTERNAL", f"The counts of {self._task} do not add up: {counts}.")
+        return counts | {"codes": dict(codes)}
+
+    def _write_ledger(self, duck: Duck) -> tuple[StoredFile | None, list[StoredFile]]:
+        fresh = duck.count("ledger_rows")
+        base, deltas = self._ledger_files()
+        if not fresh:
+            return None, []
+        added = fresh + sum(one.rows for one in deltas)
+        whole = base is None or added > COMPACT_SHARE * base.rows
+        stored = self._store.files.write(
+            "ledger_base" if whole else "ledger_delta",
+            self._ledger_owner,
+            lambda path: write_ledger(duck, path, "ledger_rows", whole=whole),
+        )
+        replaced = [one for one in (base, *deltas) if one] if whole else []
+        return stored, replaced
+
+    def _give_up(self, error: DestinationError) -> None:
+        with self._store.database.transaction("delivery.give_up") as connection:
+            self._lease.hold(connection)
+            self._store.deliveries.finish(
+                connection, self._delivery.id, Status.FAILED, self._delivery.counts,
+                error.code, error.message,
+            )  # fmt: skip
+            self._store.deliveries.queue_next(connection, self._delivery.id)
+
+    # files
+
+    @property
+    def _owner(self) -> Owner:
+        one = self._delivery
+        return Owner(
+            one.workspace_id, one.sync_uid, one.destination_uid, one.run_id, delivery_id=one.id
+        )
+
+    @property
+    def _ledger_owner(self) -> Owner:
+        return replace(self._owner, delivery_id=None)
+
+    def _plan_file(self) -> StoredFile:
+        (plan,) = self._store.files.of_delivery("plan", self._delivery.id)
+        return plan
+
+    def _load_image(self, duck: Duck) -> None:
+        base = self._store.files.live(["image_base"], self._delivery.sync_uid)
+        deltas = self._store.files.live(["image_delta"], self._delivery.sync_uid)
+        load_image(duck, base[0].path if base else None, [one.path for one in deltas])
+
+    def _load_ledger(self, duck: Duck) -> None:
+        base, deltas = self._ledger_files()
+        load_ledger(duck, base.path if base else None, [one.path for one in deltas])
+
+    def _ledger_files(self) -> tuple[StoredFile | None, list[StoredFile]]:
+        uid, target = self._delivery.sync_uid, self._delivery.destination_uid
+        base = self._store.files.live(["ledger_base"], uid, target)
+        return (base[0] if base else None), self._store.files.live(["ledger_delta"], uid, target)
+
+
+def timestamp_of(seconds: float) -> str:
+    """Return a moment as ISO 8601 UTC with milliseconds."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def _verdict_rows(
+    known: dict[int, BatchRecord],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    left = Outcomes(Outcome(Verdict.IN_DOUBT, "INTERRUPTED", "A killed process may have sent it."))
+    batch_rows, odd_rows = [], []
+    for number, record in known.items():
+        outcomes = record.outcomes or left
+        batch_rows.append({"batch": number, **_cells(outcomes.default)})
+        odd_rows += [
+            {"batch": number, "position": position, **_cells(outcome)}
+            for position, outcome in outcomes.rows.items()
+        ]
+    return batch_rows, odd_rows
+
+
+def _cells(outcome: Outcome) -> dict[str, str]:
+    return {
+        "verdict": outcome.verdict.value,
+        "code": "" if outcome.verdict is Verdict.DELIVERED else outcome.code,
+        "reason": outcome.reason,
+    }
+
+
+def _verdict(counts: dict[str, Any], stopped: Stopped | None) -> tuple[Status, str, str]:
+    if stopped and stopped.code == "SUPERSEDED":
+        return Status.COMPLETED, stopped.code, stopped.reason
+    if stopped and stopped.code == "INTERRUPTED":
+        return Status.CANCELLED, stopped.code, stopped.reason
+    if stopped:
+        return Status.FAILED, stopped.code, stopped.reason
+    failed = Counter(counts["codes"])
+    if counts["rejected"] or counts["pending"] or counts["in_doubt"]:
+        code = next(iter(failed), "")
+        return Status.SOME_ROWS_FAILED, code, f"{sum(failed.values()):,} rows were not delivered."
+    return Status.COMPLETED, "", ""

@@ -1,0 +1,146 @@
+"""Ledger: what each target acknowledged, and so which rows of the image are due for it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rowlift.core.nouns import Removed
+from rowlift.core.specs import UseSpec
+from rowlift.engine.duck import Duck, parquet, text
+
+_COLUMNS = "key, version, present, fp, epoch, doubt, seq"
+
+_EMPTY = """
+CREATE OR REPLACE VIEW ledger AS SELECT ''::VARCHAR AS key, 0::BIGINT AS version, false AS present,
+    0::UBIGINT AS fp, 0::INTEGER AS epoch, NULL::BIGINT AS doubt, 0::BIGINT AS seq WHERE false
+"""
+
+_LAYERED = """
+CREATE OR REPLACE VIEW ledger AS
+WITH newest AS (
+    SELECT {columns} FROM {deltas}
+    QUALIFY row_number() OVER (PARTITION BY key ORDER BY seq DESC) = 1
+)
+SELECT {columns} FROM {base} base
+WHERE NOT EXISTS (SELECT 1 FROM newest WHERE newest.key = base.key)
+UNION ALL SELECT {columns} FROM newest
+"""
+
+# Rows the target may be behind on; whether they are due is decided on their mapped form.
+_BEHIND = """
+SELECT i.key AS key, i.version AS version, i.present AS present, i.attributes AS attributes,
+    i.row_number AS row_number, coalesce(l.present, false) AS had, l.fp AS had_fp,
+    l.doubt IS NOT NULL AS doubt
+FROM image i LEFT JOIN ledger l ON l.key = i.key
+WHERE (l.key IS NULL AND i.present)
+   OR (l.key IS NOT NULL
+       AND (i.version <> l.version OR l.epoch <> {epoch} OR l.doubt IS NOT NULL))
+"""
+
+_DUE = """
+CREATE OR REPLACE VIEW due AS
+WITH behind AS ({behind}),
+mapped AS (SELECT *, {mapped} AS wanted FROM behind),
+judged AS (
+    SELECT *, md5_number_lower(wanted) AS fp,
+        CASE WHEN present OR {keep} THEN 'upsert' ELSE '{removal}' END AS op
+    FROM mapped
+)
+SELECT key, version, present, row_number, doubt, fp, op,
+    CASE op WHEN 'upsert' THEN wanted WHEN 'clear' THEN {cleared} ELSE '{{}}' END AS attributes,
+    CASE WHEN doubt THEN true
+         WHEN present THEN NOT had OR had_fp IS DISTINCT FROM fp
+         ELSE had AND NOT {keep} END AS is_due,
+    sha256({salt} || version::VARCHAR || ':' || key) AS message_id
+FROM judged
+"""
+
+_CLEARED = """
+'{' || array_to_string(list_transform(list_filter(json_keys(wanted), name -> name NOT IN (KEPT)),
+    name -> to_json(name)::VARCHAR || ':null'), ',') || '}'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """How rows look to one target; editing any of it makes all rows be looked at again."""
+
+    match: str
+    removed: Removed
+    fields: tuple[tuple[str, str], ...] | None = (
+        None  # column → trait in order; None is as they are
+    )
+
+    def to_json(self) -> str:
+        """Return the text that is compared with what the ledger was written with."""
+        return json.dumps([self.match, self.removed.value, self.fields])
+
+
+def mapping_of(use: UseSpec, columns: Sequence[str]) -> Mapping:
+    """Return the mapping of a use over a sync's trait columns."""
+    if not (use.fields or use.only or use.exclude):
+        return Mapping(use.match, use.removed)
+    chosen = [
+        name
+        for name in columns
+        if (not use.only or name in use.only or name in use.fields) and name not in use.exclude
+    ]
+    pairs = sorted(((name, use.fields.get(name, name)) for name in chosen), key=lambda p: p[1])
+    return Mapping(use.match, use.removed, tuple(pairs))
+
+
+def load_ledger(duck: Duck, base: Path | None, deltas: Sequence[Path]) -> None:
+    """Create the view `ledger` with the current row of each key."""
+    if base is None:
+        duck.run(_EMPTY)
+    elif deltas:
+        duck.run(_LAYERED.format(columns=_COLUMNS, base=parquet([base]), deltas=parquet(deltas)))
+    else:
+        duck.run(f"CREATE OR REPLACE VIEW ledger AS SELECT {_COLUMNS} FROM {parquet([base])}")
+
+
+def find_due(duck: Duck, mapping: Mapping, *, epoch: int, salt: str, key_trait: str = "") -> None:
+    """Create the view `due` over `image` and `ledger`.
+
+    Rows with `is_due` false only have to be rolled forward. `salt` starts each message id;
+    `key_trait` is the trait that a clear must leave alone because it identifies.
+    """
+    kept = text(key_trait) if key_trait else "''"
+    duck.run(
+        _DUE.format(
+            behind=_BEHIND.format(epoch=epoch),
+            mapped=_mapped(mapping),
+            keep="true" if mapping.removed is Removed.KEEP else "false",
+            removal="delete" if mapping.removed is Removed.DELETE else "clear",
+            cleared=_CLEARED.replace("KEPT", kept),
+            salt=text(salt),
+        )
+    )
+
+
+def _mapped(mapping: Mapping) -> str:
+    if mapping.fields is None:
+        return "attributes"
+    members = ", ".join(
+        f"{text(json.dumps(trait, ensure_ascii=False) + ':')}"
+        f" || json_extract(attributes, {text(_pointer(column))})::VARCHAR"
+        for column, trait in mapping.fields
+    )
+    return f"'{{' || concat_ws(',', {members}) || '}}'" if members else "'{}'"
+
+
+def _pointer(member: str) -> str:
+    return "/" + member.replace("~", "~0").replace("/", "~1")
+
+
+def write_ledger(duck: Duck, path: Path, settled: str, *, whole: bool) -> int:
+    """Write the settled rows as a delta, or everything current as a new base."""
+    if not whole:
+        return duck.write(f"SELECT {_COLUMNS} FROM {settled} ORDER BY key", path)
+    return duck.write(
+        f"SELECT {_COLUMNS} FROM ledger WHERE NOT EXISTS"
+        f" (SELECT 1 FROM {settled} s WHERE s.key = ledger.key)"
+        f" UNION ALL SELECT {_COLUMNS} FROM {settled} ORDER BY key",
+        path,
+    )

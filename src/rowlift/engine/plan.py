@@ -1,0 +1,193 @@
+"""Plan: the due rows, encoded and cut into batches once, durable before the first send."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from rowlift.core.nouns import Limits
+from rowlift.core.ports import Batch, Destination, Rows
+from rowlift.core.progress import Progress
+from rowlift.engine.duck import Duck
+
+TOO_LARGE = -1
+ROLLED = -2
+ROW_GROUP = 50_000
+
+SCHEMA = pa.schema(
+    [
+        ("batch", pa.int32()),
+        ("position", pa.int32()),
+        ("key", pa.string()),
+        ("version", pa.int64()),
+        ("op", pa.string()),
+        ("present", pa.bool_()),
+        ("fp", pa.uint64()),
+        ("row_number", pa.int64()),
+        ("message_id", pa.string()),
+        ("message", pa.large_string()),
+    ]
+)
+
+_DUE = """
+SELECT key, version, op, present, fp, row_number, message_id, attributes FROM due WHERE is_due
+ORDER BY doubt DESC, present, version, row_number, key
+"""
+
+_ROLLED = """
+SELECT key, version, op, present, fp, row_number FROM due WHERE NOT is_due
+"""
+
+
+@dataclass(slots=True)
+class Cut:
+    """How a plan was cut."""
+
+    due: int = 0
+    too_large: int = 0
+    rolled: int = 0
+    batches: int = 0
+    added: dict[str, int] = field(default_factory=dict)
+
+
+def write_plan(
+    duck: Duck,
+    path: Path,
+    destination: Destination,
+    *,
+    timestamp: str,
+    record_bytes: int | None,
+    progress: Progress,
+    task: str,
+) -> Cut:
+    """Encode every due row and write the plan file."""
+    limits = destination.limits
+    most = min(limits.record_bytes, record_bytes or limits.record_bytes)
+    cut = Cut()
+    with pq.ParquetWriter(path, SCHEMA, compression="zstd", compression_level=1) as writer:
+        for found in duck.reader(_DUE, ROW_GROUP):
+            if len(found):
+                writer.write_batch(_encoded(found, destination, timestamp, most, limits, cut))
+                progress.advance(task, len(found))
+        for found in duck.reader(_ROLLED, ROW_GROUP):
+            if len(found):
+                writer.write_batch(_rolled(found))
+                cut.rolled += len(found)
+    return cut
+
+
+def _encoded(
+    found: pa.RecordBatch,
+    destination: Destination,
+    timestamp: str,
+    most: int,
+    limits: Limits,
+    cut: Cut,
+) -> pa.RecordBatch:
+    rows = Rows(
+        keys=found.column("key"),
+        ops=found.column("op"),
+        message_ids=found.column("message_id"),
+        attributes=found.column("attributes"),
+        timestamp=timestamp,
+    )
+    messages = destination.encode(rows).cast(pa.large_string())
+    sizes = pc.cast(pc.binary_length(messages), pa.int64())
+    fits = pc.less_equal(sizes, most)
+    ordered = pc.array_sort_indices(pc.invert(fits))  # stable: those that fit keep their order
+    good = pc.sum(fits).as_py() or 0
+    numbers, positions = _cut(sizes.take(ordered.slice(0, good)), limits, cut.batches)
+    bad = len(found) - good
+    cut.batches = max(cut.batches, (numbers[-1].as_py() + 1) if good else 0)
+    cut.due += len(found)
+    cut.too_large += bad
+    columns = {
+        "batch": pa.concat_arrays([numbers, pa.repeat(pa.scalar(TOO_LARGE, pa.int32()), bad)]),
+        "position": pa.concat_arrays([positions, _counting(bad)]),
+        "message": messages.take(ordered),
+    }
+    taken = found.take(ordered)
+    return pa.RecordBatch.from_arrays(
+        [
+            columns[name] if name in columns else taken.column(name).cast(SCHEMA.field(name).type)
+            for name in SCHEMA.names
+        ],
+        schema=SCHEMA,
+    )
+
+
+def _rolled(found: pa.RecordBatch) -> pa.RecordBatch:
+    count = len(found)
+    constant = {
+        "batch": pa.repeat(pa.scalar(ROLLED, pa.int32()), count),
+        "position": _counting(count),
+        "message_id": pa.nulls(count, pa.string()),
+        "message": pa.nulls(count, pa.large_string()),
+    }
+    return pa.RecordBatch.from_arrays(
+        [
+            constant[name] if name in constant else found.column(name).cast(SCHEMA.field(name).type)
+            for name in SCHEMA.names
+        ],
+        schema=SCHEMA,
+    )
+
+
+def _cut(sizes: pa.Array, limits: Limits, first: int) -> tuple[pa.Array, pa.Array]:
+    """Number the rows' batches, each within the limits; one separator byte a row is counted."""
+    ends = memoryview(pc.cumulative_sum(pc.add(sizes, 1)).buffers()[1] or b"").cast("q")
+    room = limits.batch_bytes - limits.envelope_bytes
+    numbers: list[pa.Array] = [pa.array([], pa.int32())]
+    positions: list[pa.Array] = [pa.array([], pa.int32())]
+    start, batch = 0, first
+    while start < len(sizes):
+        used = ends[start - 1] if start else 0
+        stop = bisect_right(ends, used + room, start, min(start + limits.batch_rows, len(sizes)))
+        stop = max(stop, start + 1)
+        numbers.append(pa.repeat(pa.scalar(batch, pa.int32()), stop - start))
+        positions.append(_counting(stop - start))
+        start, batch = stop, batch + 1
+    return pa.concat_arrays(numbers), pa.concat_arrays(positions)
+
+
+def _counting(count: int) -> pa.Array:
+    ones = pa.repeat(pa.scalar(1, pa.int32()), count)
+    return pc.cumulative_sum(ones, start=-1)
+
+
+def plan_batches(path: Path, timestamp: str, done: frozenset[int]) -> Iterator[Batch]:
+    """Yield the batches of a plan in order, leaving out those that are done."""
+    with pq.ParquetFile(path) as plan:
+        for group in range(plan.num_row_groups):
+            numbers = plan.read_row_group(group, columns=["batch"]).column(0).combine_chunks()
+            wanted = set(numbers.unique().to_pylist()) - done - {TOO_LARGE, ROLLED}
+            if wanted:
+                rows = plan.read_row_group(group, columns=["key", "message_id", "message"])
+                yield from _group_batches(numbers, rows.combine_chunks(), wanted, timestamp)
+
+
+def _group_batches(
+    numbers: pa.Array, rows: pa.Table, wanted: set[int], timestamp: str
+) -> Iterator[Batch]:
+    runs = pc.run_end_encode(numbers)
+    start = 0
+    for number, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        if number in wanted:
+            yield _batch(number, rows.slice(start, end - start), timestamp)
+        start = end
+
+
+def _batch(number: int, rows: pa.Table, timestamp: str) -> Batch:
+    message_ids = rows.column("message_id").chunk(0)
+    return Batch(
+        id=f"{message_ids[0].as_py()}-{len(rows)}",
+        number=number,
+        keys=rows.column("key").chunk(0),
+        message_ids=message_ids,
+        messages=rows.column("message").chunk(0),
+        timestamp=timestamp,
+    )

@@ -1,0 +1,49 @@
+"""Read: a source's Arrow batches go to one staged Parquet file, nothing is judged on the way."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from rowlift.core.errors import GuardStop
+from rowlift.core.ports import Source
+from rowlift.core.progress import Progress
+
+ROW_NUMBER = "__row_number"
+
+
+def stage(
+    source: Source, sql: str, path: Path, *, most_rows: int, progress: Progress, task: str
+) -> int:
+    """Write the whole result with its row numbers, counted from 1, and return how many rows it has.
+
+    Raises GuardStop TOO_MANY_ROWS without reading on; never truncates.
+    """
+    reader = source.query(sql)
+    schema = reader.schema.append(pa.field(ROW_NUMBER, pa.int64(), nullable=False))
+    rows = 0
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
+        for batch in reader:
+            numbers = _numbers(rows, len(batch))
+            writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, numbers], schema=schema))
+            rows += len(batch)
+            progress.advance(task, len(batch))
+            if rows > most_rows:
+                source.cancel()
+                raise too_many_rows(most_rows)
+    return rows
+
+
+def _numbers(before: int, count: int) -> pa.Array:
+    ones = pa.repeat(pa.scalar(1, pa.int64()), count)
+    return pc.cumulative_sum(ones, start=before)
+
+
+def too_many_rows(most_rows: int) -> GuardStop:
+    """Return the refusal of a result that is over the limit."""
+    return GuardStop(
+        "TOO_MANY_ROWS",
+        f"The query returns more than {most_rows:,} rows; nothing was sent or removed.",
+        mend="Narrow the query, or raise limits.rows.",
+    )

@@ -1,0 +1,277 @@
+"""Deliveries and the outcome of each batch; one active delivery per sync and destination."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from rowlift.core.errors import StateError
+from rowlift.core.nouns import Outcome, Outcomes, Status, Verdict
+from rowlift.db import Database
+from rowlift.state.leases import LEASE_SECONDS, Lease, database_now, owner_is_dead, owner_name
+from rowlift.state.tables import batches, budgets, deliveries
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One destination of a sync catching up with the image."""
+
+    id: int
+    workspace_id: int
+    sync_uid: str
+    destination_uid: str
+    run_id: int
+    spec: str
+    status: Status
+    phase: str
+    active: int | None
+    generation: int
+    owner: str
+    lease_until: float
+    image_revision: int | None
+    epoch: int
+    next_spec: str | None
+    next_run_id: int | None
+    created_at: float
+    finished_at: float | None
+    reason_code: str = ""
+    reason: str = ""
+    counts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """What is known of one batch of a plan."""
+
+    number: int
+    rows: int
+    status: str
+    attempts: int
+    outcomes: Outcomes | None
+
+
+def _delivery(row: sa.Row[Any]) -> Delivery:
+    values = dict(row._mapping)  # noqa: SLF001
+    return Delivery(**values | {"status": Status(row.status), "counts": json.loads(row.counts)})
+
+
+class DeliveryStore:
+    """Queues, claims, records and finishes deliveries."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._database = database
+        self._folder = folder
+
+    def queue(
+        self,
+        connection: sa.Connection,
+        workspace_id: int,
+        sync_uid: str,
+        run_id: int,
+        uses: Mapping[str, str],
+    ) -> None:
+        """Queue a delivery for each destination uid, as part of the caller's transaction.
+
+        A destination that still has an active delivery gets its next one when that one ends.
+        """
+        now = database_now(self._database, connection)
+        busy = set(
+            connection.scalars(
+                sa.select(deliveries.c.destination_uid).where(
+                    deliveries.c.sync_uid == sync_uid, deliveries.c.active == 1
+                )
+            )
+        )
+        rows = [
+            {
+                "workspace_id": workspace_id, "sync_uid": sync_uid, "destination_uid": uid,
+                "run_id": run_id, "spec": spec, "status": Status.QUEUED.value, "phase": "plan",
+                "active": 1, "generation": 0, "owner": "", "lease_until": 0.0, "counts": "{}",
+                "created_at": now,
+            }
+            for uid, spec in uses.items()
+            if uid not in busy
+        ]  # fmt: skip
+        if rows:
+            connection.execute(deliveries.insert(), rows)
+        for uid in busy & uses.keys():
+            connection.execute(
+                deliveries.update()
+                .where(
+                    deliveries.c.sync_uid == sync_uid,
+                    deliveries.c.destination_uid == uid,
+                    deliveries.c.active == 1,
+                )
+                .values(next_spec=uses[uid], next_run_id=run_id)
+            )
+
+    def queue_next(self, connection: sa.Connection, ended: int) -> None:
+        """Queue what came in while a delivery was active, in the transaction that ends it."""
+        row = connection.execute(sa.select(deliveries).where(deliveries.c.id == ended)).one()
+        if row.next_spec:
+            uses = {row.destination_uid: row.next_spec}
+            self.queue(connection, row.workspace_id, row.sync_uid, row.next_run_id, uses)
+
+    def claim(self, delivery_id: int) -> Delivery | None:
+        """Take a delivery that is queued or whose process is dead."""
+        with self._database.transaction("delivery.claim") as connection:
+            row = connection.execute(
+                sa.select(deliveries).where(deliveries.c.id == delivery_id)
+            ).one()
+            now = database_now(self._database, connection)
+            if row.active != 1 or not self._is_free(row, now):
+                return None
+            taken = connection.execute(
+                deliveries.update()
+                .where(
+                    deliveries.c.id == delivery_id,
+                    deliveries.c.generation == row.generation,
+                    deliveries.c.active == 1,
+                )
+                .values(
+                    generation=row.generation + 1,
+                    owner=owner_name(),
+                    lease_until=now + LEASE_SECONDS,
+                    status=Status.RUNNING.value,
+                )
+            )
+            return self._get(connection, delivery_id) if taken.rowcount == 1 else None
+
+    def _is_free(self, row: sa.Row[Any], now: float) -> bool:
+        return not row.owner or owner_is_dead(
+            self._folder, deliveries.name, row.id, row.owner, row.lease_until, now
+        )
+
+    def lease(self, delivery: Delivery) -> Lease:
+        """Return the right to write for a delivery of ours."""
+        return Lease(self._database, self._folder, deliveries, delivery.id, delivery.generation)
+
+    def open(self, sync_uid: str) -> Sequence[Delivery]:
+        """Return a sync's deliveries that are not over, the oldest first."""
+        return self._select(deliveries.c.sync_uid == sync_uid, deliveries.c.active == 1)
+
+    def of_run(self, run_id: int) -> Sequence[Delivery]:
+        """Return the deliveries a run queued."""
+        return self._select(deliveries.c.run_id == run_id)
+
+    def get(self, delivery_id: int) -> Delivery:
+        """Return one delivery; raises StateError NOT_FOUND."""
+        with self._database.read() as connection:
+            return self._get(connection, delivery_id)
+
+    def _get(self, connection: sa.Connection, delivery_id: int) -> Delivery:
+        row = connection.execute(
+            sa.select(deliveries).where(deliveries.c.id == delivery_id)
+        ).one_or_none()
+        if row is None:
+            raise StateError("NOT_FOUND", f"There is no delivery {delivery_id}.")
+        return _delivery(row)
+
+    def _select(self, *conditions: sa.ColumnElement[bool]) -> Sequence[Delivery]:
+        query = sa.select(deliveries).where(*conditions).order_by(deliveries.c.id)
+        with self._database.read() as connection:
+            return [_delivery(row) for row in connection.execute(query)]
+
+    def advance(
+        self, connection: sa.Connection, delivery_id: int, phase: str, **values: Any
+    ) -> None:
+        """Move a delivery to its next phase as part of the caller's fenced transaction."""
+        if "counts" in values:
+            values["counts"] = json.dumps(values["counts"], sort_keys=True)
+        connection.execute(
+            deliveries.update().where(deliveries.c.id == delivery_id).values(phase=phase, **values)
+        )
+
+    def finish(
+        self,
+        connection: sa.Connection,
+        delivery_id: int,
+        status: Status,
+        counts: Mapping[str, Any],
+        reason_code: str = "",
+        reason: str = "",
+    ) -> None:
+        """End a delivery as part of the caller's fenced transaction."""
+        now = database_now(self._database, connection)
+        self.advance(
+            connection, delivery_id, "over", status=status.value, active=None, counts=counts,
+            reason_code=reason_code, reason=reason, finished_at=now,
+        )  # fmt: skip
+
+    def start_batch(
+        self, connection: sa.Connection, delivery_id: int, number: int, rows: int
+    ) -> None:
+        """Record, before the first attempt, that a batch may have left."""
+        again = connection.execute(
+            batches.update()
+            .where(batches.c.delivery_id == delivery_id, batches.c.number == number)
+            .values(attempts=batches.c.attempts + 1, status="sending")
+        )
+        if again.rowcount == 0:
+            connection.execute(
+                batches.insert().values(
+                    delivery_id=delivery_id, number=number, rows=rows, status="sending",
+                    attempts=1, updated_at=database_now(self._database, connection),
+                )
+            )  # fmt: skip
+
+    def end_batch(
+        self, connection: sa.Connection, delivery_id: int, number: int, outcomes: Outcomes
+    ) -> None:
+        """Record what became of a batch."""
+        rows = {
+            str(index): [one.verdict.value, one.code, one.reason]
+            for index, one in outcomes.rows.items()
+        }
+        default = [outcomes.default.verdict.value, outcomes.default.code, outcomes.default.reason]
+        connection.execute(
+            batches.update()
+            .where(batches.c.delivery_id == delivery_id, batches.c.number == number)
+            .values(
+                status="done",
+                verdict=outcomes.default.verdict.value,
+                outcomes=json.dumps({"default": default, "rows": rows}),
+                updated_at=database_now(self._database, connection),
+            )
+        )
+
+    def batches(self, delivery_id: int) -> dict[int, BatchRecord]:
+        """Return what is known of each batch that was started."""
+        query = sa.select(batches).where(batches.c.delivery_id == delivery_id)
+        with self._database.read() as connection:
+            found = connection.execute(query.order_by(batches.c.number)).all()
+        return {row.number: _batch(row) for row in found}
+
+    def reserve(self, account: str, requests: int, rate: float) -> float:
+        """Book requests on an account's budget; return the seconds to wait before the first."""
+        with self._database.transaction("budget") as connection:
+            now = database_now(self._database, connection)
+            query = sa.select(budgets.c.next_at).where(budgets.c.account == account)
+            if not self._database.is_sqlite:
+                query = query.with_for_update()
+            booked = connection.scalar(query)
+            start = max(now, booked or 0.0)
+            end = start + requests / rate
+            changed = connection.execute(
+                budgets.update().where(budgets.c.account == account).values(next_at=end)
+            )
+            if changed.rowcount == 0:
+                connection.execute(budgets.insert().values(account=account, next_at=end))
+            return start - now
+
+
+def _batch(row: sa.Row[Any]) -> BatchRecord:
+    raw = json.loads(row.outcomes)
+    outcomes = None
+    if row.status == "done":
+        outcomes = Outcomes(
+            _outcome(raw["default"]), {int(at): _outcome(one) for at, one in raw["rows"].items()}
+        )
+    return BatchRecord(row.number, row.rows, row.status, row.attempts, outcomes)
+
+
+def _outcome(raw: Sequence[str]) -> Outcome:
+    return Outcome(Verdict(raw[0]), raw[1], raw[2])

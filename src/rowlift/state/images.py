@@ -1,0 +1,84 @@
+"""Pointers of images and ledgers: which revision is current and what it was made with."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import sqlalchemy as sa
+
+from rowlift.core.nouns import Column
+from rowlift.db import Database
+from rowlift.state.tables import images, ledgers
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What is known of a sync's image besides its rows."""
+
+    sync_uid: str
+    workspace_id: int
+    revision: int
+    key_column: str
+    columns: tuple[Column, ...]
+    canon_version: int
+    rows: int
+    present: int
+    run_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What is known of a ledger besides its rows."""
+
+    sync_uid: str
+    target: str
+    workspace_id: int
+    epoch: int = 1
+    revision: int = 0
+    mapping: str = ""
+    account: str = ""
+
+
+class ImageStore:
+    """Reads and writes the pointers."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def image(self, sync_uid: str) -> Image | None:
+        """Return the image of a sync that merged at least once."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                sa.select(images).where(images.c.sync_uid == sync_uid)
+            ).one_or_none()
+        if row is None:
+            return None
+        columns = tuple(Column(**column) for column in json.loads(row.columns))
+        return replace(Image(**dict(row._mapping)), columns=columns)  # noqa: SLF001
+
+    def save_image(self, connection: sa.Connection, image: Image) -> None:
+        """Write the pointer as part of the caller's transaction."""
+        values = asdict(image) | {"columns": json.dumps([asdict(one) for one in image.columns])}
+        _upsert(connection, images, values, ("sync_uid",))
+
+    def ledger(self, sync_uid: str, target: str, workspace_id: int) -> Ledger:
+        """Return the ledger of a sync and target; a new one if nothing was ever sent."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                sa.select(ledgers).where(ledgers.c.sync_uid == sync_uid, ledgers.c.target == target)
+            ).one_or_none()
+        if row is None:
+            return Ledger(sync_uid, target, workspace_id)
+        return Ledger(**dict(row._mapping))  # noqa: SLF001
+
+    def save_ledger(self, connection: sa.Connection, ledger: Ledger) -> None:
+        """Write the pointer as part of the caller's transaction."""
+        _upsert(connection, ledgers, asdict(ledger), ("sync_uid", "target"))
+
+
+def _upsert(
+    connection: sa.Connection, table: sa.Table, values: dict[str, object], keys: Sequence[str]
+) -> None:
+    same = sa.and_(*(table.c[key] == values[key] for key in keys))
+    if connection.execute(table.update().where(same).values(values)).rowcount == 0:
+        connection.execute(table.insert().values(values))

@@ -1,0 +1,213 @@
+"""Imports: one active per workspace, resumable by whoever finds them abandoned."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from rowlift.core.errors import Busy, StateError
+from rowlift.core.nouns import Status
+from rowlift.db import Database
+from rowlift.state.leases import LEASE_SECONDS, Lease, database_now, owner_is_dead, owner_name
+from rowlift.state.tables import runs, sync_state
+
+PHASES = ("read", "validate", "apply", "record", "over")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One import as the database knows it; times are Unix seconds."""
+
+    id: int
+    workspace_id: int
+    sync_uid: str
+    spec: str
+    status: Status
+    phase: str
+    generation: int
+    owner: str
+    lease_until: float
+    active: int | None
+    source_time: int | None
+    image_revision: int | None
+    created_at: float
+    finished_at: float | None
+    reason_code: str = ""
+    reason: str = ""
+    counts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_from(row: sa.Row[Any]) -> Run:
+    """Build a run from its row."""
+    values = dict(row._mapping)  # noqa: SLF001
+    return Run(
+        **values | {"status": Status(row.status), "counts": json.loads(row.counts)},
+    )
+
+
+class RunStore:
+    """Opens, moves on and finishes runs."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._database = database
+        self._folder = folder
+
+    def open(self, workspace_id: int, sync_uid: str, spec: str) -> Run:
+        """Start a run; raises Busy, and records a skipped run, while another one is active."""
+        try:
+            with self._database.transaction("run.open") as connection:
+                return self._insert(connection, workspace_id, sync_uid, spec, Status.RUNNING)
+        except IntegrityError:
+            pass
+        active = self.active(workspace_id)
+        reason = f"Run {active.id} was still running." if active else "Another run was active."
+        with self._database.transaction("run.skip") as connection:
+            skipped = self._insert(
+                connection, workspace_id, sync_uid, spec, Status.SKIPPED, reason=reason
+            )
+        raise Busy(
+            "BUSY", f"Run {skipped.id} was skipped: {reason}", mend="Wait for it, then run again."
+        )
+
+    def _insert(
+        self,
+        connection: sa.Connection,
+        workspace_id: int,
+        sync_uid: str,
+        spec: str,
+        status: Status,
+        reason: str = "",
+    ) -> Run:
+        now = database_now(self._database, connection)
+        over = status is not Status.RUNNING
+        run_id = connection.scalars(
+            runs.insert()
+            .values(
+                workspace_id=workspace_id,
+                sync_uid=sync_uid,
+                spec=spec,
+                status=status.value,
+                phase="over" if over else "read",
+                active=None if over else 1,
+                generation=1,
+                owner=owner_name(),
+                lease_until=now + LEASE_SECONDS,
+                counts="{}",
+                reason_code="BUSY" if over else "",
+                reason=reason,
+                created_at=now,
+                finished_at=now if over else None,
+            )
+            .returning(runs.c.id)
+        ).one()
+        return self._get(connection, int(run_id))
+
+    def lease(self, run: Run) -> Lease:
+        """Return the right to write for a run of ours."""
+        return Lease(self._database, self._folder, runs, run.id, run.generation)
+
+    def active(self, workspace_id: int) -> Run | None:
+        """Return the workspace's active run."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                sa.select(runs).where(runs.c.workspace_id == workspace_id, runs.c.active == 1)
+            ).one_or_none()
+        return run_from(row) if row else None
+
+    def take_over(self, workspace_id: int) -> Run | None:
+        """Take over the active run if its process is dead; None when there is none to take."""
+        found = self.active(workspace_id)
+        if found is None:
+            return None
+        with self._database.transaction("run.take_over") as connection:
+            now = database_now(self._database, connection)
+            if not owner_is_dead(
+                self._folder, runs.name, found.id, found.owner, found.lease_until, now
+            ):
+                return None
+            taken = connection.execute(
+                runs.update()
+                .where(runs.c.id == found.id, runs.c.generation == found.generation)
+                .values(
+                    generation=found.generation + 1,
+                    owner=owner_name(),
+                    lease_until=now + LEASE_SECONDS,
+                )
+            )
+            return self._get(connection, found.id) if taken.rowcount == 1 else None
+
+    def advance(self, connection: sa.Connection, run_id: int, phase: str, **values: Any) -> None:
+        """Move a run to its next phase as part of the caller's fenced transaction."""
+        if "counts" in values:
+            values["counts"] = json.dumps(values["counts"], sort_keys=True)
+        connection.execute(runs.update().where(runs.c.id == run_id).values(phase=phase, **values))
+
+    def finish(
+        self,
+        connection: sa.Connection,
+        run_id: int,
+        status: Status,
+        counts: Mapping[str, Any],
+        reason_code: str = "",
+        reason: str = "",
+    ) -> None:
+        """End a run as part of the caller's fenced transaction."""
+        self.advance(
+            connection,
+            run_id,
+            "over",
+            status=status.value,
+            active=None,
+            counts=counts,
+            reason_code=reason_code,
+            reason=reason,
+            finished_at=database_now(self._database, connection),
+        )
+
+    def get(self, run_id: int) -> Run:
+        """Return one run; raises StateError NOT_FOUND."""
+        with self._database.read() as connection:
+            return self._get(connection, run_id)
+
+    def _get(self, connection: sa.Connection, run_id: int) -> Run:
+        row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).one_or_none()
+        if row is None:
+            raise StateError("NOT_FOUND", f"There is no run {run_id}.", mend="See rowlift runs.")
+        return run_from(row)
+
+    def latest(
+        self, workspace_id: int, sync_uid: str | None = None, limit: int = 20
+    ) -> Sequence[Run]:
+        """Return the newest runs first."""
+        query = sa.select(runs).where(runs.c.workspace_id == workspace_id)
+        if sync_uid:
+            query = query.where(runs.c.sync_uid == sync_uid)
+        with self._database.read() as connection:
+            found = connection.execute(query.order_by(runs.c.id.desc()).limit(limit)).all()
+        return [run_from(row) for row in found]
+
+    def last_sync_time(self, sync_uid: str) -> int:
+        """Return the source time of the last completed run (Unix seconds), or 0."""
+        query = sa.select(sync_state.c.last_sync_time).where(sync_state.c.sync_uid == sync_uid)
+        with self._database.read() as connection:
+            return int(connection.scalar(query) or 0)
+
+    def move_last_sync_time(
+        self, connection: sa.Connection, workspace_id: int, sync_uid: str, moment: int
+    ) -> None:
+        """Set last_sync_time as part of the caller's fenced transaction."""
+        moved = connection.execute(
+            sync_state.update()
+            .where(sync_state.c.sync_uid == sync_uid)
+            .values(last_sync_time=moment)
+        )
+        if moved.rowcount == 0:
+            connection.execute(
+                sync_state.insert().values(
+                    sync_uid=sync_uid, workspace_id=workspace_id, last_sync_time=moment
+                )
+            )

@@ -1,0 +1,78 @@
+"""Everything Rowlift remembers, opened from a folder and a database URL."""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from rowlift.db import Database
+from rowlift.kit.durable import make_folder
+from rowlift.state.definitions import DefinitionStore
+from rowlift.state.deliveries import DeliveryStore
+from rowlift.state.files import FileStore
+from rowlift.state.images import ImageStore
+from rowlift.state.migrate import upgrade
+from rowlift.state.runs import RunStore
+from rowlift.state.tables import meta
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The state database and the data directory, with one part for each noun."""
+
+    database: Database
+    folder: Path
+    files: FileStore
+    runs: RunStore
+    images: ImageStore
+    deliveries: DeliveryStore
+    definitions: DefinitionStore
+
+    @classmethod
+    def open(cls, folder: Path, url: str | URL | None = None) -> "Store":
+        """Open, and make or upgrade, the state; without a URL it is SQLite in the folder.
+
+        Raises StateError when it is damaged, unreachable or of a newer release.
+        """
+        make_folder(folder)
+        database = Database(url or f"sqlite:///{folder.resolve() / 'state.db'}")
+        upgrade(database, folder)
+        _seed(database)
+        return cls(
+            database,
+            folder,
+            FileStore(database, folder / "files"),
+            RunStore(database, folder),
+            ImageStore(database),
+            DeliveryStore(database, folder),
+            DefinitionStore(database),
+        )
+
+    def reset_epoch(self) -> int:
+        """Return the number that a restore raises, so that old message ids are never reused."""
+        return int(_meta(self.database, "reset_epoch"))
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+
+def _meta(database: Database, key: str) -> str:
+    with database.read() as connection:
+        return str(connection.scalar(sa.select(meta.c.value).where(meta.c.key == key)))
+
+
+def _seed(database: Database) -> None:
+    with database.read() as connection:
+        if connection.scalar(sa.select(sa.func.count()).select_from(meta)):
+            return
+    with database.transaction("state.seed") as connection:
+        known = connection.scalar(sa.select(sa.func.count()).select_from(meta))
+        if not known:
+            rows = [
+                {"key": "reset_epoch", "value": "1"},
+                {"key": "instance", "value": secrets.token_hex(16)},
+            ]
+            connection.execute(meta.insert(), rows)
