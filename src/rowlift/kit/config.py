@@ -9,4 +9,4 @@ class ConnectorConfig(BaseModel):
     Secrets are SecretStr; every field carries a description.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

@@ -1,0 +1,118 @@
+"""Segment: one identify per person, one group per account, over the batch endpoint."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import pyarrow as pa
+from isal import igzip_lib
+from pydantic import BaseModel, Field, SecretStr
+
+from rowlift import __version__
+from rowlift.core.nouns import Accepts, Feed, Finding, Kind, Limits, Outcomes, Removed
+from rowlift.core.ports import Batch, Rows
+from rowlift.kit.arrow import joined
+from rowlift.kit.config import ConnectorConfig
+from rowlift.kit.fields import AllowNetworks, Url
+from rowlift.kit.http import Http, NoReply, Reply
+from rowlift.kit.replies import outcome, unreachable
+from rowlift.kit.texts import concat, json_inner, json_text, with_member
+
+_ENDPOINTS = {"us": "https://api.segment.io/v1", "eu": "https://events.eu1.segmentapis.com/v1"}
+_SETTINGS = "https://cdn.segment.com/v1/projects/{}/settings"
+_CONTEXT = f',"context":{{"library":{{"name":"rowlift","version":"{__version__}"}}'
+_EXTERNAL_ID = '","type":"email","collection":"users","encoding":"none"}]'
+
+
+class SegmentConfig(ConnectorConfig):
+    """How to reach a Segment HTTP source."""
+
+    write_key: SecretStr = Field(description="Write key of the source", min_length=1)
+    region: Literal["us", "eu"] = Field("us", description="Region of the Segment workspace")
+    endpoint: Url | None = Field(None, description="A compatible server's URL up to /v1, instead")
+    gzip: bool = Field(default=True, description="Compress requests")
+    allow_networks: AllowNetworks = ()
+
+
+class Segment:
+    """Sends changes as identify and group calls; a key keeps one message id over all attempts.
+
+    Limits (Segment's HTTP API): 32 KB a message, 500 KB and 2,500 messages a request, 1,000
+    requests a second a workspace. There is no answer per message: a 200 answers for all.
+    """
+
+    Config: ClassVar[type[BaseModel]] = SegmentConfig
+    accepts: ClassVar[Accepts] = Accepts(
+        kinds=frozenset({Kind.PERSON, Kind.ACCOUNT}),
+        matches=frozenset({"user_id", "anonymous_id", "email", "group_id"}),
+        removed=frozenset({Removed.KEEP, Removed.CLEAR}),
+    )
+    # 475,000 of the 500 KB, as Segment's own libraries keep; half of the requests it recommends.
+    limits = Limits(2500, 475_000, 32_768, len('{"batch":[]}'), requests_per_second=500)
+
+    def __init__(self, config: SegmentConfig, feed: Feed, http: Http) -> None:
+        key = config.write_key.get_secret_value()
+        basic = base64.b64encode(f"{key}:".encode()).decode()
+        self._feed = feed
+        self._http = http
+        self._call = "group" if feed.kind is Kind.ACCOUNT else "identify"
+        self._probe = None if config.endpoint else _SETTINGS.format(key)
+        self._url = (config.endpoint or _ENDPOINTS[config.region]).rstrip("/") + "/batch"
+        self._headers = {"Content-Type": "application/json", "Authorization": f"Basic {basic}"}
+        self._gzip = config.gzip
+        self._secrets = (key, basic)
+        self.account = "segment:" + hashlib.sha256(key.encode()).hexdigest()[:16]
+
+    def check(self) -> Sequence[Finding]:
+        if not self._probe:
+            return [Finding("login", "note", "An own endpoint; its key is tested by the first run")]
+        answer = self._http.request("GET", self._probe)
+        if isinstance(answer, NoReply):
+            return [unreachable(answer)]
+        if answer.status == 200:  # noqa: PLR2004
+            return [Finding("login", "ok", "Segment knows the write key")]
+        words, mend = "Segment does not know the write key", "Copy it again from the source."
+        return [Finding("login", "error", words, mend, "CREDENTIALS_REFUSED")]
+
+    def encode(self, rows: Rows) -> pa.StringArray:
+        keys, traits = json_inner(rows.keys), rows.attributes
+        external: tuple[Any, ...] = ()
+        if self._feed.match == "email":
+            external = ',"externalIds":[{"id":"', keys, _EXTERNAL_ID
+            if not any(column.name == "email" for column in self._feed.columns):
+                traits = with_member(traits, "email", json_text(rows.keys))
+        who = concat(*self._who(keys), f',"timestamp":"{rows.timestamp}","traits":')
+        start = concat(f'{{"type":"{self._call}","messageId":"', rows.message_ids, '",')
+        return concat(start, who, traits, _CONTEXT, *external, "}}")
+
+    def deliver(self, batch: Batch) -> Outcomes:
+        body = b'{"batch":[' + joined(batch.messages) + b"]}"
+        headers = self._headers
+        if self._gzip:
+            body = igzip_lib.compress(body, 1, igzip_lib.COMP_GZIP)
+            headers = {**headers, "Content-Encoding": "gzip"}
+        answer = self._http.request("POST", self._url, body, headers)
+        secrets = self._secrets
+        return Outcomes(outcome(answer, name="Segment", secrets=secrets, confirmed=_accepted))
+
+    def close(self) -> None:
+        """Hold nothing open."""
+
+    def _who(self, keys: pa.StringArray) -> tuple[Any, ...]:
+        if self._call == "group":
+            # Segment wants a user on every group call; this one stands for no person.
+            uid = json.dumps(self._feed.sync_uid)[1:-1]
+            return f'"anonymousId":"rowlift:{uid}:', keys, '","groupId":"', keys, '"'
+        if self._feed.match == "email":
+            return '"anonymousId":"rowlift:email:', keys, '"'
+        return ('"userId":"' if self._feed.match == "user_id" else '"anonymousId":"'), keys, '"'
+
+
+def _accepted(reply: Reply) -> bool:
+    try:
+        said = json.loads(reply.body)
+    except ValueError:
+        return False
+    return isinstance(said, dict) and said.get("success", True) is True

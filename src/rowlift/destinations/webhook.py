@@ -1,0 +1,112 @@
+"""Webhook: signed JSON to an address of the user's own (Standard Webhooks)."""
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import pyarrow as pa
+from pydantic import BaseModel, Field
+
+from rowlift.core.nouns import Accepts, Feed, Finding, Kind, Limits, Outcomes, Removed
+from rowlift.core.ports import Batch, Rows
+from rowlift.kit.addresses import target
+from rowlift.kit.arrow import joined
+from rowlift.kit.config import ConnectorConfig
+from rowlift.kit.fields import AllowNetworks, Headers, SigningSecret, Url
+from rowlift.kit.http import Http, NoReply, Reply
+from rowlift.kit.replies import by_index, outcome, unreachable
+from rowlift.kit.signatures import signature, signing_key
+from rowlift.kit.texts import change_records
+
+_HTML = re.compile(rb"\s*<(!doctype )?html", re.IGNORECASE)
+_MULTI_STATUS = 207
+
+
+class WebhookConfig(ConnectorConfig):
+    """Where to send and how to sign."""
+
+    url: Url = Field(description="Address that takes the POST requests")
+    secret: SigningSecret | None = Field(None, description="Signing secret, whsec_…")
+    secrets: tuple[SigningSecret, ...] = Field((), description="More of them, while rotating")
+    headers: Headers = Field({}, description="More request headers, such as Authorization; ASCII")
+    batch: bool = Field(default=True, description="Many records in a request, or one")
+    batch_rows: int = Field(500, ge=1, le=10_000, description="Most records in a request")
+    requests_per_second: float = Field(50, gt=0, description="Most requests in a second")
+    allow_networks: AllowNetworks = ()
+
+
+class Webhook:
+    """Sends changes in an envelope, signed; 2xx takes them all, 207 names those it refused.
+
+    207 carries `{"errors":[{"index":n,"code":str,"message":str,"retryable":bool}]}`.
+    """
+
+    Config: ClassVar[type[BaseModel]] = WebhookConfig
+    accepts: ClassVar[Accepts] = Accepts(
+        kinds=frozenset(Kind),
+        matches=frozenset({"user_id", "email", "anonymous_id", "group_id", "object_id"}),
+        removed=frozenset({Removed.KEEP, Removed.CLEAR, Removed.DELETE}),
+    )
+
+    def __init__(self, config: WebhookConfig, feed: Feed, http: Http) -> None:
+        secrets = filter(None, (config.secret, *config.secrets))
+        keys = tuple(one.get_secret_value() for one in secrets)
+        fixed = {name: value.get_secret_value() for name, value in config.headers.items()}
+        self._config = config
+        self._http = http
+        self._keys = tuple(map(signing_key, keys))
+        self._headers = {"Content-Type": "application/json", **fixed}
+        self._secrets = (*keys, *fixed.values(), config.url)
+        self._match = feed.match
+        about = {"sync": feed.sync, "kind": feed.kind, "object_type": feed.object_type}
+        self._about = json.dumps(about, ensure_ascii=False)[:-1]
+        wanted = target(config.url)
+        path = hashlib.sha256(wanted.path.encode()).hexdigest()[:16]  # it may hold a token
+        self.account = f"webhook:{wanted}/{path}"
+        self.limits = Limits(
+            batch_rows=config.batch_rows if config.batch else 1,
+            batch_bytes=1_000_000,
+            record_bytes=512_000,
+            envelope_bytes=len(self._envelope("2026-11-21T10:00:00.000000Z", b"")),
+            requests_per_second=config.requests_per_second,
+        )
+
+    def check(self) -> Sequence[Finding]:
+        answer = self._http.request("HEAD", self._config.url)
+        if isinstance(answer, NoReply):
+            return [unreachable(answer)]
+        return [Finding("network", "ok", "The address answers; the first run tests the rest")]
+
+    def encode(self, rows: Rows) -> pa.StringArray:
+        return change_records(rows, self._match)
+
+    def deliver(self, batch: Batch) -> Outcomes:
+        body = self._envelope(batch.timestamp, joined(batch.messages))
+        ident = batch.id if self._config.batch else batch.message_ids[0].as_py()
+        answer = self._http.request("POST", self._config.url, body, self._signed(ident, body))
+        default = outcome(answer, name="The webhook", secrets=self._secrets, confirmed=_accepted)
+        if isinstance(answer, Reply) and answer.status == _MULTI_STATUS:
+            return by_index(answer, len(batch), default, self._secrets)
+        return Outcomes(default)
+
+    def close(self) -> None:
+        """Hold nothing open."""
+
+    def _envelope(self, timestamp: str, records: bytes) -> bytes:
+        start = f'{{"type":"records.changed","timestamp":"{timestamp}","data":{self._about}'
+        return start.encode() + b',"records":[' + records + b"]}}"
+
+    def _signed(self, ident: str, body: bytes) -> Mapping[str, str]:
+        now = int(time.time())
+        ours = {"webhook-id": ident, "webhook-timestamp": str(now)}
+        if self._keys:
+            ours["webhook-signature"] = signature(self._keys, ident, now, body)
+        return self._headers | ours
+
+
+def _accepted(reply: Reply) -> bool:
+    # A whole web page is a login or a catch-all, not a receiver.
+    return not _HTML.match(reply.body)
