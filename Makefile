@@ -69,14 +69,26 @@ test: system setup ## every test, against real servers
 	@mkdir -p test-results
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --junitxml=test-results/junit.xml
 
-.PHONY: check
-check: system-python setup ## lint, format, types, layers, requirement ids, wheel
+.PHONY: check lint types layers ids wheel
+check: lint types layers ids wheel ## lint, format, types, layers, requirement ids, wheel
+
+lint types layers ids wheel: | setup
+
+lint:
 	@$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
-	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports --no-logo
-	$(VENV)/bin/python tools/requirement_ids.py tests
-	$(VENV)/bin/python tools/wheel_smoke.py
+
+types:
+	@$(VENV)/bin/mypy
+
+layers:
+	@$(VENV)/bin/lint-imports --no-logo
+
+ids:
+	@$(VENV)/bin/python tools/requirement_ids.py tests
+
+wheel:
+	@$(VENV)/bin/python tools/wheel_smoke.py
 
 ifneq ($(wildcard bench/__main__.py),)
 .PHONY: bench
