@@ -1,0 +1,84 @@
+"""CSV and Parquet files of one folder, as tables; no other file is in reach."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import duckdb
+from pydantic import BaseModel, Field
+
+from rowlift.core.errors import ConnectError, SourceError
+from rowlift.core.nouns import Finding, Table
+from rowlift.core.rules import rule
+from rowlift.kit.duckread import DuckConfig, DuckSource, literal, quoted
+from rowlift.kit.filetables import FileTable, discovered, files, scan
+from rowlift.sources.dialects.duckdb import DIALECT
+
+ALLOW = "SET allowed_paths = [{paths}]"
+VIEW = "CREATE VIEW {name} AS {select}"
+SPOILED = "SELECT NULL AS unreadable WHERE CAST(error({message}) AS BOOLEAN)"
+FIRST = "SELECT * FROM {name}"
+
+
+class FilesConfig(DuckConfig):
+    """Which folder is read, and which of its files are which tables."""
+
+    root: str = Field(min_length=1, description="The folder; symbolic links may not lead out of it")
+    tables: Mapping[str, FileTable] = Field(
+        default_factory=dict,
+        description="Tables by name; without them each .csv and .parquet file in the folder is one",
+    )
+
+
+class Files(DuckSource):
+    """A folder of CSV and Parquet files; a file that cannot be read spoils only its own table."""
+
+    Config: ClassVar[type[BaseModel]] = FilesConfig
+
+    def __init__(self, config: FilesConfig) -> None:
+        super().__init__(config, DIALECT)
+        self._config = config
+
+    def __repr__(self) -> str:
+        return f"Files({self._config.root!r})"
+
+    def mount(self, instance: duckdb.DuckDBPyConnection) -> None:
+        """Make a view of each table and allow its files; ConnectError if the folder is missing."""
+        root = Path(self._config.root).resolve()
+        if not root.is_dir():
+            message, mend = f"{root} is not a folder", rule("FILE_MISSING").mend
+            raise ConnectError("FILE_MISSING", message, mend=mend)
+        readable: list[Path] = []
+        for name, table in (self._config.tables or discovered(root)).items():
+            try:
+                paths = files(root, table)
+                instance.execute(VIEW.format(name=quoted(name), select=scan(paths, table)))
+                readable += paths
+            except SourceError as error:
+                _spoil(instance, name, f"[{error.code}] {error.message}")
+            except duckdb.Error as error:
+                _spoil(instance, name, f"[FILE_UNREADABLE] {table.path}: {error}")
+        instance.execute(ALLOW.format(paths=", ".join(literal(str(path)) for path in readable)))
+
+    def check(self) -> Sequence[Finding]:
+        """Test whether the folder is there and each table's first row can be read."""
+        try:
+            tables = self.catalog()
+        except SourceError as error:
+            return [Finding("login", "error", error.message, error.mend, error.code)]
+        level, mend = ("ok", "") if tables else ("warning", "Put .csv or .parquet files into it.")
+        message = f"{self._config.root}: {len(tables)} tables"
+        return [Finding("login", level, message, mend), *map(self._finding, tables)]
+
+    def _finding(self, table: Table) -> Finding:
+        try:
+            self.query(FIRST.format(name=quoted(table.name)), limit=1).read_all()
+        except SourceError as error:
+            message = f"{table.name}: {error.message}"
+            return Finding("privileges", "warning", message, error.mend, error.code)
+        return Finding("privileges", "ok", f"{table.name}: {len(table.columns)} columns")
+
+
+def _spoil(instance: duckdb.DuckDBPyConnection, name: str, message: str) -> None:
+    select = SPOILED.format(message=literal(message))
+    instance.execute(VIEW.format(name=quoted(name), select=select))
