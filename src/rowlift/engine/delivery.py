@@ -6,6 +6,7 @@ Every phase ends with one fenced commit; a killed delivery goes on from the last
 import json
 import random
 from collections import Counter
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -19,11 +20,11 @@ from rowlift.core.errors import DestinationError, RowliftError
 from rowlift.core.nouns import Column, Feed, Kind, Outcome, Outcomes, Removed, Status, Verdict
 from rowlift.core.ports import Batch, Destination
 from rowlift.core.progress import Progress
-from rowlift.core.specs import UseSpec
+from rowlift.core.specs import SyncSpec, UseSpec
 from rowlift.engine.deliver import Journal, Pace, Settler, Stopped, send
 from rowlift.engine.duck import Duck, parquet
-from rowlift.engine.ledger import find_due, load_ledger, mapping_of, write_ledger
-from rowlift.engine.merge import COMPACT_SHARE, load_image
+from rowlift.engine.layers import Layers, add_to_ledger, open_image, open_ledger
+from rowlift.engine.ledger import find_due, mapping_of
 from rowlift.engine.plan import ROLLED, TOO_LARGE, Cut, plan_batches, write_plan
 from rowlift.state.deliveries import BatchRecord, Delivery
 from rowlift.state.files import Owner, StoredFile
@@ -137,8 +138,8 @@ class DeliveryRun:
         if image is None:
             raise DestinationError("INTERNAL", "There is no image to deliver from.")
         ledger = self._current_ledger(tuple(column.name for column in image.columns))
-        self._load_image(duck)
-        self._load_ledger(duck)
+        open_image(duck, self._store, self._delivery.sync_uid)
+        self._open_ledger(duck)
         salt = (
             f"{self._delivery.sync_uid}:{self._delivery.destination_uid}:"
             f"{self._store.reset_epoch()}:{ledger.epoch}:"
@@ -239,16 +240,14 @@ class DeliveryRun:
             self._delivery.sync_uid, self._delivery.destination_uid, self._delivery.workspace_id
         )
         seq = ledger.revision + 1
-        self._load_ledger(duck)
+        found = self._open_ledger(duck)
         duck.run(_LEDGER_ROWS.format(epoch=self._delivery.epoch, seq=seq))
-        stored, replaced = self._write_ledger(duck)
+        added = add_to_ledger(duck, self._store, self._ledger_owner, found, "ledger_rows")
         status, code, reason = _verdict(counts, stopped)
         with self._store.database.transaction("delivery.record") as connection:
             self._lease.hold(connection)
-            if stored:
-                self._store.files.publish(connection, stored)
-                self._store.files.retire(connection, replaced)
-                self._store.images.save_ledger(connection, replace(ledger, revision=seq))
+            self._store.files.swap(connection, added.stored, added.replaced)
+            self._store.images.save_ledger(connection, replace(ledger, revision=seq))
             self._store.files.retire(connection, [self._plan_file()])
             self._store.deliveries.finish(
                 connection, self._delivery.id, status, counts, code, reason
@@ -273,21 +272,6 @@ class DeliveryRun:
         if due != sum(counts[name] for name in COUNTED):
             raise RowliftError("INTERNAL", f"The counts of {self._task} do not add up: {counts}.")
         return counts | {"codes": dict(codes)}
-
-    def _write_ledger(self, duck: Duck) -> tuple[StoredFile | None, list[StoredFile]]:
-        fresh = duck.count("ledger_rows")
-        base, deltas = self._ledger_files()
-        if not fresh:
-            return None, []
-        added = fresh + sum(one.rows for one in deltas)
-        whole = base is None or added > COMPACT_SHARE * base.rows
-        stored = self._store.files.write(
-            "ledger_base" if whole else "ledger_delta",
-            self._ledger_owner,
-            lambda path: write_ledger(duck, path, "ledger_rows", whole=whole),
-        )
-        replaced = [one for one in (base, *deltas) if one] if whole else []
-        return stored, replaced
 
     def _give_up(self, error: DestinationError) -> None:
         with self._store.database.transaction("delivery.give_up") as connection:
@@ -315,19 +299,22 @@ class DeliveryRun:
         (plan,) = self._store.files.of_delivery("plan", self._delivery.id)
         return plan
 
-    def _load_image(self, duck: Duck) -> None:
-        base = self._store.files.live(["image_base"], self._delivery.sync_uid)
-        deltas = self._store.files.live(["image_delta"], self._delivery.sync_uid)
-        load_image(duck, base[0].path if base else None, [one.path for one in deltas])
+    def _open_ledger(self, duck: Duck) -> Layers:
+        return open_ledger(
+            duck, self._store, self._delivery.sync_uid, self._delivery.destination_uid
+        )
 
-    def _load_ledger(self, duck: Duck) -> None:
-        base, deltas = self._ledger_files()
-        load_ledger(duck, base.path if base else None, [one.path for one in deltas])
 
-    def _ledger_files(self) -> tuple[StoredFile | None, list[StoredFile]]:
-        uid, target = self._delivery.sync_uid, self._delivery.destination_uid
-        base = self._store.files.live(["ledger_base"], uid, target)
-        return (base[0] if base else None), self._store.files.live(["ledger_delta"], uid, target)
+def feed_of(spec: SyncSpec, use: UseSpec, sync_uid: str, columns: Sequence[Column]) -> Feed:
+    """Return what a destination must know of a sync; columns are traits under their own names."""
+    by_name = {column.name: column for column in columns}
+    pairs = mapping_of(use, list(by_name)).fields
+    if pairs is None:
+        pairs = tuple((name, name) for name in by_name)
+    traits = tuple(replace(by_name[name], name=trait) for name, trait in pairs)
+    return Feed(
+        sync_uid, spec.name, spec.kind, spec.identify_by, use.match, traits, removed=use.removed
+    )
 
 
 def timestamp_of(seconds: float) -> str:

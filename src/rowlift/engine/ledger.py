@@ -47,7 +47,7 @@ judged AS (
         CASE WHEN present OR {keep} THEN 'upsert' ELSE '{removal}' END AS op
     FROM mapped
 )
-SELECT key, version, present, row_number, doubt, fp, op,
+SELECT key, version, present, row_number, doubt, fp, op, had, had_fp,
     CASE op WHEN 'upsert' THEN wanted WHEN 'clear' THEN {cleared} ELSE '{{}}' END AS attributes,
     CASE WHEN doubt THEN true
          WHEN present THEN NOT had OR had_fp IS DISTINCT FROM fp

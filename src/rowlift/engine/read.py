@@ -7,8 +7,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rowlift.core.errors import GuardStop
+from rowlift.core.nouns import Column
 from rowlift.core.ports import Source
 from rowlift.core.progress import Progress
+from rowlift.core.values import META
 
 ROW_NUMBER = "__row_number"
 
@@ -38,6 +40,15 @@ def stage(
 def _numbers(before: int, count: int) -> pa.Array:
     ones = pa.repeat(pa.scalar(1, pa.int64()), count)
     return pc.cumulative_sum(ones, start=before)
+
+
+def staged_columns(path: Path) -> tuple[Column, ...]:
+    """Return the columns of a staged file with their value types."""
+    fields = [field for field in pq.read_schema(path) if field.name != ROW_NUMBER]
+    return tuple(
+        Column(field.name, str(field.type), (field.metadata or {}).get(META, b"text").decode())
+        for field in fields
+    )
 
 
 def too_many_rows(most_rows: int) -> GuardStop:

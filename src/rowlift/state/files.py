@@ -109,6 +109,14 @@ class FileStore:
                 files.update().where(files.c.id.in_(ids)).values(state="dead", dead_at=time.time())
             )
 
+    def swap(
+        self, connection: sa.Connection, stored: Iterable[StoredFile], gone: Iterable[StoredFile]
+    ) -> None:
+        """Make new files live and retire those they replace; a file in both is retired."""
+        for one in stored:
+            self.publish(connection, one)
+        self.retire(connection, gone)
+
     def live(self, kinds: Sequence[str], sync_uid: str, target: str = "") -> list[StoredFile]:
         """Return the live files of an owner in the order they were written."""
         return self._select(

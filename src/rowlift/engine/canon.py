@@ -1,0 +1,197 @@
+"""The canonical form as SQL: each staged column becomes JSON text, each row one object text.
+
+The form is law in docs/internals/state.md and pinned by golden files. A typed column and a column
+of texts of the same value type give the same canonical text.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from rowlift.core.specs import SyncSpec
+from rowlift.core.values import META
+from rowlift.engine.duck import Duck
+from rowlift.engine.duck import text as literal
+
+CANON_VERSION = 1
+
+ROW_NUMBER = "__row_number"
+IDENTIFIERS = frozenset({"id", "user_id", "email", "anonymous_id", "group_id", "object_id"})
+
+_DIGITS = "[0-9]"
+_DAY = f"{_DIGITS}{{4}}-{_DIGITS}{{2}}-{_DIGITS}{{2}}"
+_HOUR = rf"{_DIGITS}{{2}}:{_DIGITS}{{2}}:{_DIGITS}{{2}}(?:\.{_DIGITS}+)?"
+_NUMBER = (
+    rf"(?P<sign>[+-]?)(?P<whole>{_DIGITS}*)(?:\.(?P<part>{_DIGITS}*))?"
+    rf"(?:[eE](?P<power>[+-]?{_DIGITS}{{1,3}}))?"
+)
+
+# Numbers that stand in their shortest form already pass by one pattern; the others are taken apart.
+_MACROS = (
+    "canon_quoted(x) AS '\"' || x || '\"'",
+    "canon_text(x) AS CAST(to_json(x) AS VARCHAR)",
+    "canon_cut(x) AS CASE WHEN contains(x, '.') THEN rtrim(rtrim(x, '0'), '.') ELSE x END",
+    """canon_shifted(digits, point) AS CASE
+        WHEN point <= 0 THEN '0.' || repeat('0', -point) || digits
+        WHEN point >= length(digits) THEN digits || repeat('0', point - length(digits))
+        ELSE left(digits, point) || '.' || substring(digits, point + 1) END""",
+    """canon_signed(sign, plain) AS CASE
+        WHEN plain IN ('', '0') THEN '0'
+        WHEN length(ltrim(replace(plain, '.', ''), '0')) <= 15
+            THEN if(sign = '-', '-', '') || plain
+        ELSE canon_quoted(if(sign = '-', '-', '') || plain) END""",
+    f"""canon_digits(x) AS list_transform(list_transform(list_transform(
+        [regexp_extract(x, '^{_NUMBER}$', ['sign', 'whole', 'part', 'power'])],
+        lambda n: {{'sign': n.sign, 'plain': canon_shifted(n.whole || n.part,
+            length(n.whole) + coalesce(TRY_CAST(n.power AS INTEGER), 0))}}),
+        lambda n: {{'sign': n.sign, 'plain': ltrim(canon_cut(n.plain), '0')}}),
+        lambda n: canon_signed(n.sign,
+            if(starts_with(n.plain, '.'), '0' || n.plain, n.plain)))[1]""",
+    f"""canon_number(x) AS CASE
+        WHEN length(x) <= 15 AND regexp_full_match(x,
+            '0|-?[1-9]{_DIGITS}*|-?(?:0|[1-9]{_DIGITS}*)\\.{_DIGITS}*[1-9]') THEN x
+        WHEN length(x) <= 16 AND regexp_full_match(x, '[1-9]{_DIGITS}*\\.{_DIGITS}*')
+            THEN canon_cut(x)
+        WHEN regexp_full_match(x, '{_NUMBER}') AND regexp_matches(x, '^[+-]?\\.?{_DIGITS}')
+            THEN canon_digits(x)
+        WHEN lower(x) IN ('nan', 'infinity', '-infinity', 'inf', '-inf')
+            THEN canon_float(TRY_CAST(x AS DOUBLE))
+        ELSE canon_text(x) END""",
+    """canon_int(x) AS CASE
+        WHEN x BETWEEN -999999999999999 AND 999999999999999 THEN CAST(x AS VARCHAR)
+        ELSE canon_quoted(CAST(x AS VARCHAR)) END""",
+    """canon_float(x) AS CASE
+        WHEN isnan(x) THEN '"NaN"'
+        WHEN isinf(x) THEN if(x > 0, '"Infinity"', '"-Infinity"')
+        WHEN x = trunc(x) AND abs(x) < 1e16 THEN CAST(CAST(x AS BIGINT) AS VARCHAR)
+        ELSE CAST(x AS VARCHAR) END""",
+    "canon_float_text(x) AS coalesce(canon_float(TRY_CAST(x AS DOUBLE)), canon_text(x))",
+    "canon_bool_text(x) AS CASE WHEN x IN ('true', 'false') THEN x ELSE canon_text(x) END",
+    r"canon_era(x) AS regexp_replace(x, '^(\S+) \(BC\)(.*)$', '\1\2 BC')",
+    "canon_date(x) AS canon_quoted(canon_era(CAST(x AS VARCHAR)))",
+    "canon_time(x) AS canon_quoted(CAST(x AS VARCHAR))",
+    rf"""canon_time_text(x) AS CASE
+        WHEN regexp_full_match(x, '-?{_DIGITS}+:{_DIGITS}{{2}}:{_DIGITS}{{2}}\.{_DIGITS}+')
+            THEN canon_quoted(canon_cut(x)) ELSE canon_text(x) END""",
+    """canon_moment(x, zone) AS concat('"', CAST(CAST(x AS DATE) AS VARCHAR), 'T',
+        CAST(CAST(x AS TIME) AS VARCHAR), zone, '"')""",
+    """canon_timestamp(x) AS CASE
+        WHEN x BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999'
+            THEN canon_moment(x, '')
+        ELSE canon_quoted(canon_era(CAST(x AS VARCHAR))) END""",
+    f"""canon_timestamp_text(x) AS CASE
+        WHEN regexp_full_match(x, '{_DAY}[ T]{_HOUR}') AND NOT starts_with(x, '0000')
+            THEN canon_quoted(replace(canon_cut(x), ' ', 'T'))
+        ELSE canon_text(x) END""",
+    """canon_instant(x) AS CASE
+        WHEN x BETWEEN TIMESTAMPTZ '0001-01-01 00:00:00+00'
+            AND TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'
+            THEN canon_moment(make_timestamp(epoch_us(x)), 'Z')
+        ELSE canon_quoted(canon_era(CAST(x AS VARCHAR))) END""",
+    f"""canon_instant_text(x) AS CASE
+        WHEN starts_with(x, '0000') THEN canon_text(x)
+        WHEN regexp_full_match(x, '{_DAY}[ T]{_HOUR}(?:Z|[+-]00(?::?00)?)') THEN canon_quoted(
+            replace(canon_cut(regexp_replace(x, '(?:Z|[+-]00(?::?00)?)$', '')), ' ', 'T') || 'Z')
+        WHEN regexp_full_match(x, '{_DAY}[ T]{_HOUR}[+-][0-9]{{2}}(?::?[0-9]{{2}})?')
+            THEN coalesce(canon_instant(TRY_CAST(x AS TIMESTAMPTZ)), canon_text(x))
+        ELSE canon_text(x) END""",
+    "canon_binary(x) AS canon_quoted(lower(hex(x)))",
+    "canon_binary_text(x) AS canon_text(lower(x))",
+)
+
+_TYPED = {
+    "bool": "CAST({0} AS VARCHAR)",
+    "int": "canon_int({0})",
+    "decimal": "canon_number(CAST({0} AS VARCHAR))",
+    "float": "canon_float({0})",
+    "date": "canon_date({0})",
+    "time": "canon_time({0})",
+    "timestamp": "canon_timestamp({0})",
+    "timestamptz": "canon_instant({0})",
+    "binary": "canon_binary({0})",
+}
+_TEXT = {
+    "text": "canon_text({0})",
+    "bool": "canon_bool_text({0})",
+    "int": "canon_number({0})",
+    "decimal": "canon_number({0})",
+    "float": "canon_float_text({0})",
+    "date": "canon_text({0})",
+    "time": "canon_time_text({0})",
+    "timestamp": "canon_timestamp_text({0})",
+    "timestamptz": "canon_instant_text({0})",
+    "json": "{0}",
+    "binary": "canon_binary_text({0})",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """One column of a staged file; `sql` is the alias its position got, safe for any name."""
+
+    name: str
+    sql: str
+    value_type: str
+    is_text: bool
+
+
+def install(duck: Duck) -> None:
+    """Make the macros of the canonical form known to a connection."""
+    for macro in _MACROS:
+        duck.run(f"CREATE OR REPLACE TEMP MACRO {macro}")
+
+
+def staged_columns(schema: pa.Schema) -> list[Staged]:
+    """Return the columns of a staged file in its order, the row number included."""
+    return [_staged(field, position) for position, field in enumerate(schema)]
+
+
+def canonical(column: Staged) -> str:
+    """Return the expression of a column's canonical JSON text; NULL stays NULL.
+
+    A json column must have gone through `jsontext.prepared` before.
+    """
+    forms = _TEXT if column.is_text else _TYPED
+    return forms[column.value_type].format(column.sql)
+
+
+def attributes_sql(columns: Sequence[Staged], key: str, spec: SyncSpec) -> str:
+    """Return the expression of a row's attributes: one JSON object text, members in byte order.
+
+    The key column is left out unless it is an e-mail address, whose spelling the key lost.
+    """
+    members = [
+        _member(column, spec)
+        for column in sorted(columns, key=lambda column: column.name.encode())
+        if column.name != ROW_NUMBER and (column.name != key or spec.identify_by == "email")
+    ]
+    return "'{' || concat_ws(',', " + ", ".join([*members, "NULL"]) + ") || '}'"
+
+
+def key_sql(column: Staged) -> str:
+    """Return the expression of the identifier's own text, before addresses are case-folded."""
+    if column.value_type == "text":
+        return column.sql
+    return f"trim({canonical(column)}, '\"')"
+
+
+def _staged(field: pa.Field, position: int) -> Staged:
+    is_text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
+    return Staged(field.name, f"c{position}", _value_type(field), is_text)
+
+
+def _value_type(field: pa.Field) -> str:
+    default = b"int" if field.name == ROW_NUMBER else b"text"
+    return (field.metadata or {}).get(META, default).decode()
+
+
+def _member(column: Staged, spec: SyncSpec) -> str:
+    value = canonical(column)
+    if spec.empty_strings == "as_null" and column.value_type == "text":
+        value = f"nullif({value}, '\"\"')"
+    if spec.empty_values == "delete" and column.name not in IDENTIFIERS:
+        value = f"coalesce({value}, 'null')"
+    name = json.dumps(column.name, ensure_ascii=False)
+    return f"{literal(name + ':')} || {value}"

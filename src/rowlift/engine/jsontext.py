@@ -1,0 +1,131 @@
+"""Canonical JSON texts: members sorted, no spaces, numbers by value; what SQL cannot do itself."""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from json.encoder import encode_basestring
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rowlift.core.values import META
+
+BROKEN = ""  # no canonical text is empty
+MAX_DEPTH = 100
+EXACT_DIGITS = 15
+BATCH_ROWS = 20_000
+
+_NUMBER = re.compile(r"(-?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d+))?")
+_MAX_POWER = 999
+
+
+def canonical_json(text: str) -> str:
+    """Return the canonical form of a JSON text, or BROKEN.
+
+    Broken is also what repeats a key, nests deeper than MAX_DEPTH or holds half a surrogate pair.
+    """
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_int=_Number,
+            parse_float=_Number,
+            parse_constant=_refuse,
+        )
+        canonical = _encoded(value, MAX_DEPTH)
+        canonical.encode()
+    except (ValueError, RecursionError):
+        return BROKEN
+    return canonical
+
+
+def canonical_number(text: str) -> str:
+    """Return a JSON number in its shortest digits; a string when it has more than 15 of them."""
+    found = _NUMBER.fullmatch(text)
+    if not found or abs(int(found[4] or 0)) > _MAX_POWER:
+        return f'"{text}"'
+    plain = _plain(found[2] + (found[3] or ""), len(found[2]) + int(found[4] or 0))
+    signed = plain if plain == "0" else found[1] + plain
+    exact = len(plain.replace(".", "").lstrip("0")) <= EXACT_DIGITS
+    return signed if exact else f'"{signed}"'
+
+
+def prepared(staged: Path, scratch: Callable[[], Path]) -> Path:
+    """Return the staged file, or a copy whose json columns are canonical when it has any.
+
+    JSON null counts as NULL. One batch of rows is in memory at a time.
+    """
+    schema = pq.read_schema(staged)
+    positions = [at for at, field in enumerate(schema) if _is_json(field)]
+    if not positions:
+        return staged
+    copy = scratch()
+    with (
+        pq.ParquetFile(staged) as file,
+        pq.ParquetWriter(copy, schema, compression="zstd", compression_level=1) as out,
+    ):
+        for batch in file.iter_batches(BATCH_ROWS):
+            out.write_batch(_with_canonical(batch, positions, schema))
+    return copy
+
+
+class _Number(str):
+    """The digits of a number as they stood in the text."""
+
+    __slots__ = ()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a key is repeated")
+    return members
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _encoded(value: Any, depth: int) -> str:
+    if isinstance(value, _Number):
+        return canonical_number(value)
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if depth == 0:
+        raise ValueError("nested too deep")
+    if isinstance(value, list):
+        return "[" + ",".join([_encoded(one, depth - 1) for one in value]) + "]"
+    members = [f"{encode_basestring(k)}:{_encoded(value[k], depth - 1)}" for k in sorted(value)]
+    return "{" + ",".join(members) + "}"
+
+
+def _plain(digits: str, point: int) -> str:
+    if point <= 0:
+        digits, point = "0" * (1 - point) + digits, 1
+    digits = digits.ljust(point, "0")
+    whole, part = digits[:point].lstrip("0") or "0", digits[point:].rstrip("0")
+    return f"{whole}.{part}" if part else whole
+
+
+def _is_json(field: pa.Field) -> bool:
+    return bool((field.metadata or {}).get(META) == b"json")
+
+
+def _with_canonical(
+    batch: pa.RecordBatch, positions: Iterable[int], schema: pa.Schema
+) -> pa.RecordBatch:
+    columns = list(batch.columns)
+    for at in positions:
+        columns[at] = _canonical_column(columns[at]).cast(schema.field(at).type)
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _canonical_column(texts: pa.Array) -> pa.Array:
+    encoded = texts.dictionary_encode()
+    forms = [canonical_json(text) for text in encoded.dictionary.to_pylist()]
+    dictionary = pa.array([None if form == "null" else form for form in forms], pa.string())
+    return dictionary.take(encoded.indices)

@@ -1,0 +1,146 @@
+"""Apply: the due rows of the image into the workspace, slice by slice, exactly once."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from rowlift.core.nouns import Reject
+from rowlift.core.progress import Progress
+from rowlift.core.specs import SyncSpec
+from rowlift.engine import apply
+from rowlift.engine.duck import Duck, parquet
+from rowlift.engine.layers import add_to_ledger, open_image, open_ledger
+from rowlift.engine.ledger import Mapping as RowMapping
+from rowlift.engine.ledger import find_due
+from rowlift.state.files import Owner, StoredFile
+from rowlift.state.images import Ledger
+from rowlift.state.leases import Lease
+from rowlift.state.runs import Run
+from rowlift.state.store import Store
+from rowlift.workspace.workspace import Workspace, Writer
+
+TARGET = "workspace"
+
+_LEDGER_ROWS = """
+CREATE OR REPLACE TEMP TABLE ledger_rows AS
+SELECT key, version, op = 'upsert' AS present, fp, {epoch}::INTEGER AS epoch,
+    NULL::BIGINT AS doubt, {seq}::BIGINT AS seq
+FROM {plan} WHERE action <> 'reject' AND row_number NOT IN (SELECT row_number FROM late)
+UNION ALL
+SELECT key, version, had, coalesce(had_fp, 0), {epoch}, NULL, {seq} FROM due WHERE NOT is_due
+"""
+
+_LATE = pa.schema(
+    [("row_number", pa.int64()), ("identifier", pa.string()), ("code", pa.string()),
+     ("reason", pa.string())]
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Populated:
+    """What the workspace took: counts by outcome, rejects by code."""
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    codes: Mapping[str, int] = field(default_factory=dict)
+    plan: StoredFile | None = None
+    late: tuple[Reject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerChange:
+    """New ledger files and the pointer that goes with them."""
+
+    ledger: Ledger
+    stored: tuple[StoredFile, ...]
+    replaced: tuple[StoredFile, ...]
+
+
+def populate(
+    duck: Duck,
+    store: Store,
+    lease: Lease,
+    run: Run,
+    spec: SyncSpec,
+    workspace: Workspace,
+    progress: Progress,
+) -> Populated:
+    """Decide once, then write slice by slice; a slice that was committed is never repeated."""
+    writer = Writer(run.sync_uid, run.id, run.source_time or 0)
+    _find_due(duck, store, run, spec)
+    plan = _plan(duck, store, lease, run, spec, workspace, writer)
+    with store.database.read() as connection:
+        late = apply.applied(connection, run.id)
+    for number, rows in apply.slices(plan.path, done=late.keys()):
+        with store.database.transaction("apply.slice") as connection:
+            lease.hold(connection)
+            applied = apply.apply_slice(connection, workspace, writer, number, rows)
+        late[number] = applied.late
+        progress.advance(spec.name, len(rows))
+    return _counted(duck, plan, tuple(one for slice_late in late.values() for one in slice_late))
+
+
+def record_ledger(duck: Duck, store: Store, run: Run, done: Populated) -> LedgerChange:
+    """Fold what was written into the workspace's ledger; the caller commits the change."""
+    ledger = _ledger(store, run)
+    late = [{"row_number": one.row_number, "identifier": one.identifier, "code": one.code,
+             "reason": one.reason} for one in done.late]  # fmt: skip
+    duck.register("late", pa.Table.from_pylist(late, _LATE))
+    found = open_ledger(duck, store, run.sync_uid, TARGET)
+    seq = ledger.revision + 1
+    plan = parquet([done.plan.path] if done.plan else [])
+    duck.run(_LEDGER_ROWS.format(plan=plan, epoch=ledger.epoch, seq=seq))
+    owner = Owner(run.workspace_id, run.sync_uid, TARGET, run_id=run.id)
+    added = add_to_ledger(duck, store, owner, found, "ledger_rows")
+    replaced = (*added.replaced, *((done.plan,) if done.plan else ()))
+    return LedgerChange(replace(ledger, revision=seq), added.stored, replaced)
+
+
+def _find_due(duck: Duck, store: Store, run: Run, spec: SyncSpec) -> None:
+    open_image(duck, store, run.sync_uid)
+    open_ledger(duck, store, run.sync_uid, TARGET)
+    key_trait = "email" if spec.identify_by == "email" else ""
+    mapping = RowMapping(spec.identify_by, spec.removed)
+    find_due(duck, mapping, epoch=_ledger(store, run).epoch, salt="", key_trait=key_trait)
+    duck.run("CREATE OR REPLACE VIEW workspace_due AS SELECT * FROM due WHERE is_due")
+
+
+def _ledger(store: Store, run: Run) -> Ledger:
+    return store.images.ledger(run.sync_uid, TARGET, run.workspace_id)
+
+
+def _plan(
+    duck: Duck,
+    store: Store,
+    lease: Lease,
+    run: Run,
+    spec: SyncSpec,
+    workspace: Workspace,
+    writer: Writer,
+) -> StoredFile:
+    known = store.files.of_run("apply", run.id)
+    if known:
+        return known[0]
+    apply.decide(duck, workspace, spec, "workspace_due", writer)
+    owner = Owner(run.workspace_id, run.sync_uid, run_id=run.id)
+    plan = store.files.write("apply", owner, lambda path: apply.write_plan(duck, path))
+    with store.database.transaction("apply.plan") as connection:
+        lease.hold(connection)
+        store.files.publish(connection, plan)
+    return plan
+
+
+def _counted(duck: Duck, plan: StoredFile, late: tuple[Reject, ...]) -> Populated:
+    plan_rows = parquet([plan.path])
+    actions = Counter(dict(duck.rows(f"SELECT action, count(*) FROM {plan_rows} GROUP BY action")))
+    codes = Counter(
+        dict(duck.rows(f"SELECT code, count(*) FROM {plan_rows} WHERE code <> '' GROUP BY code"))
+    )
+    codes.update(one.code for one in late)
+    rejected = actions.pop("reject", 0) + len(late)
+    counts = {name: actions.get(name, 0) for name in ("create", "update", "clear", "delete")}
+    due = actions.total() + rejected - len(late)
+    written = due - rejected - actions["skip"]
+    counts |= {"due": due, "written": written, "skipped": actions["skip"], "rejected": rejected}
+    return Populated(counts, dict(codes.most_common()), plan, late)

@@ -1,0 +1,253 @@
+"""One import, from the query to the workspace. Read this file first.
+
+    read      the query's rows go to a staged file            commit: stage file, source time
+    validate  rules decide which rows are good                (nothing is written)
+    merge     good rows against the image                     commit: image, deliveries queued
+    apply     due rows into the workspace, slice by slice     commit: one per slice
+    record    ledger of the workspace, last_sync_time, status commit: the run is over
+
+A killed run goes on from the last commit. Deliveries drain afterwards, see delivery.py.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rowlift.core.errors import Fenced, GuardStop, RowliftError
+from rowlift.core.nouns import Column, Status
+from rowlift.core.ports import Source
+from rowlift.core.progress import Progress
+from rowlift.core.specs import SyncSpec
+from rowlift.engine.canon import CANON_VERSION
+from rowlift.engine.columns import check_columns
+from rowlift.engine.delivery import DeliverySpec, feed_of, timestamp_of
+from rowlift.engine.duck import Duck
+from rowlift.engine.layers import Layers, add_to_image, open_image
+from rowlift.engine.merge import Merged, find_changes, guard_removals
+from rowlift.engine.populate import Populated, populate, record_ledger
+from rowlift.engine.read import stage, staged_columns
+from rowlift.engine.validate import Validated, validate
+from rowlift.kit.sqlguard import GuardedQuery, guard, render, uses_last_sync_time
+from rowlift.state.files import Owner
+from rowlift.state.images import Image
+from rowlift.state.runs import Run
+from rowlift.state.store import Store
+from rowlift.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """What a run needs besides the state: the frozen sync, its source and its destinations."""
+
+    spec: SyncSpec
+    source: Source
+    workspace: Workspace
+    identifiers: tuple[str, ...]
+    destination_uids: Mapping[str, str]  # name → uid
+    allow_removals: bool = False
+
+
+class ImportRun:
+    """Carries one run that is ours through its phases."""
+
+    def __init__(self, store: Store, run: Run, work: Import, progress: Progress) -> None:
+        self._store = store
+        self._run = run
+        self._work = work
+        self._spec = work.spec
+        self._progress = progress
+        self._task = work.spec.name
+        self._lease = store.runs.lease(run)
+        self._owner = Owner(run.workspace_id, run.sync_uid, run_id=run.id)
+
+    def carry(self) -> Run:
+        """Read, validate, merge, apply, record; returns the run as it ended.
+
+        A refusal or a failure is recorded in the run and raised.
+        """
+        with self._lease, Duck(self._store.files.scratch) as duck:
+            try:
+                if self._run.phase == "read":
+                    self._read()
+                if self._run.phase == "validate":
+                    self._merge(duck)
+                if self._run.phase == "apply":
+                    self._apply(duck)
+            except Fenced:
+                raise
+            except RowliftError as error:
+                self._fail(error)
+                raise
+        return self._store.runs.get(self._run.id)
+
+    # read
+
+    def _read(self) -> None:
+        self._progress.phase(self._task, "query")
+        source, spec = self._work.source, self._spec
+        moment = source.now()
+        query = self._query(self._since())
+        check_columns(source.describe(query.sql), spec, self._work.identifiers)
+
+        def fill(path: Path) -> int:
+            return stage(
+                source, query.sql, path, most_rows=spec.limits.rows,
+                progress=self._progress, task=self._task,
+            )  # fmt: skip
+
+        stored = self._store.files.write("stage", self._owner, fill)
+        with self._store.database.transaction("run.read") as connection:
+            self._lease.hold(connection)
+            self._store.files.publish(connection, stored)
+            self._store.runs.advance(
+                connection, self._run.id, "validate",
+                source_time=moment, counts={"read": stored.rows},
+            )  # fmt: skip
+        self._refresh()
+
+    def _since(self) -> int:
+        return max(
+            0, self._store.runs.last_sync_time(self._run.sync_uid) - self._spec.overlap_seconds
+        )
+
+    def _query(self, since: int) -> GuardedQuery:
+        return guard(render(self._spec.sql, since), self._work.source.dialect)
+
+    # validate and merge
+
+    def _merge(self, duck: Duck) -> None:
+        self._progress.phase(self._task, "validate")
+        (staged,) = self._store.files.of_run("stage", self._run.id)
+        checked = validate(duck, staged.path, self._spec)
+        self._progress.phase(self._task, "changes")
+        image = self._store.images.image(self._run.sync_uid)
+        self._guard_key(image)
+        found = open_image(duck, self._store, self._run.sync_uid)
+        full = not uses_last_sync_time(self._spec.sql) and not self._query(0).has_limit
+        merged = find_changes(duck, full=full, first=found.base is None)
+        if image and not self._work.allow_removals:
+            guard_removals(merged, before=image.present, read=staged.rows, guards=self._spec.guards)
+        counts = _counts(staged.rows, checked, merged)
+        self._commit_merge(duck, found, staged_columns(staged.path), counts)
+        self._refresh()
+
+    def _guard_key(self, image: Image | None) -> None:
+        if image and image.key_column != self._spec.identify_by:
+            raise GuardStop(
+                "KEY_CHANGED",
+                f"{self._spec.name} identified rows by {image.key_column} until now, "
+                f"and by {self._spec.identify_by} from here on.",
+                mend="Put it back, or start over: rowlift state reset NAME.",
+            )
+
+    def _commit_merge(
+        self, duck: Duck, found: Layers, columns: Sequence[Column], counts: dict[str, Any]
+    ) -> None:
+        image = self._store.images.image(self._run.sync_uid)
+        revision = (image.revision if image else 0) + 1
+        added = add_to_image(duck, self._store, self._owner, found, revision=revision)
+        rejects = self._store.files.write(
+            "rejects", self._owner, lambda path: duck.write("SELECT * FROM rejected", path)
+        )
+        rows = (image.rows if image else 0) + counts["added"]
+        with self._store.database.transaction("run.merge") as connection:
+            self._lease.hold(connection)
+            self._store.files.swap(connection, (*added.stored, rejects), added.replaced)
+            self._store.images.save_image(
+                connection,
+                Image(
+                    self._run.sync_uid, self._run.workspace_id, revision, self._spec.identify_by,
+                    tuple(columns), CANON_VERSION, rows, counts["present"], self._run.id,
+                ),
+            )  # fmt: skip
+            self._store.runs.advance(
+                connection, self._run.id, "apply", image_revision=revision, counts=counts
+            )
+            self._store.deliveries.queue(
+                connection, self._run.workspace_id, self._run.sync_uid, self._run.id,
+                self._delivery_specs(columns),
+            )  # fmt: skip
+
+    def _delivery_specs(self, columns: Sequence[Column]) -> dict[str, str]:
+        traits = [one for one in columns if one.name not in _key_columns(self._spec)]
+        timestamp = timestamp_of(self._run.source_time or 0)
+        return {
+            self._work.destination_uids[use.use]: DeliverySpec(
+                use,
+                feed_of(self._spec, use, self._run.sync_uid, traits),
+                self._spec.limits.record_bytes,
+                timestamp,
+                use.use,
+            ).to_json()
+            for use in self._spec.destinations
+        }
+
+    # apply and record
+
+    def _apply(self, duck: Duck) -> None:
+        done = Populated()
+        if self._spec.workspace:
+            self._progress.phase(self._task, "workspace")
+            done = populate(
+                duck, self._store, self._lease, self._run, self._spec, self._work.workspace,
+                self._progress,
+            )  # fmt: skip
+        self._progress.phase(self._task, "record")
+        counts = {**self._run.counts, "workspace": dict(done.counts)}
+        rejected = int(counts["rejected"]) + done.counts.get("rejected", 0)
+        status = Status.SOME_ROWS_FAILED if rejected else Status.COMPLETED
+        reason = f"{rejected:,} rows were rejected." if rejected else ""
+        code = next(iter(counts["codes"] | done.codes), "") if rejected else ""
+        added = record_ledger(duck, self._store, self._run, done) if self._spec.workspace else None
+        staged = self._store.files.of_run("stage", self._run.id)
+        with self._store.database.transaction("run.record") as connection:
+            self._lease.hold(connection)
+            self._store.files.retire(connection, staged)
+            if added:
+                self._store.files.swap(connection, added.stored, added.replaced)
+                self._store.images.save_ledger(connection, added.ledger)
+            if not rejected or self._spec.cursor == "held_rows":
+                self._store.runs.move_last_sync_time(
+                    connection, self._run.workspace_id, self._run.sync_uid,
+                    self._run.source_time or 0,
+                )  # fmt: skip
+            self._store.runs.finish(connection, self._run.id, status, counts, code, reason)
+
+    def _fail(self, error: RowliftError) -> None:
+        status = Status.STOPPED if isinstance(error, GuardStop) else Status.FAILED
+        reason = f"{error.message} {error.mend}".strip()
+        with self._store.database.transaction("run.fail") as connection:
+            self._lease.hold(connection)
+            self._store.files.retire(connection, self._store.files.of_run("stage", self._run.id))
+            self._store.runs.finish(
+                connection, self._run.id, status, self._run.counts, error.code, reason
+            )
+
+    def _refresh(self) -> None:
+        self._run = self._store.runs.get(self._run.id)
+
+
+def _key_columns(spec: SyncSpec) -> frozenset[str]:
+    if spec.identify_by == "email":
+        return frozenset()
+    return frozenset(
+        {spec.identify_by, "id"} if spec.identify_by == "user_id" else {spec.identify_by}
+    )
+
+
+def _counts(read: int, checked: Validated, merged: Merged) -> dict[str, Any]:
+    counts = {
+        "read": read,
+        "unchanged": merged.unchanged,
+        "added": merged.added,
+        "changed": merged.changed,
+        "returned": merged.returned,
+        "removed": merged.removed,
+        "rejected": checked.rejected,
+        "present": merged.present,
+        "codes": dict(checked.codes),
+    }
+    if read != merged.unchanged + merged.merged + checked.rejected:
+        raise RowliftError("INTERNAL", f"The counts of the run do not add up: {counts}.")
+    return counts

@@ -1,0 +1,60 @@
+"""Kinds of sources and destinations by entry point, imported when first used."""
+
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
+
+from rowlift.core.errors import ConfigError
+from rowlift.core.ports import Destination, Source
+from rowlift.kit.config import ConnectorConfig
+
+SOURCES = "rowlift.sources"
+DESTINATIONS = "rowlift.destinations"
+
+
+def source_kind(kind: str) -> type[Source]:
+    """Return the class of a kind of source; raises ConfigError for an unknown or missing one."""
+    return cast("type[Source]", _load(SOURCES, kind))
+
+
+def destination_kind(kind: str) -> type[Destination]:
+    """Return the class of a kind of destination; raises ConfigError for an unknown one."""
+    return cast("type[Destination]", _load(DESTINATIONS, kind))
+
+
+class Kinds(Mapping[str, type[ConnectorConfig]]):
+    """The configuration class of each kind; a class is imported when it is asked for."""
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+        self._points = {point.name: point for point in entry_points(group=group)}
+
+    def __getitem__(self, kind: str) -> type[ConnectorConfig]:
+        if kind not in self._points:
+            raise KeyError(kind)
+        return cast("type[ConnectorConfig]", _load(self._group, kind).Config)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._points))
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+
+def _load(group: str, kind: str) -> Any:
+    points: dict[str, EntryPoint] = {one.name: one for one in entry_points(group=group)}
+    noun = group.removeprefix("rowlift.").removesuffix("s")
+    if kind not in points:
+        raise ConfigError(
+            "NAME_UNKNOWN",
+            f"There is no kind of {noun} called {kind}.",
+            mend=f"Known kinds: {', '.join(sorted(points))}.",
+        )
+    try:
+        return points[kind].load()
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "DRIVER_MISSING",
+            f"The driver for {kind} is not installed ({error.name}).",
+            mend=f'Run: pip install "rowlift[{kind}]"',
+        ) from error
