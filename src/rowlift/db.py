@@ -58,8 +58,7 @@ class Database:
     def read(self) -> Iterator[sa.Connection]:
         """Read one consistent snapshot."""
         with mapped_errors(), self.engine.connect() as connection:
-            if self.is_sqlite:
-                connection = connection.execution_options(rowlift_read=True)
+            connection.execution_options(rowlift_read=True)
             with connection.begin():
                 yield connection
 
@@ -134,5 +133,3 @@ def _state_error(error: DBAPIError) -> StateError:
         mend="Check that it runs and that its URL is right, then run again: nothing was lost.",
         examples=(text.splitlines()[0][:200],) if os.environ.get("ROWLIFT_DEBUG") else (),
     )
-
-
