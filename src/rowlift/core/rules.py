@@ -258,6 +258,12 @@ RULES: dict[str, Rule] = _table(
     # SQL
     Rule("SQL_EMPTY", "source", "The query is empty", "Write one SELECT."),
     Rule(
+        "SQL_TOO_LONG",
+        "source",
+        "The query is too long to be read",
+        "Put long lists into a table and join it.",
+    ),
+    Rule(
         "SQL_MANY_STATEMENTS",
         "source",
         "There is more than one statement",

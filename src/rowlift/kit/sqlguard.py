@@ -1,0 +1,303 @@
+"""The first of three layers that keep a source read-only: the query's text is read before it runs.
+
+It gives good messages early. It is never the only defence: the session is read-only and the user's
+rights are checked too.
+"""
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from sqlglot import Token, TokenType, exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import ParseError, SqlglotError
+
+
+from rowlift.core.errors import Place, SourceError
+
+MAX_CHARACTERS = 500_000  # sqlglot reads about 200,000 characters a second
+
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of statements refused here anyway
+
+WRITES = (
+    exp.Insert,
+    exp.Update,
+    exp.Delete,
+    exp.Merge,
+    exp.Create,
+    exp.Drop,
+    exp.Alter,
+    exp.Copy,
+    exp.Into,
+    exp.Lock,
+    exp.Set,
+    exp.Use,
+    exp.Command,
+    exp.Transaction,
+    exp.Commit,
+    exp.Rollback,
+    exp.LoadData,
+    exp.TruncateTable,
+    exp.Pragma,
+    exp.Attach,
+    exp.Detach,
+    exp.Kill,
+    exp.Grant,
+    exp.NextValueFor,
+)
+
+WORDS = {"lock": "locking rows", "nextvaluefor": "NEXT VALUE FOR", "command": "a command"}
+BEGINNINGS = {"SELECT", "WITH", "(", "VALUES", "TABLE", "FROM", "PIVOT", "UNPIVOT", "SUMMARIZE"}
+WRITING_WORDS = (TokenType.INTO,)  # reserved: INTO table, INTO OUTFILE, INTO @x, INSERT INTO
+
+EFFECTS = {
+    "postgres": r"""pg_(read|ls|file|create|drop|logical|replication|advisory|try_advisory|backup
+        |start_backup|stop_backup|switch|stat_reset|stat_file|terminate|cancel|reload|rotate|sleep
+        |notify|promote|export_snapshot|wal_replay|import|log_backend)\w* | lo_\w+ | lowrite
+        | dblink\w* | nextval | setval | set_config | xmlparse_file
+        | (query|table|schema|database|cursor)_to_xml\w*""",
+    "mysql": r"""sleep | benchmark | load_file | get_lock | release_lock | release_all_locks
+        | (master|source)_\w*wait\w* | wait_for_executed_gtid_set | sys_(exec|eval|get|set)
+        | nextval | setval | lastval""",
+    "duckdb": r"""getenv | glob | read_(csv|csv_auto|parquet|json|json_auto|json_objects\w*
+        |ndjson\w*|text|blob|xlsx) | parquet_\w+ | sniff_csv | nextval | query | query_table
+        | \w+_(scan|query|attach|execute) | checkpoint | force_checkpoint | which_secret
+        | duckdb_(secrets|settings)""",
+    "sqlite": r"load_extension | readfile | writefile | edit | fts3_tokenizer | fsdir",
+}
+_EFFECTS = {
+    dialect: re.compile("".join(pattern.split()), re.IGNORECASE)
+    for dialect, pattern in EFFECTS.items()
+}
+_EXECUTABLE_COMMENT = re.compile(r"/\*M?!")
+_LEXEME = re.compile(
+    r"""(?P<comment> --[^\n]* | /\*.*?\*/ )
+      | (?P<string> '(?:[^']|'')*' | "(?:[^"]|"")*" )
+      | (?P<tag> \{\{ [^{}]* \}\} )""",
+    re.VERBOSE | re.DOTALL,
+)
+_TAG = re.compile(r"\{\{([^{}]*)\}\}")
+LAST_SYNC_TIME = "last_sync_time"
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedQuery:
+    """One query that was read and found harmless.
+
+    `sql` ends with the query's last token, so it can be put into parentheses. `named` holds the
+    output columns as the source will name them: none where a star hides them, "" for an expression
+    without AS. `tables` holds the parts of each table's name, from catalogue to table.
+    """
+
+    sql: str
+    named: tuple[str, ...] = ()
+    has_limit: bool = False
+    tables: tuple[tuple[str, ...], ...] = ()
+
+
+def guard(sql: str, dialect: str) -> GuardedQuery:
+    """Return the one query a text holds.
+
+    Raises SourceError SQL_EMPTY, SQL_TOO_LONG, SQL_MANY_STATEMENTS, SQL_NOT_A_QUERY, SQL_WRITES,
+    SQL_FUNCTION or SQL_UNREADABLE; line and column of the place count from 1.
+    """
+    text = _acceptable(sql, dialect)
+    reader = Dialect.get_or_raise(dialect)
+    try:
+        tokens = _one_statement(reader.tokenize(text))
+        query = _query(reader, tokens, text)
+        _refuse_effects(query, dialect)
+        return GuardedQuery(
+            sql=_between(text, tokens),
+            named=tuple(_names(query, reader)),
+            has_limit=_has_limit(query),
+            tables=tuple(dict.fromkeys(_tables(query, reader))),
+        )
+    except RecursionError:
+        _refuse("SQL_UNREADABLE", "The query is nested too deep.", "Move inner parts into WITH.")
+    except SqlglotError as error:
+        _refuse_unreadable(error)
+
+
+def render(sql: str, last_sync_time: int) -> str:
+    """Put the integer in place of each {{last_sync_time}}; comments stay as they are.
+
+    Raises SourceError TEMPLATE_UNKNOWN for any other {{name}}, also inside a string.
+    """
+    return _LEXEME.sub(lambda found: _rendered(found, sql, str(int(last_sync_time))), sql)
+
+
+def uses_last_sync_time(sql: str) -> bool:
+    """Tell whether a run's result is only what changed; a tag in a comment does not count."""
+    return any(
+        tag.strip() == LAST_SYNC_TIME
+        for found in _LEXEME.finditer(sql)
+        if not found["comment"]
+        for tag in _TAG.findall(found[0])
+    )
+
+
+def _rendered(found: re.Match[str], sql: str, value: str) -> str:
+    if found["comment"]:
+        return found[0]
+    if found["tag"] and _glued(sql, found):
+        _refuse_tag(sql, found, f"{found[0]} must stand on its own, not inside a name.")
+    return _TAG.sub(lambda tag: _value(tag, sql, found, value), found[0])
+
+
+def _value(tag: re.Match[str], sql: str, found: re.Match[str], value: str) -> str:
+    if tag[1].strip() != LAST_SYNC_TIME:
+        _refuse_tag(sql, found, f"The query uses {tag[0][:60]}, which is not known.")
+    return value
+
+
+def _glued(sql: str, found: re.Match[str]) -> bool:
+    around = sql[max(found.start() - 1, 0) : found.start()] + sql[found.end() : found.end() + 1]
+    return bool(re.search(r"[\w$]", around))
+
+
+def _refuse_tag(sql: str, found: re.Match[str], message: str) -> NoReturn:
+    before = sql[: found.start()]
+    place = Place("query", before.count("\n") + 1, len(before) - before.rfind("\n"))
+    mend = "Only {{last_sync_time}} is known; write '{' || '{…}}' for braces that are data."
+    raise SourceError("TEMPLATE_UNKNOWN", message, mend=mend, place=place)
+
+
+def _acceptable(sql: str, dialect: str) -> str:
+    if len(sql) > MAX_CHARACTERS:
+        _refuse(
+            "SQL_TOO_LONG",
+            f"The query has {len(sql):,} characters; at most {MAX_CHARACTERS:,} are read.",
+            "Put long lists into a table and join it.",
+        )
+    if "\0" in sql:
+        _refuse("SQL_UNREADABLE", "The query holds a NUL character.", "Remove it.")
+    if dialect == "mysql" and _EXECUTABLE_COMMENT.search(sql):
+        _refuse(
+            "SQL_WRITES",
+            "The query holds a comment that MySQL would execute (/*! … */).",
+            "Remove the comment.",
+        )
+    return sql.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
+
+
+def _one_statement(tokens: Sequence[Token]) -> list[Token]:
+    kept = list(tokens)
+    while kept and kept[-1].token_type is TokenType.SEMICOLON:
+        kept.pop()
+    while kept and kept[0].token_type is TokenType.SEMICOLON:
+        kept.pop(0)
+    if not kept:
+        _refuse("SQL_EMPTY", "The query is empty.", "Write one SELECT.")
+    for token in kept:
+        if token.token_type is TokenType.SEMICOLON:
+            _refuse(
+                "SQL_MANY_STATEMENTS",
+                "There is more than one statement.",
+                "Keep one SELECT; remove what follows the semicolon.",
+                Place("query", token.line, token.col),
+            )
+    return kept
+
+
+def _between(text: str, tokens: Sequence[Token]) -> str:
+    """Keep what stands before the query, so that the source counts the same lines."""
+    before, query = text[: tokens[0].start], text[tokens[0].start : tokens[-1].end + 1]
+    return query if ";" in before else before + query
+
+
+def _query(reader: Dialect, tokens: list[Token], text: str) -> exp.Expr:
+    _refuse_words(tokens)
+    (query,) = reader.parser().parse(tokens, text)
+    if not isinstance(query, exp.Query | exp.Values):
+        _refuse_statement(tokens[0])
+    return query
+
+
+def _refuse_words(tokens: list[Token]) -> None:
+    """Refuse what the words alone tell, since the parser only finds some of it unreadable."""
+    if tokens[0].text.upper() not in BEGINNINGS:
+        _refuse_statement(tokens[0])
+    for token in tokens:
+        if token.token_type in WRITING_WORDS:
+            _refuse_write(token.text.upper(), _start(token))
+
+
+def _refuse_statement(first: Token) -> NoReturn:
+    _refuse(
+        "SQL_NOT_A_QUERY",
+        f"The statement is not a query: it begins with {first.text[:30].upper()}.",
+        "Write a SELECT; Rowlift never changes a source.",
+        _start(first),
+    )
+
+
+def _refuse_effects(query: exp.Expr, dialect: str) -> None:
+    effects = _EFFECTS.get(dialect)
+    for node in query.walk():
+        if isinstance(node, WRITES):
+            _refuse_write(WORDS.get(type(node).key, type(node).key.upper()))
+        if effects and isinstance(node, exp.Func):
+            for name in _function_names(node):
+                if effects.fullmatch(name):
+                    _refuse(
+                        "SQL_FUNCTION",
+                        f"The query calls {name.lower()}, which has effects outside the query.",
+                        "Remove the call.",
+                    )
+
+
+def _function_names(node: exp.Func) -> Sequence[str]:
+    return [node.name] if isinstance(node, exp.Anonymous) else type(node).sql_names()
+
+
+def _names(query: exp.Expr, reader: Dialect) -> Iterator[str]:
+    selects = query.selects if isinstance(query, exp.Query) else []
+    if not query.is_star:
+        yield from (_output_name(select, reader) for select in selects)
+
+
+def _output_name(select: exp.Expr, reader: Dialect) -> str:
+    named = select.args.get("alias") or select.this
+    if isinstance(select, exp.Alias | exp.Column) and isinstance(named, exp.Identifier):
+        return str(reader.normalize_identifier(named.copy()).name)
+    return ""
+
+
+def _has_limit(query: exp.Expr) -> bool:
+    return any(query.args.get(part) is not None for part in ("limit", "offset", "fetch"))
+
+
+def _tables(query: exp.Expr, reader: Dialect) -> Iterator[tuple[str, ...]]:
+    local = {cte.alias for cte in query.find_all(exp.CTE)}
+    for table in query.find_all(exp.Table):
+        parts = [part for part in table.parts if isinstance(part, exp.Identifier)]
+        if parts and not (len(parts) == 1 and parts[0].name in local):
+            yield tuple(reader.normalize_identifier(part.copy()).name for part in parts)
+
+
+def _refuse_unreadable(error: SqlglotError) -> NoReturn:
+    mend = "Mend the SQL at the marked place."
+    if not isinstance(error, ParseError) or not error.errors:
+        message = "The query cannot be read: a quote or a comment is not closed."
+        _refuse("SQL_UNREADABLE", message, "Close every quote and comment.")
+    first = error.errors[0]
+    marked = str(first["highlight"] or "")
+    column = max(int(first["col"]) - len(marked) + 1, 1)
+    message = f"The query cannot be read near {marked[:40]!r}."
+    _refuse("SQL_UNREADABLE", message, mend, Place("query", int(first["line"]), column))
+
+
+def _refuse_write(what: str, place: Place | None = None) -> NoReturn:
+    message = f"The query would write or lock: {what} is not allowed in it."
+    _refuse("SQL_WRITES", message, "Remove the writing part; Rowlift only reads.", place)
+
+
+def _start(token: Token) -> Place:
+    return Place("query", token.line, max(token.col - len(token.text) + 1, 1))
+
+
+def _refuse(code: str, message: str, mend: str, place: Place | None = None) -> NoReturn:
+    raise SourceError(code, message, mend=mend, place=place)
