@@ -80,7 +80,7 @@ def files(root: Path, table: FileTable) -> list[Path]:
 
 
 def scan(paths: Sequence[Path], table: FileTable) -> str:
-    """Return the SELECT that reads a table; SourceError FILE_UNREADABLE if its head is broken."""
+    """Return the SELECT that reads a table; SourceError FILE_UNREADABLE or TEXT_ENCODING."""
     named = table.format or SUFFIXES.get(paths[0].suffix.lower())
     if named is None:
         raise _unusable("FILE_UNREADABLE", f"the format of {paths[0].name} is not given")
@@ -133,6 +133,8 @@ def _head(path: Path, table: FileTable) -> list[str]:
         raise _unusable("FILE_UNREADABLE", f"{path}, line 1: {error}") from None
     if not first:
         raise _unusable("FILE_UNREADABLE", f"{path} has an empty first line")
+    if any(set(name) & {"\0", "\N{REPLACEMENT CHARACTER}"} for name in first):
+        raise _unusable("TEXT_ENCODING", f"{path}, line 1: not encoded as {table.encoding}")
     return first if table.header else [""] * len(first)
 
 

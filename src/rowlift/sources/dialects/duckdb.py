@@ -120,9 +120,10 @@ OPENING = (
 )
 
 RUNNING = (
-    Wording(r"\[FILE_MISSING\] (?P<text>[^\n]+)", "FILE_MISSING", "{text}"),
-    Wording(r"\[FILE_OUTSIDE_ROOT\] (?P<text>[^\n]+)", "FILE_OUTSIDE_ROOT", "{text}"),
-    Wording(r"\[FILE_UNREADABLE\] (?P<text>[^\n]+)", "FILE_UNREADABLE", "{text}"),
+    *(
+        Wording(rf"\[{code}\] (?P<text>[^\n]+)", code, "{text}")
+        for code in ("FILE_MISSING", "FILE_OUTSIDE_ROOT", "FILE_UNREADABLE", "TEXT_ENCODING")
+    ),
     Wording(r"^INTERRUPT Error", "QUERY_CANCELLED", "The query was cancelled"),
     Wording(
         r"^Out of Memory Error",
