@@ -14,10 +14,10 @@ from rowlift.core.specs import SyncSpec
 from rowlift.core.values import META
 from rowlift.engine.duck import Duck
 from rowlift.engine.duck import text as literal
+from rowlift.engine.read import ROW_NUMBER
 
 CANON_VERSION = 1
 
-ROW_NUMBER = "__row_number"
 IDENTIFIERS = frozenset({"id", "user_id", "email", "anonymous_id", "group_id", "object_id"})
 
 _DIGITS = "[0-9]"
@@ -184,7 +184,7 @@ def _staged(field: pa.Field, position: int) -> Staged:
 
 def _value_type(field: pa.Field) -> str:
     default = b"int" if field.name == ROW_NUMBER else b"text"
-    return (field.metadata or {}).get(META, default).decode()
+    return str((field.metadata or {}).get(META, default).decode())
 
 
 def _member(column: Staged, spec: SyncSpec) -> str:

@@ -1,0 +1,213 @@
+"""The rules for a result's columns, judged as soon as the query was described."""
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from rowlift.core.errors import GuardStop
+from rowlift.core.nouns import Column, Finding, Kind, Preset
+from rowlift.core.rules import rule
+from rowlift.core.specs import SyncSpec
+from rowlift.engine.read import ROW_NUMBER
+
+MAX_NAME = 128
+RESERVED = frozenset({"cio_id", "pid", "rowlift_id", ROW_NUMBER})
+
+_UNNAMED = frozenset({"", "?column?"})
+_PERSON = ("user_id", "id", "email", "anonymous_id")
+_NAMES = {"user_id": ("user_id", "id")}
+_SETTING = {"user_id": "id"}
+_IDENTIFYING = frozenset({"text", "int", "decimal", "json"})
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+
+
+def identifier_names(spec: SyncSpec) -> tuple[str, ...]:
+    """Return the column names that can be the key of a sync, the preferred one first."""
+    return _NAMES.get(spec.identify_by, (spec.identify_by,))
+
+
+def key_column(names: Sequence[str], spec: SyncSpec) -> str | None:
+    """Return the name of the key column, or None if the result has none."""
+    return next((name for name in identifier_names(spec) if name in names), None)
+
+
+def other_identifiers(names: Sequence[str], key: str) -> tuple[str, ...]:
+    """Return the identifier columns of a person beside the key."""
+    return tuple(name for name in names if name in _PERSON and name != key)
+
+
+def judge_columns(
+    columns: Sequence[Column], spec: SyncSpec, workspace_identifiers: Sequence[str]
+) -> list[Finding]:
+    """Return what is wrong with the columns, errors first, in a stable order."""
+    names = [column.name for column in columns]
+    findings = [
+        *_name_findings(names),
+        *_identifier_findings(columns, spec, workspace_identifiers),
+        *_shape_findings(names, spec),
+        *_upper_case(names),
+    ]
+    return sorted(findings, key=lambda finding: finding.level != "error")
+
+
+def check_columns(
+    columns: Sequence[Column], spec: SyncSpec, workspace_identifiers: Sequence[str]
+) -> list[Finding]:
+    """Return the warnings about the columns.
+
+    Raises GuardStop with the code of the first error and the messages of all.
+    """
+    findings = judge_columns(columns, spec, workspace_identifiers)
+    errors = [finding for finding in findings if finding.level == "error"]
+    if errors:
+        raise GuardStop(
+            errors[0].code,
+            " ".join(finding.message for finding in errors),
+            mend=" ".join(dict.fromkeys(finding.mend for finding in errors)),
+        )
+    return findings
+
+
+def _found(code: str, message: str, mend: str = "") -> Finding:
+    known = rule(code)
+    level = "warning" if known.scope == "warning" else "error"
+    return Finding("columns", level, message, mend or known.mend, code)
+
+
+def _name_findings(names: Sequence[str]) -> Iterator[Finding]:
+    unnamed = [at for at, name in enumerate(names, 1) if name.strip() in _UNNAMED]
+    if unnamed:
+        yield _found("COLUMN_UNNAMED", f"{_numbered(unnamed)} no name.")
+    counted = Counter(name.casefold() for name in names if name.strip() not in _UNNAMED)
+    twice = [name for name in names if counted[name.casefold()] > 1]
+    if twice:
+        yield _found(
+            "COLUMN_DUPLICATE",
+            f"Columns share a name, or differ in case only: {_list(twice)}.",
+        )
+    odd = [name for name in names if len(name) > MAX_NAME or _CONTROL.search(name)]
+    if odd:
+        shown = [ascii(name[:40])[1:-1] for name in odd]
+        yield _found("COLUMN_NAME", f"Column names cannot become trait names: {_list(shown)}.")
+    kept = [name for name in names if name.casefold() in RESERVED]
+    if kept:
+        yield _found(
+            "RESERVED_COLUMN",
+            f"Rowlift keeps these column names for itself: {_list(kept)}.",
+            f'Rename it: SELECT {kept[0]} AS "source_{kept[0].lower()}", …',
+        )
+
+
+def _identifier_findings(
+    columns: Sequence[Column], spec: SyncSpec, allowed: Sequence[str]
+) -> Iterator[Finding]:
+    names = [column.name for column in columns]
+    key = key_column(names, spec)
+    if key is None:
+        yield _missing_identifier(names, spec)
+    if spec.kind is Kind.PERSON:
+        yield from _clash(names)
+        yield from _not_allowed(spec, allowed)
+    for column in columns:
+        if column.name == key or (spec.kind is Kind.PERSON and column.name in _PERSON):
+            yield from _type(column)
+
+
+def _missing_identifier(names: Sequence[str], spec: SyncSpec) -> Finding:
+    wanted = identifier_names(spec)
+    for name in names:
+        if name.lower() in wanted:
+            return _found(
+                "IDENTIFIER_CASE",
+                f"The column {name} is not {name.lower()}: names are compared exactly.",
+                f'Give it the exact name: SELECT "{name}" AS "{name.lower()}", …',
+            )
+    column = _closest(names, spec.identify_by)
+    return _found(
+        "NO_IDENTIFIER",
+        f"The result has no column {' or '.join(wanted)}; its columns are: {_list(names)}.",
+        f'Name it in the SQL: SELECT {_sql(column)} AS "{wanted[0]}", …',
+    )
+
+
+def _closest(names: Sequence[str], wanted: str) -> str:
+    named = [name for name in names if name.strip() not in _UNNAMED] or ["…"]
+    word = "mail" if wanted == "email" else "id"
+    likely = [name for name in named if word in name.lower()]
+    lowered = {name.lower(): name for name in reversed(likely or named)}
+    close = difflib.get_close_matches(wanted, lowered, n=1, cutoff=0)
+    return lowered[close[0]]
+
+
+def _clash(names: Sequence[str]) -> Iterator[Finding]:
+    for one, other in (("user_id", "id"), ("user_id", "anonymous_id"), ("id", "anonymous_id")):
+        if one in names and other in names:
+            yield _found(
+                "IDENTIFIER_CLASH",
+                f"The columns {one} and {other} exclude each other.",
+                f"Keep one of {one} and {other}.",
+            )
+            return
+
+
+def _not_allowed(spec: SyncSpec, allowed: Sequence[str]) -> Iterator[Finding]:
+    setting = _SETTING.get(spec.identify_by, spec.identify_by)
+    free = spec.preset is Preset.TRAITS and setting == "anonymous_id"
+    if spec.workspace and setting not in allowed and not free:
+        yield _found(
+            "IDENTIFIER_NOT_ALLOWED",
+            f"The sync identifies people by {spec.identify_by}, "
+            f"but the workspace has identifiers: [{', '.join(allowed)}].",
+            f"Add {setting} to workspace.identifiers in rowlift.yml, or set identify_by to another."
+            if setting in ("id", "email")
+            else "Set identify_by to user_id or email.",
+        )
+
+
+def _type(column: Column) -> Iterator[Finding]:
+    email = column.name == "email"
+    if column.value_type not in ({"text"} if email else _IDENTIFYING):
+        yield _found(
+            "IDENTIFIER_TYPE",
+            f"The identifier column {column.name} is of type {column.type_name}.",
+            f"Make it a text in the SQL: SELECT CAST({_sql(column.name)} AS CHAR(100)) …",
+        )
+
+
+def _shape_findings(names: Sequence[str], spec: SyncSpec) -> Iterator[Finding]:
+    key = key_column(names, spec)
+    if key is not None and len(names) == 1:
+        yield _found("NO_TRAITS", f"The result has only the identifier column {key}.")
+    if len(names) > spec.limits.columns:
+        yield _found(
+            "TOO_MANY_COLUMNS",
+            f"The result has {len(names)} columns, identifier included; "
+            f"at most {spec.limits.columns} are allowed.",
+        )
+
+
+def _upper_case(names: Sequence[str]) -> Iterator[Finding]:
+    upper = [name for name in names if name != name.lower()]
+    if upper:
+        yield _found(
+            "COLUMN_UPPER_CASE",
+            f"Column names with upper-case letters become attributes as they are: {_list(upper)}.",
+            f'Attributes are usually lower case: SELECT "{upper[0]}" AS "{upper[0].lower()}", …',
+        )
+
+
+def _sql(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) or name == "…" else f'"{name}"'
+
+
+def _list(names: Sequence[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(dict.fromkeys(names[:most])) + more
+
+
+def _numbered(positions: Sequence[int]) -> str:
+    if len(positions) == 1:
+        return f"Column {positions[0]} has"
+    return f"Columns {', '.join(map(str, positions[:10]))} have"
