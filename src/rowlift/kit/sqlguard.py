@@ -14,7 +14,6 @@ from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, SqlglotError
 
-
 from rowlift.core.errors import Place, SourceError
 
 MAX_CHARACTERS = 500_000  # sqlglot reads about 200,000 characters a second

@@ -1,0 +1,80 @@
+"""What differs between the warehouses that speak PostgreSQL's protocol, as plain data."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a type is read: the value type, and the SQL that makes it bool, int8, float8 or text."""
+
+    value_type: str
+    sql: str = "{column}::text"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What one of the server's errors means; `{text}` is the server's own first line."""
+
+    code: str
+    message: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """The SQL the source asks on its own behalf; the columns of each are named where it is used."""
+
+    types: str
+    unsafe: str
+    writable: str
+    readable: str
+    denied: str
+    catalog: str
+    now: str
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """Statements for the administrator; names in braces come quoted."""
+
+    schema: str
+    table: str
+    schema_tables: str
+    new_user: str
+    revoke_table: str
+    revoke_schema: str
+    revoke_database: str
+    revoke_role: str
+
+
+@dataclass(frozen=True, slots=True)
+class PgDialect:
+    """One warehouse; settings hold for each transaction, so a connection pooler does no harm."""
+
+    product: str
+    begin: str
+    settings: Mapping[str, str]
+    readings: Mapping[int, Reading]
+    categories: Mapping[str, Reading]  # by pg_type.typcategory, where the type is not in readings
+    otherwise: Reading
+    exact_text: str  # for a database without a character set: valid text, or \x and hexadecimal
+    questions: Questions
+    grants: Grants
+    failures: Mapping[str, Failure]  # by SQLSTATE, or its class of two characters
+    texts: Sequence[tuple[re.Pattern[str], Failure]]  # for errors that come without a SQLSTATE
+    otherwise_failed: Failure
+    otherwise_unreachable: Failure
+    cancelled: Failure
+
+    def reading(self, oid: int, category: str) -> Reading:
+        """Return how a type is read; whatever is not known is read as its text."""
+        return self.readings.get(oid) or self.categories.get(category) or self.otherwise
+
+    def local_settings(self, statement_timeout: int) -> str:
+        """Return the SELECT that sets everything for this transaction; the timeout in seconds."""
+        settings = {**self.settings, "statement_timeout": f"{statement_timeout}s"}
+        calls = (f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+        return "SELECT " + ", ".join(calls)

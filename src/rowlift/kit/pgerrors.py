@@ -1,0 +1,81 @@
+"""The errors of a PostgreSQL-like server, in our words and without any secret."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rowlift.core.errors import ConnectError, Place, SourceError
+from rowlift.kit.pgdialect import Failure, PgDialect
+
+BEFORE_LOGIN = frozenset({"CONNECT_FAILED", "LOGIN_FAILED", "TLS_FAILED", "DATABASE_UNKNOWN"})
+
+
+@dataclass(frozen=True, slots=True)
+class Explainer:
+    """Turns a driver's error into a SourceError; `facts` fill the braces of the messages."""
+
+    dialect: PgDialect
+    facts: Mapping[str, str]
+    secrets: tuple[str, ...] = ()
+
+    def connecting(self, error: Exception) -> ConnectError:
+        """Explain why there is no session; unreachable, refused and unknown hosts read the same."""
+        found = self._failure(error)
+        if found.code not in BEFORE_LOGIN:
+            found = self.dialect.otherwise_unreachable
+        return ConnectError(found.code, self._filled(found.message, error), mend=self._mend(found))
+
+    def running(self, error: Exception, *, cancelled: bool = False) -> SourceError:
+        """Explain why a query failed."""
+        found = self._failure(error)
+        if cancelled or (found.code == "QUERY_TIMEOUT" and "user request" in str(error)):
+            found = self.dialect.cancelled
+        mend = self._scrubbed(_diag(error, "message_hint")) or self._mend(found)
+        return SourceError(found.code, self._filled(found.message, error), mend=mend)
+
+    def describing(self, error: Exception, sql: str, before: int) -> SourceError:
+        """Explain why a query cannot run; `before` characters were put in front of its text."""
+        explained = self.running(error)
+        position = int(_diag(error, "statement_position") or 0) - before
+        if position > 0:
+            explained.place = _place(sql[: position - 1])
+        return explained
+
+    def _failure(self, error: Exception) -> Failure:
+        state = getattr(error, "sqlstate", None) or ""
+        for key in (state, state[:3], state[:2]):
+            if key in self.dialect.failures:
+                return self.dialect.failures[key]
+        if not state:
+            for pattern, failure in self.dialect.texts:
+                if pattern.search(str(error)):
+                    return failure
+        return self.dialect.otherwise_failed
+
+    def _mend(self, failure: Failure) -> str:
+        return failure.mend.format_map(self.facts)
+
+    def _filled(self, message: str, error: Exception) -> str:
+        return message.format_map({**self.facts, "text": self._scrubbed(_first_line(error))})
+
+    def _scrubbed(self, text: str) -> str:
+        for secret in filter(None, self.secrets):
+            text = text.replace(secret, "…")
+        return text
+
+
+def _first_line(error: Exception) -> str:
+    """Return the server's own message without position, query text or driver's prefix."""
+    text = _diag(error, "message_primary")
+    if not text:
+        found = re.search(r"(?:ERROR|FATAL):\s+([^\n]*)", str(error))
+        text = found[1] if found else str(error).strip().split("\n")[0].removeprefix("[libpq] ")
+    return text.strip().rstrip(".")
+
+
+def _diag(error: Exception, field: str) -> str:
+    return str(getattr(getattr(error, "diag", None), field, None) or "")
+
+
+def _place(before: str) -> Place:
+    return Place("query", before.count("\n") + 1, len(before) - before.rfind("\n"))

@@ -1,0 +1,189 @@
+"""Everything a source over PostgreSQL's protocol does; what differs is in its dialect."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, Protocol
+
+import psycopg
+import pyarrow as pa
+
+from rowlift.core.errors import SourceError
+from rowlift.core.nouns import Column, Finding, Table
+from rowlift.core.values import META
+from rowlift.kit.drivers import installed, load
+from rowlift.kit.pgcheck import Checkup, denied, unsafe_user
+from rowlift.kit.pgconfig import PgConfig
+from rowlift.kit.pgcopy import CopyStream
+from rowlift.kit.pgdialect import PgDialect, Reading
+from rowlift.kit.pgerrors import Explainer
+from rowlift.kit.pgsession import Described, PgSession, begin
+from rowlift.kit.sqlguard import GuardedQuery, guard
+
+ARROW_TYPES = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
+SILENCE_AFTER_TIMEOUT = 10  # seconds the server has to report its own timeout
+
+
+class Stream(Protocol):
+    """The batches of a running query."""
+
+    cancelled: bool
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]: ...
+
+    def cancel(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class PgWarehouse:
+    """One connection for questions, and one for each query whose rows are being read."""
+
+    def __init__(self, dialect: PgDialect, config: PgConfig) -> None:
+        self._dialect = dialect
+        self._config = config
+        self._parameters = config.parameters()
+        self._explain = Explainer(dialect, _facts(config), (self._parameters["password"],))
+        self._session = self._new_session()
+        self._streams: set[Stream] = set()
+        self._known_safe = config.allow_unsafe_user
+
+    def check(self) -> Sequence[Finding]:
+        return Checkup(self._session, self._config).findings()
+
+    def describe(self, sql: str) -> Sequence[Column]:
+        return self._described(guard(sql, "postgres")).columns
+
+    def query(self, sql: str, limit: int | None) -> pa.RecordBatchReader:
+        guarded = guard(sql, "postgres")
+        self._refuse_unsafe_user()
+        described = self._described(guarded)
+        if not described.columns:
+            raise SourceError("QUERY_FAILED", "The query gives no columns.", mend="Select some.")
+        schema = _schema(described)
+        readings = self._readings(described)
+        stream = self._stream(_wrapped(guarded.sql, readings, limit), schema)
+        self._streams.add(stream)
+        return pa.RecordBatchReader.from_batches(schema, self._batches(stream))
+
+    def catalog(self) -> Sequence[Table]:
+        rows = self._session.rows(self._dialect.questions.catalog)
+        return [
+            Table(schema, name, tuple(self._column(row) for row in columns), _estimate(estimate))
+            for (schema, name, estimate), columns in groupby(rows, key=lambda row: row[:3])
+        ]
+
+    def now(self) -> int:
+        ((seconds,),) = self._session.rows(self._dialect.questions.now)
+        return int(seconds)
+
+    def cancel(self) -> None:
+        self._session.cancel()
+        for stream in tuple(self._streams):
+            stream.cancel()
+
+    def close(self) -> None:
+        for stream in tuple(self._streams):
+            self._finish(stream)
+        self._session.close()
+
+    def _new_session(self) -> PgSession:
+        timeout = self._config.statement_timeout
+        return PgSession(self._dialect, self._parameters, self._explain, timeout)
+
+    def _refuse_unsafe_user(self) -> None:
+        if self._known_safe:
+            return
+        reasons = [reason for (reason,) in self._session.rows(self._dialect.questions.unsafe)]
+        if reasons:
+            raise unsafe_user(self._config.user, reasons)
+        self._known_safe = True
+
+    def _described(self, guarded: GuardedQuery) -> Described:
+        try:
+            return self._session.describe(guarded.sql)
+        except SourceError as error:
+            if error.code == "PERMISSION_DENIED":
+                raise denied(self._session, guarded.tables, error) from None
+            raise
+
+    def _readings(self, described: Described) -> list[str]:
+        """Return the SQL of each column, named c0, c1, … since the query's names may repeat."""
+        text = "{text}" if self._session.has_character_set() else self._dialect.exact_text
+        return [_reading(reading, f"c{i}", text) for i, reading in enumerate(described.readings)]
+
+    def _stream(self, query: str, schema: pa.Schema) -> Stream:
+        reader = self._config.reader
+        if reader == "auto":
+            reader = "adbc" if installed("adbc_driver_postgresql") else "copy"
+        open_stream = self._adbc_stream if reader == "adbc" else self._copy_stream
+        return open_stream(query, schema)
+
+    def _copy_stream(self, query: str, schema: pa.Schema) -> Stream:
+        timeout = self._config.statement_timeout
+        connection = self._new_session().connect()
+        try:
+            begin(connection, self._dialect, timeout)
+            return CopyStream(connection, query, schema, timeout + SILENCE_AFTER_TIMEOUT)
+        except psycopg.Error as error:
+            connection.close()
+            raise self._explain.running(error) from None
+
+    def _adbc_stream(self, query: str, schema: pa.Schema) -> Stream:
+        adbc = load("rowlift.kit.pgadbc", extra="postgres-fast")
+        timeout = self._config.statement_timeout
+        try:
+            return adbc.AdbcStream(self._parameters, self._dialect, timeout, query, schema)  # type: ignore[no-any-return]
+        except adbc.Error as error:
+            raise self._explain.running(error) from None
+
+    def _batches(self, stream: Stream) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from stream
+        except (psycopg.Error, pa.ArrowException, OSError) as error:
+            raise self._explain.running(error, cancelled=stream.cancelled) from None
+        finally:
+            self._finish(stream)
+
+    def _finish(self, stream: Stream) -> None:
+        self._streams.discard(stream)
+        stream.close()
+
+    def _column(self, row: tuple[Any, ...]) -> Column:
+        *_, name, type_name, oid, category = row
+        return Column(name, type_name, self._dialect.reading(oid, category).value_type)
+
+
+def _facts(config: PgConfig) -> Mapping[str, str]:
+    return {
+        "host": config.host,
+        "port": str(config.port),
+        "user": config.user,
+        "database": config.database,
+        "timeout": str(config.statement_timeout),
+    }
+
+
+def _reading(reading: Reading, column: str, text: str) -> str:
+    sql = reading.sql.format(column=column)
+    return sql if reading.value_type in ARROW_TYPES else text.format(text=sql)
+
+
+def _wrapped(sql: str, readings: Sequence[str], limit: int | None) -> str:
+    names = ", ".join(f"c{number}" for number in range(len(readings)))
+    ending = f" LIMIT {int(limit)}" if limit is not None else ""
+    return f"SELECT {', '.join(readings)} FROM (\n{sql}\n) AS q ({names}){ending}"
+
+
+def _schema(described: Described) -> pa.Schema:
+    return pa.schema(
+        pa.field(
+            column.name,
+            ARROW_TYPES.get(column.value_type, pa.string()),
+            metadata={META: column.value_type.encode()},
+        )
+        for column in described.columns
+    )
+
+
+def _estimate(rows: int) -> int | None:
+    return rows if rows >= 0 else None
