@@ -1,1 +1,1 @@
-"""YAML files to nouns, with secrets by reference."""
+"""A folder of YAML and SQL files, read into specs: `files.py` first, then `models.py`."""

@@ -1,0 +1,94 @@
+"""Everything that can be known of a project without a network: the files, and what they ask for."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from rowlift.core.errors import Place, RowliftError
+from rowlift.core.nouns import Accepts
+from rowlift.core.specs import SyncSpec, UseSpec
+from rowlift.project.connections import Kinds
+from rowlift.project.documents import KeyPath
+from rowlift.project.files import Reading, SyncPlace, read
+from rowlift.project.problems import Problem, in_order, listed
+
+Guard = Callable[[str, str], object]
+"""Takes a query and its source's type; raises RowliftError with a place inside the query."""
+
+
+def check(
+    root: Path,
+    kinds: Kinds,
+    *,
+    profile: str | None = None,
+    accepts: Mapping[str, Accepts] | None = None,
+    guard: Guard | None = None,
+) -> tuple[Problem, ...]:
+    """Return every problem and warning of a folder, by file and line.
+
+    `accepts` tells by destination type what it can take; without it, and without a guard, those
+    checks are left out.
+    """
+    reading = read(root, kinds, profile=profile)
+    found = list(reading.problems)
+    for name, sync in reading.syncs.items():
+        place = reading.places[name]
+        if guard:
+            found += _guarded(reading, sync, place, guard)
+        found += _abilities(reading, sync, place, accepts or {})
+    return in_order(found)
+
+
+def _guarded(reading: Reading, sync: SyncSpec, place: SyncPlace, guard: Guard) -> Iterator[Problem]:
+    source = reading.profile.sources.get(sync.source) if reading.profile else None
+    if source is None or source.type not in reading.kinds.sources or not sync.sql.strip():
+        return
+    try:
+        guard(sync.sql, source.type)
+    except RowliftError as error:
+        at = _in_query(place, error.place)
+        yield Problem(error.code, error.message, place=at, mend=error.mend)
+
+
+def _in_query(place: SyncPlace, inner: Place | None) -> Place:
+    """Return a place of the query as a place of its file; inline SQL has only its key's."""
+    is_file = place.query.path != place.document.path
+    if is_file and inner is not None:
+        return Place(place.query.path, inner.line, inner.column)
+    return place.query
+
+
+def _abilities(
+    reading: Reading, sync: SyncSpec, place: SyncPlace, accepts: Mapping[str, Accepts]
+) -> Iterator[Problem]:
+    for index, use in enumerate(sync.destinations):
+        connection = reading.profile.destinations.get(use.use) if reading.profile else None
+        able = accepts.get(connection.type) if connection else None
+        if connection is None or able is None:
+            continue
+        thing = f"{use.use} ({connection.type})"
+        for key, message, mend in _unable(sync, use, able, thing):
+            yield _cannot(place, index, key, message, mend)
+
+
+def _unable(
+    sync: SyncSpec, use: UseSpec, able: Accepts, thing: str
+) -> Iterator[tuple[str, str, str]]:
+    if sync.kind not in able.kinds:
+        text = f"{thing} cannot take rows of kind {sync.kind}."
+        yield "kind", text, f"It takes {listed(sorted(able.kinds))}."
+    if use.match not in able.matches:
+        text = f'{thing} cannot match by "{use.match}".'
+        yield "match", text, f"Set match to {listed(sorted(able.matches))}."
+    if use.mode not in able.modes:
+        text = f"{thing} cannot do mode: {use.mode}."
+        yield "mode", text, f"Set mode to {listed(sorted(able.modes))} for it."
+    if use.removed not in able.removed:
+        text = f"{thing} cannot do removed: {use.removed}."
+        yield "removed", text, f"Set removed to {listed(sorted(able.removed))} for it."
+
+
+def _cannot(place: SyncPlace, index: int, key: str, message: str, mend: str) -> Problem:
+    """The setting's own place, or the one it comes from: the destination's line else."""
+    own: KeyPath = ("destinations", index, key)
+    path = own if own in place.document.places else ("destinations", index)
+    return Problem("CANNOT_DO", message, place=place.document.place(path), mend=mend)

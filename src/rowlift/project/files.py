@@ -1,0 +1,250 @@
+"""A project folder, read into specs: rowlift.yml, connections.yml, syncs/*.yml, models/*.sql.
+
+Every file is read to its end and every problem is collected, so that one look mends them all.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from rowlift.core.errors import Place
+from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec, WorkspaceSpec
+from rowlift.project.connections import Kinds, Profile, chosen, profiles
+from rowlift.project.documents import Document, KeyPath
+from rowlift.project.models import ConnectionsFile, RowliftFile, SyncFile
+from rowlift.project.problems import Problem, ProjectInvalid, did_you_mean, in_order
+from rowlift.project.syncs import specify
+from rowlift.project.texts import read_text
+from rowlift.project.words import problems, where
+from rowlift.project.yaml import read_document
+
+ROWLIFT = "rowlift.yml"
+CONNECTIONS = "connections.yml"
+SYNCS = "syncs"
+MODELS = "models"
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPlace:
+    """Where a sync's settings and its query stand; an inline query has no file of its own."""
+
+    document: Document
+    query: Place
+
+
+@dataclass(slots=True)
+class Reading:
+    """What one look at a folder found; `spec` is None as long as a problem is not a warning."""
+
+    root: Path
+    kinds: Kinds
+    problems: list[Problem] = field(default_factory=list)
+    workspace: WorkspaceSpec | None = None
+    profile: Profile | None = None
+    syncs: dict[str, SyncSpec] = field(default_factory=dict)
+    places: dict[str, SyncPlace] = field(default_factory=dict)
+
+    @property
+    def spec(self) -> ProjectSpec | None:
+        broken = any(not problem.is_warning for problem in self.problems)
+        if broken or self.workspace is None or self.profile is None:
+            return None
+        return ProjectSpec(
+            root=self.root,
+            profile=self.profile.name,
+            workspace=self.workspace,
+            sources=self.profile.sources,
+            destinations=self.profile.destinations,
+            syncs=self.syncs,
+        )
+
+
+def load(root: Path, kinds: Kinds, *, profile: str | None = None) -> ProjectSpec:
+    """Return the project of a folder; raises ProjectInvalid with every problem it has."""
+    reading = read(root, kinds, profile=profile)
+    spec = reading.spec
+    if spec is None:
+        raise ProjectInvalid(one for one in reading.problems if not one.is_warning)
+    return spec
+
+
+def read(root: Path, kinds: Kinds, *, profile: str | None = None) -> Reading:
+    """Read a folder; what is wrong stands in the reading's problems, by file and line."""
+    reading = Reading(root, kinds)
+    if not (root / ROWLIFT).is_file():
+        reading.problems.append(_no_project(root))
+        return reading
+    _read_workspace(reading)
+    _read_connections(reading, profile)
+    for path in _sync_files(root):
+        _read_sync(reading, path)
+    _check_renames(reading)
+    reading.problems = list(in_order(reading.problems))
+    return reading
+
+
+def _no_project(root: Path) -> Problem:
+    near = [name for name in ("rowlift.yaml", "rowlift.YML") if (root / name).is_file()]
+    text = f"There is no {ROWLIFT} in {root.resolve()}."
+    return Problem("NO_PROJECT", text, mend=f"Rename {near[0]} to {ROWLIFT}." if near else "")
+
+
+def _read_workspace(reading: Reading) -> None:
+    document = read_document(reading.root / ROWLIFT, ROWLIFT)
+    file = validated(document, RowliftFile, ROWLIFT)
+    if file:
+        reading.workspace = WorkspaceSpec(
+            file.workspace.name,
+            tuple(dict.fromkeys(file.workspace.identifiers)),
+            file.workspace.allow_email_change_by_id,
+        )
+    reading.problems += document.problems
+
+
+def _read_connections(reading: Reading, wanted: str | None) -> None:
+    document = read_document(reading.root / CONNECTIONS, CONNECTIONS, private=True)
+    file = validated(document, ConnectionsFile, CONNECTIONS)
+    if file:
+        found = profiles(file, document, reading.kinds)
+        name = chosen(file, document, wanted)
+        reading.profile = found[name] if name else None
+        for profile in found.values():
+            for role in (profile.sources, profile.destinations):
+                document.problems += _renamed(role, lambda one: one.places[""])
+    reading.problems += document.problems
+
+
+def validated(document: Document, model: type[_Model], thing: str) -> _Model | None:
+    """Return a document as its model; problems that were not yet said are noted in it."""
+    try:
+        return model.model_validate(document.value)
+    except ValidationError as error:
+        document.problems += [
+            problem
+            for path, problem in problems(error, model, where(document, thing))
+            if not document.is_spoiled(path)
+        ]
+    return None
+
+
+def _sync_files(root: Path) -> Iterator[Path]:
+    folder = root / SYNCS
+    if folder.is_dir():
+        yield from sorted(one for one in folder.iterdir() if one.suffix in {".yml", ".yaml"})
+
+
+def _read_sync(reading: Reading, path: Path) -> None:
+    document = read_document(path, _printable(f"{SYNCS}/{path.name}"))
+    file = validated(document, SyncFile, "the sync")
+    if file:
+        sql, place = _query(reading.root, file, document)
+        _check_names(reading, file, document)
+        spec = specify(file, document, sql, reading.workspace)
+        if spec:
+            reading.syncs[file.sync] = spec
+        reading.places[file.sync] = SyncPlace(document, place)
+    reading.problems += document.problems
+
+
+def _printable(name: str) -> str:
+    return name if name.isprintable() else ascii(name)[1:-1]
+
+
+def _check_names(reading: Reading, file: SyncFile, document: Document) -> None:
+    if file.sync in reading.places:
+        first = reading.places[file.sync].document.path
+        text = f'The name "{file.sync}" is taken by the sync in {first}.'
+        document.report("NAME_TWICE", text, ("sync",))
+    if reading.profile is None:
+        return
+    _check_known(document, ("source",), file.source, reading.profile.sources, "source")
+    for index, use in enumerate(file.destinations):
+        path = ("destinations", index, "use")
+        _check_known(document, path, use.use, reading.profile.destinations, "destination")
+
+
+def _check_known(
+    document: Document, path: KeyPath, name: str, known: Mapping[str, object], thing: str
+) -> None:
+    if name not in known:
+        text = f'There is no {thing} "{name}" in {CONNECTIONS}.{did_you_mean(name, known)}'
+        mend = f"Known: {', '.join(known)}." if known else f"Add it to {CONNECTIONS}."
+        document.report("NAME_UNKNOWN", text, path, mend)
+
+
+def _query(root: Path, file: SyncFile, document: Document) -> tuple[str, Place]:
+    if (file.query is None) == (file.sql is None):
+        code = "KEY_MISSING" if file.query is None else "VALUE_WRONG"
+        text = "A sync needs its query: either query, a file, or sql, the text itself."
+        mend = f"Add query: {MODELS}/{file.sync}.sql" if file.query is None else "Keep one of them."
+        document.report(code, text, ("sql",) if file.sql else (), mend)
+        return "", document.place(())
+    if file.sql is not None:
+        place = document.place(("sql",))
+        sql = file.sql
+    else:
+        sql, place = _query_file(root, file.query or "", document)
+    if not sql.strip() and not document.problems:
+        document.problems.append(Problem("SQL_EMPTY", "The query is empty.", place=place))
+    return sql, place
+
+
+def _query_file(root: Path, name: str, document: Document) -> tuple[str, Place]:
+    place = document.place(("query",))
+    try:
+        path = _inside(root, name)
+        return read_text(path, name), Place(name)
+    except Problem as problem:
+        missing = problem.code == "FILE_MISSING"
+        hint = did_you_mean(name, _models(root)) if missing else ""
+        at = problem.place if problem.place and problem.place.line else place
+        text = f"{problem.message}{hint}"
+        document.problems.append(Problem(problem.code, text, place=at, mend=problem.mend))
+    return "", place
+
+
+def _inside(root: Path, name: str) -> Path:
+    """Return a file of the project; what leads out of its folder, by a link too, is refused."""
+    try:
+        path = (root / name).resolve()
+        if path.is_relative_to(root.resolve()) and not Path(name).is_absolute():
+            return path
+    except (OSError, RuntimeError, ValueError):
+        raise Problem("FILE_UNREADABLE", f"{_printable(name)} is not a usable path.") from None
+    text = f"{_printable(name)} lies outside the project's folder."
+    raise Problem("FILE_OUTSIDE_ROOT", text, mend=f"Move it to {MODELS}/ and name it from there.")
+
+
+def _models(root: Path) -> list[str]:
+    folder = root / MODELS
+    return [f"{MODELS}/{one.name}" for one in folder.glob("*.sql")] if folder.is_dir() else []
+
+
+def _check_renames(reading: Reading) -> None:
+    reading.problems += _renamed(
+        reading.syncs, lambda spec: reading.places[spec.name].document.place(("renamed_from",))
+    )
+
+
+_Named = TypeVar("_Named", ConnectionSpec, SyncSpec)
+
+
+def _renamed(specs: Mapping[str, _Named], place: Callable[[_Named], Place]) -> Iterator[Problem]:
+    """Yield former names that are still in use, or claimed by two."""
+    claimed: dict[str, str] = {}
+    for spec in specs.values():
+        former = spec.renamed_from
+        if former is None:
+            continue
+        if former in specs:
+            text = f'renamed_from names "{former}", which still exists.'
+            yield Problem("NAME_TWICE", text, place=place(spec), mend="Remove one of the two.")
+        elif former in claimed:
+            text = f'"{claimed[former]}" says too that it was "{former}" before.'
+            yield Problem("NAME_TWICE", text, place=place(spec), mend="Keep one of the two.")
+        claimed[former] = spec.name

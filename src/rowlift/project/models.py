@@ -1,0 +1,325 @@
+"""The three kinds of YAML files, as people write them; defaults of presets are in `presets.py`."""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StrictBool,
+    StrictInt,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
+
+from rowlift.core.nouns import Kind, Mode, Preset, Removed
+from rowlift.project.names import NAME, name
+from rowlift.project.schedules import cron, interval, start, zone
+from rowlift.project.units import DURATION, PERCENT, seconds, threshold
+
+AVAILABLE: dict[type[Kind | Mode | Removed], tuple[str, ...]] = {
+    Kind: (Kind.PERSON, Kind.ACCOUNT),
+    Mode: (Mode.UPSERT,),
+    Removed: (Removed.KEEP, Removed.CLEAR, Removed.DELETE),
+}
+
+
+_Choice = TypeVar("_Choice", Kind, Mode, Removed)
+
+
+def _available(value: _Choice) -> _Choice:
+    if value not in AVAILABLE[type(value)]:
+        now = " or ".join(AVAILABLE[type(value)])
+        raise ValueError(f'cannot be "{value}": it is not available yet; use {now}')
+    return value
+
+
+def _not_yet(value: object) -> object:
+    if value is not None:
+        raise ValueError("is not available yet: remove it")
+    return value
+
+
+def _version(value: object) -> object:
+    if isinstance(value, bool) or value != 1:
+        raise ValueError("must be 1; a higher number was written for a newer Rowlift")
+    return value
+
+
+def _off(value: object, parse: ValidatorFunctionWrapHandler) -> "ScheduleFile":
+    if value == "off":
+        return ScheduleFile()
+    schedule: ScheduleFile = parse(value)
+    if schedule.every and schedule.cron:
+        raise ValueError("has both every and cron: keep one of them")
+    if not schedule.every and not schedule.cron:
+        raise ValueError("needs every or cron, for example {every: 12h}; or write off")
+    return schedule
+
+
+def _or_off(schema: dict[str, Any]) -> None:
+    schema["anyOf"].append({"const": "off"})
+
+
+def _column(text: str) -> str:
+    if not text or len(text) > 128 or not text.isprintable():  # noqa: PLR2004
+        raise ValueError("must be a column or trait name of 1 to 128 printable characters")
+    return text
+
+
+def _share(value: object) -> object:
+    threshold(value)
+    return value
+
+
+def _record_bytes(value: object) -> object:
+    if value == "none" or (
+        isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10**9
+    ):
+        return value
+    raise ValueError("must be a number of bytes such as 16384, or none for no limit")
+
+
+def _text(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
+
+
+_PERCENT_OR_ROWS = {
+    "anyOf": [
+        {"type": "string", "pattern": f"^({PERCENT}|off)$"},
+        {"type": "integer", "minimum": 0},
+    ]
+}
+
+Name = Annotated[str, BeforeValidator(name), _text(NAME)]
+Column = Annotated[str, AfterValidator(_column), Field(max_length=128)]
+Description = Annotated[str, Field(max_length=2000)]
+Seconds = Annotated[int, BeforeValidator(seconds), _text(DURATION)]
+Share = Annotated[str | int, PlainValidator(_share), WithJsonSchema(_PERCENT_OR_ROWS)]
+RecordBytes = Annotated[
+    int | str,
+    PlainValidator(_record_bytes),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "none"}]}),
+]
+KindKey = Annotated[Kind, AfterValidator(_available)]
+ModeKey = Annotated[Mode, AfterValidator(_available)]
+RemovedKey = Annotated[Removed, AfterValidator(_available)]
+Identifier = Literal["user_id", "id", "email", "anonymous_id", "group_id", "object_id"]
+
+
+class FileModel(BaseModel):
+    """A mapping in a file; keys that it does not name are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WorkspaceFile(FileModel):
+    """The workspace that people, accounts and their attributes live in."""
+
+    name: Name = Field(description="The workspace's name.")
+    identifiers: list[Literal["id", "email"]] = Field(
+        ["id", "email"],
+        description="What identifies people: id, email, or both.",
+        min_length=1,
+        max_length=2,
+    )
+    allow_email_change_by_id: StrictBool = Field(
+        default=False,
+        description="Whether a sync that identifies people by id may change their e-mail address.",
+    )
+
+
+class RowliftFile(FileModel):
+    """rowlift.yml: the project itself."""
+
+    version: Annotated[Literal[1], BeforeValidator(_version)] = Field(
+        description="The version of the file format: 1."
+    )
+    workspace: WorkspaceFile = Field(description="The workspace this project fills.")
+
+
+class ConnectionFile(BaseModel):
+    """One source or destination; its other keys belong to its type."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: str = Field(description="The kind of source or destination.")
+    description: Description = Field("", description="What this connection is for.")
+    renamed_from: Name | None = Field(
+        None, description="The connection's former name; keeps its history."
+    )
+
+
+class ProfileFile(FileModel):
+    """The connections of one environment, such as dev or production."""
+
+    sources: dict[Name, ConnectionFile] = Field(
+        default_factory=dict, description="Databases that queries read, by name."
+    )
+    destinations: dict[Name, ConnectionFile] = Field(
+        default_factory=dict, description="Tools that changes are delivered to, by name."
+    )
+
+
+class ConnectionsFile(FileModel):
+    """connections.yml: sources and destinations by profile; secrets only as ${NAME}."""
+
+    default: Name | None = Field(None, description="The profile that is used unless one is chosen.")
+    profiles: dict[Name, ProfileFile] = Field(
+        description="The environments, by name.", min_length=1
+    )
+
+
+class ScheduleFile(FileModel):
+    """When the sync runs by itself: every interval, or at the times of a cron line."""
+
+    every: Annotated[str, BeforeValidator(interval), _text(DURATION)] | None = Field(
+        None, description="The interval, for example 12h; at least 1m."
+    )
+    cron: Annotated[str, BeforeValidator(cron)] | None = Field(
+        None, description="Five fields: minute, hour, day of month, month, day of week."
+    )
+    start_at: Annotated[str, BeforeValidator(start)] | None = Field(
+        None, description="The first time, for example 2027-01-31T08:00."
+    )
+    timezone: Annotated[str, BeforeValidator(zone)] | None = Field(
+        None, description="The time zone of cron and start_at, for example Europe/Berlin."
+    )
+
+
+class LimitsFile(FileModel):
+    """What a result may measure before the run stops or a row is discarded."""
+
+    columns: StrictInt | None = Field(
+        None, description="Columns of the result, the identifier included.", ge=2, le=10_000
+    )
+    rows: StrictInt | None = Field(
+        None, description="Rows of the result; more stop the run.", ge=1, le=10**12
+    )
+    record_bytes: RecordBytes | None = Field(
+        None, description="Bytes of one encoded record; larger rows are left out; none: no limit."
+    )
+
+
+class GuardsFile(FileModel):
+    """What stops a run that looks like a mistake: a share, a number of rows, or off."""
+
+    removals: Share = Field("10%", description="Rows that may leave a full query at once.")
+    rejects: Share = Field("50%", description="Rows that may break the rules.")
+
+
+class SegmentFile(FileModel):
+    """The manual segment that synced people enter."""
+
+    name: str = Field(description="The segment's name.")
+    create: StrictBool = Field(default=False, description="Make it if it does not exist.")
+
+
+class RelationshipsFile(FileModel):
+    """A second query whose rows relate people and objects."""
+
+    query: str | None = Field(None, description="The file of the query.")
+    sql: str | None = Field(None, description="The query itself.")
+    identify_by: Identifier = Field(description="The column that identifies the people.")
+
+
+class UseFile(FileModel):
+    """How the sync uses one destination."""
+
+    use: Name = Field(description="The destination's name in connections.yml.")
+    match: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
+        None, description="The destination's identifier that the key goes to; default: identify_by."
+    )
+    fields: dict[Column, Column] = Field(
+        default_factory=dict, description="New names: the column, then the destination's trait."
+    )
+    only: list[Column] = Field(
+        default_factory=list, description="The columns that go; all others stay."
+    )
+    exclude: list[Column] = Field(default_factory=list, description="The columns that do not go.")
+    mode: ModeKey | None = Field(
+        None, description="upsert, update or create (only upsert yet); default: the sync's."
+    )
+    removed: RemovedKey | None = Field(
+        None, description="keep, clear or delete (leave_segment not yet); default: the sync's."
+    )
+
+
+class SyncFile(FileModel):
+    """syncs/NAME.yml: one query, what its rows are, and where they go."""
+
+    sync: Name = Field(description="The sync's name.")
+    description: Description = Field("", description="What the sync is for.")
+    renamed_from: Name | None = Field(
+        None, description="The sync's former name; keeps its history."
+    )
+    preset: Preset = Field(
+        Preset.TRAITS,
+        description="The family of defaults: traits (strict, stops on bad rows) or import "
+        "(lenient, rejects bad rows).",
+    )
+    kind: KindKey = Field(
+        Kind.PERSON, description="What a row is: person or account (object not yet)."
+    )
+    source: Name = Field(description="The source's name in connections.yml.")
+    query: str | None = Field(
+        None, description="The file of the query, for example models/tickets.sql."
+    )
+    sql: str | None = Field(None, description="The query itself, instead of a file.")
+    identify_by: Identifier | None = Field(
+        None, description="The column that identifies a row; accounts: group_id by default."
+    )
+    workspace: Literal["write", "none"] = Field(
+        "write", description="write, or none to go straight to the destinations."
+    )
+    schedule: Annotated[ScheduleFile, WrapValidator(_off)] | None = Field(
+        None,
+        description="When it runs; traits: every 12h by default; off: only by hand.",
+        json_schema_extra=_or_off,
+    )
+    mode: ModeKey = Field(Mode.UPSERT, description="upsert, update or create (only upsert yet).")
+    removed: RemovedKey = Field(
+        Removed.KEEP,
+        description="What happens to rows that leave a full query: keep, clear or delete "
+        "(leave_segment not yet).",
+    )
+    empty_values: Literal["ignore", "delete"] = Field(
+        "ignore", description="What an empty value does: nothing, or delete the attribute."
+    )
+    empty_strings: Literal["keep", "as_null"] = Field(
+        "keep", description="Whether the empty text counts as an empty value."
+    )
+    suppressed: Literal["skip", "fail"] = Field(
+        "skip", description="Whether a suppressed person is passed over or counts as a failed row."
+    )
+    cursor: Literal["strict", "held_rows"] | None = Field(
+        None,
+        description="When last_sync_time moves: strict, only if no row failed (import); "
+        "held_rows, also then: failed rows are kept and tried again (traits).",
+    )
+    overlap: Seconds = Field(
+        0, description="How far last_sync_time is set back, for rows that arrive late: 5m."
+    )
+    on_bad_rows: Literal["stop", "reject"] | None = Field(
+        None, description="Whether bad rows stop the run (traits) or only stay out (import)."
+    )
+    second_identifier: Literal["attach", "reject"] = Field(
+        "attach",
+        description="What happens if only the second identifier of a row is known: attach joins "
+        "the row to that person.",
+    )
+    limits: LimitsFile = Field(LimitsFile(), description="What a result may measure.")
+    guards: GuardsFile = Field(GuardsFile(), description="What stops a run.")
+    segment: Annotated[SegmentFile | None, AfterValidator(_not_yet)] = Field(
+        None, description="The segment that synced people enter (not available yet)."
+    )
+    relationships: Annotated[RelationshipsFile | None, AfterValidator(_not_yet)] = Field(
+        None, description="A second query for relationships (not available yet)."
+    )
+    destinations: list[UseFile] = Field(
+        default_factory=list, description="Where changes go; [] is the workspace only."
+    )

@@ -1,0 +1,156 @@
+"""A sync's file as a spec: the preset's defaults filled in, its settings checked together."""
+
+from collections.abc import Mapping
+
+from rowlift.core.nouns import Kind, Preset
+from rowlift.core.specs import (
+    GuardSpec,
+    IdentifyBy,
+    LimitSpec,
+    SyncSpec,
+    UseSpec,
+    WorkspaceSpec,
+)
+from rowlift.project.documents import Document
+from rowlift.project.models import LimitsFile, SyncFile, UseFile
+from rowlift.project.presets import PRESETS, Defaults
+from rowlift.project.problems import listed
+from rowlift.project.units import threshold
+
+IDENTIFIERS: dict[Kind, tuple[IdentifyBy, ...]] = {
+    Kind.PERSON: ("user_id", "email", "anonymous_id"),
+    Kind.ACCOUNT: ("group_id", "object_id"),
+    Kind.OBJECT: ("object_id",),
+}
+
+
+def specify(
+    file: SyncFile, document: Document, sql: str, workspace: WorkspaceSpec | None
+) -> SyncSpec | None:
+    """Return the resolved sync; what contradicts itself is noted in the document."""
+    key = _identify_by(file, document, workspace)
+    _check_uses(file, document)
+    if file.workspace == "none" and not file.destinations:
+        text = "workspace: none and no destinations: the sync would write nothing."
+        document.report("VALUE_WRONG", text, ("workspace",), "Name a destination, or write.")
+    if key is None:
+        return None
+    defaults = PRESETS[file.preset]
+    return SyncSpec(
+        name=file.sync,
+        preset=file.preset,
+        kind=file.kind,
+        source=file.source,
+        sql=sql,
+        identify_by=key,
+        limits=_limits(file.limits, defaults),
+        guards=GuardSpec(threshold(file.guards.removals), threshold(file.guards.rejects)),
+        description=file.description,
+        workspace=file.workspace == "write",
+        mode=file.mode,
+        removed=file.removed,
+        empty_values=file.empty_values,
+        empty_strings=file.empty_strings,
+        suppressed=file.suppressed,
+        cursor=file.cursor or defaults.cursor,
+        overlap_seconds=file.overlap,
+        on_bad_rows=file.on_bad_rows or defaults.on_bad_rows,
+        second_identifier=file.second_identifier,
+        schedule=_schedule(file, defaults),
+        destinations=tuple(_use(use, file, key) for use in file.destinations),
+        renamed_from=file.renamed_from,
+    )
+
+
+def _identify_by(
+    file: SyncFile, document: Document, workspace: WorkspaceSpec | None
+) -> IdentifyBy | None:
+    allowed = IDENTIFIERS[file.kind]
+    if file.identify_by is None and file.kind is Kind.ACCOUNT:
+        return "group_id"
+    if file.identify_by is None:
+        text = 'The key "identify_by" is missing: which column identifies the people?'
+        mend = f"Add identify_by: {listed(allowed)}."
+        document.report("KEY_MISSING", text, mend=mend)
+        return None
+    key: IdentifyBy = "user_id" if file.identify_by == "id" else file.identify_by
+    if key not in allowed:
+        things = "accounts" if file.kind is Kind.ACCOUNT else "people"
+        text = f"identify_by: {file.identify_by} does not identify {things}."
+        document.report("VALUE_WRONG", text, ("identify_by",), f"Use {listed(allowed)}.")
+        return None
+    if workspace and file.workspace == "write":
+        _check_setting(key, file, document, workspace)
+    return key
+
+
+def _check_setting(
+    key: IdentifyBy, file: SyncFile, document: Document, workspace: WorkspaceSpec
+) -> None:
+    setting = "id" if key == "user_id" else key
+    is_event_key = setting == "anonymous_id" and file.preset is Preset.TRAITS
+    if file.kind is not Kind.PERSON or setting in workspace.identifiers or is_event_key:
+        return
+    held = listed(workspace.identifiers, "and")
+    document.report(
+        "IDENTIFIER_NOT_ALLOWED",
+        f"The sync identifies people by {file.identify_by}, but workspace.identifiers in "
+        f"rowlift.yml allows only {held}.",
+        ("identify_by",),
+    )
+
+
+def _check_uses(file: SyncFile, document: Document) -> None:
+    seen: dict[str, int] = {}
+    for index, use in enumerate(file.destinations):
+        if use.use in seen:
+            text = f'The destination "{use.use}" is used twice in this sync.'
+            mend = "Keep one of the two, or make a second sync."
+            document.report("NAME_TWICE", text, ("destinations", index, "use"), mend)
+        seen[use.use] = index
+        _check_columns(use, document, index)
+
+
+def _check_columns(use: UseFile, document: Document, index: int) -> None:
+    path = ("destinations", index)
+    if use.only and use.exclude:
+        text = "only and exclude contradict each other."
+        document.report("VALUE_WRONG", text, (*path, "exclude"), "Keep one of the two.")
+    traits = list(use.fields.values())
+    for column, trait in use.fields.items():
+        if traits.count(trait) > 1:
+            text = f'Two columns would become the trait "{trait}".'
+            document.report("VALUE_WRONG", text, (*path, "fields", column), "Rename one of them.")
+        if column in use.exclude or (use.only and column not in use.only):
+            text = f'fields renames "{column}", which does not go to {use.use}.'
+            mend = "Remove it from fields, or let the column go."
+            document.report("VALUE_WRONG", text, (*path, "fields", column), mend)
+
+
+def _limits(file: LimitsFile, defaults: Defaults) -> LimitSpec:
+    record_bytes = file.record_bytes
+    if record_bytes is None:
+        record_bytes = defaults.record_bytes
+    return LimitSpec(
+        columns=file.columns or defaults.columns,
+        rows=file.rows or defaults.rows,
+        record_bytes=record_bytes if isinstance(record_bytes, int) else None,
+    )
+
+
+def _schedule(file: SyncFile, defaults: Defaults) -> Mapping[str, str] | None:
+    if file.schedule is None:
+        return {"every": defaults.every} if defaults.every else None
+    return file.schedule.model_dump(exclude_none=True) or None
+
+
+def _use(use: UseFile, file: SyncFile, key: IdentifyBy) -> UseSpec:
+    return UseSpec(
+        use=use.use,
+        match="user_id" if use.match == "id" else use.match or key,
+        fields=dict(use.fields),
+        only=tuple(use.only),
+        exclude=tuple(use.exclude),
+        mode=use.mode or file.mode,
+        removed=use.removed or file.removed,
+    )
