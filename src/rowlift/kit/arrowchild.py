@@ -1,0 +1,114 @@
+"""Arrow batches from a child process, for readers that may crash or grow without bound.
+
+The child writes each batch to a spool file without a name and tells its sizes through a pipe, so
+that neither process holds the result in memory however slowly it is used, and nothing is left
+behind when either is killed. Only a child that said `end` has given everything.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO, Any, cast
+
+import pyarrow as pa
+
+CODEC = pa.Codec("lz4")
+END = "end"
+ENVIRONMENT = ("LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "SSL_CERT_DIR", "SSL_CERT_FILE")
+
+
+class ChildFailed(Exception):
+    """The child ended before it had given everything; the text is its last words."""
+
+
+class ArrowChild:
+    """A child running `python -m module`, which ends by calling `tell`.
+
+    The request, secrets included, goes to its standard input: neither its arguments nor its
+    environment hold it.
+    """
+
+    def __init__(self, module: str, request: Mapping[str, object]) -> None:
+        self._spool = tempfile.TemporaryFile(prefix="rowlift-")  # noqa: SIM115 - until close
+        self._words = tempfile.TemporaryFile(prefix="rowlift-")  # noqa: SIM115 - until close
+        self._child = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-P", "-m", module, str(self._spool.fileno())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._words,
+            pass_fds=[self._spool.fileno()],
+            env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+            start_new_session=True,  # Ctrl-C is for the parent, which stops the child
+        )
+        # A child that died at once is found by batches().
+        with contextlib.suppress(BrokenPipeError), self._input as pipe:
+            pipe.write(json.dumps(request).encode())
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield what the child told of; raises ChildFailed when it ended early."""
+        schema: pa.Schema | None = None
+        offset = 0
+        for line in self._output:
+            if line.strip() == END.encode():
+                return
+            stored, size = map(int, line.split())
+            packed = os.pread(self._spool.fileno(), stored, offset)
+            message = CODEC.decompress(packed, size)
+            offset += stored
+            if schema is None:
+                schema = pa.ipc.read_schema(message)
+            else:
+                yield pa.ipc.read_record_batch(message, schema)
+        self._child.wait()
+        raise ChildFailed(self._last_words())
+
+    def kill(self) -> None:
+        """End the child; whoever reads its batches finds it failed."""
+        self._child.kill()
+
+    def close(self) -> None:
+        """Kill the child if it still runs; its spool file goes with it."""
+        self.kill()
+        self._child.wait()
+        self._output.close()
+        self._spool.close()
+        self._words.close()
+
+    @property
+    def _input(self) -> IO[bytes]:
+        return cast("IO[bytes]", self._child.stdin)
+
+    @property
+    def _output(self) -> IO[bytes]:
+        return cast("IO[bytes]", self._child.stdout)
+
+    def _last_words(self) -> str:
+        self._words.seek(0)
+        return self._words.read(4000).decode(errors="replace")
+
+
+def asked() -> Any:
+    """Return, in the child, what the parent asked for."""
+    return json.load(sys.stdin)
+
+
+def tell(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    """Hand, in the child, all batches to the parent."""
+    with open(int(sys.argv[1]), "wb") as spool:  # noqa: PTH123 - a descriptor, not a path
+        _put(spool, schema.serialize())
+        for batch in batches:
+            _put(spool, batch.serialize())
+    sys.stdout.write(f"{END}\n")
+    sys.stdout.flush()
+
+
+def _put(spool: IO[bytes], message: pa.Buffer) -> None:
+    packed = CODEC.compress(message)
+    spool.write(packed)
+    spool.flush()
+    sys.stdout.write(f"{packed.size} {message.size}\n")
+    sys.stdout.flush()

@@ -1,0 +1,145 @@
+"""The MySQL protocol through PyMySQL: values arrive as the server's own bytes."""
+
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import pymysql
+from pymysql.cursors import SSCursor
+
+Connection: TypeAlias = "pymysql.Connection[Any]"
+SSL_ERROR = 2026
+LOST = 2013
+NEVER_LONGER = 31_000_000  # seconds; the driver takes no more
+
+
+class Refusal(Exception):
+    """What the server or the driver said, with the server's number of it."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.number = number
+        self.message = message
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn the driver's errors into Refusal."""
+    try:
+        yield
+    except pymysql.MySQLError as error:
+        raise _refusal(error) from None
+    except (RuntimeError, ValueError, OSError, AssertionError) as error:
+        # A server that breaks the protocol, or asks for a local file.
+        raise Refusal(LOST, str(error)) from None
+
+
+def _refusal(error: pymysql.MySQLError) -> Refusal:
+    number, *words = error.args or (0,)
+    if not isinstance(number, int):
+        return Refusal(LOST, str(number))
+    if isinstance(getattr(error, "original_exception", None), ssl.SSLError):
+        number = SSL_ERROR
+    return Refusal(number, str(words[0]) if words else "")
+
+
+def encryption(mode: str, ca: str | None, cert: str | None, key: str | None) -> ssl.SSLContext:
+    """Return what PyMySQL needs for a mode that encrypts; OSError if a file cannot be read."""
+    context = ssl.create_default_context(cafile=ca)
+    context.check_hostname = mode == "VERIFY_IDENTITY"
+    context.verify_mode = ssl.CERT_NONE if mode == "REQUIRED" else ssl.CERT_REQUIRED
+    if cert:
+        context.load_cert_chain(cert, key)
+    return context
+
+
+def connect(  # noqa: PLR0913 - what a connection is made of
+    *,
+    host: str,
+    port: int,
+    database: str,
+    user: str,
+    password: str,
+    context: ssl.SSLContext | None,
+    connect_timeout: float,
+    read_timeout: float,
+) -> Connection:
+    """Connect with nothing that the server or a host name could widen: one statement, no files."""
+    with refusals():
+        return pymysql.connect(
+            host=host,
+            port=port,
+            database=database,
+            user=user,
+            password=password.encode(),  # as text it would be Latin-1
+            ssl=context,
+            ssl_disabled=context is None,
+            charset="utf8mb4",
+            use_unicode=False,
+            conv={},
+            autocommit=None,  # the session begins its own transaction
+            local_infile=False,
+            connect_timeout=min(connect_timeout, NEVER_LONGER),
+            read_timeout=min(read_timeout, NEVER_LONGER),
+            write_timeout=min(connect_timeout, NEVER_LONGER),
+            program_name="rowlift",
+        )
+
+
+def execute(connection: Connection, sql: str) -> None:
+    """Run one statement that answers nothing."""
+    rows(connection, sql)
+
+
+def rows(connection: Connection, sql: str) -> list[tuple[str | None, ...]]:
+    """Return a short answer as texts."""
+    return [tuple(record.values()) for record in records(connection, sql)]
+
+
+def records(connection: Connection, sql: str) -> list[dict[str, str | None]]:
+    """Return a short answer as texts by column name."""
+    with refusals(), connection.cursor() as cursor:
+        cursor.execute(sql)
+        names = [column[0] for column in cursor.description or ()]
+        return [
+            dict(zip(names, [None if v is None else v.decode() for v in row], strict=True))
+            for row in cursor.fetchall()
+        ]
+
+
+def fields(connection: Connection, sql: str) -> Sequence[Any]:
+    """Return the protocol's description of the columns: name, type_code, length, scale, flags."""
+    with refusals(), connection.cursor() as cursor:
+        cursor.execute(sql)
+        found: Sequence[Any] = cursor._result.fields  # noqa: SLF001 - description has no flags
+        return found
+
+
+class Stream:
+    """A running query whose rows are fetched as they arrive."""
+
+    def __init__(self, connection: Connection, sql: str) -> None:
+        self._connection = connection
+        with refusals():
+            self._cursor: Any = connection.cursor(SSCursor)  # its private parts are not typed
+            self._cursor.execute(sql)
+
+    def fetchmany(self, size: int) -> Sequence[Sequence[Any]]:
+        """Return at most `size` rows; raises Refusal also after good rows."""
+        with refusals():
+            found: Sequence[Sequence[Any]] = self._cursor.fetchmany(size)
+            return found
+
+    def abandon(self) -> None:
+        """Hang up without reading what is left: closing the cursor would read it all."""
+        if result := self._cursor._result:  # noqa: SLF001 - no public way to leave rows unread
+            result.unbuffered_active = False
+        self._cursor.connection = None
+        hang_up(self._connection)
+
+
+def hang_up(connection: Connection) -> None:
+    """Close a connection that may be closed already."""
+    if connection.open:
+        connection.close()

@@ -1,0 +1,97 @@
+"""The two ways to read a query of MySQL: in this process, and faster in a child process."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import pyarrow as pa
+
+from rowlift.kit import dbapi, mysqlwire
+from rowlift.kit.arrowchild import ArrowChild
+from rowlift.kit.mysqlwire import Connection
+from rowlift.sources.dialects import mysql as data
+from rowlift.sources.dialects.mysql_columns import Plan
+
+CHILD = "rowlift.kit.connectorx_child"
+
+
+class Reader(Protocol):
+    """One query that is being read."""
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the result; raises Refusal or ChildFailed."""
+
+    def victims(self, connection: Connection) -> Sequence[str]:
+        """Return the server's ids of what runs."""
+
+    def kill(self) -> None:
+        """End what runs on this side."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+class PlainReader:
+    """Reads through PyMySQL, on the connection that described the query."""
+
+    def __init__(self, connection: Connection, plan: Plan, sql: str, limit: int | None) -> None:
+        self._connection = connection
+        self._plan = plan
+        self._sql = plan.select(sql)
+        self._limit = limit
+        self._stream: mysqlwire.Stream | None = None
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the result as it arrives."""
+        if self._limit is not None:
+            mysqlwire.execute(self._connection, data.ROWS.format(rows=self._limit))
+        self._stream = stream = mysqlwire.Stream(self._connection, self._sql)
+        plan = self._plan
+        yield from dbapi.batches(stream, plan.schema, plan.converts, limit=self._limit)
+
+    def victims(self, connection: Connection) -> Sequence[str]:
+        """Return the id of our connection."""
+        return [str(self._connection.thread_id())]
+
+    def kill(self) -> None:
+        """Leave it to the server, whose answer then is an error."""
+
+    def close(self) -> None:
+        """Hang up, whatever is left to read."""
+        if self._stream:
+            self._stream.abandon()
+        mysqlwire.hang_up(self._connection)
+
+
+class FastReader:
+    """Reads through connectorx in a child process, which finds itself by a tag in the SQL."""
+
+    def __init__(self, url: str, before: Sequence[str], plan: Plan, sql: str) -> None:
+        self._tag = f"rowlift-{secrets.token_hex(8)}"
+        self._plan = plan
+        self._request = {
+            "url": url,
+            "before": list(before),
+            "sql": f"{plan.fast_select(sql)} /* {self._tag} */",
+        }
+        self._child: ArrowChild | None = None
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the result in the schema of the other reader."""
+        self._child = ArrowChild(CHILD, self._request)
+        yield from map(self._plan.finished, self._child.batches())
+
+    def victims(self, connection: Connection) -> Sequence[str]:
+        """Return the ids of the statements with our tag."""
+        found = mysqlwire.rows(connection, data.TAGGED.format(tag=self._tag))
+        return [str(thread_id) for (thread_id,) in found]
+
+    def kill(self) -> None:
+        """End the child."""
+        if self._child:
+            self._child.kill()
+
+    def close(self) -> None:
+        """End the child and free its spool file."""
+        if self._child:
+            self._child.close()

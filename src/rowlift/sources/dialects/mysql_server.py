@@ -1,0 +1,319 @@
+"""One MySQL or MariaDB server: sessions that only read, queries that can be stopped."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+from weakref import WeakSet
+
+import pyarrow as pa
+
+from rowlift.core.errors import ConnectError, SourceError
+from rowlift.core.nouns import Column, Finding, Table
+from rowlift.core.rules import rule
+from rowlift.kit import mysqlwire
+from rowlift.kit.arrowchild import ChildFailed
+from rowlift.kit.drivers import installed, load
+from rowlift.kit.mysqlwire import Connection, Refusal
+from rowlift.kit.sqlguard import guard
+from rowlift.sources.dialects import mysql as data
+from rowlift.sources.dialects import mysql_columns as columns
+from rowlift.sources.dialects import mysql_words as words
+from rowlift.sources.dialects.mysql_readers import FastReader, PlainReader, Reader
+
+if TYPE_CHECKING:
+    from rowlift.sources.mysql import MySQLConfig
+
+STEPS = {"CONNECT_FAILED": "network", "TLS_FAILED": "tls"}
+PATIENCE = 30.0  # seconds beyond the statement's own limit until a silent server counts as lost
+DRIFT = 60  # seconds between the clocks from which on it is worth a warning
+
+
+class Server:
+    """Opens a connection for each thing that is asked, so that several queries may run at once."""
+
+    def __init__(self, config: "MySQLConfig") -> None:
+        self._config = config
+        self._account = ""
+        self._running: WeakSet[Running] = WeakSet()
+        if config.reader == "connectorx":
+            load("connectorx", extra="mysql-fast")
+
+    def check(self) -> list[Finding]:
+        """Test step by step how far one gets."""
+        answers = Finding("network", "ok", f"{self._where} answers.")
+        try:
+            with self._connected() as connection:
+                return [answers, *self._checks(connection)]
+        except SourceError as error:
+            step = STEPS.get(error.code, "login")
+            failed = Finding(step, "error", error.message, error.mend, error.code)
+            return [failed] if step == "network" else [answers, failed]
+
+    def describe(self, sql: str) -> tuple[Column, ...]:
+        """Return the columns of a query."""
+        text = guard(sql, "mysql").sql
+        with self._opened() as connection:
+            return self._plan(connection, text).columns
+
+    def query(self, sql: str, limit: int | None) -> pa.RecordBatchReader:
+        """Begin a query with the reader that suits it; the first rows are read when asked for."""
+        text = guard(sql, "mysql").sql
+        with self._opened(keep=True) as connection:
+            plan = self._plan(connection, text)
+            reader: Reader = PlainReader(connection, plan, text, limit)
+            if limit is None and self._reads_fast():
+                before = [*self._settings(connection), data.SNAPSHOT]
+                reader.close()
+                reader = FastReader(self._url(), before, plan, text)
+        running = Running(self, reader)
+        self._running.add(running)
+        return pa.RecordBatchReader.from_batches(plan.schema, running.batches())
+
+    def catalog(self) -> list[Table]:
+        """Return what the user may see."""
+        with self._opened() as connection:
+            return columns.tables(mysqlwire.rows(connection, data.CATALOG))
+
+    def now(self) -> int:
+        """Return the server's clock, less what a replica has not replayed yet."""
+        with self._opened() as connection:
+            ((clock,),) = mysqlwire.rows(connection, data.CLOCK)
+            return int(clock or 0) - self._behind(connection)
+
+    def cancel(self) -> None:
+        """Stop every query that runs."""
+        for running in list(self._running):
+            running.cancel()
+
+    def close(self) -> None:
+        """Stop every query and hang up."""
+        for running in list(self._running):
+            running.close()
+
+    def stop(self, reader: Reader) -> None:
+        """Stop a reader's statements on the server, from a connection of our own."""
+        with self._connected() as connection:
+            for thread_id in reader.victims(connection):
+                with suppress(Refusal):  # it has just ended
+                    mysqlwire.execute(connection, data.KILL.format(id=thread_id))
+
+    @contextmanager
+    def plain_errors(self, *, connecting: bool = False) -> Iterator[None]:
+        """Say the server's errors in our words, never with the password."""
+        try:
+            yield
+        except Refusal as refusal:
+            raise self._error(refusal.number, refusal.message, connecting=connecting) from None
+        except ChildFailed as failure:
+            raise self._error(*words.last_words(str(failure))) from None
+        except (pa.ArrowException, ValueError) as error:
+            text = f"The result is not what the server described: {error}"
+            raise SourceError("QUERY_FAILED", text, mend="Run again.") from None
+
+    def _error(self, number: int, message: str, *, connecting: bool = False) -> SourceError:
+        password = self._config.password.get_secret_value()
+        said = message.replace(password, "***") if password else message
+        return words.error(
+            number, said, account=self._account, where=self._where, connecting=connecting
+        )
+
+    @property
+    def _where(self) -> str:
+        return f"{self._config.host}:{self._config.port}"
+
+    @contextmanager
+    def _connected(self, *, keep: bool = False) -> Iterator[Connection]:
+        """Give a connection as it comes; it is kept only where nothing fails."""
+        with self.plain_errors(connecting=True):
+            connection = self._connect()
+        try:
+            with self.plain_errors():
+                yield connection
+            if not keep:
+                mysqlwire.hang_up(connection)
+        except BaseException:
+            mysqlwire.hang_up(connection)
+            raise
+
+    def _connect(self) -> Connection:
+        config = self._config
+        context = None
+        if config.ssl_mode != "DISABLED":
+            files = (config.ssl_ca, config.ssl_cert, config.ssl_key)
+            try:
+                context = mysqlwire.encryption(config.ssl_mode, *files)
+            except OSError as error:
+                raise ConnectError(
+                    "TLS_FAILED",
+                    f"A certificate file cannot be used: {error}",
+                    mend="Check ssl_ca, ssl_cert and ssl_key.",
+                ) from None
+        return mysqlwire.connect(
+            host=config.host,
+            port=config.port,
+            database=config.database,
+            user=config.user,
+            password=config.password.get_secret_value(),
+            context=context,
+            connect_timeout=config.connect_timeout,
+            read_timeout=config.statement_timeout + PATIENCE,
+        )
+
+    @contextmanager
+    def _opened(self, *, keep: bool = False) -> Iterator[Connection]:
+        """Give a session that only reads, of a user whose rights were looked at."""
+        with self._connected(keep=keep) as connection:
+            for statement in (*self._settings(connection), data.RAW_RESULTS):
+                mysqlwire.execute(connection, statement)
+            found = self._check_rights(connection)
+            if found.level == "error":
+                raise SourceError(found.code, found.message, mend=found.mend)
+            mysqlwire.execute(connection, data.SNAPSHOT)
+            yield connection
+
+    def _settings(self, connection: Connection) -> list[str]:
+        seconds = self._config.statement_timeout
+        mariadb = "mariadb" in self._version(connection).lower()
+        limit = data.MARIADB_TIMEOUT if mariadb else data.MYSQL_TIMEOUT
+        return [
+            data.READ_ONLY,
+            data.SESSION + limit.format(seconds=seconds, milliseconds=seconds * 1000),
+        ]
+
+    def _plan(self, connection: Connection, sql: str) -> columns.Plan:
+        fields = mysqlwire.fields(connection, data.DESCRIBE.format(sql=sql))
+        return columns.plan(fields, tinyint1_is_bool=self._config.tinyint1 == "bool")
+
+    def _reads_fast(self) -> bool:
+        # It knows no client certificates.
+        if self._config.reader == "auto":
+            return installed("connectorx") and not self._config.ssl_cert
+        return self._config.reader == "connectorx"
+
+    def _url(self) -> str:
+        config = self._config
+        secret = quote(config.password.get_secret_value(), safe="")
+        host = f"[{config.host}]" if ":" in config.host else config.host
+        login = f"{quote(config.user, safe='')}:{secret}@{host}:{config.port}"
+        options = f"ssl-mode={config.ssl_mode}"
+        options += f"&ssl-ca={quote(config.ssl_ca, safe='')}" if config.ssl_ca else ""
+        return f"mysql://{login}/{quote(config.database, safe='')}?{options}"
+
+    def _behind(self, connection: Connection) -> int:
+        """Return the seconds a replica is behind; SourceError where replication has stopped."""
+        states = self._replica_states(connection)
+        seconds = [value for state in states for key, value in state.items() if key in data.BEHIND]
+        if None in seconds:
+            raise SourceError(
+                "QUERY_FAILED",
+                f"{self._where} is a replica that does not say how far behind it is.",
+                mend="Start its replication again, or read from another server.",
+            )
+        return max((int(value or 0) for value in seconds), default=0)
+
+    def _replica_states(self, connection: Connection) -> Sequence[dict[str, str | None]]:
+        for statement in data.REPLICA:
+            try:
+                return mysqlwire.records(connection, statement)
+            except Refusal as refusal:
+                if refusal.number != data.SYNTAX:
+                    return []  # it is not for us to know: then the server's clock has to do
+        return []
+
+    def _version(self, connection: Connection) -> str:
+        ((version,),) = mysqlwire.rows(connection, data.VERSION)
+        return version or ""
+
+    def _checks(self, connection: Connection) -> list[Finding]:
+        return [
+            self._check_encryption(connection),
+            Finding("login", "ok", f"Logged in as {self._config.user}."),
+            self._check_rights(connection),
+            self._check_tables(connection),
+            Finding("version", "ok", self._version(connection)),
+            self._check_clock(connection),
+        ]
+
+    def _check_encryption(self, connection: Connection) -> Finding:
+        ((_, cipher),) = mysqlwire.rows(connection, data.CIPHER)
+        if not cipher:
+            mend = "Set ssl_mode: VERIFY_IDENTITY, and ssl_ca where the authority is your own."
+            return Finding("tls", "warning", "The connection is not encrypted.", mend)
+        if self._config.ssl_mode == "REQUIRED":
+            mend = "Set ssl_mode: VERIFY_IDENTITY, and ssl_ca where the authority is your own."
+            return Finding("tls", "note", f"Encrypted ({cipher}), server not verified.", mend)
+        return Finding("tls", "ok", f"Encrypted ({cipher}), server verified.")
+
+    def _check_rights(self, connection: Connection) -> Finding:
+        grants = [grant or "" for (grant,) in mysqlwire.rows(connection, data.GRANTS)]
+        self._account = words.account(grants)
+        return words.read_only(
+            grants, self._config.database, allow_unsafe=self._config.allow_unsafe_user
+        )
+
+    def _check_tables(self, connection: Connection) -> Finding:
+        ((count,),) = mysqlwire.rows(connection, data.TABLES)
+        name = columns.quoted(self._config.database)
+        if count != "0":
+            return Finding("privileges", "ok", f"{count} tables of {name} can be read.")
+        mend = data.GRANT.format(what=f"{name}.*", account=self._account)
+        text = f"The user sees no table of {name}."
+        return Finding("privileges", "warning", text, mend, "PERMISSION_DENIED")
+
+    def _check_clock(self, connection: Connection) -> Finding:
+        ((clock,),) = mysqlwire.rows(connection, data.CLOCK)
+        drift = abs(int(clock or 0) - int(time.time()))
+        if drift < DRIFT:
+            return Finding("clock", "ok", "The clocks agree.")
+        mend = "Nothing breaks: last_sync_time is the server's own. Set one of the clocks right."
+        return Finding("clock", "warning", f"The clocks are {drift} seconds apart.", mend)
+
+
+class Running:
+    """One query that another thread can stop."""
+
+    def __init__(self, server: Server, reader: Reader) -> None:
+        self._server = server
+        self._reader = reader
+        self._cancelled = False
+        self._open = True
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the result; raises SourceError also after good rows."""
+        try:
+            with self._server.plain_errors():
+                for batch in self._reader.batches():
+                    self._stop_if_cancelled()
+                    yield batch
+            self._ended()
+        except SourceError:
+            self._stop_if_cancelled()
+            raise
+        finally:
+            self.close()
+
+    def cancel(self) -> None:
+        """Stop it here and on the server; whoever reads gets QUERY_CANCELLED."""
+        self._cancelled = True
+        if self._open:
+            self._server.stop(self._reader)
+            self._reader.kill()
+
+    def close(self) -> None:
+        """Give back everything; what was not read to its end is stopped on the server."""
+        if self._open:
+            self._open = False
+            with suppress(SourceError):  # it ends by itself when it finds us gone
+                self._server.stop(self._reader)
+        self._reader.close()
+
+    def _ended(self) -> None:
+        self._open = False
+        self._stop_if_cancelled()
+
+    def _stop_if_cancelled(self) -> None:
+        if self._cancelled:
+            code = "QUERY_CANCELLED"
+            raise SourceError(code, rule(code).title, mend=rule(code).mend)

@@ -1,0 +1,86 @@
+"""MySQL and MariaDB: PyMySQL always, connectorx in a child process where it is installed."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
+
+from pydantic import BaseModel, Field, SecretStr
+
+from rowlift.core.nouns import Column, Finding, Table
+from rowlift.kit.config import ConnectorConfig
+from rowlift.kit.drivers import load
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from rowlift.sources.dialects.mysql_server import Server
+
+HOST = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?$|^[0-9a-fA-F:.]+$"
+NAME = r"^[^\x00]+$"
+
+
+class MySQLConfig(ConnectorConfig):
+    """Where the server is and who reads; nothing else reaches the driver."""
+
+    host: str = Field(pattern=HOST, description="Host name or address; no socket paths")
+    port: int = Field(default=3306, ge=1, le=65535, description="Port")
+    database: str = Field(pattern=NAME, description="Database of unqualified table names")
+    user: str = Field(pattern=NAME, description="User, with SELECT rights only")
+    password: SecretStr = Field(default=SecretStr(""), description="Password")
+    ssl_mode: Literal["DISABLED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"] = Field(
+        default="REQUIRED", description="Encryption, and what of the server is verified"
+    )
+    ssl_ca: str | None = Field(default=None, description="File of trusted authorities; else system")
+    ssl_cert: str | None = Field(default=None, description="File of our own certificate")
+    ssl_key: str | None = Field(default=None, description="File of our own key")
+    connect_timeout: float = Field(default=10, gt=0, le=3600, description="Seconds to connect")
+    statement_timeout: float = Field(
+        default=3600, gt=0, le=604_800, description="Seconds a query may take, reading included"
+    )
+    allow_unsafe_user: bool = Field(
+        default=False, description="Read as a user who may touch files or administer the server"
+    )
+    reader: Literal["auto", "pymysql", "connectorx"] = Field(
+        default="auto", description="Driver for whole results; auto takes the fastest that is safe"
+    )
+    tinyint1: Literal["int", "bool"] = Field(
+        default="int", description="What tinyint(1) columns hold; as bool, 2 becomes a row's fault"
+    )
+
+
+class MySQL:
+    """A MySQL or MariaDB server, read in one consistent snapshot per query."""
+
+    Config: ClassVar[type[BaseModel]] = MySQLConfig
+    dialect: ClassVar[str] = "mysql"
+
+    def __init__(self, config: MySQLConfig) -> None:
+        server = load("rowlift.sources.dialects.mysql_server", extra="mysql")
+        self._server = cast("Server", server.Server(config))
+
+    def check(self) -> Sequence[Finding]:
+        """Test network, TLS, login, rights, tables, version and clock."""
+        return self._server.check()
+
+    def describe(self, sql: str) -> Sequence[Column]:
+        """Return the output columns of a query without running it."""
+        return self._server.describe(sql)
+
+    def query(self, sql: str, *, limit: int | None = None) -> "pa.RecordBatchReader":
+        """Stream the result in bounded memory; a late row's error comes out of the reader."""
+        return self._server.query(sql, limit)
+
+    def catalog(self) -> Sequence[Table]:
+        """Return the tables and columns this user may see."""
+        return self._server.catalog()
+
+    def now(self) -> int:
+        """Return the server's clock in Unix seconds; a replica's replay time where it tells."""
+        return self._server.now()
+
+    def cancel(self) -> None:
+        """Stop the running queries on the server; safe to call from another thread."""
+        self._server.cancel()
+
+    def close(self) -> None:
+        """Stop what still runs and hang up."""
+        self._server.close()
