@@ -44,7 +44,7 @@ class Files:
 
     JSON Lines: `op`, `key`, `message_id`, `attributes`. CSV and Parquet: `op`, `key`, `message_id`
     and the sync's columns (with _ behind a name of ours), all as texts; a CSV cell that a
-    spreadsheet would run gets an apostrophe. A file is whole or absent, and only its owner may read it.
+    spreadsheet would run gets an apostrophe. A file is whole or absent; only its owner may read it.
     """
 
     Config: ClassVar[type[BaseModel]] = FilesConfig

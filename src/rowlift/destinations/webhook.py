@@ -59,11 +59,11 @@ class Webhook:
         self._http = http
         self._keys = tuple(map(signing_key, keys))
         self._headers = {"Content-Type": "application/json", **fixed}
-        self._secrets = (*keys, *fixed.values(), config.url)
         self._match = feed.match
         about = {"sync": feed.sync, "kind": feed.kind, "object_type": feed.object_type}
         self._about = json.dumps(about, ensure_ascii=False)[:-1]
         wanted = target(config.url)
+        self._secrets = (*keys, *fixed.values(), config.url, *wanted.tokens)
         path = hashlib.sha256(wanted.path.encode()).hexdigest()[:16]  # it may hold a token
         self.account = f"webhook:{wanted}/{path}"
         self.limits = Limits(

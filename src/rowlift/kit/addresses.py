@@ -51,6 +51,7 @@ _URL = re.compile(
 )
 _NAME = re.compile(r"(?!.{254})[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*")
 _PORTS = {"https": 443, "http": 80}
+_SHORTEST_TOKEN = 8
 _LAST_PORT = 65535
 
 
@@ -67,6 +68,11 @@ class Target:
         """Return the origin alone: paths may hold tokens."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + ("" if self.is_default_port else f":{self.port}")
+
+    @property
+    def tokens(self) -> list[str]:
+        """Return the parts of the path that are long enough to be secrets."""
+        return [part for part in re.split(r"[/?&=]", self.path) if len(part) >= _SHORTEST_TOKEN]
 
     @property
     def is_default_port(self) -> bool:

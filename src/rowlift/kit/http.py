@@ -216,8 +216,8 @@ class _Connection(http.client.HTTPConnection):
 
     def _response(self, sock: socket.socket, **options: Any) -> http.client.HTTPResponse:
         response = http.client.HTTPResponse(sock, **options)
-        raw = _Deadlined(response.fp.detach(), sock, self.deadline)
-        response.fp = io.BufferedReader(raw)
+        self.raw = _Deadlined(response.fp.detach(), sock, self.deadline)
+        response.fp = io.BufferedReader(self.raw)
         return response
 
 
@@ -228,13 +228,15 @@ class _Deadlined(io.RawIOBase):
         self._raw = raw
         self._sock = sock
         self._deadline = deadline
+        self.ended = False
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
+    def readinto(self, buffer: Any) -> int:
         self._sock.settimeout(_left(self._deadline))
-        count: int | None = self._raw.readinto(buffer)
+        count: int = self._raw.readinto(buffer)
+        self.ended = count == 0
         return count
 
     def close(self) -> None:
@@ -255,6 +257,9 @@ def _exchange(
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.request(method, path, body, {"User-Agent": USER_AGENT, **headers})
         response = connection.getresponse()
+        if connection.raw.ended:
+            response.close()
+            return NoReply(in_doubt=True, reason="the reply broke off in its headers")
     except (OSError, http.client.HTTPException) as error:
         return NoReply(in_doubt=True, reason=f"no reply: {_words(error)}")
     with response:

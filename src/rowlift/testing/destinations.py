@@ -1,0 +1,357 @@
+"""Contract suites: what every destination must keep, run against a real receiver.
+
+Subclass `DestinationSuite` (or `HttpDestinationSuite`, which adds every fault of the sink) in a
+test module and give the methods that raise NotImplementedError.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from rowlift.core.errors import DestinationError
+from rowlift.core.nouns import Accepts, Column, Feed, Kind, Op, Verdict
+from rowlift.core.ports import Batch, Destination, Rows
+from rowlift.core.rules import RULES
+from rowlift.kit.http import Http
+from rowlift.testing import misbehaviour as m
+from rowlift.testing.misbehaviour import Misbehaviour
+from rowlift.testing.sink import Sink, key_of
+
+TIMESTAMP = "2026-11-21T10:00:00.000Z"
+COLUMNS = (Column("name", "text", "text"), Column("score", "int8", "int"))
+HOSTILE_TEXTS = (
+    "plain",
+    'quote " and \\ backslash \\" both',
+    "line\nbreak\r\ttab \x00 nul \x1f \x7f",
+    "ümläut é é Ω",
+    "emoji 😀👩‍👩‍👧 \U0010ffff",
+    "\u2028\u2029\ufeff zero\u200bwidth \u202ertl",
+    "</script><b>{{x}}${y}%s",
+    "=cmd|' /C calc'!A0",
+    "a,b;c\td|e",
+    "'; DROP TABLE people; --",
+    " lead and trail ",
+    "{",
+    "}",
+)
+_LOOPBACK = ("127.0.0.0/8",)
+CLEAN, LOST, NEVER = Verdict.DELIVERED, Verdict.IN_DOUBT, Verdict.PENDING
+
+
+def rows_of(
+    keys: Sequence[str], attributes: Sequence[dict[str, Any]] | None = None, op: Op = Op.UPSERT
+) -> Rows:
+    """Return rows as the engine hands them over."""
+    given = attributes or [{"name": f"n{at}", "score": at} for at in range(len(keys))]
+    texts = [json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in given]
+    return Rows(
+        keys=pa.array(keys, pa.string()),
+        ops=pa.array([op.value] * len(keys), pa.string()),
+        message_ids=pa.array([f"{at:064x}" for at in range(len(keys))], pa.string()),
+        attributes=pa.array(texts, pa.string()),
+        timestamp=TIMESTAMP,
+    )
+
+
+def batch_of(destination: Destination, rows: Rows, ident: str = "batch-1") -> Batch:
+    """Return the rows encoded as one batch."""
+    messages = destination.encode(rows).cast(pa.large_string())
+    return Batch(ident, 0, rows.keys, rows.message_ids, messages, rows.timestamp)
+
+
+class DestinationSuite:
+    """Encoding, sizes and repeats of any destination."""
+
+    feed: ClassVar[Feed] = Feed("sync-uid", "people", Kind.PERSON, "user_id", "user_id", COLUMNS)
+
+    def destination(self, place: Any, feed: Feed) -> Destination:
+        """Build the destination under test; `place` is what the fixture of that name gives."""
+        raise NotImplementedError
+
+    def arrived(self, place: Any) -> list[tuple[str, dict[str, Any]]]:
+        """Return key and attributes of every record that arrived, in order."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> Any:
+        """Give the receiver's place: a folder, or a sink."""
+        return tmp_path / "out"
+
+    def test_it_says_what_it_takes(self, place: Any) -> None:
+        built = self.destination(place, self.feed)
+        assert isinstance(built.accepts, Accepts)
+        assert self.feed.kind in built.accepts.kinds
+        assert self.feed.match in built.accepts.matches
+        assert 0 < built.limits.record_bytes <= built.limits.batch_bytes
+        assert built.account == self.destination(place, self.feed).account
+
+    def test_the_check_reports_findings(self, place: Any) -> None:
+        findings = self.destination(place, self.feed).check()
+        assert findings
+        assert {one.level for one in findings} <= {"ok", "note"}
+
+    def test_hostile_texts_arrive_as_they_are(self, place: Any) -> None:
+        built = self.destination(place, self.feed)
+        rows = rows_of(HOSTILE_TEXTS, [{"name": text, "score": None} for text in HOSTILE_TEXTS])
+        outcomes = built.deliver(batch_of(built, rows))
+        assert outcomes.default.verdict is CLEAN
+        assert [key for key, _ in self.arrived(place)] == list(HOSTILE_TEXTS)
+        assert [record["name"] for _, record in self.arrived(place)] == list(HOSTILE_TEXTS)
+
+    def test_encoding_is_deterministic(self, place: Any) -> None:
+        rows = rows_of(HOSTILE_TEXTS)
+        first = self.destination(place, self.feed).encode(rows)
+        assert len(first) == len(rows)
+        assert first.null_count == 0
+        assert first.equals(self.destination(place, self.feed).encode(rows))
+
+    def test_no_rows_are_no_messages(self, place: Any) -> None:
+        assert len(self.destination(place, self.feed).encode(rows_of([]))) == 0
+
+    def test_a_repeated_batch_arrives_once(self, place: Any) -> None:
+        built = self.destination(place, self.feed)
+        batch = batch_of(built, rows_of(["a", "b"]))
+        built.deliver(batch)
+        built.deliver(batch)
+        assert [key for key, _ in self.arrived(place)] == ["a", "b"]
+
+    @pytest.mark.parametrize("letter", ["x", "é", "€", "😀"])
+    def test_a_record_at_the_limit_passes(self, place: Any, letter: str) -> None:
+        built = self.destination(place, self.feed)
+        most = min(built.limits.record_bytes, 70_000)
+        frame = pc.binary_length(built.encode(rows_of(["k"], [{"name": ""}])))[0].as_py()
+        room = most - frame
+        size = len(letter.encode())
+        text = letter * (room // size) + "y" * (room % size)
+        batch = batch_of(built, rows_of(["k"], [{"name": text}]))
+        assert pc.binary_length(batch.messages)[0].as_py() == pytest.approx(most, abs=2)
+        assert built.deliver(batch).default.verdict is CLEAN
+        assert self.arrived(place)[0][1]["name"] == text
+
+
+class HttpDestinationSuite(DestinationSuite):
+    """What an HTTP destination makes of every way a receiver can misbehave."""
+
+    secrets: ClassVar[tuple[str, ...]] = ()
+
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> Iterator[Sink]:
+        with Sink() as sink:
+            yield sink
+
+    @pytest.fixture(autouse=True)
+    def http(self) -> Iterator[Http]:
+        self.client = Http(_LOOPBACK)
+        yield self.client
+        self.client.close()
+
+    @pytest.fixture
+    def hasty(self) -> Iterator[Http]:
+        """A client that gives up after a second."""
+        client = Http(_LOOPBACK, deadline=1.0)
+        yield client
+        client.close()
+
+    def over(self, place: Sink, feed: Feed, http: Http) -> Destination:
+        """Build the destination with a given client."""
+        raise NotImplementedError
+
+    def destination(self, place: Any, feed: Feed) -> Destination:
+        return self.over(place, feed, self.client)
+
+    def arrived(self, place: Any) -> list[tuple[str, dict[str, Any]]]:
+        records = place.taken.records.values()
+        return [(key_of(one), one.get("traits") or one.get("attributes")) for one in records]
+
+    def sent(
+        self, place: Sink, http: Http, way: Misbehaviour, keys: Sequence[str] = ("a", "b")
+    ) -> Any:
+        """Deliver one batch to a sink that misbehaves once."""
+        built = self.over(place, self.feed, http)
+        place.misbehave(way)
+        return built.deliver(batch_of(built, rows_of(keys)))
+
+    @pytest.mark.parametrize("rows", [1, 2, 100])
+    def test_the_limits_count_every_byte(self, place: Sink, rows: int) -> None:
+        built = self.destination(place, self.feed)
+        batch = batch_of(built, rows_of([f"k{at}" for at in range(rows)]))
+        built.deliver(batch)
+        counted = pc.sum(pc.add(pc.binary_length(batch.messages), 1)).as_py()
+        assert len(place.requests[0].body) <= counted + built.limits.envelope_bytes
+
+    @pytest.mark.parametrize(
+        ("text", "seconds"),
+        [
+            ("7", 7),
+            ("0", 0),
+            ("31536000", 3600),
+            ("9" * 5000, 3600),
+            ("Wed, 21 Oct 2099 07:28:00 GMT", 3600),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ],
+    )
+    @pytest.mark.parametrize("code", [429, 503])
+    def test_F44_a_wait_is_kept_and_capped(
+        self, place: Sink, http: Http, code: int, text: str, seconds: float
+    ) -> None:
+        outcome = self.sent(place, http, m.status(code, retry_after=text)).default
+        assert (outcome.verdict, outcome.retry_after) == (NEVER, seconds)
+
+    @pytest.mark.parametrize("text", ["soon", "-5", "1e9", "nan", "", "٣", "Wed, 99 Foo 2026"])
+    def test_F44_nonsense_is_no_wait(self, place: Sink, http: Http, text: str) -> None:
+        outcome = self.sent(place, http, m.status(429, retry_after=text)).default
+        assert (outcome.verdict, outcome.retry_after) == (LOST, None)
+
+    @pytest.mark.parametrize("code", [408, 425, 429, 500, 501, 502, 503, 504, 520, 599])
+    def test_F45_trouble_of_the_server_is_in_doubt(
+        self, place: Sink, http: Http, code: int
+    ) -> None:
+        assert self.sent(place, http, m.status(code)).default.verdict is LOST
+
+    @pytest.mark.parametrize(
+        ("status", "code"),
+        [
+            (401, "CREDENTIALS_REFUSED"),
+            (403, "CREDENTIALS_REFUSED"),
+            (404, "ENDPOINT_GONE"),
+            (405, "ENDPOINT_GONE"),
+            (410, "ENDPOINT_GONE"),
+            (415, "ENDPOINT_GONE"),
+        ],
+    )
+    def test_F46_a_refused_endpoint_stops(
+        self, place: Sink, http: Http, status: int, code: str
+    ) -> None:
+        with pytest.raises(DestinationError) as caught:
+            self.sent(place, http, m.status(status, b"go away"))
+        assert caught.value.code == code
+        assert caught.value.mend
+
+    @pytest.mark.parametrize("status", [400, 409, 413, 422])
+    def test_F46_a_refused_batch_is_to_be_bisected(
+        self, place: Sink, http: Http, status: int
+    ) -> None:
+        outcome = self.sent(place, http, m.status(status, b"no\n\x1b[31m " + b"x" * 999)).default
+        assert outcome.verdict is Verdict.REFUSED
+        assert outcome.code in RULES
+        assert outcome.reason.startswith(f"{status} no [31m x")
+        assert len(outcome.reason) == 300
+
+    @pytest.mark.parametrize(
+        "way",
+        [m.reset_before_body(), m.reset_after_body(), m.lost_reply(), m.half_reply(), m.garbage()],
+        ids=["before", "after", "lost", "half", "garbage"],
+    )
+    def test_F47_F48_no_reply_is_in_doubt(self, place: Sink, http: Http, way: Misbehaviour) -> None:
+        outcome = self.sent(place, http, way).default
+        assert (outcome.verdict, outcome.code) == (LOST, "UNREACHABLE")
+
+    def test_F47_a_closed_port_was_never_reached(self, place: Sink, http: Http) -> None:
+        built = self.over(place, self.feed, http)
+        batch = batch_of(built, rows_of(["a"]))
+        place.close()
+        outcome = built.deliver(batch).default
+        assert (outcome.verdict, outcome.code) == (NEVER, "UNREACHABLE")
+
+    def test_F48_a_lost_reply_makes_no_duplicate(self, place: Sink, http: Http) -> None:
+        built = self.over(place, self.feed, http)
+        batch = batch_of(built, rows_of(["a", "b"]))
+        place.misbehave(m.lost_reply())
+        assert built.deliver(batch).default.verdict is LOST
+        assert built.deliver(batch).default.verdict is CLEAN
+        assert len(place.taken.records) == 2
+        assert place.taken.repeats == 2
+
+    @pytest.mark.parametrize(
+        "way",
+        [m.slow_reply(), m.endless_headers(), m.late(30)],
+        ids=["drip", "headers", "late"],
+    )
+    def test_F49_one_deadline_holds_for_all(
+        self, place: Sink, hasty: Http, way: Misbehaviour
+    ) -> None:
+        assert self.sent(place, hasty, way).default.verdict is LOST
+
+    @pytest.mark.parametrize(
+        "way",
+        [
+            m.login_page(),
+            m.lying_length(),
+            m.gzip_bomb(),
+            m.wrong_encoding(),
+            m.endless_body(),
+        ],
+        ids=["login page", "lying length", "gzip bomb", "wrong encoding", "endless"],
+    )
+    def test_F50_F51_an_unreadable_reply_is_in_doubt(
+        self, place: Sink, hasty: Http, way: Misbehaviour
+    ) -> None:
+        outcome = self.sent(place, hasty, way).default
+        assert (outcome.verdict, outcome.code) == (LOST, "REPLY_UNREADABLE")
+
+    @pytest.mark.parametrize("code", [301, 302, 303, 307, 308, 304])
+    def test_F52_a_redirect_is_not_followed(self, place: Sink, http: Http, code: int) -> None:
+        with Sink() as other:
+            with pytest.raises(DestinationError) as caught:
+                self.sent(place, http, m.redirect(code, f"{other.url}/elsewhere?token=t0p"))
+            assert other.connections == 0
+        assert caught.value.code == "REDIRECTED"
+        assert other.url in caught.value.message
+        assert "t0p" not in caught.value.message
+
+    @pytest.mark.parametrize("at", [0, 7, 15])
+    def test_F54_a_poison_row_is_found_by_halving(self, place: Sink, http: Http, at: int) -> None:
+        built = self.over(place, self.feed, http)
+        keys = [f"k{number}" for number in range(16)]
+        place.poison.add(keys[at])
+        rows = rows_of(keys)
+        pieces, refused = [range(16)], []
+        while pieces:
+            piece = pieces.pop()
+            part = _part(rows, piece)
+            verdict = built.deliver(batch_of(built, part, f"part-{piece}")).default.verdict
+            if verdict is Verdict.REFUSED and len(piece) > 1:
+                middle = len(piece) // 2
+                pieces += [piece[:middle], piece[middle:]]
+            elif verdict is Verdict.REFUSED:
+                refused.append(piece[0])
+        assert refused == [at]
+        assert len(place.taken.records) == 15
+
+    def test_F56_proxies_of_the_environment_are_ignored(
+        self, place: Sink, http: Http, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, "http://127.0.0.1:9")
+        built = self.over(place, self.feed, http)
+        assert built.deliver(batch_of(built, rows_of(["a"]))).default.verdict is CLEAN
+
+    @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 200])
+    def test_S25_secrets_stay_out_of_every_word(self, place: Sink, http: Http, status: int) -> None:
+        built = self.over(place, self.feed, http)
+        echo = " ".join(self.secrets).encode()
+        place.misbehave(m.status(status, b"<html>" + echo))
+        try:
+            words = repr(built.deliver(batch_of(built, rows_of(["a"]))))
+        except DestinationError as error:
+            words = repr(error) + str(error) + error.message
+        words += repr(built) + built.account + repr(built.limits)
+        assert self.secrets
+        for secret in self.secrets:
+            assert secret not in words
+
+
+def _part(rows: Rows, piece: Sequence[int]) -> Rows:
+    at = pa.array(piece)
+    return Rows(
+        keys=rows.keys.take(at),
+        ops=rows.ops.take(at),
+        message_ids=rows.message_ids.take(at),
+        attributes=rows.attributes.take(at),
+        timestamp=rows.timestamp,
+    )

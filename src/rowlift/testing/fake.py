@@ -1,0 +1,149 @@
+"""A destination inside the process that deduplicates, loses replies and refuses rows.
+
+It keeps every request it applied in one append-only file, so that a process killed at any point,
+its successor and a checker see the same history. What goes wrong is drawn from a seed.
+"""
+
+import fcntl
+import json
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, ClassVar
+
+import pyarrow as pa
+from pydantic import BaseModel, Field
+
+from rowlift.core.faults import point
+from rowlift.core.nouns import (
+    Accepts,
+    Feed,
+    Finding,
+    Kind,
+    Limits,
+    Mode,
+    Outcome,
+    Outcomes,
+    Removed,
+    Verdict,
+)
+from rowlift.core.ports import Batch, Rows
+from rowlift.kit.config import ConnectorConfig
+from rowlift.kit.http import Http
+from rowlift.kit.texts import change_records
+
+_REFUSED = Outcome(Verdict.REFUSED, "REFUSED", "one of the rows is poison")
+_REJECTED = Outcome(Verdict.REJECTED, "REFUSED", "the fake does not like this key")
+_LOST = Outcome(Verdict.IN_DOUBT, "UNREACHABLE", "the reply was lost")
+
+
+class FakeConfig(ConnectorConfig):
+    """How the fake behaves; shares are between 0 and 1, drawn anew for each attempt."""
+
+    path: Path = Field(description="File that keeps what was applied")
+    account: str = Field("fake", description="Account it pretends to belong to")
+    seed: int = Field(0, description="Seed of everything that goes wrong")
+    lost_replies: float = Field(0, ge=0, lt=1, description="Share applied but not answered")
+    unavailable: float = Field(0, ge=0, lt=1, description="Share neither applied nor in doubt")
+    retry_after: float | None = Field(None, description="Seconds to wait when unavailable")
+    reject: tuple[str, ...] = Field((), description="Keys rejected by name")
+    poison: tuple[str, ...] = Field((), description="Keys for which a whole batch is refused")
+    batch_rows: int = Field(100, ge=1, description="Most rows in a batch")
+    in_flight: int = Field(4, ge=1, description="Most batches at once")
+
+
+class FakeDestination:
+    """Applies each message id once, however often and by whichever process it is sent."""
+
+    Config: ClassVar[type[BaseModel]] = FakeConfig
+    accepts: ClassVar[Accepts] = Accepts(
+        kinds=frozenset(Kind),
+        matches=frozenset({"user_id", "email", "anonymous_id", "group_id", "object_id"}),
+        modes=frozenset(Mode),
+        removed=frozenset({Removed.KEEP, Removed.CLEAR, Removed.DELETE}),
+    )
+
+    def __init__(self, config: FakeConfig, feed: Feed, http: Http | None = None) -> None:
+        self._config = config
+        self._match = feed.match
+        self.account = config.account
+        self.limits = Limits(config.batch_rows, 1_000_000, 512_000, in_flight=config.in_flight)
+
+    def check(self) -> Sequence[Finding]:
+        return [Finding("network", "ok", "The fake is always there")]
+
+    def encode(self, rows: Rows) -> pa.StringArray:
+        return change_records(rows, self._match)
+
+    def deliver(self, batch: Batch) -> Outcomes:
+        point("fake.before_send")
+        outcomes = self._take(batch)
+        point("fake.after_send")
+        return outcomes
+
+    def close(self) -> None:
+        """Hold nothing open."""
+
+    def _take(self, batch: Batch) -> Outcomes:
+        with self._config.path.open("a+b") as log:
+            fcntl.flock(log, fcntl.LOCK_EX)
+            attempt = _attempts(log, batch.id)
+            chance = random.Random(f"{self._config.seed} {batch.id} {attempt}")  # noqa: S311
+            if chance.random() < self._config.unavailable:
+                _append(log, batch, attempt, [])
+                return Outcomes(self._unavailable())
+            messages = [json.loads(text) for text in batch.messages.to_pylist()]
+            outcomes = self._judge(messages)
+            delivered = outcomes.default.verdict is Verdict.DELIVERED
+            good = [one for at, one in enumerate(messages) if at not in outcomes.rows]
+            _append(log, batch, attempt, good if delivered else [])
+        lost = delivered and chance.random() < self._config.lost_replies
+        return Outcomes(_LOST) if lost else outcomes
+
+    def _judge(self, messages: Sequence[dict[str, Any]]) -> Outcomes:
+        keys = [key_of(message) for message in messages]
+        if not set(keys).isdisjoint(self._config.poison):
+            return Outcomes(_REFUSED)
+        rejected = {at: _REJECTED for at, key in enumerate(keys) if key in self._config.reject}
+        return Outcomes(Outcome(Verdict.DELIVERED), rejected)
+
+    def _unavailable(self) -> Outcome:
+        return Outcome(Verdict.PENDING, "UNAVAILABLE", "come back later", self._config.retry_after)
+
+
+def _attempts(log: IO[bytes], batch_id: str) -> int:
+    log.seek(0)
+    text = log.read()
+    whole = text.rpartition(b"\n")[0] + b"\n" if b"\n" in text else b""
+    log.truncate(len(whole))  # a process killed here may leave half a line
+    return sum(json.loads(line)["batch"] == batch_id for line in whole.splitlines())
+
+
+def _append(log: IO[bytes], batch: Batch, attempt: int, messages: list[dict[str, Any]]) -> None:
+    request = {"batch": batch.id, "attempt": attempt, "messages": messages}
+    log.write(json.dumps(request).encode() + b"\n")
+    log.flush()
+
+
+def key_of(message: dict[str, Any]) -> str:
+    """Return the key a message is about."""
+    return str(next(iter(message["key"].values())))
+
+
+def requests(path: Path) -> Iterator[dict[str, Any]]:
+    """Return every request the fake took: its batch, its attempt and the messages it applied."""
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    return (json.loads(line) for line in lines if line.endswith(b"\n"))
+
+
+def deliveries(path: Path) -> list[dict[str, Any]]:
+    """Return every message that arrived, repeats too, in the order of arrival."""
+    return [message for request in requests(path) for message in request["messages"]]
+
+
+def applied(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the last message applied to each key, each message id counting once."""
+    first: dict[str, dict[str, Any]] = {}
+    for message in deliveries(path):
+        first.setdefault(message["message_id"], message)
+    return {key_of(message): message for message in first.values()}

@@ -1,0 +1,262 @@
+"""A local HTTP receiver for tests: keeps what it applied, forgets repeats, misbehaves on demand.
+
+It takes Segment batches (`{"batch":[…]}`) and our webhook envelopes (`{"data":{"records":[…]}}`) at
+any path. `python -m rowlift.testing.sink` runs one until its input ends and prints what it took.
+"""
+
+import contextlib
+import json
+import socket
+import ssl
+import struct
+import sys
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from isal import isal_zlib
+
+from rowlift.testing.misbehaviour import Misbehaviour, answer
+
+_OK = answer(200, b'{"success":true}').replace(b"Connection: close\r\n", b"")
+_POISONED = answer(400, b'{"code":"invalid","message":"a record is not valid"}').replace(
+    b"Connection: close\r\n", b""
+)
+_RESET = struct.pack("ii", 1, 0)
+_IDS = (b'"messageId":', b'"message_id":')
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request as it arrived; the body is decompressed, header names are lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    raw_size: int
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """Return the messages or records inside, in their order."""
+        document = json.loads(self.body) if self.body else {}
+        found: list[dict[str, Any]] = document.get("batch") or document.get("data", {}).get(
+            "records", []
+        )
+        return found
+
+
+@dataclass
+class Taken:
+    """What a sink took: applied records by message id, and the last one of each key."""
+
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    by_key: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rows: int = 0  # with repeats
+    repeats: int = 0
+    requests: int = 0
+    bytes: int = 0
+
+
+class Sink:
+    """Serves until closed, each connection in a thread; a context manager.
+
+    `requests` holds every request that was applied, answered or not, `seen` every other one too.
+    With `parse=False` it only counts, for measurements.
+    """
+
+    def __init__(self, *, context: ssl.SSLContext | None = None, parse: bool = True) -> None:
+        self.taken = Taken()
+        self.requests: list[Received] = []
+        self.seen: list[Received] = []
+        self.poison: set[str] = set()
+        self.connections = 0
+        self._context = context
+        self._parse = parse
+        self._next: deque[Misbehaviour] = deque()
+        self._always: Misbehaviour | None = None
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._open: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._start(self._accept)
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._context else 'http'}://127.0.0.1:{self.port}"
+
+    def misbehave(self, *ways: Misbehaviour) -> None:
+        """Answer the next requests in these ways, one each."""
+        with self._lock:
+            self._next.extend(ways)
+
+    def always(self, way: Misbehaviour | None) -> None:
+        """Answer every request in this way until told otherwise."""
+        with self._lock:
+            self._always = way
+
+    def close(self) -> None:
+        """Stop serving and wait for the threads."""
+        self._closing.set()
+        with self._lock:
+            sockets = [self._listener, *self._open]
+        for one in sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        self._listener.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _start(self, serve: Any, *args: Any) -> None:
+        thread = threading.Thread(target=serve, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self._closing.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._lock:
+                self.connections += 1
+                self._open.add(connection)
+            self._start(self._serve, connection)
+
+    def _serve(self, connection: socket.socket) -> None:
+        stream = connection
+        with contextlib.suppress(OSError, ValueError):
+            if self._context:
+                stream = self._context.wrap_socket(connection, server_side=True)
+                self._open.add(stream)
+            reader = stream.makefile("rb")
+            with stream, reader:
+                while self._one(stream, reader):
+                    pass
+        with self._lock:
+            self._open -= {connection, stream}
+        connection.close()
+
+    def _one(self, stream: socket.socket, reader: Any) -> bool:
+        """Answer one request; returns whether the connection goes on."""
+        head = _head(reader)
+        if head is None:
+            return False
+        way = self._way()
+        if way and not way.read_body:
+            _end(stream, reset=way.reset)
+            return False
+        received = _body(head, reader)
+        if way is None:
+            stream.sendall(self._judge(received))
+            return True
+        self._note(received, apply=way.apply, refused=way.refused)
+        self._misanswer(stream, way)
+        return False
+
+    def _way(self) -> Misbehaviour | None:
+        with self._lock:
+            return self._next.popleft() if self._next else self._always
+
+    def _judge(self, received: Received) -> bytes:
+        poisoned = self.poison and any(key_of(one) in self.poison for one in received.records)
+        self._note(received, apply=not poisoned)
+        return _POISONED if poisoned else _OK
+
+    def _misanswer(self, stream: socket.socket, way: Misbehaviour) -> None:
+        self._closing.wait(way.wait)
+        if way.drip:
+            for at in range(len(way.raw)):
+                stream.sendall(way.raw[at : at + 1])
+                if self._closing.wait(way.drip):
+                    return
+        else:
+            stream.sendall(way.raw)
+        while way.endless and not self._closing.is_set():
+            stream.sendall(way.endless)
+        _end(stream, reset=way.reset)
+
+    def _note(
+        self, received: Received, *, apply: bool, refused: frozenset[int] = frozenset()
+    ) -> None:
+        with self._lock:
+            self.taken.requests += apply
+            self.taken.bytes += received.raw_size
+            self.taken.rows += apply * sum(map(received.body.count, _IDS))
+            if not self._parse:
+                return
+            self.seen.append(received)
+            if apply:
+                self.requests.append(received)
+                self._apply(received, refused)
+
+    def _apply(self, received: Received, refused: frozenset[int]) -> None:
+        for index, record in enumerate(received.records):
+            ident = record.get("messageId") or record["message_id"]
+            if index in refused:
+                continue
+            if ident in self.taken.records:
+                self.taken.repeats += 1
+                continue
+            self.taken.records[ident] = record
+            self.taken.by_key[key_of(record)] = record
+
+
+def key_of(record: Mapping[str, Any]) -> str:
+    """Return the key a record is about."""
+    if "key" in record:
+        return str(next(iter(record["key"].values())))
+    external = record.get("context", {}).get("externalIds")
+    if external:
+        return str(external[0]["id"])
+    return str(record.get("groupId") or record.get("userId") or record.get("anonymousId"))
+
+
+def _head(reader: Any) -> tuple[str, str, dict[str, str]] | None:
+    line = reader.readline(65536).decode("latin-1")
+    if not line.strip():
+        return None
+    method, path, _ = line.split(" ", 2)
+    headers = {}
+    while (line := reader.readline(65536).decode("latin-1").strip()) != "":
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip()
+    return method, path, headers
+
+
+def _body(head: tuple[str, str, dict[str, str]], reader: Any) -> Received:
+    method, path, headers = head
+    raw = reader.read(int(headers.get("content-length", "0")))
+    packed = headers.get("content-encoding") == "gzip"
+    body = isal_zlib.decompress(raw, 32 + isal_zlib.MAX_WBITS) if packed else raw
+    return Received(method, path, headers, body, len(raw))
+
+
+def _end(stream: socket.socket, *, reset: bool) -> None:
+    if reset:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+
+def main() -> None:
+    """Run a counting sink: the URL first, then a JSON line of counts when the input ends."""
+    with Sink(parse=False) as sink:
+        sys.stdout.write(sink.url + "\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+        taken = sink.taken
+        counts = {"requests": taken.requests, "rows": taken.rows, "bytes": taken.bytes}
+        sys.stdout.write(json.dumps(counts) + "\n")
+
+
+if __name__ == "__main__":
+    main()
