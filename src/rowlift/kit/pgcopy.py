@@ -64,34 +64,29 @@ class CopyStream:
 
     def _blocks(self) -> Iterator[Sequence[memoryview]]:
         """Give whole rows, at least one and then up to a block's size at a time."""
+        fetch = self._connection.pgconn.get_copy_data
         rows: list[memoryview] = []
         size = 0
-        while (row := self._row()) is not None:
+        while (found := fetch(1))[0] >= 0:
+            length, row = found
+            if not length:
+                self._wait()
+                continue
             rows.append(row)
-            size += len(row)
+            size += length
             if size >= BLOCK_BYTES:
                 yield rows
                 rows, size = [], 0
         if rows:
             yield rows
-
-    def _row(self) -> memoryview | None:
-        pgconn = self._connection.pgconn
-        while True:
-            length, row = pgconn.get_copy_data(1)
-            if length > 0:
-                return row
-            if length < 0:
-                self._finish()
-                return None
-            self._wait()
-            pgconn.consume_input()
+        self._finish()
 
     def _wait(self) -> None:
         poll = select.poll()
         poll.register(self._connection.fileno(), select.POLLIN)
         if not poll.poll(self._silence * 1000):
             raise psycopg.OperationalError("connection lost: the server said nothing")
+        self._connection.pgconn.consume_input()
 
     def _finish(self) -> None:
         """Read how the query ended."""

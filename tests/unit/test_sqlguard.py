@@ -1,0 +1,296 @@
+"""The text of a query is read before it runs: what passes, what does not, and in which words."""
+
+import logging
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rowlift.core.errors import Place, SourceError
+from rowlift.core.rules import RULES
+from rowlift.kit.sqlguard import (
+    MAX_CHARACTERS,
+    GuardedQuery,
+    guard,
+    render,
+    uses_last_sync_time,
+)
+
+DIALECTS = ["postgres", "mysql", "duckdb", "sqlite"]
+
+SAFE = [
+    "select 1 as id",
+    "SELECT id, name FROM people WHERE id > 3 ORDER BY id LIMIT 10",
+    "with a as (select 1 as x), b as (select x from a) select * from b",
+    "select a.id from a left join b on a.id = b.id and b.ok",
+    "select id from a union all select id from b",
+    "(select 1 as id)",
+    "select count(*) as n, max(x) as m from t group by y having count(*) > 1",
+    "select case when a > 1 then 'x' else 'y' end as c from t",
+    "select id, row_number() over (partition by a order by b) as r from t",
+    "select 'drop table t; delete from t' as harmless",
+    "select replace(a, ';', ',') as a, \"update\" from t",
+    "select id from t where id in (select id from u where exists (select 1 from v))",
+    "select id /* insert into t */ from t -- ; drop table t",
+    "select created_at, updated_at, deleted from t",
+    "select 1 as id;",
+    ";;select 1 as id;; -- done\n;",
+    "\ufeffselect 1\r\n  as id\r\n",
+]
+
+SAFE_POSTGRES = [
+    "select distinct on (a) a, b from t order by a, b desc",
+    "select t.id, q.n from t, lateral (select count(*) as n from u where u.id = t.id) q",
+    "select a::text, b->>'x' as x, c[1] as c, d @> '{}'::jsonb as d, interval '1 day' as i from t",
+    r"select $$;$$ as a, $x$ ' ; $x$ as b, E'\';' as c, U&'\0041' as d",
+    "select array_agg(x order by y) filter (where z) as xs from t",
+    "select * from t tablesample system (10)",
+    "select jsonb_build_object('id', id) as o, now() at time zone 'UTC' as n from only t",
+    "select generate_series(1, 10) as g fetch first 5 rows only",
+    "values (1, 'a'), (2, 'b')",
+    "select coalesce(current_setting('x', true), '') as s, currval('s') as v",
+    "with recursive r as (select 1 as n union all select n + 1 from r where n < 9) select n from r",
+]
+
+REFUSED = [
+    ("", "SQL_EMPTY"),
+    ("  -- nothing\n/* at all */ ; ", "SQL_EMPTY"),
+    ("select 1; select 2", "SQL_MANY_STATEMENTS"),
+    ("select 1) q; drop table t; --", "SQL_MANY_STATEMENTS"),
+    ("commit; drop table t", "SQL_MANY_STATEMENTS"),
+    ("insert into t values (1)", "SQL_NOT_A_QUERY"),
+    ("update t set a = 1", "SQL_NOT_A_QUERY"),
+    ("delete from t", "SQL_NOT_A_QUERY"),
+    ("create table t (a int)", "SQL_NOT_A_QUERY"),
+    ("drop table t", "SQL_NOT_A_QUERY"),
+    ("explain select 1", "SQL_NOT_A_QUERY"),
+    ("set x = 1", "SQL_NOT_A_QUERY"),
+    ("call p()", "SQL_NOT_A_QUERY"),
+    ("begin", "SQL_NOT_A_QUERY"),
+    ("grant select on t to u", "SQL_NOT_A_QUERY"),
+    ("selec 1", "SQL_NOT_A_QUERY"),
+    ("with d as (delete from t returning *) select * from d", "SQL_WRITES"),
+    ("with d as (insert into t select 1 returning *) select * from d", "SQL_WRITES"),
+    ("with d as (update t set a = 1 returning *) select * from d", "SQL_WRITES"),
+    ("select * into n from t", "SQL_WRITES"),
+    ("select 'abc", "SQL_UNREADABLE"),
+    ("select 1 /* abc", "SQL_UNREADABLE"),
+    ("select ) from t", "SQL_UNREADABLE"),
+    ("select id,from t where", "SQL_UNREADABLE"),
+    ("select \0 1", "SQL_UNREADABLE"),
+    ("select " + "(" * 2000 + "1" + ")" * 2000, "SQL_UNREADABLE"),
+    ("select " + "1," * MAX_CHARACTERS, "SQL_TOO_LONG"),
+    ("x" * 10_000_000, "SQL_TOO_LONG"),
+]
+
+REFUSED_BY_DIALECT = [
+    ("postgres", "select id from t for update", "SQL_WRITES"),
+    ("postgres", "select id from (select id from t for share) q", "SQL_WRITES"),
+    ("postgres", "copy t to program 'id'", "SQL_NOT_A_QUERY"),
+    ("postgres", "do $$ begin end $$", "SQL_NOT_A_QUERY"),
+    ("postgres", "vacuum", "SQL_NOT_A_QUERY"),
+    ("postgres", "select pg_catalog.pg_read_file('/etc/passwd')", "SQL_FUNCTION"),
+    ("postgres", "select \"pg_ls_dir\"('/')", "SQL_FUNCTION"),
+    ("postgres", "select PG_SLEEP(9)", "SQL_FUNCTION"),
+    ("postgres", "select * from dblink('x', 'select 1') as t(a int)", "SQL_FUNCTION"),
+    ("postgres", "select id from t where nextval('s') > 1", "SQL_FUNCTION"),
+    ("postgres", "select query_to_xml('delete from t', true, true, '')", "SQL_FUNCTION"),
+    ("postgres", "select set_config('a.b', 'c', false)", "SQL_FUNCTION"),
+    ("mysql", "select 1 into outfile '/tmp/x'", "SQL_WRITES"),
+    ("mysql", "select 1 into dumpfile '/tmp/x'", "SQL_WRITES"),
+    ("mysql", "select 1 into @x", "SQL_WRITES"),
+    ("mysql", "select 1 /*!50000 into outfile '/tmp/x' */", "SQL_WRITES"),
+    ("mysql", "select 1 /*M!100100 into outfile '/tmp/x' */", "SQL_WRITES"),
+    ("mysql", r"select 'a\' /*! into outfile ''/tmp/x'' */", "SQL_WRITES"),
+    ("mysql", "select * from t lock in share mode", "SQL_WRITES"),
+    ("mysql", "handler t open", "SQL_NOT_A_QUERY"),
+    ("mysql", "load data local infile '/etc/passwd' into table t", "SQL_NOT_A_QUERY"),
+    ("mysql", "select load_file('/etc/passwd')", "SQL_FUNCTION"),
+    ("mysql", "select sleep(9)", "SQL_FUNCTION"),
+    ("duckdb", "select * from read_csv('/etc/passwd')", "SQL_FUNCTION"),
+    ("duckdb", "select getenv('HOME')", "SQL_FUNCTION"),
+    ("duckdb", "attach 'x.db'", "SQL_NOT_A_QUERY"),
+    ("duckdb", "install httpfs", "SQL_NOT_A_QUERY"),
+    ("duckdb", "pragma version", "SQL_NOT_A_QUERY"),
+    ("sqlite", "attach 'x.db' as x", "SQL_NOT_A_QUERY"),
+    ("sqlite", "vacuum into 'x.db'", "SQL_NOT_A_QUERY"),
+    ("sqlite", "select load_extension('x.so')", "SQL_FUNCTION"),
+]
+
+
+def refusal(sql: str, dialect: str = "postgres") -> SourceError:
+    with pytest.raises(SourceError) as refused:
+        guard(sql, dialect)
+    return refused.value
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("sql", SAFE)
+def test_S1_safe_queries_pass(sql, dialect):
+    assert guard(sql, dialect).sql.strip()
+
+
+@pytest.mark.parametrize("sql", SAFE_POSTGRES)
+def test_S1_safe_postgres_queries_pass(sql):
+    assert guard(sql, "postgres").sql == sql
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(("sql", "code"), REFUSED, ids=lambda value: value[:40])
+def test_S1_unsafe_queries_are_refused(sql, code, dialect):
+    assert refusal(sql, dialect).code == code
+
+
+@pytest.mark.parametrize(("dialect", "sql", "code"), REFUSED_BY_DIALECT)
+def test_S1_a_dialects_own_effects_are_refused(dialect, sql, code):
+    assert refusal(sql, dialect).code == code
+
+
+@pytest.mark.parametrize("sql", [sql for sql, _ in REFUSED], ids=lambda value: value[:40])
+def test_refusals_are_in_our_own_words(sql):
+    refused = refusal(sql)
+    assert refused.mend
+    assert refused.code in RULES
+    assert len(refused.message) < 150
+    for foreign in ("sqlglot", "TokenType", "<class", "Token(", "\x1b", "Required keyword"):
+        assert foreign not in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("sql", "place"),
+    [
+        ("select id,from t where", Place("query", 1, 18)),
+        ("-- people\nselect id\nfrom t where a = = 3", Place("query", 3, 18)),
+        ("select 1;\n\nselect 2", Place("query", 1, 9)),
+        ("select *\ninto n from t", Place("query", 2, 1)),
+        ("\n\n  drop table t", Place("query", 3, 3)),
+    ],
+)
+def test_refusals_say_where(sql, place):
+    assert refusal(sql).place == place
+
+
+@pytest.mark.parametrize(
+    ("sql", "cleaned"),
+    [
+        ("select 1 as a -- x", "select 1 as a"),
+        ("select 1 as a; -- x", "select 1 as a"),
+        ("select 1 as a /* x */ ;;\n", "select 1 as a"),
+        ("-- x\nselect 1 as a", "-- x\nselect 1 as a"),
+        (";-- x\nselect ';' as a", "select ';' as a"),
+    ],
+)
+def test_what_is_left_can_be_put_into_parentheses(sql, cleaned):
+    assert guard(sql, "postgres").sql == cleaned
+    assert guard(f"select * from ({cleaned}) q", "postgres")
+
+
+def test_names_tables_and_limits_are_known():
+    sql = 'with c as (select 1) select Id, t."Ab", count(*), 1 as "X" from app.T t, "U", c limit 1'
+    assert guard(sql, "postgres") == GuardedQuery(
+        sql=sql, named=("id", "Ab", "", "X"), has_limit=True, tables=(("app", "t"), ("U",))
+    )
+
+
+def test_a_star_hides_the_names():
+    assert guard("select a.*, b as c from a", "postgres").named == ()
+
+
+@pytest.mark.parametrize(
+    ("sql", "limited"),
+    [
+        ("select 1 from t limit 5", True),
+        ("select 1 from t offset 5", True),
+        ("select 1 from t fetch first 5 rows only", True),
+        ("select 1 from t union select 2 limit 3", True),
+        ("select 1 from (select 2 from t limit 5) q", False),
+    ],
+)
+def test_a_limit_is_seen_where_it_cuts_the_result(sql, limited):
+    assert guard(sql, "postgres").has_limit is limited
+
+
+def test_a_long_query_is_read_in_reasonable_time():
+    numbers = ",".join(map(str, range(8000)))
+    before = time.process_time()
+    assert guard(f"select id from t where id in ({numbers})", "postgres").tables == (("t",),)
+    assert time.process_time() - before < 5
+
+
+def test_the_parser_is_silent(caplog):
+    caplog.set_level(logging.DEBUG)
+    refusal("vacuum full t")
+    assert not caplog.records
+
+
+WORDS = (
+    "select from where with as ( ) ; , ' \" -- /* */ $$ E' {{ 1 a * union into for update".split()
+)
+
+
+@given(st.text(max_size=200) | st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join))
+def test_S47_no_text_makes_the_reader_fall(text):
+    try:
+        guarded = guard(text, "postgres")
+    except SourceError as refused:
+        assert refused.code in RULES  # noqa: PT017 - either end is fine, a crash is not
+    else:
+        assert guarded.sql
+
+
+@pytest.mark.parametrize(
+    ("sql", "rendered"),
+    [
+        ("select {{last_sync_time}}", "select 17"),
+        ("{{last_sync_time}} + {{ last_sync_time }}", "17 + 17"),
+        ("to_timestamp('{{\tlast_sync_time\n}}')", "to_timestamp('17')"),
+        ("select 1 -- {{last_sync_time}} {{x}}", "select 1 -- {{last_sync_time}} {{x}}"),
+        ("select /* {{x}} */ '--', {{last_sync_time}}", "select /* {{x}} */ '--', 17"),
+        ("select 'it''s' || '{' || '{x}}'", "select 'it''s' || '{' || '{x}}'"),
+        ("select 1", "select 1"),
+    ],
+)
+def test_the_last_sync_time_is_put_in(sql, rendered):
+    assert render(sql, 17) == rendered
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select {{x}}",
+        "select {{}}",
+        "select {{LAST_SYNC_TIME}}",
+        "select {{last_sync_time|x}}",
+        "select {{7*7}}",
+        "select {{0.__class__}}",
+        "select '{{name}}'",
+        "select a{{last_sync_time}}",
+        "select {{last_sync_time}}b",
+    ],
+)
+def test_any_other_tag_is_refused(sql):
+    with pytest.raises(SourceError) as refused:
+        render(sql, 17)
+    assert refused.value.code == "TEMPLATE_UNKNOWN"
+    assert refused.value.place
+
+
+def test_a_break_out_after_the_tag_is_refused():
+    assert refusal(render("select {{last_sync_time}}; drop table t", 17)).code == (
+        "SQL_MANY_STATEMENTS"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sql", "uses"),
+    [
+        ("select {{ last_sync_time }}", True),
+        ("select '{{last_sync_time}}'", True),
+        ("select 1 -- {{last_sync_time}}", False),
+        ("select /* {{last_sync_time}} */ 1", False),
+        ("select 'x' as last_sync_time", False),
+    ],
+)
+def test_a_query_is_incremental_when_the_tag_counts(sql, uses):
+    assert uses_last_sync_time(sql) is uses
