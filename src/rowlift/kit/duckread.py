@@ -124,7 +124,7 @@ class DuckSource(ABC):
         statement = self._one_select(sql)
         columns = self._described(statement)
         schema = pa.schema([self._field(column) for column in columns])
-        running = Running(self._open().cursor(), self._limits.statement_timeout)
+        running = Running(self.open().cursor(), self._limits.statement_timeout)
         self._running.add(running)
         batches = self._stream(running, self._projection(statement, columns, limit), schema)
         return pa.RecordBatchReader.from_batches(schema, batches)
@@ -156,7 +156,8 @@ class DuckSource(ABC):
                 instance.close()
             self._remove_scratch()
 
-    def _open(self) -> duckdb.DuckDBPyConnection:
+    def open(self) -> duckdb.DuckDBPyConnection:
+        """Return the closed-in instance; ConnectError says why there is none."""
         with self._lock:
             self._instance = self._instance or self._closed_in()
             return self._instance
@@ -176,7 +177,7 @@ class DuckSource(ABC):
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        instance = self._open()
+        instance = self.open()
         with self._plain_errors(), instance.cursor() as cursor:
             cursor.execute(f"USE {quoted(self.home)}")
             yield cursor

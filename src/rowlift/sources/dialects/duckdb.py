@@ -131,6 +131,12 @@ RUNNING = (
         "The query needs more memory than memory_limit",
         "Raise memory_limit, or make the query smaller.",
     ),
+    # A listed file that is gone is looked for as a folder, which is not allowed.
+    Wording(
+        r'Cannot access file "(?P<file>[^"]+)/\*\*/\*\.\w+"',
+        "FILE_MISSING",
+        "{file} is not there any more",
+    ),
     Wording(
         r"^Permission Error|file system operations are disabled",
         "PERMISSION_DENIED",
@@ -162,6 +168,12 @@ RUNNING = (
         "QUERY_FAILED",
         "{file}, line {line}: a quote is not closed, or stands inside a value",
         'Write a quote inside a quoted value twice: "".',
+    ),
+    Wording(
+        r"CSV Error on Line: (?P<line>\d+)\n.*?Maximum line size.*?file = (?P<file>[^\n]+)",
+        "QUERY_FAILED",
+        "{file}, line {line}: longer than 2,000,000 bytes",
+        "Shorten the line; perhaps a quote is not closed.",
     ),
     Wording(
         r"CSV Error on Line: (?P<line>\d+)\n.*?file = (?P<file>[^\n]+)",
