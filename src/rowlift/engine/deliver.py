@@ -43,9 +43,14 @@ class Pace:
     """When the next request may leave: budget, Retry-After and circuit of one destination."""
 
     def __init__(
-        self, clock: Clock, rate: float | None, reserve: Callable[[int, float], float]
+        self,
+        clock: Clock,
+        rate: float | None,
+        reserve: Callable[[int, float], float],
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self._clock = clock
+        self._cancelled = cancelled
         self._rate = rate
         self._reserve = reserve
         self._lock = threading.Lock()
@@ -61,17 +66,24 @@ class Pace:
         with self._lock:
             self.stopped = self.stopped or Stopped(code, reason)
 
+    def is_over(self) -> bool:
+        """Tell whether no further request may leave."""
+        if self._cancelled():
+            self.stop("INTERRUPTED", "Sending was interrupted; the rows stay due.")
+        return self.stopped is not None
+
     def enter(self) -> None:
         """Wait until a request may leave; raises Stopped when none may any more."""
         while (seconds := self._wait_for()) > 0:
             self._clock.sleep(min(seconds, 1.0))
+            self.is_over()
 
     def pause(self, seconds: float) -> None:
         """Wait before another attempt; raises Stopped as soon as sending is over."""
         until = self._clock.monotonic() + seconds
         while (left := until - self._clock.monotonic()) > 0:
-            if self.stopped:
-                raise self.stopped
+            if self.is_over():
+                raise self.stopped or Stopped("INTERRUPTED", "")
             self._clock.sleep(min(left, 1.0))
 
     def _wait_for(self) -> float:
@@ -293,7 +305,7 @@ def _pump(
 ) -> Stopped | None:
     superseded = False
     while True:
-        fresh = [] if superseded or pace.stopped else _next(batches, in_flight - len(waiting))
+        fresh = [] if superseded or pace.is_over() else _next(batches, in_flight - len(waiting))
         if fresh:
             doubted = journal.starting(fresh)
             for batch in fresh:

@@ -6,10 +6,11 @@ Every phase ends with one fenced commit; a killed delivery goes on from the last
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,11 @@ SELECT s.key,
     {seq}::BIGINT AS seq
 FROM settled s LEFT JOIN ledger l ON l.key = s.key
 WHERE s.verdict IN ('delivered', 'in_doubt', 'rolled')
+"""
+
+_REJECTS = """
+SELECT row_number, key AS identifier, code, reason FROM settled
+WHERE verdict IN ('rejected', 'in_doubt', 'pending') ORDER BY row_number, key
 """
 
 _VERDICTS = pa.schema(
@@ -108,7 +114,9 @@ class DeliveryRun:
         destination: Destination,
         clock: Clock,
         progress: Progress,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._cancelled = cancelled
         self._store = store
         self._delivery = delivery
         self._destination = destination
@@ -200,7 +208,7 @@ class DeliveryRun:
         def reserve(requests: int, rate: float) -> float:
             return self._store.deliveries.reserve(account, requests, rate)
 
-        pace = Pace(self._clock, limits.requests_per_second, reserve)
+        pace = Pace(self._clock, limits.requests_per_second, reserve, self._cancelled)
         jitter = random.Random(self._delivery.id)  # noqa: S311
         settler = Settler(self._destination, pace, jitter)
         journal = Journal(
@@ -243,10 +251,11 @@ class DeliveryRun:
         found = self._open_ledger(duck)
         duck.run(_LEDGER_ROWS.format(epoch=self._delivery.epoch, seq=seq))
         added = add_to_ledger(duck, self._store, self._ledger_owner, found, "ledger_rows")
+        failed = self._write_rejects(duck)
         status, code, reason = _verdict(counts, stopped)
         with self._store.database.transaction("delivery.record") as connection:
             self._lease.hold(connection)
-            self._store.files.swap(connection, added.stored, added.replaced)
+            self._store.files.swap(connection, (*added.stored, *failed), added.replaced)
             self._store.images.save_ledger(connection, replace(ledger, revision=seq))
             self._store.files.retire(connection, [self._plan_file()])
             self._store.deliveries.finish(
@@ -272,6 +281,12 @@ class DeliveryRun:
         if due != sum(counts[name] for name in COUNTED):
             raise RowliftError("INTERNAL", f"The counts of {self._task} do not add up: {counts}.")
         return counts | {"codes": dict(codes)}
+
+    def _write_rejects(self, duck: Duck) -> list[StoredFile]:
+        if not duck.count("settled WHERE verdict IN ('rejected', 'in_doubt', 'pending')"):
+            return []
+        fill = partial(duck.write, _REJECTS)
+        return [self._store.files.write("delivery_rejects", self._owner, fill)]
 
     def _give_up(self, error: DestinationError) -> None:
         with self._store.database.transaction("delivery.give_up") as connection:

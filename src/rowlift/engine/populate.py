@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pyarrow as pa
 
@@ -30,6 +31,11 @@ SELECT key, version, op = 'upsert' AS present, fp, {epoch}::INTEGER AS epoch,
 FROM {plan} WHERE action <> 'reject' AND row_number NOT IN (SELECT row_number FROM late)
 UNION ALL
 SELECT key, version, had, coalesce(had_fp, 0), {epoch}, NULL, {seq} FROM due WHERE NOT is_due
+"""
+
+_REJECTS = """
+SELECT row_number, key AS identifier, code, reason FROM {plan} WHERE action = 'reject'
+UNION ALL SELECT row_number, identifier, code, reason FROM late ORDER BY row_number
 """
 
 _LATE = pa.schema(
@@ -93,8 +99,12 @@ def record_ledger(duck: Duck, store: Store, run: Run, done: Populated) -> Ledger
     duck.run(_LEDGER_ROWS.format(plan=plan, epoch=ledger.epoch, seq=seq))
     owner = Owner(run.workspace_id, run.sync_uid, TARGET, run_id=run.id)
     added = add_to_ledger(duck, store, owner, found, "ledger_rows")
+    stored = added.stored
+    if done.counts.get("rejected"):
+        fill = partial(duck.write, _REJECTS.format(plan=plan))
+        stored = (*stored, store.files.write("apply_rejects", owner, fill))
     replaced = (*added.replaced, *((done.plan,) if done.plan else ()))
-    return LedgerChange(replace(ledger, revision=seq), added.stored, replaced)
+    return LedgerChange(replace(ledger, revision=seq), stored, replaced)
 
 
 def _find_due(duck: Duck, store: Store, run: Run, spec: SyncSpec) -> None:

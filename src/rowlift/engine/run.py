@@ -12,7 +12,6 @@ A killed run goes on from the last commit. Deliveries drain afterwards, see deli
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rowlift.core.errors import Fenced, GuardStop, RowliftError
 from rowlift.core.nouns import Column, Status
@@ -21,14 +20,13 @@ from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.canon import CANON_VERSION
 from rowlift.engine.columns import check_columns
+from rowlift.engine.compare import Compared, compare, trait_columns
 from rowlift.engine.delivery import DeliverySpec, feed_of, timestamp_of
 from rowlift.engine.duck import Duck
-from rowlift.engine.layers import Layers, add_to_image, open_image
-from rowlift.engine.merge import Merged, find_changes, guard_removals
+from rowlift.engine.layers import add_to_image
 from rowlift.engine.populate import Populated, populate, record_ledger
-from rowlift.engine.read import stage, staged_columns
-from rowlift.engine.validate import Validated, validate
-from rowlift.kit.sqlguard import GuardedQuery, guard, render, uses_last_sync_time
+from rowlift.engine.read import stage
+from rowlift.kit.sqlguard import GuardedQuery, guard, render
 from rowlift.state.files import Owner
 from rowlift.state.images import Image
 from rowlift.state.runs import Run
@@ -119,34 +117,21 @@ class ImportRun:
     def _merge(self, duck: Duck) -> None:
         self._progress.phase(self._task, "validate")
         (staged,) = self._store.files.of_run("stage", self._run.id)
-        checked = validate(duck, staged.path, self._spec)
+        compared = self._compare(duck, staged.path)
         self._progress.phase(self._task, "changes")
-        image = self._store.images.image(self._run.sync_uid)
-        self._guard_key(image)
-        found = open_image(duck, self._store, self._run.sync_uid)
-        full = not uses_last_sync_time(self._spec.sql) and not self._query(0).has_limit
-        merged = find_changes(duck, full=full, first=found.base is None)
-        if image and not self._work.allow_removals:
-            guard_removals(merged, before=image.present, read=staged.rows, guards=self._spec.guards)
-        counts = _counts(staged.rows, checked, merged)
-        self._commit_merge(duck, found, staged_columns(staged.path), counts)
+        self._commit_merge(duck, compared)
         self._refresh()
 
-    def _guard_key(self, image: Image | None) -> None:
-        if image and image.key_column != self._spec.identify_by:
-            raise GuardStop(
-                "KEY_CHANGED",
-                f"{self._spec.name} identified rows by {image.key_column} until now, "
-                f"and by {self._spec.identify_by} from here on.",
-                mend="Put it back, or start over: rowlift state reset NAME.",
-            )
+    def _compare(self, duck: Duck, staged: Path) -> Compared:
+        return compare(
+            duck, self._store, self._run.sync_uid, self._spec, self._work.source.dialect, staged,
+            allow_removals=self._work.allow_removals,
+        )  # fmt: skip
 
-    def _commit_merge(
-        self, duck: Duck, found: Layers, columns: Sequence[Column], counts: dict[str, Any]
-    ) -> None:
-        image = self._store.images.image(self._run.sync_uid)
-        revision = (image.revision if image else 0) + 1
-        added = add_to_image(duck, self._store, self._owner, found, revision=revision)
+    def _commit_merge(self, duck: Duck, compared: Compared) -> None:
+        image, columns, counts = compared.image, compared.columns, compared.counts
+        revision = compared.revision
+        added = add_to_image(duck, self._store, self._owner, compared.found, revision=revision)
         rejects = self._store.files.write(
             "rejects", self._owner, lambda path: duck.write("SELECT * FROM rejected", path)
         )
@@ -170,7 +155,7 @@ class ImportRun:
             )  # fmt: skip
 
     def _delivery_specs(self, columns: Sequence[Column]) -> dict[str, str]:
-        traits = [one for one in columns if one.name not in _key_columns(self._spec)]
+        traits = trait_columns(columns, self._spec)
         timestamp = timestamp_of(self._run.source_time or 0)
         return {
             self._work.destination_uids[use.use]: DeliverySpec(
@@ -226,28 +211,3 @@ class ImportRun:
 
     def _refresh(self) -> None:
         self._run = self._store.runs.get(self._run.id)
-
-
-def _key_columns(spec: SyncSpec) -> frozenset[str]:
-    if spec.identify_by == "email":
-        return frozenset()
-    return frozenset(
-        {spec.identify_by, "id"} if spec.identify_by == "user_id" else {spec.identify_by}
-    )
-
-
-def _counts(read: int, checked: Validated, merged: Merged) -> dict[str, Any]:
-    counts = {
-        "read": read,
-        "unchanged": merged.unchanged,
-        "added": merged.added,
-        "changed": merged.changed,
-        "returned": merged.returned,
-        "removed": merged.removed,
-        "rejected": checked.rejected,
-        "present": merged.present,
-        "codes": dict(checked.codes),
-    }
-    if read != merged.unchanged + merged.merged + checked.rejected:
-        raise RowliftError("INTERNAL", f"The counts of the run do not add up: {counts}.")
-    return counts

@@ -1,0 +1,97 @@
+"""Compare: a staged result against the rules and the image, for runs and plans alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rowlift.core.errors import GuardStop, RowliftError
+from rowlift.core.nouns import Column
+from rowlift.core.specs import SyncSpec
+from rowlift.engine.columns import key_column
+from rowlift.engine.duck import Duck
+from rowlift.engine.layers import Layers, open_image
+from rowlift.engine.merge import Merged, find_changes, guard_removals
+from rowlift.engine.read import staged_columns
+from rowlift.engine.validate import Validated, validate
+from rowlift.kit.sqlguard import guard, render, uses_last_sync_time
+from rowlift.state.images import Image
+from rowlift.state.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Good rows beside the image; the relations `valid`, `rejected` and `changed_keys` are open."""
+
+    image: Image | None
+    found: Layers
+    columns: tuple[Column, ...]
+    counts: dict[str, Any]
+
+    @property
+    def revision(self) -> int:
+        """Return the revision the image would have after this merge."""
+        return (self.image.revision if self.image else 0) + 1
+
+
+def compare(
+    duck: Duck,
+    store: Store,
+    sync_uid: str,
+    spec: SyncSpec,
+    dialect: str,
+    staged: Path,
+    *,
+    allow_removals: bool,
+) -> Compared:
+    """Validate a staged result, find what changed and ask the guards; nothing is written.
+
+    Raises GuardStop.
+    """
+    image = store.images.image(sync_uid)
+    checked = validate(duck, staged, spec)
+    _guard_key(image, spec)
+    found = open_image(duck, store, sync_uid)
+    merged = find_changes(duck, full=_is_full(spec, dialect), first=found.base is None)
+    if image and not allow_removals:
+        guard_removals(merged, before=image.present, read=checked.read, guards=spec.guards)
+    return Compared(image, found, staged_columns(staged), _counts(checked, merged))
+
+
+def trait_columns(columns: Sequence[Column], spec: SyncSpec) -> list[Column]:
+    """Return the columns that become traits: all but the key, which an e-mail address stays."""
+    key = key_column([one.name for one in columns], spec)
+    return [one for one in columns if one.name != key or spec.identify_by == "email"]
+
+
+def _is_full(spec: SyncSpec, dialect: str) -> bool:
+    if uses_last_sync_time(spec.sql):
+        return False
+    return not guard(render(spec.sql, 0), dialect).has_limit
+
+
+def _guard_key(image: Image | None, spec: SyncSpec) -> None:
+    if image and image.key_column not in ("", spec.identify_by):
+        raise GuardStop(
+            "KEY_CHANGED",
+            f"{spec.name} identified rows by {image.key_column} until now, "
+            f"and by {spec.identify_by} from here on.",
+            mend="Put it back, or start over: rowlift state reset NAME.",
+        )
+
+
+def _counts(checked: Validated, merged: Merged) -> dict[str, Any]:
+    counts = {
+        "read": checked.read,
+        "unchanged": merged.unchanged,
+        "added": merged.added,
+        "changed": merged.changed,
+        "returned": merged.returned,
+        "removed": merged.removed,
+        "rejected": checked.rejected,
+        "present": merged.present,
+        "codes": dict(checked.codes),
+    }
+    if checked.read != merged.unchanged + merged.merged + checked.rejected:
+        raise RowliftError("INTERNAL", f"The counts of the run do not add up: {counts}.")
+    return counts

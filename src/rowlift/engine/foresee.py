@@ -1,0 +1,135 @@
+"""Foresee: what a run and its deliveries would do, by the same code, with nothing committed."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from rowlift.core.nouns import Feed
+from rowlift.core.ports import Destination
+from rowlift.core.progress import Progress
+from rowlift.core.specs import SyncSpec, UseSpec
+from rowlift.engine import apply
+from rowlift.engine.compare import Compared, compare, trait_columns
+from rowlift.engine.delivery import feed_of
+from rowlift.engine.duck import Duck
+from rowlift.engine.layers import open_ledger
+from rowlift.engine.ledger import Mapping as RowMapping
+from rowlift.engine.ledger import find_due, mapping_of
+from rowlift.engine.merge import load_image, write_delta
+from rowlift.engine.plan import write_plan
+from rowlift.engine.populate import TARGET
+from rowlift.engine.run import Import
+from rowlift.state.images import Ledger
+from rowlift.state.store import Store
+from rowlift.workspace.workspace import Writer
+
+SAMPLES = 20
+
+
+class OpenDestination(Protocol):
+    """Opens a destination by name for a feed."""
+
+    def __call__(self, name: str, feed: Feed) -> AbstractContextManager[Destination]:
+        """Return the destination as a context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """Counts of the run and of each target by operation; samples of changed rows."""
+
+    counts: Mapping[str, Any]
+    targets: Mapping[str, Mapping[str, Any]]
+    samples: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """What looking ahead needs: the state, the sync and how to open its destinations."""
+
+    store: Store
+    sync_uid: str
+    workspace_id: int
+    work: Import
+    destination: OpenDestination
+    timestamp: str
+    progress: Progress
+
+    def look(self, duck: Duck, staged: Path, folder: Path) -> Foreseen:
+        """Compare a staged result; leaves changes.parquet in the folder. Raises GuardStop."""
+        spec = self.work.spec
+        compared = compare(
+            duck, self.store, self.sync_uid, spec, self.work.source.dialect, staged,
+            allow_removals=True,
+        )  # fmt: skip
+        changes = folder / "changes.parquet"
+        first = compared.found.base is None
+        write_delta(duck, changes, revision=compared.revision, first=first)
+        self._load_image_after(duck, compared, changes)
+        targets = dict(self._targets(duck, spec, compared, folder))
+        return Foreseen(compared.counts, targets, _samples(duck, changes))
+
+    def _load_image_after(self, duck: Duck, compared: Compared, changes: Path) -> None:
+        found = compared.found
+        if found.base is None:
+            load_image(duck, changes, [])
+            return
+        load_image(duck, found.base.path, [*(one.path for one in found.deltas), changes])
+
+    def _targets(
+        self, duck: Duck, spec: SyncSpec, compared: Compared, folder: Path
+    ) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        if spec.workspace:
+            yield TARGET, self._workspace(duck, spec)
+        for use in spec.destinations:
+            yield use.use, self._destination(duck, spec, use, compared, folder)
+
+    def _workspace(self, duck: Duck, spec: SyncSpec) -> Mapping[str, Any]:
+        ledger = self._open(duck, TARGET)
+        key_trait = "email" if spec.identify_by == "email" else ""
+        mapping = RowMapping(spec.identify_by, spec.removed)
+        find_due(duck, mapping, epoch=ledger.epoch, salt="", key_trait=key_trait)
+        duck.run("CREATE OR REPLACE VIEW workspace_due AS SELECT * FROM due WHERE is_due")
+        writer = Writer(self.sync_uid, 0, 0)
+        apply.decide(duck, self.work.workspace, spec, "workspace_due", writer)
+        return apply.counts(duck)
+
+    def _destination(
+        self, duck: Duck, spec: SyncSpec, use: UseSpec, compared: Compared, folder: Path
+    ) -> Mapping[str, Any]:
+        columns = [one.name for one in compared.columns]
+        mapping = mapping_of(use, columns)
+        ledger = self._open(duck, self.work.destination_uids[use.use])
+        changed = bool(ledger.mapping) and ledger.mapping != mapping.to_json()
+        epoch = ledger.epoch + (1 if changed else 0)
+        key_trait = "email" if spec.identify_by == "email" else ""
+        find_due(duck, mapping, epoch=epoch, salt="", key_trait=key_trait)
+        feed = feed_of(spec, use, self.sync_uid, trait_columns(compared.columns, spec))
+        path = folder / "encoded.parquet"
+        with self.destination(use.use, feed) as destination:
+            cut = write_plan(
+                duck, path, destination, timestamp=self.timestamp,
+                record_bytes=spec.limits.record_bytes, progress=self.progress, task=spec.name,
+            )  # fmt: skip
+        ops = dict(duck.rows("SELECT op, count(*) FROM due WHERE is_due GROUP BY op"))
+        path.unlink()
+        return ops | {
+            "due": cut.due, "unchanged": cut.rolled, "requests": cut.batches,
+            "rejected": cut.too_large,
+        }  # fmt: skip
+
+    def _open(self, duck: Duck, target: str) -> Ledger:
+        open_ledger(duck, self.store, self.sync_uid, target)
+        return self.store.images.ledger(self.sync_uid, target, self.workspace_id)
+
+
+def _samples(duck: Duck, changes: Path) -> tuple[Mapping[str, Any], ...]:
+    names = ("key", "change", "before", "after")
+    rows = duck.rows(
+        "SELECT key, CASE WHEN NOT present THEN 'removed' WHEN before IS NULL THEN 'added'"
+        " ELSE 'changed' END, before, attributes FROM read_parquet(?)"
+        " ORDER BY row_number, key LIMIT ?",
+        [str(changes), SAMPLES],
+    )
+    return tuple(dict(zip(names, row, strict=True)) for row in rows)

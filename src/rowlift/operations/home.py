@@ -1,0 +1,110 @@
+"""One opened project: its files, its state, and its connections by name."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rowlift.core.errors import ConfigError
+from rowlift.core.nouns import Feed
+from rowlift.core.ports import Destination, Source
+from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec
+from rowlift.kit.http import Http
+from rowlift.project.secrets import resolve
+from rowlift.registry import destination_kind, source_kind
+from rowlift.state.store import Store
+from rowlift.workspace.workspace import Workspace
+
+DATA_DIR = "ROWLIFT_DATA_DIR"
+STATE_URL = "ROWLIFT_STATE_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A project with its state; uids by name."""
+
+    project: ProjectSpec
+    store: Store
+    env: Mapping[str, str]
+    workspace_id: int
+    sources: Mapping[str, str]
+    destinations: Mapping[str, str]
+    syncs: Mapping[str, str]
+
+    @property
+    def workspace(self) -> Workspace:
+        """Return the workspace the project declares."""
+        allowed = self.project.workspace.allow_email_change_by_id
+        return Workspace(self.store.database, self.workspace_id, allowed)
+
+    def sync(self, name: str) -> SyncSpec:
+        """Return a sync by name; raises ConfigError NAME_UNKNOWN."""
+        if name not in self.project.syncs:
+            known = ", ".join(sorted(self.project.syncs)) or "none"
+            raise ConfigError(
+                "NAME_UNKNOWN", f"There is no sync {name}.", mend=f"Known syncs: {known}."
+            )
+        return self.project.syncs[name]
+
+    @contextmanager
+    def source(self, name: str) -> Iterator[Source]:
+        """Open a source and close it afterwards."""
+        source = open_source(self.project.sources[name], self.env)
+        try:
+            yield source
+        finally:
+            source.close()
+
+    @contextmanager
+    def destination(self, name: str, feed: Feed) -> Iterator[Destination]:
+        """Open a destination for one sync and close it afterwards."""
+        if name not in self.project.destinations:
+            raise ConfigError(
+                "NAME_UNKNOWN",
+                f"The destination {name} is not declared any more.",
+                mend="Put it back into connections.yml; its rows stay due.",
+            )
+        destination = open_destination(self.project.destinations[name], feed, self.env)
+        try:
+            yield destination
+        finally:
+            destination.close()
+
+
+def open_source(connection: ConnectionSpec, env: Mapping[str, str]) -> Source:
+    """Build a source from its declaration."""
+    kind = source_kind(connection.type)
+    return kind(resolve(connection, kind.Config, env))  # type: ignore[call-arg]
+
+
+def open_destination(connection: ConnectionSpec, feed: Feed, env: Mapping[str, str]) -> Destination:
+    """Build a destination, with its own guarded HTTP client, from its declaration."""
+    kind = destination_kind(connection.type)
+    config = resolve(connection, kind.Config, env)
+    http = Http(getattr(config, "allow_networks", ()))
+    return kind(config, feed, http)  # type: ignore[call-arg]
+
+
+def open_home(project: ProjectSpec, env: Mapping[str, str]) -> Home:
+    """Open the state and bring its definitions in line with the project's files."""
+    folder = Path(env.get(DATA_DIR) or project.root / ".rowlift")
+    store = Store.open(folder, env.get(STATE_URL))
+    workspace_id = store.definitions.workspace(project.workspace.name, asdict(project.workspace))
+    apply = store.definitions.apply
+    return Home(
+        project,
+        store,
+        env,
+        workspace_id,
+        apply(workspace_id, "source", _connections(project.sources)),
+        apply(workspace_id, "destination", _connections(project.destinations)),
+        apply(
+            workspace_id,
+            "sync",
+            {name: (one.to_json(), one.renamed_from) for name, one in project.syncs.items()},
+        ),
+    )
+
+
+def _connections(declared: Mapping[str, ConnectionSpec]) -> dict[str, tuple[str, str | None]]:
+    return {name: (one.type, one.renamed_from) for name, one in declared.items()}

@@ -1,0 +1,69 @@
+"""Run a sync's import, and finish first what a killed process left."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rowlift.core.errors import GuardStop, SourceError
+from rowlift.core.progress import Progress
+from rowlift.core.specs import SyncSpec
+from rowlift.engine.run import Import, ImportRun
+from rowlift.operations.home import Home
+from rowlift.state.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A run that ended, and whether it was one that had been interrupted."""
+
+    run: Run
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """Opens and carries runs of one project."""
+
+    home: Home
+    progress: Progress
+
+    def run(self, name: str, *, allow_removals: bool = False) -> Imported:
+        """Import one sync now; an interrupted run of it is finished instead.
+
+        Raises Busy, GuardStop, SourceError or StateError, each recorded as a run.
+        """
+        uid = self.home.syncs[name]
+        left = self.resume()
+        if left and left.sync_uid == uid:
+            return Imported(left, resumed=True)
+        spec = self.home.sync(name)
+        run = self.home.store.runs.open(self.home.workspace_id, uid, spec.to_json())
+        return Imported(self.carry(run, spec, allow_removals=allow_removals))
+
+    def resume(self) -> Run | None:
+        """Finish the run that a killed process left active; None when there is none."""
+        left = self.home.store.runs.take_over(self.home.workspace_id)
+        if left is None:
+            return None
+        spec = SyncSpec.from_json(left.spec)
+        self.progress.note(spec.name, f"Run {left.id} was interrupted and goes on.")
+        try:
+            return self.carry(left, spec, allow_removals=False)
+        except (GuardStop, SourceError):
+            return None
+
+    def carry(self, run: Run, spec: SyncSpec, *, allow_removals: bool) -> Run:
+        """Carry a run that is ours to its end."""
+        with self.home.source(spec.source) as source:
+            work = Import(
+                spec,
+                source,
+                self.home.workspace,
+                self.home.project.workspace.identifiers,
+                self._destination_uids(),
+                allow_removals=allow_removals,
+            )
+            return ImportRun(self.home.store, run, work, self.progress).carry()
+
+    def _destination_uids(self) -> Mapping[str, str]:
+        known = self.home.store.definitions.names(self.home.workspace_id, "destination")
+        return {name: uid for uid, name in known.items()} | dict(self.home.destinations)

@@ -1,0 +1,187 @@
+"""Plan a run exactly, keep it in one file with its staged rows, and apply that file or refuse.
+
+A plan file is a ZIP: plan.json (counts, and what it was made against), staged.parquet (the query's
+rows) and changes.parquet (what the image would gain, each row with what it replaces).
+"""
+
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rowlift.core.clock import Clock
+from rowlift.core.errors import ConfigError, GuardStop
+from rowlift.core.progress import Progress
+from rowlift.core.specs import SyncSpec
+from rowlift.engine.columns import check_columns
+from rowlift.engine.delivery import timestamp_of
+from rowlift.engine.duck import Duck
+from rowlift.engine.foresee import Foresight
+from rowlift.engine.populate import TARGET
+from rowlift.engine.read import stage
+from rowlift.engine.run import Import
+from rowlift.kit.durable import write_durable
+from rowlift.kit.sqlguard import guard, render
+from rowlift.operations.home import Home
+from rowlift.operations.importing import Imported, Importer
+from rowlift.operations.reports import PlanReport
+from rowlift.state.files import Owner
+from rowlift.workspace.lookup import marker
+
+FORMAT = 1
+GOOD_FOR_SECONDS = 24 * 3600
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Makes and applies plan files of one project."""
+
+    home: Home
+    clock: Clock
+    progress: Progress
+
+    def make(self, name: str, out: Path) -> PlanReport:
+        """Run the query, foresee everything and write the plan file; nothing else is changed."""
+        spec = self.home.sync(name)
+        with tempfile.TemporaryDirectory(prefix="rowlift-plan-") as folder:
+            report, moment = self._foresee(spec, Path(folder), out)
+            document = {
+                "format": FORMAT,
+                "sync": name,
+                "created_at": report.created_at,
+                "source_time": moment,
+                "against": self._against(spec),
+                "counts": report.counts,
+                "targets": report.targets,
+                "samples": report.samples,
+            }
+            _pack(document, Path(folder), out)
+        return report
+
+    def _foresee(self, spec: SyncSpec, folder: Path, out: Path) -> tuple[PlanReport, int]:
+        uid, store = self.home.syncs[spec.name], self.home.store
+        since = max(0, store.runs.last_sync_time(uid) - spec.overlap_seconds)
+        staged = folder / "staged.parquet"
+        identifiers = self.home.project.workspace.identifiers
+        with self.home.source(spec.source) as source:
+            self.progress.phase(spec.name, "query")
+            moment = source.now()
+            query = guard(render(spec.sql, since), source.dialect)
+            warnings = check_columns(source.describe(query.sql), spec, identifiers)
+            stage(
+                source, query.sql, staged, most_rows=spec.limits.rows,
+                progress=self.progress, task=spec.name,
+            )  # fmt: skip
+            work = Import(
+                spec, source, self.home.workspace, identifiers, self.home.destinations,
+                allow_removals=True,
+            )  # fmt: skip
+            self.progress.phase(spec.name, "plan")
+            foresight = Foresight(
+                store, uid, self.home.workspace_id, work, self.home.destination,
+                timestamp_of(moment), self.progress,
+            )  # fmt: skip
+            with Duck(store.files.scratch) as duck:
+                foreseen = foresight.look(duck, staged, folder)
+        now = self.clock.now().timestamp()
+        notes = tuple(f"{one.message} {one.mend}".strip() for one in warnings)
+        report = PlanReport(
+            spec.name, str(out), now, foreseen.counts, foreseen.targets, foreseen.samples, notes
+        )
+        return report, moment
+
+    def _against(self, spec: SyncSpec) -> Mapping[str, Any]:
+        uid, store = self.home.syncs[spec.name], self.home.store
+        image = store.images.image(uid)
+        uses = {use.use: self.home.destinations[use.use] for use in spec.destinations}
+        ledgers = {
+            name: store.images.ledger(uid, target, self.home.workspace_id)
+            for name, target in {TARGET: TARGET, **uses}.items()
+        }
+        return {
+            "configuration": spec.to_json(),
+            "image": image.revision if image else 0,
+            "ledgers": {name: [one.epoch, one.revision] for name, one in ledgers.items()},
+            "identities": list(marker(self.home.workspace)),
+            "restored": store.reset_epoch(),
+        }
+
+    def apply(self, path: Path) -> Imported:
+        """Run exactly what a plan file says.
+
+        Raises GuardStop PLAN_STALE when anything it stands on has moved, or it is over 24 h old.
+        """
+        document = _read(path)
+        spec = self.home.sync(str(document["sync"]))
+        self._refuse_stale(document, spec)
+        uid, store = self.home.syncs[spec.name], self.home.store
+        run = store.runs.open(self.home.workspace_id, uid, spec.to_json())
+        owner = Owner(self.home.workspace_id, uid, run_id=run.id)
+        rows = int(document["counts"]["read"])
+        with store.runs.lease(run) as lease:
+            stored = store.files.write("stage", owner, lambda to: _unpack(path, to, rows))
+            with store.database.transaction("plan.adopt") as connection:
+                lease.hold(connection)
+                store.files.publish(connection, stored)
+                store.runs.advance(
+                    connection, run.id, "validate",
+                    source_time=int(document["source_time"]), counts={"read": rows},
+                )  # fmt: skip
+        importer = Importer(self.home, self.progress)
+        return Imported(importer.carry(store.runs.get(run.id), spec, allow_removals=True))
+
+    def _refuse_stale(self, document: Mapping[str, Any], spec: SyncSpec) -> None:
+        age = self.clock.now().timestamp() - float(document["created_at"])
+        present = json.loads(json.dumps(self._against(spec)))
+        moved = [name for name, value in document["against"].items() if present[name] != value]
+        if age > GOOD_FOR_SECONDS:
+            moved.append("age (over 24 hours)")
+        if moved:
+            raise GuardStop(
+                "PLAN_STALE",
+                f"The plan for {spec.name} no longer fits; moved since: {', '.join(moved)}.",
+                mend=f"Make a new one: rowlift plan {spec.name}.",
+            )
+
+
+def _pack(document: Mapping[str, Any], folder: Path, out: Path) -> None:
+    packed = folder / "plan.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("plan.json", json.dumps(document, indent=1, default=str))
+        for name in ("staged.parquet", "changes.parquet"):
+            archive.write(folder / name, name)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with packed.open("rb") as source:
+        write_durable(out, iter(lambda: source.read(_CHUNK), b""))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            document = json.loads(archive.read("plan.json"))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise ConfigError(
+            "FILE_UNREADABLE",
+            f"{path} is not a plan file of Rowlift.",
+            mend="Make one: rowlift plan NAME --out FILE.",
+        ) from error
+    if document.get("format") != FORMAT:
+        raise ConfigError(
+            "FILE_UNREADABLE", f"{path} was made by another release.", mend="Make a new plan."
+        )
+    return dict(document)
+
+
+def _unpack(path: Path, to: Path, rows: int) -> int:
+    with (
+        zipfile.ZipFile(path) as archive,
+        archive.open("staged.parquet") as staged,
+        to.open("wb") as out,
+    ):
+        shutil.copyfileobj(staged, out, _CHUNK)
+    return rows

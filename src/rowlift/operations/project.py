@@ -1,0 +1,234 @@
+"""Everything a person can do with one project folder; every door calls these methods."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rowlift.core.clock import Clock, SystemClock
+from rowlift.core.errors import Busy, GuardStop, RowliftError, SourceError
+from rowlift.core.nouns import Feed, Finding
+from rowlift.core.progress import Progress, Silent
+from rowlift.engine.preview import Preview, preview
+from rowlift.kit.sqlguard import guard, render
+from rowlift.operations.delivering import Drain
+from rowlift.operations.home import Home, open_destination, open_home
+from rowlift.operations.importing import Imported, Importer
+from rowlift.operations.planning import Planner
+from rowlift.operations.rejects import rejects
+from rowlift.operations.reporting import describe_state, report_run, report_syncs
+from rowlift.operations.reports import PlanReport, RunReport, SyncReport
+from rowlift.operations.resetting import reset
+from rowlift.project.check import check
+from rowlift.project.connections import ConnectorKinds
+from rowlift.project.files import load
+from rowlift.registry import DESTINATIONS, SOURCES, Kinds, destination_kind, source_kind
+from rowlift.workspace.lookup import identifiers
+
+KINDS = ConnectorKinds(Kinds(SOURCES), Kinds(DESTINATIONS))
+
+
+class Project:
+    """One project folder: check, preview, plan and run its syncs, and ask what happened.
+
+    Methods raise RowliftError with a stable code and a way to mend it, nothing else.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path = ".",
+        *,
+        profile: str | None = None,
+        progress: Progress | None = None,
+        clock: Clock | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self._profile = profile
+        self._progress = progress or Silent()
+        self._clock = clock or SystemClock()
+        self._env = os.environ if env is None else env
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the state, if it was opened."""
+        if "_home" in self.__dict__:
+            self._home.store.close()
+            del self.__dict__["_home"]
+
+    @cached_property
+    def _home(self) -> Home:
+        project = load(self.folder, KINDS, profile=self._profile)
+        return open_home(project, self._env)
+
+    # without the network
+
+    def check(self) -> list[RowliftError]:
+        """Validate every file and every query's text; warnings have a code of scope warning."""
+        accepts = {kind: destination_kind(kind).accepts for kind in KINDS.destinations}
+
+        def guarded(sql: str, kind: str) -> object:
+            return guard(render(sql, 0), source_kind(kind).dialect)
+
+        found = check(self.folder, KINDS, profile=self._profile, accepts=accepts, guard=guarded)
+        return list(found)
+
+    def ls(self) -> list[SyncReport]:
+        """Return the syncs with their last runs."""
+        return report_syncs(self._home)
+
+    # with the network, nothing changed
+
+    def debug(self) -> dict[str, list[Finding]]:
+        """Test every source and destination, step by step."""
+        found: dict[str, list[Finding]] = {}
+        for name in self._home.project.sources:
+            found[name] = _findings(self._check_source, name)
+        for name in self._home.project.destinations:
+            found[name] = _findings(self._check_destination, name)
+        return found
+
+    def _check_source(self, name: str) -> list[Finding]:
+        with self._home.source(name) as source:
+            return list(source.check())
+
+    def _check_destination(self, name: str) -> list[Finding]:
+        connection = self._home.project.destinations[name]
+        kind = destination_kind(connection.type)
+        match = min(kind.accepts.matches)
+        feed = Feed("", "", min(kind.accepts.kinds), match, match)
+        destination = open_destination(connection, feed, self._env)
+        try:
+            return list(destination.check())
+        finally:
+            destination.close()
+
+    def preview(
+        self,
+        sync: str,
+        *,
+        sample: bool = False,
+        last_sync_time: int = 0,
+        on_sample: Callable[[Preview], None] | None = None,
+    ) -> Preview:
+        """Run the query, show up to 100 rows, then prove the rules over the whole result."""
+        home = self._home
+        spec = home.sync(sync)
+        with home.source(spec.source) as source:
+            return preview(
+                source,
+                spec,
+                last_sync_time=last_sync_time,
+                sample=sample,
+                on_sample=on_sample,
+                identifiers=home.project.workspace.identifiers,
+                known=identifiers(home.workspace, spec.kind),
+                sync_uid=home.syncs[sync],
+                scratch=home.store.files.scratch,
+            )
+
+    def plan(self, sync: str, out: Path) -> PlanReport:
+        """Write a plan file that says exactly what a run would do."""
+        return Planner(self._home, self._clock, self._progress).make(sync, out)
+
+    # what changes something
+
+    def run(
+        self,
+        syncs: Sequence[str] = (),
+        *,
+        wait: bool = True,
+        allow_removals: bool = False,
+        plan: Path | None = None,
+    ) -> list[RunReport]:
+        """Run syncs one after the other, all of them if none is named, and drain deliveries.
+
+        With one sync its refusal or failure is raised; with several it is a report of its own.
+        """
+        if plan is not None:
+            imported = Planner(self._home, self._clock, self._progress).apply(plan)
+            return [self._delivered(imported, wait=wait)]
+        names = list(syncs) or sorted(self._home.project.syncs)
+        for name in names:
+            self._home.sync(name)
+        one = len(names) == 1
+        return [
+            self._run_one(name, wait=wait, allow_removals=allow_removals, raising=one)
+            for name in names
+        ]
+
+    def _run_one(self, name: str, *, wait: bool, allow_removals: bool, raising: bool) -> RunReport:
+        importer = Importer(self._home, self._progress)
+        try:
+            imported = importer.run(name, allow_removals=allow_removals)
+        except (Busy, GuardStop, SourceError):
+            if wait:
+                self._drain(self._home.syncs[name])
+            if raising:
+                raise
+            return self.runs(name, limit=1)[0]
+        return self._delivered(imported, wait=wait)
+
+    def _delivered(self, imported: Imported, *, wait: bool) -> RunReport:
+        if wait:
+            self._drain(imported.run.sync_uid)
+        run = self._home.store.runs.get(imported.run.id)
+        return report_run(self._home, run, resumed=imported.resumed)
+
+    def _drain(self, sync_uid: str) -> None:
+        cancelled = threading.Event()
+        Drain(self._home, self._clock, self._progress, cancelled).sync(sync_uid)
+
+    def retry(self, run_id: int) -> list[RunReport]:
+        """Send again what a run's deliveries left undelivered, each row in its newest version."""
+        run = self._home.store.runs.get(run_id)
+        store = self._home.store
+        uses = {one.destination_uid: one.spec for one in store.deliveries.of_run(run_id)}
+        with store.database.transaction("delivery.retry") as connection:
+            store.deliveries.queue(connection, run.workspace_id, run.sync_uid, run_id, uses)
+        self._drain(run.sync_uid)
+        return [report_run(self._home, run)]
+
+    def reset(self, sync: str, *, target: str | None = None) -> None:
+        """Forget what was sent, so that the next run sends everything with new message ids."""
+        reset(self._home, sync, target)
+
+    # what happened
+
+    def runs(self, sync: str | None = None, limit: int = 20) -> list[RunReport]:
+        """Return the newest runs first."""
+        uid = self._home.syncs[self._home.sync(sync).name] if sync else None
+        found = self._home.store.runs.latest(self._home.workspace_id, uid, limit)
+        return [report_run(self._home, one) for one in found]
+
+    def run_report(self, run_id: int) -> RunReport:
+        """Return one run; raises StateError NOT_FOUND."""
+        return report_run(self._home, self._home.store.runs.get(run_id))
+
+    def rejects(self, run_id: int) -> Iterator[Mapping[str, Any]]:
+        """Yield the rows that did not go: by rules, by the workspace, by each destination."""
+        return rejects(self._home, self._home.store.runs.get(run_id))
+
+    def state(self, sync: str) -> Mapping[str, Any]:
+        """Return what is remembered of a sync: image, ledgers, last_sync_time."""
+        return describe_state(self._home, self._home.sync(sync).name)
+
+
+def _findings(look: Callable[[str], list[Finding]], name: str) -> list[Finding]:
+    try:
+        return look(name)
+    except RowliftError as error:
+        return [Finding("connection", "error", error.message, error.mend, error.code)]
