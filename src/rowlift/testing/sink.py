@@ -24,6 +24,7 @@ _OK = answer(200, b'{"success":true}').replace(b"Connection: close\r\n", b"")
 _POISONED = answer(400, b'{"code":"invalid","message":"a record is not valid"}').replace(
     b"Connection: close\r\n", b""
 )
+_PARTS_OF_FIRST_LINE = 3
 _RESET = struct.pack("ii", 1, 0)
 _IDS = (b'"messageId":', b'"message_id":')
 
@@ -135,7 +136,7 @@ class Sink:
 
     def _serve(self, connection: socket.socket) -> None:
         stream = connection
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError):
             if self._context:
                 stream = self._context.wrap_socket(connection, server_side=True)
                 self._open.add(stream)
@@ -223,10 +224,10 @@ def key_of(record: Mapping[str, Any]) -> str:
 
 
 def _head(reader: Any) -> tuple[str, str, dict[str, str]] | None:
-    line = reader.readline(65536).decode("latin-1")
-    if not line.strip():
+    first = reader.readline(65536).decode("latin-1").split(" ")
+    if len(first) != _PARTS_OF_FIRST_LINE:
         return None
-    method, path, _ = line.split(" ", 2)
+    method, path, _ = first
     headers = {}
     while (line := reader.readline(65536).decode("latin-1").strip()) != "":
         name, _, value = line.partition(":")
