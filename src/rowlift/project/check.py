@@ -6,8 +6,7 @@ from pathlib import Path
 from rowlift.core.errors import Place, RowliftError
 from rowlift.core.nouns import Accepts
 from rowlift.core.specs import SyncSpec, UseSpec
-from rowlift.project.connections import Kinds
-from rowlift.project.documents import KeyPath
+from rowlift.project.connections import ConnectorKinds
 from rowlift.project.files import Reading, SyncPlace, read
 from rowlift.project.problems import Problem, in_order, listed
 
@@ -17,7 +16,7 @@ Guard = Callable[[str, str], object]
 
 def check(
     root: Path,
-    kinds: Kinds,
+    kinds: ConnectorKinds,
     *,
     profile: str | None = None,
     accepts: Mapping[str, Accepts] | None = None,
@@ -67,7 +66,8 @@ def _abilities(
             continue
         thing = f"{use.use} ({connection.type})"
         for key, message, mend in _unable(sync, use, able, thing):
-            yield _cannot(place, index, key, message, mend)
+            at = place.document.place(("destinations", index, key))
+            yield Problem("CANNOT_DO", message, place=at, mend=mend)
 
 
 def _unable(
@@ -85,10 +85,3 @@ def _unable(
     if use.removed not in able.removed:
         text = f"{thing} cannot do removed: {use.removed}."
         yield "removed", text, f"Set removed to {listed(sorted(able.removed))} for it."
-
-
-def _cannot(place: SyncPlace, index: int, key: str, message: str, mend: str) -> Problem:
-    """The setting's own place, or the one it comes from: the destination's line else."""
-    own: KeyPath = ("destinations", index, key)
-    path = own if own in place.document.places else ("destinations", index)
-    return Problem("CANNOT_DO", message, place=place.document.place(path), mend=mend)

@@ -1,33 +1,30 @@
 """connections.yml as specs: every profile is checked, one of them is used."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 
-from rowlift.core.errors import Place
+from rowlift.core.errors import ConfigError, Place
 from rowlift.core.specs import ConnectionSpec
 from rowlift.project.documents import Document, KeyPath
-from rowlift.project.models import ConnectionFile, ConnectionsFile, ProfileFile
-from rowlift.project.problems import did_you_mean, listed
+from rowlift.project.models import ConnectionFile, ConnectionsFile
+from rowlift.project.problems import did_you_mean, listed, shown
 from rowlift.project.secrets import inspect, place_key
 
-Role = Literal["sources", "destinations"]
 Connections = dict[str, ConnectionSpec]
+Kinds = Mapping[str, type[BaseModel]]
 
 OWN_KEYS = frozenset(ConnectionFile.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
-class Kinds:
+class ConnectorKinds:
     """The configuration class of each type of source and of destination."""
 
-    sources: Mapping[str, type[BaseModel]]
-    destinations: Mapping[str, type[BaseModel]]
-
-    def of(self, role: Role) -> Mapping[str, type[BaseModel]]:
-        return self.sources if role == "sources" else self.destinations
+    sources: Kinds
+    destinations: Kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +36,23 @@ class Profile:
     destinations: Connections
 
 
-def profiles(file: ConnectionsFile, document: Document, kinds: Kinds) -> dict[str, Profile]:
-    """Return all profiles; what is wrong with their connections is noted in the document."""
-    return {
-        name: Profile(
-            name,
-            _connections(profile, document, ("profiles", name, "sources"), kinds),
-            _connections(profile, document, ("profiles", name, "destinations"), kinds),
-        )
-        for name, profile in file.profiles.items()
-    }
+def profiles(
+    file: ConnectionsFile, document: Document, kinds: ConnectorKinds, used: str | None
+) -> dict[str, Profile]:
+    """Return all profiles; what is wrong with their connections is noted in the document.
+
+    A driver that is not installed is a problem only in the profile that is used.
+    """
+    found = {}
+    for name, profile in file.profiles.items():
+        sources = _specs(profile.sources, document, ("profiles", name, "sources"))
+        destinations = _specs(profile.destinations, document, ("profiles", name, "destinations"))
+        found[name] = Profile(name, sources, destinations)
+        for role, specs in (("sources", sources), ("destinations", destinations)):
+            for spec in specs.values():
+                path = ("profiles", name, role, spec.name)
+                _check(spec, document, path, kinds, is_used=name == used)
+    return found
 
 
 def chosen(file: ConnectionsFile, document: Document, wanted: str | None) -> str | None:
@@ -63,21 +67,14 @@ def chosen(file: ConnectionsFile, document: Document, wanted: str | None) -> str
     name = wanted or file.default or ""
     if name in names:
         return name
-    text = f'There is no profile "{name}".{did_you_mean(name, names)}'
+    text = f"There is no profile {shown(name)}.{did_you_mean(name, names)}"
     mend = f"Profiles: {', '.join(names)}."
     document.report("NAME_UNKNOWN", text, ("profiles",) if wanted else ("default",), mend)
     return None
 
 
-def _connections(
-    profile: ProfileFile, document: Document, path: tuple[str, str, Role], kinds: Kinds
-) -> Connections:
-    role = path[-1]
-    entries = profile.sources if role == "sources" else profile.destinations
-    specs = {name: _spec(name, entry, document, (*path, name)) for name, entry in entries.items()}
-    for name, spec in specs.items():
-        _check(spec, document, (*path, name), kinds.of(role))
-    return specs
+def _specs(entries: Mapping[str, ConnectionFile], document: Document, path: KeyPath) -> Connections:
+    return {name: _spec(name, entry, document, (*path, name)) for name, entry in entries.items()}
 
 
 def _spec(name: str, entry: ConnectionFile, document: Document, path: KeyPath) -> ConnectionSpec:
@@ -90,30 +87,51 @@ def _spec(name: str, entry: ConnectionFile, document: Document, path: KeyPath) -
         {key: value for key, value in config.items() if key not in OWN_KEYS},
         description=entry.description,
         renamed_from=entry.renamed_from,
-        places=dict(_places(document, path)),
+        places={place_key(at[4:]): place for at, place in _places(document, path, config)},
     )
 
 
-def _places(document: Document, path: KeyPath) -> Iterator[tuple[str, Place]]:
-    depth = len(path)
-    for at in document.places:
-        if at[:depth] == path:
-            yield place_key(at[depth:]), document.key_place(at)
+def _places(document: Document, path: KeyPath, value: object) -> Iterator[tuple[KeyPath, Place]]:
+    yield path, document.key_place(path)
+    entries: Iterable[tuple[str | int, object]] = ()
+    if isinstance(value, dict):
+        entries = value.items()
+    elif isinstance(value, list):
+        entries = enumerate(value)
+    for key, inner in entries:
+        yield from _places(document, (*path, key), inner)
 
 
 def _check(
     spec: ConnectionSpec,
     document: Document,
-    path: KeyPath,
-    kinds: Mapping[str, type[BaseModel]],
+    path: tuple[str, str, str, str],
+    kinds: ConnectorKinds,
+    *,
+    is_used: bool,
 ) -> None:
-    if spec.type not in kinds:
-        thing = "source" if path[-2] == "sources" else "destination"
-        text = f'"{spec.type}" is not a type of {thing}.{did_you_mean(spec.type, kinds)}'
-        mend = f"Types: {', '.join(sorted(kinds))}."
-        document.report("NAME_UNKNOWN", text, (*path, "type"), mend)
+    try:
+        config = _config(spec, document, path, kinds)
+    except ConfigError as error:  # its driver is not installed
+        if is_used:
+            document.report(error.code, error.message, (*path, "type"), error.mend)
         return
-    spoiled = {document.key_place(one) for one in document.spoiled if one[: len(path)] == path}
-    document.problems += [
-        problem for problem in inspect(spec, kinds[spec.type]) if problem.place not in spoiled
-    ]
+    if config:
+        spoiled = {document.key_place(one) for one in document.spoiled if one[:4] == path}
+        document.problems += [
+            problem for problem in inspect(spec, config) if problem.place not in spoiled
+        ]
+
+
+def _config(
+    spec: ConnectionSpec, document: Document, path: tuple[str, str, str, str], kinds: ConnectorKinds
+) -> type[BaseModel] | None:
+    known, thing = (
+        (kinds.sources, "source") if path[2] == "sources" else (kinds.destinations, "destination")
+    )
+    config = known.get(spec.type)
+    if config is None:
+        text = f"{shown(spec.type)} is not a type of {thing}.{did_you_mean(spec.type, known)}"
+        mend = f"Types: {', '.join(sorted(known))}."
+        document.report("NAME_UNKNOWN", text, (*path, "type"), mend)
+    return config

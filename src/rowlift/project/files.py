@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from rowlift.core.errors import Place
 from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec, WorkspaceSpec
-from rowlift.project.connections import Kinds, Profile, chosen, profiles
+from rowlift.project.connections import ConnectorKinds, Profile, chosen, profiles
 from rowlift.project.documents import Document, KeyPath
 from rowlift.project.models import ConnectionsFile, RowliftFile, SyncFile
 from rowlift.project.problems import Problem, ProjectInvalid, did_you_mean, in_order
@@ -42,7 +42,7 @@ class Reading:
     """What one look at a folder found; `spec` is None as long as a problem is not a warning."""
 
     root: Path
-    kinds: Kinds
+    kinds: ConnectorKinds
     problems: list[Problem] = field(default_factory=list)
     workspace: WorkspaceSpec | None = None
     profile: Profile | None = None
@@ -64,7 +64,7 @@ class Reading:
         )
 
 
-def load(root: Path, kinds: Kinds, *, profile: str | None = None) -> ProjectSpec:
+def load(root: Path, kinds: ConnectorKinds, *, profile: str | None = None) -> ProjectSpec:
     """Return the project of a folder; raises ProjectInvalid with every problem it has."""
     reading = read(root, kinds, profile=profile)
     spec = reading.spec
@@ -73,7 +73,7 @@ def load(root: Path, kinds: Kinds, *, profile: str | None = None) -> ProjectSpec
     return spec
 
 
-def read(root: Path, kinds: Kinds, *, profile: str | None = None) -> Reading:
+def read(root: Path, kinds: ConnectorKinds, *, profile: str | None = None) -> Reading:
     """Read a folder; what is wrong stands in the reading's problems, by file and line."""
     reading = Reading(root, kinds)
     if not (root / ROWLIFT).is_file():
@@ -110,8 +110,8 @@ def _read_connections(reading: Reading, wanted: str | None) -> None:
     document = read_document(reading.root / CONNECTIONS, CONNECTIONS, private=True)
     file = validated(document, ConnectionsFile, CONNECTIONS)
     if file:
-        found = profiles(file, document, reading.kinds)
         name = chosen(file, document, wanted)
+        found = profiles(file, document, reading.kinds, name)
         reading.profile = found[name] if name else None
         for profile in found.values():
             for role in (profile.sources, profile.destinations):
@@ -198,7 +198,8 @@ def _query_file(root: Path, name: str, document: Document) -> tuple[str, Place]:
     place = document.place(("query",))
     try:
         path = _inside(root, name)
-        return read_text(path, name), Place(name)
+        shown = _printable(name)
+        return read_text(path, shown), Place(shown)
     except Problem as problem:
         missing = problem.code == "FILE_MISSING"
         hint = did_you_mean(name, _models(root)) if missing else ""

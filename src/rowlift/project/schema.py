@@ -5,8 +5,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from rowlift.project.connections import OWN_KEYS, Kinds, Role
+from rowlift.core.errors import ConfigError
+from rowlift.project.connections import ConnectorKinds, Kinds
 from rowlift.project.models import ConnectionFile, ConnectionsFile, RowliftFile, SyncFile
+from rowlift.project.names import NAME
 
 FileKind = Literal["rowlift", "connections", "sync"]
 Schema = dict[str, Any]
@@ -20,7 +22,7 @@ _MODELS: Mapping[FileKind, type[BaseModel]] = {
 _REFERENCE = {"type": "string", "pattern": r"\$\{"}
 
 
-def json_schema(kind: FileKind, kinds: Kinds) -> Schema:
+def json_schema(kind: FileKind, kinds: ConnectorKinds) -> Schema:
     """Return the schema of rowlift.yml, connections.yml or a sync's file."""
     schema = _tidy(_MODELS[kind].model_json_schema())
     if kind == "connections":
@@ -28,19 +30,17 @@ def json_schema(kind: FileKind, kinds: Kinds) -> Schema:
     return {"$schema": DIALECT, **schema}
 
 
-def _insert_connections(schema: Schema, kinds: Kinds) -> None:
+def _insert_connections(schema: Schema, kinds: ConnectorKinds) -> None:
     profile = schema["$defs"]["ProfileFile"]
     del schema["$defs"]["ConnectionFile"]
-    roles: tuple[Role, Role] = ("sources", "destinations")
-    for role in roles:
-        types = kinds.of(role)
-        branches = [_connection(role, name, types[name], schema["$defs"]) for name in sorted(types)]
-        profile["properties"][role]["additionalProperties"] = {"oneOf": branches}
+    for role, types in (("sources", kinds.sources), ("destinations", kinds.destinations)):
+        branches = [_connection(role, name, types, schema["$defs"]) for name in sorted(types)]
+        profile["properties"][role]["patternProperties"] = {f"^{NAME}$": {"oneOf": branches}}
 
 
-def _connection(role: Role, name: str, config: type[BaseModel], defs: Schema) -> Schema:
+def _connection(role: str, name: str, types: Kinds, defs: Schema) -> Schema:
     prefix = f"{role}.{name}."
-    fields = _tidy(config.model_json_schema(ref_template=f"#/$defs/{prefix}{{model}}"))
+    fields = _fields(types, name, prefix)
     for model, inner in fields.pop("$defs", {}).items():
         defs[prefix + model] = inner
     own = _tidy(ConnectionFile.model_json_schema())["properties"]
@@ -50,20 +50,30 @@ def _connection(role: Role, name: str, config: type[BaseModel], defs: Schema) ->
         "title": name,
         "description": fields.get("description", ""),
         "type": "object",
-        "properties": {key: own[key] for key in own if key in OWN_KEYS} | properties,
+        "properties": own | properties,
         "required": ["type", *fields.get("required", ())],
-        "additionalProperties": False,
+        "additionalProperties": fields.get("additionalProperties", False),
     }
+
+
+def _fields(types: Kinds, name: str, prefix: str) -> Schema:
+    try:
+        config = types[name]
+    except ConfigError:  # a driver that is not installed: any key may be right
+        return {"additionalProperties": True}
+    fields: Schema = _tidy(config.model_json_schema(ref_template=f"#/$defs/{prefix}{{model}}"))
+    return fields
 
 
 def _or_reference(schema: Schema) -> Schema:
     """Let a value be a reference such as ${PORT} too, whatever its type."""
-    about = {key: schema[key] for key in ("description", "default") if key in schema}
+    is_free_text = set(schema) <= {"type", "format", "writeOnly", "description", "default"}
+    if schema.get("type") in {"array", "object"} or (
+        schema.get("type") == "string" and is_free_text
+    ):
+        return schema
+    about: Schema = {key: schema[key] for key in ("description", "default") if key in schema}
     demand = {key: value for key, value in schema.items() if key not in about}
-    if demand.get("type") in {"array", "object"} or set(demand) <= {"type", "format", "writeOnly"}:
-        is_text = demand.get("type") in {"string", "array", "object"}
-        if is_text:
-            return schema
     return {**about, "anyOf": [demand, _REFERENCE]}
 
 
@@ -78,6 +88,8 @@ def _tidy(value: Any) -> Any:
         for key, one in value.items()
         if not (key == "title" and isinstance(one, str)) and not (key == "default" and one is None)
     }
+    if "patternProperties" in tidy:
+        tidy.setdefault("additionalProperties", False)
     branches = tidy.get("anyOf")
     if isinstance(branches, list):
         kept = [one for one in branches if one != {"type": "null"}]

@@ -25,7 +25,7 @@ from ruamel.yaml.events import (
 
 from rowlift.core.errors import Place
 from rowlift.project.documents import Document, KeyPath
-from rowlift.project.problems import Problem
+from rowlift.project.problems import Problem, shown
 from rowlift.project.texts import read_text
 
 MAX_DEPTH = 12
@@ -165,7 +165,7 @@ class _Builder:
         path = (*frame.path, key)
         if path in self.document.keys:
             line = self.document.keys[path].line
-            text = f'The key "{key}" stands here twice, first in line {line}.'
+            text = f"The key {shown(key)} stands here twice, first in line {line}."
             self._forbid(text, place, "Remove one of the two.")
         self.document.keys[path] = place
         frame.key = key
