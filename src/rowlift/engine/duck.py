@@ -5,6 +5,8 @@ whole process (allow some 200 MB more).
 """
 
 import os
+import shutil
+import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +25,10 @@ class Duck:
     """One connection; each run or delivery has its own."""
 
     def __init__(self, scratch: Path, *, memory_mb: int = MEMORY_MB, threads: int = 0) -> None:
+        self._made = not scratch.exists()
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._scratch = scratch
+        self._files: list[Path] = []
         self._connection = duckdb.connect(
             ":memory:",
             config={
@@ -45,8 +50,18 @@ class Duck:
         self.close()
 
     def close(self) -> None:
-        """Give memory and spill files back."""
+        """Give memory, spill files and scratch files back."""
         self._connection.close()
+        for path in self._files:
+            path.unlink(missing_ok=True)
+        if self._made:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def scratch_file(self, stem: str) -> Path:
+        """Return a new path beside the spill files; the file goes with the connection."""
+        path = self._scratch / f"{stem}-{uuid.uuid4().hex}.parquet"
+        self._files.append(path)
+        return path
 
     def interrupt(self) -> None:
         """Stop the running statement from another thread."""

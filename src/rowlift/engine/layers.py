@@ -55,6 +55,8 @@ def open_ledger(duck: Duck, store: Store, sync_uid: str, target: str) -> Layers:
 def add_to_image(duck: Duck, store: Store, owner: Owner, found: Layers, *, revision: int) -> Added:
     """Write the changed rows, as the first base or as a delta, compacting when it is time."""
     first = found.base is None
+    if not first and not duck.count("changed_keys"):
+        return Added()
     kind = "image_base" if first else "image_delta"
     delta = store.files.write(
         kind, owner, lambda path: write_delta(duck, path, revision=revision, first=first)

@@ -11,7 +11,9 @@ A killed run goes on from the last commit. Deliveries drain afterwards, see deli
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rowlift.core.errors import Fenced, GuardStop, RowliftError
 from rowlift.core.nouns import Column, Status
@@ -27,7 +29,7 @@ from rowlift.engine.layers import add_to_image
 from rowlift.engine.populate import Populated, populate, record_ledger
 from rowlift.engine.read import stage
 from rowlift.kit.sqlguard import GuardedQuery, guard, render
-from rowlift.state.files import Owner
+from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Image
 from rowlift.state.runs import Run
 from rowlift.state.store import Store
@@ -132,13 +134,11 @@ class ImportRun:
         image, columns, counts = compared.image, compared.columns, compared.counts
         revision = compared.revision
         added = add_to_image(duck, self._store, self._owner, compared.found, revision=revision)
-        rejects = self._store.files.write(
-            "rejects", self._owner, lambda path: duck.write("SELECT * FROM rejected", path)
-        )
+        rejects = self._write_rejects(duck, counts)
         rows = (image.rows if image else 0) + counts["added"]
         with self._store.database.transaction("run.merge") as connection:
             self._lease.hold(connection)
-            self._store.files.swap(connection, (*added.stored, rejects), added.replaced)
+            self._store.files.swap(connection, (*added.stored, *rejects), added.replaced)
             self._store.images.save_image(
                 connection,
                 Image(
@@ -153,6 +153,12 @@ class ImportRun:
                 connection, self._run.workspace_id, self._run.sync_uid, self._run.id,
                 self._delivery_specs(columns),
             )  # fmt: skip
+
+    def _write_rejects(self, duck: Duck, counts: Mapping[str, Any]) -> list[StoredFile]:
+        if not counts["rejected"]:
+            return []
+        fill = partial(duck.write, "SELECT * FROM rejected")
+        return [self._store.files.write("rejects", self._owner, fill)]
 
     def _delivery_specs(self, columns: Sequence[Column]) -> dict[str, str]:
         traits = trait_columns(columns, self._spec)

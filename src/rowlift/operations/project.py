@@ -191,6 +191,7 @@ class Project:
     def _drain(self, sync_uid: str) -> None:
         cancelled = threading.Event()
         Drain(self._home, self._clock, self._progress, cancelled).sync(sync_uid)
+        self._home.store.collect()
 
     def retry(self, run_id: int) -> list[RunReport]:
         """Send again what a run's deliveries left undelivered, each row in its newest version."""

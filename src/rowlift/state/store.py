@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL
 
 from rowlift.db import Database
 from rowlift.kit.durable import make_folder
+from rowlift.state.collect import collect
 from rowlift.state.definitions import DefinitionStore
 from rowlift.state.deliveries import DeliveryStore
 from rowlift.state.files import FileStore
@@ -53,6 +54,10 @@ class Store:
     def reset_epoch(self) -> int:
         """Return the number that a restore raises, so that old message ids are never reused."""
         return int(_meta(self.database, "reset_epoch"))
+
+    def collect(self) -> int:
+        """Delete files that nothing counts any more and return how many went."""
+        return collect(self.database, self.files.root)
 
     def close(self) -> None:
         """Close the database."""

@@ -1,0 +1,96 @@
+"""Delete files that nothing counts any more.
+
+A file goes when its row is dead and past its retention, or when it was announced and never made
+live by a run or delivery that is over. What a killed process left half written goes with it.
+"""
+
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from rowlift.db import Database
+from rowlift.kit.durable import LEFTOVERS
+from rowlift.state.leases import LEASE_SECONDS
+from rowlift.state.tables import deliveries, files, runs
+
+DAY = 86_400.0
+
+# Seconds a dead file is kept, by kind; what is not listed goes at once.
+RETENTION: Mapping[str, float] = {"image_base": 0.0, "image_delta": 30 * DAY}
+
+# Seconds after which live files of finished runs are retired: their rows hold personal data.
+EXPIRY: Mapping[str, float] = {
+    "rejects": 30 * DAY,
+    "apply_rejects": 30 * DAY,
+    "delivery_rejects": 30 * DAY,
+}
+
+
+def collect(database: Database, root: Path, now: float | None = None) -> int:
+    """Delete what is due and return how many files went; safe beside running processes."""
+    moment = time.time() if now is None else now
+    _expire(database, moment)
+    doomed = _dead(database, moment) | _orphans(database, moment)
+    for path in doomed.values():
+        (root / path).unlink(missing_ok=True)
+    if doomed:
+        with database.transaction("collect") as connection:
+            connection.execute(files.delete().where(files.c.id.in_(list(doomed))))
+    _sweep(root, moment)
+    return len(doomed)
+
+
+def _expire(database: Database, moment: float) -> None:
+    old = sa.or_(
+        *(
+            sa.and_(files.c.kind == kind, files.c.created_at < moment - keep)
+            for kind, keep in EXPIRY.items()
+        )
+    )
+    with database.read() as connection:
+        ids = list(connection.scalars(sa.select(files.c.id).where(files.c.state == "live", old)))
+    if ids:
+        with database.transaction("collect.expire") as connection:
+            connection.execute(
+                files.update().where(files.c.id.in_(ids)).values(state="dead", dead_at=moment)
+            )
+
+
+def _dead(database: Database, moment: float) -> dict[int, str]:
+    query = sa.select(files.c.id, files.c.path, files.c.kind, files.c.dead_at)
+    with database.read() as connection:
+        found = connection.execute(query.where(files.c.state == "dead")).all()
+    return {
+        row.id: row.path for row in found if row.dead_at + RETENTION.get(row.kind, 0.0) <= moment
+    }
+
+
+def _orphans(database: Database, moment: float) -> dict[int, str]:
+    """Announced files whose run or delivery is over; a lease's length is left for late writers."""
+    active_run = sa.exists().where(runs.c.id == files.c.run_id, runs.c.active == 1)
+    active_delivery = sa.exists().where(
+        deliveries.c.id == files.c.delivery_id, deliveries.c.active == 1
+    )
+    query = sa.select(files.c.id, files.c.path).where(
+        files.c.state == "writing",
+        files.c.created_at < moment - LEASE_SECONDS,
+        ~active_run,
+        ~active_delivery,
+    )
+    with database.read() as connection:
+        return {row.id: row.path for row in connection.execute(query)}
+
+
+def _sweep(root: Path, moment: float) -> None:
+    for leftover in [*root.glob(f"*/{LEFTOVERS}"), *root.glob("scratch/*")]:
+        try:
+            old = leftover.stat().st_mtime < moment - DAY
+        except FileNotFoundError:
+            continue
+        if old and leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        elif old:
+            leftover.unlink(missing_ok=True)
