@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from rowlift.kit.durable import LEFTOVERS, make_folder, write_durable
+from rowlift.kit.durable import LEFTOVERS, make_folder, sweep, write_durable
 
 WRITE = """
 import sys
@@ -56,6 +56,15 @@ def test_killed_at_each_point_the_file_is_old_or_new(tmp_path, point, expected):
     assert {at.name for at in tmp_path.iterdir()} - {path.name} == {
         at.name for at in tmp_path.glob(LEFTOVERS)
     }
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_living_process_writes_is_not_swept(tmp_path):
+    for owner in (os.getpid(), 1):
+        (tmp_path / f".image.{owner}.tmp").write_bytes(b"half")
+    sweep(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_planted_link_is_not_followed(tmp_path):

@@ -11,7 +11,8 @@ import trustme
 from rowlift.core import faults
 from rowlift.core.errors import DestinationError
 from rowlift.kit.addresses import AddressGuard, normal_host, system_resolver, target
-from rowlift.kit.http import Http, NoReply, Reply
+from rowlift.kit.exchange import NoReply, Reply
+from rowlift.kit.http import Http
 from rowlift.testing import misbehaviour as m
 from rowlift.testing.sink import Sink
 

@@ -8,7 +8,7 @@ import pytest
 from rowlift.core.errors import DestinationError
 from rowlift.core.nouns import Outcome, Verdict
 from rowlift.core.rules import RULES
-from rowlift.kit.http import NoReply, Reply
+from rowlift.kit.exchange import NoReply, Reply
 from rowlift.kit.replies import outcome, retry_after, scrubbed
 
 STOPS = {

@@ -25,7 +25,7 @@ from rowlift.core.nouns import (
 from rowlift.core.ports import Batch, Rows
 from rowlift.kit.arrow import joined
 from rowlift.kit.config import ConnectorConfig
-from rowlift.kit.durable import make_folder, write_durable
+from rowlift.kit.durable import make_folder, sweep, write_durable
 from rowlift.kit.http import Http
 from rowlift.kit.texts import change_records, concat, csv_cell, spread
 
@@ -96,7 +96,7 @@ class Files:
         return Outcomes(Outcome(Verdict.DELIVERED))
 
     def close(self) -> None:
-        """Hold nothing open."""
+        sweep(self._folder)
 
     def _content(self, batch: Batch) -> Iterable[bytes]:
         if self._format == "jsonl":

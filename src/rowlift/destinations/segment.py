@@ -15,8 +15,9 @@ from rowlift.core.nouns import Accepts, Feed, Finding, Kind, Limits, Outcomes, R
 from rowlift.core.ports import Batch, Rows
 from rowlift.kit.arrow import joined
 from rowlift.kit.config import ConnectorConfig
+from rowlift.kit.exchange import NoReply, Reply
 from rowlift.kit.fields import AllowNetworks, Url
-from rowlift.kit.http import Http, NoReply, Reply
+from rowlift.kit.http import Http
 from rowlift.kit.replies import outcome, unreachable
 from rowlift.kit.texts import concat, json_inner, json_text, with_member
 
@@ -57,7 +58,7 @@ class Segment:
         basic = base64.b64encode(f"{key}:".encode()).decode()
         self._feed = feed
         self._http = http
-        self._call = "group" if feed.kind is Kind.ACCOUNT else "identify"
+        self._call = "group" if feed.kind == Kind.ACCOUNT else "identify"
         self._probe = None if config.endpoint else _SETTINGS.format(key)
         self._url = (config.endpoint or _ENDPOINTS[config.region]).rstrip("/") + "/batch"
         self._headers = {"Content-Type": "application/json", "Authorization": f"Basic {basic}"}
@@ -83,9 +84,9 @@ class Segment:
             external = ',"externalIds":[{"id":"', keys, _EXTERNAL_ID
             if not any(column.name == "email" for column in self._feed.columns):
                 traits = with_member(traits, "email", json_text(rows.keys))
-        who = concat(*self._who(keys), f',"timestamp":"{rows.timestamp}","traits":')
-        start = concat(f'{{"type":"{self._call}","messageId":"', rows.message_ids, '",')
-        return concat(start, who, traits, _CONTEXT, *external, "}}")
+        start = f'{{"type":"{self._call}","timestamp":"{rows.timestamp}","messageId":"'
+        who = self._who(keys)
+        return concat(start, rows.message_ids, *who, traits, _CONTEXT, *external, "}}")
 
     def deliver(self, batch: Batch) -> Outcomes:
         body = b'{"batch":[' + joined(batch.messages) + b"]}"
@@ -104,10 +105,11 @@ class Segment:
         if self._call == "group":
             # Segment wants a user on every group call; this one stands for no person.
             uid = json.dumps(self._feed.sync_uid)[1:-1]
-            return f'"anonymousId":"rowlift:{uid}:', keys, '","groupId":"', keys, '"'
-        if self._feed.match == "email":
-            return '"anonymousId":"rowlift:email:', keys, '"'
-        return ('"userId":"' if self._feed.match == "user_id" else '"anonymousId":"'), keys, '"'
+            return f'","anonymousId":"rowlift:{uid}:', keys, '","groupId":"', keys, '","traits":'
+        if self._feed.match == "user_id":
+            return '","userId":"', keys, '","traits":'
+        prefix = "rowlift:email:" if self._feed.match == "email" else ""
+        return f'","anonymousId":"{prefix}', keys, '","traits":'
 
 
 def _accepted(reply: Reply) -> bool:

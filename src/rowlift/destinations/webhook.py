@@ -15,8 +15,9 @@ from rowlift.core.ports import Batch, Rows
 from rowlift.kit.addresses import target
 from rowlift.kit.arrow import joined
 from rowlift.kit.config import ConnectorConfig
+from rowlift.kit.exchange import NoReply, Reply
 from rowlift.kit.fields import AllowNetworks, Headers, SigningSecret, Url
-from rowlift.kit.http import Http, NoReply, Reply
+from rowlift.kit.http import Http
 from rowlift.kit.replies import by_index, outcome, unreachable
 from rowlift.kit.signatures import signature, signing_key
 from rowlift.kit.texts import change_records
@@ -78,6 +79,9 @@ class Webhook:
         answer = self._http.request("HEAD", self._config.url)
         if isinstance(answer, NoReply):
             return [unreachable(answer)]
+        if 300 <= answer.status < 400:  # noqa: PLR2004
+            words, mend = "The address redirects", "Put in the new one: none is followed."
+            return [Finding("network", "error", words, mend, "REDIRECTED")]
         return [Finding("network", "ok", "The address answers; the first run tests the rest")]
 
     def encode(self, rows: Rows) -> pa.StringArray:

@@ -42,6 +42,14 @@ def publish(temporary: Path, path: Path) -> int:
     return size
 
 
+def sweep(folder: Path) -> None:
+    """Remove what processes that no longer live have left half written in a folder."""
+    for left in folder.glob(LEFTOVERS):
+        pid = left.name.rsplit(".", 2)[1]
+        if pid.isdigit() and not _lives(int(pid)):
+            left.unlink(missing_ok=True)
+
+
 def make_folder(folder: Path) -> None:
     """Create a folder, and its parents, that only this user can enter (mode 0700)."""
     missing = [at for at in (folder, *folder.parents) if not at.exists()]
@@ -61,3 +69,13 @@ def sync_folder(folder: Path) -> None:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

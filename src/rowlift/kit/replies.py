@@ -11,7 +11,7 @@ from rowlift.core.errors import DestinationError
 from rowlift.core.nouns import Finding, Outcome, Outcomes, Verdict
 from rowlift.core.rules import rule
 from rowlift.kit.addresses import target
-from rowlift.kit.http import NoReply, Reply
+from rowlift.kit.exchange import NoReply, Reply
 
 LONGEST_WAIT = 3600.0  # seconds; a Retry-After beyond it is cut
 _SHORTEST_SECRET = 4

@@ -67,9 +67,9 @@ def spread(
 
 def change_records(rows: Rows, match: str) -> pa.StringArray:
     """Return changes as JSON objects with op, key (`{match: …}`), message_id and attributes."""
-    key = concat(f'","key":{{{json.dumps(match)}:', json_text(rows.keys), "}")
-    ids = concat(',"message_id":"', rows.message_ids, '"')
-    return concat('{"op":"', rows.ops, key, ids, ',"attributes":', rows.attributes, "}")
+    key = f'","key":{{{json.dumps(match)}:"'
+    parts = (rows.ops, key, json_inner(rows.keys), '"},"message_id":"', rows.message_ids)
+    return concat('{"op":"', *parts, '","attributes":', rows.attributes, "}")
 
 
 def with_member(objects: pa.StringArray, name: str, values: pa.StringArray) -> pa.StringArray:
