@@ -7,12 +7,13 @@ of texts of the same value type give the same canonical text.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
 from rowlift.core.specs import SyncSpec
 from rowlift.core.values import META
-from rowlift.engine.duck import Duck
+from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.duck import text as literal
 from rowlift.engine.read import ROW_NUMBER
 
@@ -102,6 +103,7 @@ _MACROS = (
 )
 
 _TYPED = {
+    "text": "canon_text({0})",
     "bool": "CAST({0} AS VARCHAR)",
     "int": "canon_int({0})",
     "decimal": "canon_number(CAST({0} AS VARCHAR))",
@@ -129,12 +131,19 @@ _TEXT = {
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """One column of a staged file; `sql` is the alias its position got, safe for any name."""
+    """One column of a staged file; its alias comes from its position and is safe for any name."""
 
     name: str
-    sql: str
+    alias: str
     value_type: str
     is_text: bool
+
+    @property
+    def sql(self) -> str:
+        """Return the value; a text that came as bytes is NULL where it is not UTF-8."""
+        if self.value_type == "text" and not self.is_text:
+            return f"TRY(decode({self.alias}))"
+        return self.alias
 
 
 def install(duck: Duck) -> None:
@@ -171,10 +180,18 @@ def attributes_sql(columns: Sequence[Staged], key: str, spec: SyncSpec) -> str:
 
 
 def key_sql(column: Staged) -> str:
-    """Return the expression of the identifier's own text, before addresses are case-folded."""
+    """Return the expression of an identifier's own text, before addresses are case-folded."""
     if column.value_type == "text":
         return column.sql
-    return f"trim({canonical(column)}, '\"')"
+    value = canonical(column)
+    if column.value_type != "json":
+        return f"trim({value}, '\"')"
+    return f"if(starts_with({value}, '\"'), json_extract_string({value}, '$'), {value})"
+
+
+def staged_sql(path: Path, columns: Sequence[Staged]) -> str:
+    """Return the relation of a staged file under the aliases of its columns."""
+    return f"{parquet([path])} AS staged({', '.join(column.alias for column in columns)})"
 
 
 def _staged(field: pa.Field, position: int) -> Staged:

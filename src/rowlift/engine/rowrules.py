@@ -1,0 +1,122 @@
+"""The rules for rows as SQL predicates over one staged file, in the order in which they count."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rowlift.core.identifiers import PLAIN_EMAIL, PLAIN_EMAIL_LENGTH
+from rowlift.engine.canon import Staged, canonical, key_sql
+from rowlift.engine.duck import text as literal
+from rowlift.engine.jsontext import BROKEN
+
+MAX_IDENTIFIER = 500
+MAX_EMAIL = 320  # longer than any address the RFCs allow: not worth a look
+MAX_ROW_BYTES = 16 * 1024 * 1024
+
+_MACROS = (
+    r"row_printable(x) AS regexp_full_match(x, '[!-~]+')",
+    r"row_blank(x) AS regexp_full_match(x, '[\s\p{Z}\p{Cf}]*')",
+    r"row_control(x) AS regexp_matches(x, '\p{Cc}')",
+    (
+        f"row_plain_email(x) AS length(x) <= {PLAIN_EMAIL_LENGTH}"
+        f" AND regexp_full_match(x, {literal(PLAIN_EMAIL)})"
+    ),
+    (
+        r"row_nul(x) AS contains(x, '\u0000')"
+        r" AND regexp_matches(x, '(?:^|[^\\])(?:\\\\)*\\u0000')"
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule as a predicate that is true for the rows that break it."""
+
+    code: str
+    reason: str
+    predicate: str
+
+
+def macros() -> Sequence[str]:
+    """Return what the predicates call."""
+    return _MACROS
+
+
+def checks(
+    key: Staged, others: Sequence[Staged], columns: Sequence[Staged], *, odd_emails: bool
+) -> list[Check]:
+    """Return the checks of one staged file; the first that is true names the row's code.
+
+    They read `identifier`, `attributes`, the staged columns and the tables `duplicate` and
+    `odd_email`.
+    """
+    return [
+        *_encoding_checks(columns),
+        Check("ID_NULL", f"{key.name} is null.", "identifier IS NULL"),
+        *_identifier_checks(key, "identifier", odd_emails=odd_emails),
+        Check(
+            "ID_DUPLICATE",
+            f"{key.name} appears more than once in the result.",
+            "key IN (SELECT key FROM duplicate)",
+        ),
+        *(
+            check
+            for other in others
+            for check in _identifier_checks(other, key_sql(other), odd_emails=odd_emails)
+        ),
+        *_json_checks(columns),
+        Check(
+            "VALUE_INVALID",
+            "A text holds the character U+0000, which databases cannot store.",
+            "row_nul(attributes)",
+        ),
+        Check(
+            "RECORD_TOO_LARGE",
+            f"The row is over {MAX_ROW_BYTES:,} bytes.",
+            f"attributes IS NULL OR strlen(attributes) > {MAX_ROW_BYTES}",
+        ),
+    ]
+
+
+def odd_emails_sql(columns: Sequence[Staged], relation: str) -> str:
+    """Return the query of the distinct addresses that need all rules of validity or case."""
+    each = [
+        f"SELECT {column.sql} AS address FROM {relation}"
+        f" WHERE length({column.sql}) <= {MAX_EMAIL} AND NOT row_plain_email({column.sql})"
+        for column in columns
+    ]
+    return "SELECT DISTINCT address FROM (" + " UNION ALL ".join(each) + ")"
+
+
+def _identifier_checks(column: Staged, value: str, *, odd_emails: bool) -> Iterator[Check]:
+    odd = f"NOT row_printable({value}) AND"
+    name = column.name
+    yield Check("ID_BLANK", f"{name} is empty or only spaces.", f"{odd} row_blank({value})")
+    if column.value_type == "json":
+        many = f"left({canonical(column)}, 1) IN ('{{', '[')"
+        yield Check("ID_CHARACTERS", f"{name} is not a single value.", many)
+    if name == "email":
+        wrong = f"length({value}) > {MAX_EMAIL}"
+        if odd_emails:
+            wrong += f" OR {value} IN (SELECT address FROM odd_email WHERE NOT valid)"
+        yield Check("EMAIL_INVALID", f"{name} is not a valid address.", wrong)
+        return
+    yield Check("ID_CHARACTERS", f"{name} has control characters.", f"{odd} row_control({value})")
+    long = f"length({value}) > {MAX_IDENTIFIER}"
+    yield Check("ID_TOO_LONG", f"{name} is over {MAX_IDENTIFIER} characters long.", long)
+
+
+def _encoding_checks(columns: Sequence[Staged]) -> Iterator[Check]:
+    for column in columns:
+        if column.sql != column.alias:
+            broken = f"{column.alias} IS NOT NULL AND {column.sql} IS NULL"
+            yield Check(
+                "TEXT_ENCODING", f"{column.name} is not valid in its character set.", broken
+            )
+
+
+def _json_checks(columns: Sequence[Staged]) -> Iterator[Check]:
+    for column in columns:
+        if column.value_type == "json":
+            broken = f"{canonical(column)} = {literal(BROKEN)}"
+            reason = f"{column.name} is broken JSON, repeats a key or nests too deep."
+            yield Check("JSON_INVALID", reason, broken)
