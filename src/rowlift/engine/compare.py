@@ -30,8 +30,10 @@ class Compared:
 
     @property
     def revision(self) -> int:
-        """Return the revision the image would have after this merge."""
-        return (self.image.revision if self.image else 0) + 1
+        """Return the image's revision after this merge; it rises only when a row changed."""
+        before = self.image.revision if self.image else 0
+        moved = sum(self.counts[name] for name in ("added", "changed", "returned", "removed"))
+        return before + 1 if moved or not before else before
 
 
 def compare(

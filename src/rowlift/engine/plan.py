@@ -98,22 +98,23 @@ def _encoded(
     messages = destination.encode(rows).cast(pa.large_string())
     sizes = pc.cast(pc.binary_length(messages), pa.int64())
     fits = pc.less_equal(sizes, most)
-    ordered = pc.array_sort_indices(pc.invert(fits))  # stable: those that fit keep their order
     good = pc.sum(fits).as_py() or 0
-    numbers, positions = _cut(sizes.take(ordered.slice(0, good)), limits, cut.batches)
     bad = len(found) - good
+    if bad:
+        ordered = pc.array_sort_indices(pc.invert(fits))  # stable: those that fit keep their order
+        found, messages, sizes = found.take(ordered), messages.take(ordered), sizes.take(ordered)
+    numbers, positions = _cut(sizes.slice(0, good), limits, cut.batches)
     cut.batches = max(cut.batches, (numbers[-1].as_py() + 1) if good else 0)
     cut.due += len(found)
     cut.too_large += bad
     columns = {
         "batch": pa.concat_arrays([numbers, pa.repeat(pa.scalar(TOO_LARGE, pa.int32()), bad)]),
         "position": pa.concat_arrays([positions, _counting(bad)]),
-        "message": messages.take(ordered),
+        "message": messages,
     }
-    taken = found.take(ordered)
     return pa.RecordBatch.from_arrays(
         [
-            columns[name] if name in columns else taken.column(name).cast(SCHEMA.field(name).type)
+            columns[name] if name in columns else found.column(name).cast(SCHEMA.field(name).type)
             for name in SCHEMA.names
         ],
         schema=SCHEMA,

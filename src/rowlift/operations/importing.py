@@ -12,32 +12,20 @@ from rowlift.state.runs import Run
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """A run that ended, and whether it was one that had been interrupted."""
-
-    run: Run
-    resumed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Importer:
     """Opens and carries runs of one project."""
 
     home: Home
     progress: Progress
 
-    def run(self, name: str, *, allow_removals: bool = False) -> Imported:
-        """Import one sync now; an interrupted run of it is finished instead.
+    def run(self, name: str, *, allow_removals: bool = False) -> Run:
+        """Import one sync now.
 
         Raises Busy, GuardStop, SourceError or StateError, each recorded as a run.
         """
-        uid = self.home.syncs[name]
-        left = self.resume()
-        if left and left.sync_uid == uid:
-            return Imported(left, resumed=True)
-        spec = self.home.sync(name)
+        spec, uid = self.home.sync(name), self.home.syncs[name]
         run = self.home.store.runs.open(self.home.workspace_id, uid, spec.to_json())
-        return Imported(self.carry(run, spec, allow_removals=allow_removals))
+        return self.carry(run, spec, allow_removals=allow_removals)
 
     def resume(self) -> Run | None:
         """Finish the run that a killed process left active; None when there is none."""

@@ -27,9 +27,10 @@ from rowlift.engine.run import Import
 from rowlift.kit.durable import write_durable
 from rowlift.kit.sqlguard import guard, render
 from rowlift.operations.home import Home
-from rowlift.operations.importing import Imported, Importer
+from rowlift.operations.importing import Importer
 from rowlift.operations.reports import PlanReport
 from rowlift.state.files import Owner
+from rowlift.state.runs import Run
 from rowlift.workspace.lookup import marker
 
 FORMAT = 1
@@ -111,7 +112,7 @@ class Planner:
             "restored": store.reset_epoch(),
         }
 
-    def apply(self, path: Path) -> Imported:
+    def apply(self, path: Path) -> Run:
         """Run exactly what a plan file says.
 
         Raises GuardStop PLAN_STALE when anything it stands on has moved, or it is over 24 h old.
@@ -133,7 +134,7 @@ class Planner:
                     source_time=int(document["source_time"]), counts={"read": rows},
                 )  # fmt: skip
         importer = Importer(self.home, self.progress)
-        return Imported(importer.carry(store.runs.get(run.id), spec, allow_removals=True))
+        return importer.carry(store.runs.get(run.id), spec, allow_removals=True)
 
     def _refuse_stale(self, document: Mapping[str, Any], spec: SyncSpec) -> None:
         age = self.clock.now().timestamp() - float(document["created_at"])

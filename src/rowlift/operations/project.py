@@ -16,7 +16,7 @@ from rowlift.engine.preview import Preview, preview
 from rowlift.kit.sqlguard import guard, render
 from rowlift.operations.delivering import Drain
 from rowlift.operations.home import Home, open_destination, open_home
-from rowlift.operations.importing import Imported, Importer
+from rowlift.operations.importing import Importer
 from rowlift.operations.planning import Planner
 from rowlift.operations.rejects import rejects
 from rowlift.operations.reporting import describe_state, report_run, report_syncs
@@ -26,6 +26,7 @@ from rowlift.project.check import check
 from rowlift.project.connections import ConnectorKinds
 from rowlift.project.files import load
 from rowlift.registry import DESTINATIONS, SOURCES, Kinds, destination_kind, source_kind
+from rowlift.state.runs import Run
 from rowlift.workspace.lookup import identifiers
 
 KINDS = ConnectorKinds(Kinds(SOURCES), Kinds(DESTINATIONS))
@@ -158,35 +159,45 @@ class Project:
 
         With one sync its refusal or failure is raised; with several it is a report of its own.
         """
+        finished = self._finish_interrupted(wait=wait)
         if plan is not None:
-            imported = Planner(self._home, self._clock, self._progress).apply(plan)
-            return [self._delivered(imported, wait=wait)]
+            run = Planner(self._home, self._clock, self._progress).apply(plan)
+            return [self._delivered(run, wait=wait)]
         names = list(syncs) or sorted(self._home.project.syncs)
         for name in names:
             self._home.sync(name)
         one = len(names) == 1
         return [
-            self._run_one(name, wait=wait, allow_removals=allow_removals, raising=one)
+            finished.get(name)
+            or self._run_one(name, wait=wait, allow_removals=allow_removals, raising=one)
             for name in names
         ]
+
+    def _finish_interrupted(self, *, wait: bool) -> dict[str, RunReport]:
+        """Finish what a killed process left; a sync finished so needs no run of its own."""
+        left = Importer(self._home, self._progress).resume()
+        if left is None:
+            return {}
+        report = self._delivered(left, wait=wait, resumed=True)
+        return {report.sync: report}
 
     def _run_one(self, name: str, *, wait: bool, allow_removals: bool, raising: bool) -> RunReport:
         importer = Importer(self._home, self._progress)
         try:
-            imported = importer.run(name, allow_removals=allow_removals)
+            run = importer.run(name, allow_removals=allow_removals)
         except (Busy, GuardStop, SourceError):
             if wait:
                 self._drain(self._home.syncs[name])
             if raising:
                 raise
             return self.runs(name, limit=1)[0]
-        return self._delivered(imported, wait=wait)
+        return self._delivered(run, wait=wait)
 
-    def _delivered(self, imported: Imported, *, wait: bool) -> RunReport:
+    def _delivered(self, run: Run, *, wait: bool, resumed: bool = False) -> RunReport:
         if wait:
-            self._drain(imported.run.sync_uid)
-        run = self._home.store.runs.get(imported.run.id)
-        return report_run(self._home, run, resumed=imported.resumed)
+            self._drain(run.sync_uid)
+        ended = self._home.store.runs.get(run.id)
+        return report_run(self._home, ended, resumed=resumed)
 
     def _drain(self, sync_uid: str) -> None:
         cancelled = threading.Event()

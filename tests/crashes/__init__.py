@@ -1,0 +1,1 @@
+"""The crash walk: kill at one point, start again, compare everything, for every point."""
