@@ -375,6 +375,22 @@ def test_a_wrong_webhook_setting_is_refused_without_repeating_it(sink, wrong):
         assert str(value) not in str(caught.value)
 
 
+def test_a_webhook_that_redirects_fails_its_check(sink):
+    sink.misbehave(m.redirect(301, "https://new.example/"))
+    (finding,) = webhook(sink).check()
+    assert (finding.level, finding.code) == ("error", "REDIRECTED")
+
+
+def test_a_closed_destination_keeps_no_connection():
+    with Sink() as sink:
+        built = webhook(sink, http=Http(LOOPBACK))
+        built.deliver(batch_of(built, rows_of(["a"])))
+        built.close()
+        built.deliver(batch_of(built, rows_of(["a"])))
+        built.close()
+        assert sink.connections == 2
+
+
 def test_a_webhook_that_does_not_answer_fails_its_check(sink):
     built = webhook(sink)
     sink.close()
@@ -459,6 +475,20 @@ def test_parquet_has_one_schema_whatever_the_rows_hold(tmp_path):
     schemas = {str(pq.read_schema(path)) for path in tmp_path.rglob("*.parquet")}
     assert len(schemas) == 1
     assert "score: string" in schemas.pop()
+
+
+def test_files_of_a_killed_writer_are_swept_at_the_end(tmp_path):
+    built = Files(Files.Config(path=tmp_path), feed(), Http())
+    built.deliver(batch_of(built, rows_of(["a"])))
+    (tmp_path / "people" / ".half.jsonl.99999999.tmp").write_bytes(b"half")
+    built.close()
+    assert only_file(tmp_path).suffix == ".jsonl"
+
+
+def test_the_check_of_files_leaves_nothing_behind(tmp_path):
+    (finding,) = Files(Files.Config(path=tmp_path / "new"), feed(), Http()).check()
+    assert finding.level == "ok"
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_a_full_disk_stops_the_destination(tmp_path):

@@ -1,5 +1,6 @@
 """Where outgoing requests may go, and what one try makes of every answer."""
 
+import re
 import socket
 import ssl
 import threading
@@ -264,7 +265,7 @@ def test_many_threads_share_one_client(built, sink):
     ("way", "reason"),
     [
         (m.garbage(), "it did not speak HTTP"),
-        (m.reset_before_body(), "Connection reset by peer"),
+        (m.reset_before_body(), "Connection reset by peer|it closed the connection"),
         (m.half_reply(), "the reply broke off in its headers"),
         (m.Misbehaviour(), "it closed the connection"),
     ],
@@ -273,7 +274,7 @@ def test_F47_without_a_reply_it_is_in_doubt(built, sink, way, reason):
     sink.misbehave(way)
     answer = built(LOOPBACK).request("POST", sink.url, b'{"more":"%s"}' % (b"x" * 1000))
     assert answer.in_doubt
-    assert answer.reason.endswith(reason)
+    assert re.search(f"({reason})$", answer.reason)
 
 
 @pytest.mark.parametrize("way", [m.slow_reply(0.02), m.endless_headers(), m.late(60)])

@@ -66,13 +66,13 @@ class Files:
 
     def check(self) -> Sequence[Finding]:
         try:
-            make_folder(self._folder)
-            write_durable(self._folder / ".check", [b""])
-            (self._folder / ".check").unlink()
+            make_folder(self._root)
+            write_durable(self._root / ".check", [b""])
+            (self._root / ".check").unlink()
         except OSError as error:
-            words = f"{self._folder} cannot be written: {error.strerror}"
+            words = f"{self._root} cannot be written: {error.strerror}"
             return [Finding("privileges", "error", words, "Check path and rights.", "STATE_FULL")]
-        return [Finding("privileges", "ok", f"{self._folder} can be written")]
+        return [Finding("privileges", "ok", f"{self._root} can be written")]
 
     def encode(self, rows: Rows) -> pa.StringArray:
         if self._format != "csv":

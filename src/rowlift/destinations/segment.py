@@ -99,7 +99,7 @@ class Segment:
         return Outcomes(outcome(answer, name="Segment", secrets=secrets, confirmed=_accepted))
 
     def close(self) -> None:
-        """Hold nothing open."""
+        self._http.close()
 
     def _who(self, keys: pa.StringArray) -> tuple[Any, ...]:
         if self._call == "group":

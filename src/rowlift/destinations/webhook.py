@@ -97,7 +97,7 @@ class Webhook:
         return Outcomes(default)
 
     def close(self) -> None:
-        """Hold nothing open."""
+        self._http.close()
 
     def _envelope(self, timestamp: str, records: bytes) -> bytes:
         start = f'{{"type":"records.changed","timestamp":"{timestamp}","data":{self._about}'

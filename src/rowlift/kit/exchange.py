@@ -15,6 +15,7 @@ from rowlift import __version__
 from rowlift.kit.addresses import Target
 
 USER_AGENT = f"rowlift/{__version__}"
+CONNECT_TIMEOUT = 8.0  # seconds for one address, within the deadline
 _IDLE_FOR = 20.0  # seconds a connection may rest before it is used again
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
@@ -52,7 +53,9 @@ class Connection(http.client.HTTPConnection):
         self.response_class = self._response  # type: ignore[assignment]
 
     def connect(self) -> None:
-        plain = socket.create_connection((self.address, self.port), _left(self.deadline))
+        # A dead address must leave time for the next one.
+        longest = min(_left(self.deadline), CONNECT_TIMEOUT)
+        plain = socket.create_connection((self.address, self.port), longest)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock: Any = plain
         if self.context:

@@ -45,11 +45,6 @@ class Http:
         self._resolved: dict[Target, tuple[float, tuple[str, ...]]] = {}
         self._idle: dict[Target, list[Connection]] = {}
 
-    @classmethod
-    def of(cls, config: object) -> "Http":
-        """Build the client that a connector's configuration asks for."""
-        return cls(getattr(config, "allow_networks", ()))
-
     def request(
         self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Reply | NoReply:
