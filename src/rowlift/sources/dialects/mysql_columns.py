@@ -1,5 +1,6 @@
 """How the columns of one MySQL query are read, from what the protocol says of them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ import pyarrow as pa
 
 from rowlift.core.nouns import Column, Table
 from rowlift.kit import dbapi
+from rowlift.kit.sqlguard import GuardedQuery
 from rowlift.sources.dialects import mysql as data
 
 
@@ -35,21 +37,23 @@ class Plan:
         arrays = [reading.finish(values) for values, reading in pairs]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
-    def select(self, sql: str) -> str:
-        """Return the query with its casts: itself if it needs none, so that its order stays."""
+    def select(self, query: GuardedQuery) -> str:
+        """Return the query with its casts: itself if it needs none."""
         needed = [reading.sql for reading in self.readings]
-        return self._wrapped(sql, needed) if set(needed) != {data.COLUMN} else sql
+        return self._wrapped(query, needed) if set(needed) != {data.COLUMN} else query.sql
 
-    def fast_select(self, sql: str) -> str:
+    def fast_select(self, query: GuardedQuery) -> str:
         """Return the query with the casts of the fast reader."""
-        return self._wrapped(sql, [reading.fast_sql for reading in self.readings])
+        return self._wrapped(query, [reading.fast_sql for reading in self.readings])
 
-    def _wrapped(self, sql: str, casts: Sequence[str]) -> str:
+    def _wrapped(self, query: GuardedQuery, casts: Sequence[str]) -> str:
         names = [quoted(column.name) for column in self.columns]
         selected = [
             f"{cast.replace(data.COLUMN, name)} AS {name}"
             for cast, name in zip(casts, names, strict=True)
         ]
+        ordered = not query.has_limit and re.search(data.ORDERED, query.sql, re.IGNORECASE)
+        sql = query.sql + data.ALL_ROWS if ordered else query.sql
         return data.SELECT.format(columns=", ".join(selected), sql=sql)
 
 

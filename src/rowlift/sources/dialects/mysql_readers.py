@@ -9,6 +9,7 @@ import pyarrow as pa
 from rowlift.kit import dbapi, mysqlwire
 from rowlift.kit.arrowchild import ArrowChild
 from rowlift.kit.mysqlwire import Connection
+from rowlift.kit.sqlguard import GuardedQuery
 from rowlift.sources.dialects import mysql as data
 from rowlift.sources.dialects.mysql_columns import Plan
 
@@ -34,10 +35,12 @@ class Reader(Protocol):
 class PlainReader:
     """Reads through PyMySQL, on the connection that described the query."""
 
-    def __init__(self, connection: Connection, plan: Plan, sql: str, limit: int | None) -> None:
+    def __init__(
+        self, connection: Connection, plan: Plan, query: GuardedQuery, limit: int | None
+    ) -> None:
         self._connection = connection
         self._plan = plan
-        self._sql = plan.select(sql)
+        self._sql = plan.select(query)
         self._limit = limit
         self._stream: mysqlwire.Stream | None = None
 
@@ -51,7 +54,7 @@ class PlainReader:
 
     def victims(self, connection: Connection) -> Sequence[str]:
         """Return the id of our connection."""
-        return [str(self._connection.thread_id())]
+        return [str(self._connection.thread_id())]  # type: ignore[no-untyped-call]
 
     def kill(self) -> None:
         """Leave it to the server, whose answer then is an error."""
@@ -66,13 +69,13 @@ class PlainReader:
 class FastReader:
     """Reads through connectorx in a child process, which finds itself by a tag in the SQL."""
 
-    def __init__(self, url: str, before: Sequence[str], plan: Plan, sql: str) -> None:
+    def __init__(self, url: str, before: Sequence[str], plan: Plan, query: GuardedQuery) -> None:
         self._tag = f"rowlift-{secrets.token_hex(8)}"
         self._plan = plan
         self._request = {
             "url": url,
             "before": list(before),
-            "sql": f"{plan.fast_select(sql)} /* {self._tag} */",
+            "sql": f"{plan.fast_select(query)} /* {self._tag} */",
         }
         self._child: ArrowChild | None = None
 

@@ -59,14 +59,14 @@ class Server:
 
     def query(self, sql: str, limit: int | None) -> pa.RecordBatchReader:
         """Begin a query with the reader that suits it; the first rows are read when asked for."""
-        text = guard(sql, "mysql").sql
+        guarded = guard(sql, "mysql")
         with self._opened(keep=True) as connection:
-            plan = self._plan(connection, text)
-            reader: Reader = PlainReader(connection, plan, text, limit)
+            plan = self._plan(connection, guarded.sql)
+            reader: Reader = PlainReader(connection, plan, guarded, limit)
             if limit is None and self._reads_fast():
                 before = [*self._settings(connection), data.SNAPSHOT]
                 reader.close()
-                reader = FastReader(self._url(), before, plan, text)
+                reader = FastReader(self._url(), before, plan, guarded)
         running = Running(self, reader)
         self._running.add(running)
         return pa.RecordBatchReader.from_batches(plan.schema, running.batches())
