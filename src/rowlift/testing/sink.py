@@ -6,6 +6,7 @@ any path. `python -m rowlift.testing.sink` runs one until its input ends and pri
 
 import contextlib
 import json
+import re
 import socket
 import ssl
 import struct
@@ -24,7 +25,7 @@ _OK = answer(200, b'{"success":true}').replace(b"Connection: close\r\n", b"")
 _POISONED = answer(400, b'{"code":"invalid","message":"a record is not valid"}').replace(
     b"Connection: close\r\n", b""
 )
-_PARTS_OF_FIRST_LINE = 3
+_FIRST_LINE = re.compile(r"(?P<method>[A-Z]+) (?P<path>\S+) HTTP/1\.[01]")
 _RESET = struct.pack("ii", 1, 0)
 _IDS = (b'"messageId":', b'"message_id":')
 
@@ -224,15 +225,14 @@ def key_of(record: Mapping[str, Any]) -> str:
 
 
 def _head(reader: Any) -> tuple[str, str, dict[str, str]] | None:
-    first = reader.readline(65536).decode("latin-1").split(" ")
-    if len(first) != _PARTS_OF_FIRST_LINE:
+    first = _FIRST_LINE.fullmatch(reader.readline(65536).decode("latin-1").rstrip())
+    if first is None:
         return None
-    method, path, _ = first
     headers = {}
     while (line := reader.readline(65536).decode("latin-1").strip()) != "":
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    return method, path, headers
+    return first["method"], first["path"], headers
 
 
 def _body(head: tuple[str, str, dict[str, str]], reader: Any) -> Received:
