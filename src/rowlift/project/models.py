@@ -18,6 +18,7 @@ from pydantic import (
 
 from rowlift.core.nouns import Kind, Mode, Preset, Removed
 from rowlift.project.names import NAME, name
+from rowlift.project.problems import listed
 from rowlift.project.schedules import cron, interval, start, zone
 from rowlift.project.units import DURATION, PERCENT, seconds, threshold
 
@@ -33,7 +34,7 @@ _Choice = TypeVar("_Choice", Kind, Mode, Removed)
 
 def _available(value: _Choice) -> _Choice:
     if value not in AVAILABLE[type(value)]:
-        now = " or ".join(AVAILABLE[type(value)])
+        now = listed(AVAILABLE[type(value)])
         raise ValueError(f'cannot be "{value}": it is not available yet; use {now}')
     return value
 
@@ -99,6 +100,10 @@ Name = Annotated[str, BeforeValidator(name), _text(NAME)]
 Column = Annotated[str, AfterValidator(_column), Field(max_length=128)]
 Description = Annotated[str, Field(max_length=2000)]
 Seconds = Annotated[int, BeforeValidator(seconds), _text(DURATION)]
+Interval = Annotated[str, BeforeValidator(interval), _text(DURATION)]
+Cron = Annotated[str, BeforeValidator(cron)]
+Start = Annotated[str, BeforeValidator(start)]
+Zone = Annotated[str, BeforeValidator(zone)]
 Share = Annotated[str | int, PlainValidator(_share), WithJsonSchema(_PERCENT_OR_ROWS)]
 RecordBytes = Annotated[
     int | str,
@@ -177,16 +182,14 @@ class ConnectionsFile(FileModel):
 class ScheduleFile(FileModel):
     """When the sync runs by itself: every interval, or at the times of a cron line."""
 
-    every: Annotated[str, BeforeValidator(interval), _text(DURATION)] | None = Field(
-        None, description="The interval, for example 12h; at least 1m."
-    )
-    cron: Annotated[str, BeforeValidator(cron)] | None = Field(
+    every: Interval | None = Field(None, description="The interval, for example 12h; at least 1m.")
+    cron: Cron | None = Field(
         None, description="Five fields: minute, hour, day of month, month, day of week."
     )
-    start_at: Annotated[str, BeforeValidator(start)] | None = Field(
+    start_at: Start | None = Field(
         None, description="The first time, for example 2027-01-31T08:00."
     )
-    timezone: Annotated[str, BeforeValidator(zone)] | None = Field(
+    timezone: Zone | None = Field(
         None, description="The time zone of cron and start_at, for example Europe/Berlin."
     )
 

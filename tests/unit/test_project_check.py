@@ -1,0 +1,95 @@
+"""The offline check: files, the guard of the SQL, and what destinations can do."""
+
+import shutil
+
+import pytest
+
+from data.project.kinds import FOLDER, KINDS
+from rowlift.core.errors import Place, SourceError
+from rowlift.core.nouns import Accepts, Kind, Removed
+from rowlift.project.check import check
+
+ACCEPTS = {
+    "segment": Accepts(
+        frozenset({Kind.PERSON}),
+        frozenset({"user_id", "email"}),
+        removed=frozenset({Removed.KEEP, Removed.CLEAR}),
+    )
+}
+
+
+@pytest.fixture
+def shop(tmp_path):
+    return shutil.copytree(FOLDER / "shop", tmp_path / "shop")
+
+
+def refuse_second_line(sql, kind):
+    assert kind == "postgres"
+    if "\n" in sql:
+        raise SourceError("SQL_WRITES", "It writes.", mend="Stop.", place=Place("query", 2, 6))
+
+
+def test_a_sound_project_has_no_problems(shop):
+    asked = []
+
+    def guard(sql, kind):
+        asked.append((sql.split(maxsplit=1)[0], kind))
+
+    assert check(shop, KINDS, accepts=ACCEPTS, guard=guard) == ()
+    assert asked == [("SELECT", "postgres")]
+
+
+def test_a_refused_query_has_its_place_in_the_file(shop):
+    found = check(shop, KINDS, guard=refuse_second_line)
+    assert [str(one) for one in found] == [
+        "models/zendesk_tickets.sql:2:6: It writes. [SQL_WRITES]"
+    ]
+    assert found[0].mend == "Stop."
+
+
+def test_a_refused_inline_query_has_the_place_of_its_key(shop):
+    text = "sync: s\nsource: warehouse\nidentify_by: id\nsql: |\n  SELECT\n  1\n"
+    (shop / "syncs/zendesk_tickets.yml").write_text(text)
+    found = check(shop, KINDS, guard=refuse_second_line)
+    assert [str(one.place) for one in found] == ["syncs/zendesk_tickets.yml:4:6"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("match: phone", ['crm (segment) cannot match by "phone".']),
+        ("removed: delete", ["crm (segment) cannot do removed: delete."]),
+        ("match: id", []),
+        ("removed: clear", []),
+    ],
+)
+def test_what_a_destination_cannot_do_is_said(shop, setting, expected):
+    text = "sync: s\nsource: warehouse\nsql: SELECT 1\nidentify_by: id\ndestinations:\n"
+    (shop / "syncs/zendesk_tickets.yml").write_text(f"{text}- use: crm\n  {setting}\n")
+    found = check(shop, KINDS, accepts=ACCEPTS)
+    assert [one.message for one in found] == expected
+    assert all(one.code == "CANNOT_DO" and one.place.line == 7 for one in found)
+
+
+def test_a_kind_and_an_inherited_setting_stand_at_the_destination(shop):
+    text = "sync: s\nkind: account\nsource: warehouse\nsql: SELECT 1\nremoved: delete\n"
+    (shop / "syncs/zendesk_tickets.yml").write_text(f"{text}destinations: [{{use: crm}}]\n")
+    found = check(shop, KINDS, accepts=ACCEPTS)
+    assert {str(one.place) for one in found} == {"syncs/zendesk_tickets.yml:6:16"}
+    assert [one.message for one in found] == [
+        "crm (segment) cannot take rows of kind account.",
+        'crm (segment) cannot match by "group_id".',
+        "crm (segment) cannot do removed: delete.",
+    ]
+    assert found[2].mend == "Set removed to clear or keep for it."
+
+
+def test_warnings_stand_beside_problems(shop):
+    connections = (shop / "connections.yml").read_text()
+    (shop / "connections.yml").write_text(connections.replace("${PGPASSWORD}", "plain"))
+    (shop / "rowlift.yml").write_text("version: 1\n")
+    found = check(shop, KINDS)
+    assert [(one.code, one.is_warning) for one in found] == [
+        ("SECRET_IN_FILE", True),
+        ("KEY_MISSING", False),
+    ]
