@@ -3,23 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rowlift.core.identifiers import PLAIN_EMAIL, PLAIN_EMAIL_LENGTH
+from rowlift.engine import emails
 from rowlift.engine.canon import Staged, canonical, key_sql
 from rowlift.engine.duck import text as literal
 from rowlift.engine.jsontext import BROKEN
 
 MAX_IDENTIFIER = 500
-MAX_EMAIL = 320  # longer than any address the RFCs allow: not worth a look
 MAX_ROW_BYTES = 16 * 1024 * 1024
 
 _MACROS = (
     r"row_printable(x) AS regexp_full_match(x, '[!-~]+')",
     r"row_blank(x) AS regexp_full_match(x, '[\s\p{Z}\p{Cf}]*')",
     r"row_control(x) AS regexp_matches(x, '\p{Cc}')",
-    (
-        f"row_plain_email(x) AS length(x) <= {PLAIN_EMAIL_LENGTH}"
-        f" AND regexp_full_match(x, {literal(PLAIN_EMAIL)})"
-    ),
     (
         r"row_nul(x) AS contains(x, '\u0000')"
         r" AND regexp_matches(x, '(?:^|[^\\])(?:\\\\)*\\u0000')"
@@ -77,16 +72,6 @@ def checks(
     ]
 
 
-def odd_emails_sql(columns: Sequence[Staged], relation: str) -> str:
-    """Return the query of the distinct addresses that need all rules of validity or case."""
-    each = [
-        f"SELECT {column.sql} AS address FROM {relation}"
-        f" WHERE length({column.sql}) <= {MAX_EMAIL} AND NOT row_plain_email({column.sql})"
-        for column in columns
-    ]
-    return "SELECT DISTINCT address FROM (" + " UNION ALL ".join(each) + ")"
-
-
 def _identifier_checks(column: Staged, value: str, *, odd_emails: bool) -> Iterator[Check]:
     odd = f"NOT row_printable({value}) AND"
     name = column.name
@@ -95,9 +80,7 @@ def _identifier_checks(column: Staged, value: str, *, odd_emails: bool) -> Itera
         many = f"left({canonical(column)}, 1) IN ('{{', '[')"
         yield Check("ID_CHARACTERS", f"{name} is not a single value.", many)
     if name == "email":
-        wrong = f"length({value}) > {MAX_EMAIL}"
-        if odd_emails:
-            wrong += f" OR {value} IN (SELECT address FROM odd_email WHERE NOT valid)"
+        wrong = emails.wrong_sql(value, odd=odd_emails)
         yield Check("EMAIL_INVALID", f"{name} is not a valid address.", wrong)
         return
     yield Check("ID_CHARACTERS", f"{name} has control characters.", f"{odd} row_control({value})")

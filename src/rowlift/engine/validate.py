@@ -8,28 +8,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rowlift.core.errors import GuardStop
-from rowlift.core.identifiers import email_key, email_valid
 from rowlift.core.nouns import Finding, Removed
 from rowlift.core.rules import rule
 from rowlift.core.specs import SyncSpec
-from rowlift.engine import canon
+from rowlift.engine import canon, emails
 from rowlift.engine.canon import Staged
 from rowlift.engine.columns import key_column, other_identifiers
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.duck import text as literal
 from rowlift.engine.jsontext import prepared
+from rowlift.engine.problems import Problem, bad_rows, problems
 from rowlift.engine.read import ROW_NUMBER, too_many_rows
-from rowlift.engine.rowrules import MAX_ROW_BYTES, Check, checks, macros, odd_emails_sql
+from rowlift.engine.rowrules import MAX_ROW_BYTES, Check, checks, macros
 
-EXAMPLES = 5
-SHOWN = 80
 GUARDED_FROM_ROWS = 100
-
-_ODD_EMAIL = pa.schema([("address", pa.string()), ("folded", pa.string()), ("valid", pa.bool_())])
 
 _KEYS = """
 CREATE OR REPLACE TEMP VIEW keys AS SELECT {key} AS key FROM {staged} {odd}
@@ -79,27 +74,6 @@ _HELD = """
 CREATE OR REPLACE TEMP VIEW held AS
 SELECT DISTINCT key FROM {judged} WHERE problem > 0 AND key IS NOT NULL
 """
-
-_EXAMPLES = """
-SELECT code, identifier, any_value(reason), count(*), min(row_number) FROM rejected
-WHERE code = {code} GROUP BY code, identifier ORDER BY min(row_number) LIMIT {most}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One broken rule: how many rows, the first examples and how to mend it."""
-
-    code: str
-    title: str
-    count: int
-    examples: tuple[str, ...]
-    mend: str
-
-    def __str__(self) -> str:
-        rows = "row" if self.count == 1 else "rows"
-        shown = f" ({'; '.join(self.examples)})" if self.examples else ""
-        return f"{self.code}: {self.title} in {self.count:,} {rows}{shown}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,22 +127,10 @@ def judge(duck: Duck, staged: Path, spec: SyncSpec, *, full: bool = True) -> Val
     if key is None:
         raise GuardStop("NO_IDENTIFIER", "The result has no identifier column.")
     _judge_rows(duck, source, columns, key, spec)
-    problems = _problems(duck, key)
-    rejected = sum(problem.count for problem in problems)
+    found = problems(duck, key)
+    rejected = sum(problem.count for problem in found)
     warnings = constant_traits(staged, key, spec) if full else ()
-    return Validated(read, read - rejected, rejected, key, problems, warnings)
-
-
-def bad_rows(problems: Sequence[Problem], read: int) -> GuardStop:
-    """Return the refusal that lists each broken rule."""
-    count = sum(problem.count for problem in problems)
-    listed = "\n".join(f"  {problem}\n    {problem.mend}" for problem in problems)
-    return GuardStop(
-        "BAD_ROWS",
-        f"{count:,} of {read:,} rows break the rules; nothing was changed or sent.\n{listed}",
-        mend=rule("BAD_ROWS").mend,
-        examples=tuple(example for problem in problems for example in problem.examples),
-    )
+    return Validated(read, read - rejected, rejected, key, found, warnings)
 
 
 def constant_traits(staged: Path, key: str, spec: SyncSpec) -> tuple[Finding, ...]:
@@ -192,19 +154,19 @@ def _judge_rows(
     named = {column.name: column for column in columns}
     others = [named[name] for name in other_identifiers(list(named), key)]
     staged = canon.staged_sql(source, columns)
-    emails = [column for column in (named[key], *others) if column.name == "email"]
-    odd = _odd_emails(duck, emails, staged) if emails else 0
+    addresses = [column for column in (named[key], *others) if column.name == "email"]
+    odd = emails.look_at(duck, addresses, staged)
     identifier = canon.key_sql(named[key])
-    folded = key == "email"
+    folded, join = emails.folded_sql(named[key], odd=odd)
     parts = {
         "staged": staged,
-        "key": _folded(identifier, odd=bool(odd)) if folded else identifier,
-        "odd": f"LEFT JOIN odd_email ON odd_email.address = {identifier}" if folded and odd else "",
+        "key": folded if key == "email" else identifier,
+        "odd": join if key == "email" else "",
     }
     duplicates = _duplicates(duck, parts)
     rules = [
         check
-        for check in checks(named[key], others, columns, odd_emails=bool(odd))
+        for check in checks(named[key], others, columns, odd_emails=odd)
         if duplicates or check.code != "ID_DUPLICATE"
     ]
     judged = duck.scratch_file("judged")
@@ -219,30 +181,6 @@ def _judge_rows(
     )
     duck.write(sql, judged)
     _publish(duck, parquet([judged]), rules)
-
-
-def _folded(identifier: str, *, odd: bool) -> str:
-    other = "odd_email.folded" if odd else "NULL"
-    return (
-        f"CASE WHEN strlen({identifier}) = length({identifier}) THEN lower({identifier})"
-        f" ELSE coalesce({other}, {identifier}) END"
-    )
-
-
-def _odd_emails(duck: Duck, columns: Sequence[Staged], staged: str) -> int:
-    path = duck.scratch_file("emails")
-    with pq.ParquetWriter(path, _ODD_EMAIL) as out:
-        for batch in duck.reader(odd_emails_sql(columns, staged)):
-            addresses = batch.column(0).to_pylist()
-            keys, valid = map(email_key, addresses), map(email_valid, addresses)
-            out.write_batch(
-                pa.record_batch(
-                    [batch.column(0), pa.array(list(keys)), pa.array(list(valid), pa.bool_())],
-                    schema=_ODD_EMAIL,
-                )
-            )
-    duck.run(f"CREATE OR REPLACE TEMP VIEW odd_email AS SELECT * FROM {parquet([path])}")
-    return duck.count("odd_email")
 
 
 def _duplicates(duck: Duck, parts: Mapping[str, str]) -> int:
@@ -270,30 +208,6 @@ def _publish(duck: Duck, judged: str, rules: Sequence[Check]) -> None:
     duck.run(_VALID.format(judged=judged))
     duck.run(_REJECTED.format(judged=judged, reasons=reasons))
     duck.run(_HELD.format(judged=judged))
-
-
-def _problems(duck: Duck, key: str) -> tuple[Problem, ...]:
-    counted = duck.rows("SELECT code, count(*) FROM rejected GROUP BY code ORDER BY code")
-    return tuple(
-        Problem(
-            code,
-            rule(code).title,
-            count,
-            tuple(_examples(duck, code)),
-            rule(code).mend.replace("user_id", key),
-        )
-        for code, count in counted
-    )
-
-
-def _examples(duck: Duck, code: str) -> list[str]:
-    rows = duck.rows(_EXAMPLES.format(code=literal(code), most=EXAMPLES))
-    return [_example(identifier, count, row) for _, identifier, _, count, row in rows]
-
-
-def _example(identifier: str | None, count: int, row: int) -> str:
-    shown = "null" if identifier is None else repr(identifier[:SHOWN])
-    return f"{shown} in {count:,} rows" if count > 1 else f"{shown} in row {row:,}"
 
 
 def _guard_rejects(validated: Validated, spec: SyncSpec) -> None:
