@@ -315,8 +315,8 @@ class SyncFile(FileModel):
         description="What happens if only the second identifier of a row is known: attach joins "
         "the row to that person.",
     )
-    limits: LimitsFile = Field(LimitsFile(), description="What a result may measure.")
-    guards: GuardsFile = Field(GuardsFile(), description="What stops a run.")
+    limits: LimitsFile = Field(default_factory=LimitsFile, description="What a result may measure.")
+    guards: GuardsFile = Field(default_factory=GuardsFile, description="What stops a run.")
     segment: Annotated[SegmentFile | None, AfterValidator(_not_yet)] = Field(
         None, description="The segment that synced people enter (not available yet)."
     )
