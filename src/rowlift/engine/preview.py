@@ -59,6 +59,13 @@ class Preview:
     problems: tuple[Problem, ...] = ()
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    strict: bool = True  # bad rows stop the run
+
+    @property
+    def stops(self) -> bool:
+        """Tell whether a run would refuse, as far as this preview looked."""
+        wrong = any(one.level == "error" for one in self.findings)
+        return wrong or (self.strict and bool(self.problems))
 
     @property
     def good(self) -> bool:
@@ -124,6 +131,7 @@ class _Look:
             problems=problems,
             findings=tuple(findings),
             notes=("Only the first rows were looked at.",),
+            strict=self._spec.on_bad_rows == "stop",
         )  # fmt: skip
 
     def at_whole(self, first: Preview) -> Preview:
