@@ -1,3 +1,19 @@
 """Reverse ETL: from a query on a database to people in a workspace and delivered changes."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rowlift.operations.project import Project
+
 __version__ = "0.1.0"
+__all__ = ["Project", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the Python door when somebody goes through it."""
+    if name != "Project":
+        message = f"module 'rowlift' has no attribute {name!r}"
+        raise AttributeError(message)
+    from rowlift.operations.project import Project  # noqa: PLC0415
+
+    return Project

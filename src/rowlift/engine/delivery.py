@@ -371,5 +371,7 @@ def _verdict(counts: dict[str, Any], stopped: Stopped | None) -> tuple[Status, s
     failed = Counter(counts["codes"])
     if counts["rejected"] or counts["pending"] or counts["in_doubt"]:
         code = next(iter(failed), "")
+        if counts["pending"] + counts["in_doubt"] == counts["due"]:
+            return Status.FAILED, code, "No row was delivered; all stay due."
         return Status.SOME_ROWS_FAILED, code, f"{sum(failed.values()):,} rows were not delivered."
     return Status.COMPLETED, "", ""
