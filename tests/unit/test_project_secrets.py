@@ -2,6 +2,7 @@
 
 import json
 import traceback
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -99,6 +100,15 @@ def test_resolving_gives_the_connectors_own_class():
     assert config.verify is False
     assert config.password.get_secret_value() == "pa:/@#%ss"
     assert spec.config["password"] == "${PASSWORD}"
+
+
+def test_relative_paths_start_at_the_projects_folder(tmp_path):
+    spec = warehouse(ca_file="${CA}")
+    assert resolve(spec, Warehouse, {"CA": "tls/ca.pem"}, tmp_path).ca_file == (
+        tmp_path / "tls/ca.pem"
+    )
+    assert resolve(spec, Warehouse, {"CA": "/ca.pem"}, tmp_path).ca_file == Path("/ca.pem")
+    assert resolve(warehouse(host="tls/h"), Warehouse, {}, tmp_path).host == "tls/h"
 
 
 def test_lists_and_mappings_are_resolved():

@@ -1,6 +1,7 @@
 """What type a model gives to the value at a path: for known keys, secrets and schemas."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -25,6 +26,11 @@ def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
 def is_secret(model: type[BaseModel], path: KeyPath) -> bool:
     """Tell whether the value at a path is, or holds, a secret."""
     return _holds_secret(annotation_at(model, path))
+
+
+def is_path(model: type[BaseModel], path: KeyPath) -> bool:
+    """Tell whether the value at a path names a file or folder."""
+    return any(one is Path for one in _plain(annotation_at(model, path)))
 
 
 def _step(annotation: Any, part: str | int) -> Any:

@@ -4,13 +4,14 @@ Only the values of connections.yml below a source or destination are ever looked
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from rowlift.core.errors import Place
 from rowlift.core.specs import ConnectionSpec
-from rowlift.project.annotations import is_secret
+from rowlift.project.annotations import is_path, is_secret
 from rowlift.project.documents import KeyPath
 from rowlift.project.problems import Problem, ProjectInvalid
 from rowlift.project.references import Variable, expand, has_reference, parts, without_defaults
@@ -22,10 +23,16 @@ MASK = "set"
 _SHORTEST = 3  # shorter secrets would blot out ordinary words of a message
 
 
-def resolve(connection: ConnectionSpec, config: type[_Config], env: Mapping[str, str]) -> _Config:
+def resolve(
+    connection: ConnectionSpec,
+    config: type[_Config],
+    env: Mapping[str, str],
+    root: Path | None = None,
+) -> _Config:
     """Return the connector's configuration with every reference replaced.
 
-    Raises ProjectInvalid with all problems; no message holds a value.
+    Relative paths, which are fields of type Path, start at `root`, the project's folder. Raises
+    ProjectInvalid with all problems; no message holds a value.
     """
     broken: list[Problem] = []
     secrets: set[str] = set()
@@ -38,7 +45,7 @@ def resolve(connection: ConnectionSpec, config: type[_Config], env: Mapping[str,
             return text
         if value != text or is_secret(config, path):
             secrets.add(value)
-        return value
+        return str(root / value) if root and value and is_path(config, path) else value
 
     raw = _mapped(connection.config, replace)
     if broken:

@@ -19,6 +19,7 @@ class Warehouse(ConnectorConfig):
     user: str = Field(description="A user that may only SELECT")
     port: int = Field(5432, description="TCP port", ge=1, le=65535)
     password: SecretStr | None = Field(None, description="The user's password")
+    ca_file: Path | None = Field(None, description="Certificates that are trusted")
     verify: bool = Field(default=True, description="Check the certificate")
 
     @model_validator(mode="after")
