@@ -88,9 +88,13 @@ SAFE = [
 def path(tmp_path: Path) -> Path:
     folder = tmp_path / "shop"
     folder.mkdir()
-    make(folder / "shop.db", "CREATE TABLE people (id INTEGER PRIMARY KEY, name VARCHAR(20) UNIQUE);"
-         "INSERT INTO people VALUES (1, 'Ada'), (2, ''), (3, NULL);"
-         "CREATE VIEW named AS SELECT id FROM people WHERE name <> '';")  # fmt: skip
+    make(
+        folder / "shop.db",
+        "CREATE TABLE people (id INTEGER PRIMARY KEY, name VARCHAR(20));"
+        "CREATE INDEX by_name ON people (name);"
+        "INSERT INTO people VALUES (1, 'Ada'), (2, ''), (3, NULL);"
+        "CREATE VIEW named AS SELECT id FROM people WHERE name <> '';",
+    )
     return folder / "shop.db"
 
 
@@ -313,11 +317,10 @@ def test_a_damaged_file_is_told(path: Path, source: Source) -> None:
     assert refusal(source, "SELECT * FROM people").message == "The SQLite file is damaged"
 
 
-def test_a_locked_file_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rowlift.kit.sqliteread.LOCK_SECONDS", 0.1)
+def test_a_locked_file_is_told(path: Path) -> None:
     writer = sqlite3.connect(path, isolation_level=None)
     writer.execute("BEGIN EXCLUSIVE")
-    error = failure(path)
+    error = failure(path, statement_timeout=0.2)
     writer.close()
     assert (error.code, error.message) == (
         "CONNECT_FAILED",

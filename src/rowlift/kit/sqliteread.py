@@ -24,7 +24,7 @@ class Opened:
         self.connection = sqlite3.connect(
             f"file:{quote(str(path))}?mode=ro",
             uri=True,
-            timeout=LOCK_SECONDS,
+            timeout=min(LOCK_SECONDS, seconds),
             isolation_level=None,
             check_same_thread=False,
         )
