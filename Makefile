@@ -69,10 +69,14 @@ test: system setup ## every test, against real servers
 	@mkdir -p test-results
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --junitxml=test-results/junit.xml
 
-.PHONY: check lint types layers ids wheel
-check: lint types layers ids wheel ## lint, format, types, layers, requirement ids, wheel
+.PHONY: docs
+docs: setup ## rewrite docs/reference from the code
+	@$(VENV)/bin/python tools/reference.py
 
-lint types layers ids wheel: | setup
+.PHONY: check lint types layers ids reference wheel
+check: lint types layers ids reference wheel ## lint, format, types, layers, requirement ids, docs, wheel
+
+lint types layers ids reference wheel: | setup
 
 lint:
 	@$(VENV)/bin/ruff check
@@ -86,6 +90,9 @@ layers:
 
 ids:
 	@$(VENV)/bin/python tools/requirement_ids.py tests
+
+reference:
+	@$(VENV)/bin/python tools/reference.py --check
 
 wheel:
 	@$(VENV)/bin/python tools/wheel_smoke.py

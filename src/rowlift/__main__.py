@@ -1,0 +1,5 @@
+"""`python -m rowlift`."""
+
+from rowlift.cli import main
+
+main()

@@ -1,0 +1,49 @@
+"""rowlift debug."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.text import Text
+
+from rowlift.cli import exits
+from rowlift.cli.options import command as _command
+from rowlift.cli.terminal import Terminal
+from rowlift.cli.text import safe
+from rowlift.core.nouns import Finding
+
+MARKS = {"ok": ("✓", "green"), "note": ("·", "dim"), "warning": ("!", "yellow")}
+REFUSED = {"UNSAFE_USER"}
+
+
+@_command
+def command(terminal: Terminal) -> int:
+    """Prints what is missing with what mends it, such as GRANT statements.
+
+    No table is read and nothing is sent.
+    """
+    with terminal.working() as project:
+        found = project.debug()
+    for name, findings in found.items():
+        terminal.say(Text(safe(name), style="bold"))
+        for one in findings:
+            _print(terminal, one)
+    terminal.document("debug", connections=found)
+    return exit_code(found)
+
+
+def exit_code(found: Mapping[str, Sequence[Finding]]) -> int:
+    """Return 0 if everything can be used, 4 for a refused user, else 3."""
+    errors = {one.code for findings in found.values() for one in findings if one.level == "error"}
+    if not errors:
+        return exits.DONE
+    return exits.REFUSED if errors <= REFUSED else exits.CANNOT_CONNECT
+
+
+def _print(terminal: Terminal, one: Finding) -> None:
+    mark, style = MARKS.get(one.level, ("×", "red"))  # noqa: RUF001
+    step = one.step.replace("_", "-")
+    line = Text.assemble("  ", (mark, style), f" {step:<11} ", safe(one.message, "\n"))
+    if one.code:
+        line.append(f" [{one.code}]", style="dim")
+    terminal.say(line)
+    for mend in one.mend.splitlines():
+        terminal.say(f"      {safe(mend)}", style="cyan")

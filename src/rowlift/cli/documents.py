@@ -1,0 +1,125 @@
+"""The JSON documents of `-o json`: one per command, versioned, with a published schema."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, make_dataclass
+from functools import cache
+from typing import Any, Literal
+
+from pydantic import ConfigDict, TypeAdapter
+
+from rowlift.core.errors import RowliftError
+from rowlift.core.nouns import Finding
+from rowlift.core.rules import RULES
+from rowlift.engine.preview import Preview
+from rowlift.operations.reports import PlanReport, RunReport, SyncReport
+
+VERSION = 1
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where in a file; lines and columns count from 1."""
+
+    path: str
+    line: int | None
+    column: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong, by a stable code, and how to mend it."""
+
+    code: str
+    level: Literal["error", "warning"]
+    message: str
+    mend: str
+    place: Position | None = None
+    examples: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that did not go; target is empty for the rules, else workspace or a destination."""
+
+    row_number: int | None
+    identifier: str | None
+    code: str
+    reason: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the demo; exit_code is what the command in it would leave with."""
+
+    title: str
+    command: str
+    exit_code: int
+    runs: Sequence[RunReport] = ()
+    problem: Problem | None = None
+
+
+FIELDS: Mapping[str, Mapping[str, Any]] = {
+    "error": {"error": Problem},
+    "check": {"problems": Sequence[Problem]},
+    "debug": {"connections": Mapping[str, Sequence[Finding]]},
+    "preview": {"preview": Preview},
+    "plan": {"plan": PlanReport},
+    "run": {"runs": Sequence[RunReport]},
+    "runs": {"runs": Sequence[RunReport]},
+    "rejects": {"run": int, "rejects": Sequence[RejectedRow]},
+    "state": {"state": Mapping[str, Any]},
+    "ls": {"syncs": Sequence[SyncReport]},
+    "init": {"folder": str, "files": Sequence[str]},
+    "demo": {"folder": str, "steps": Sequence[Step]},
+}
+
+
+def problem(error: RowliftError) -> Problem:
+    """Return an error as a document shows it."""
+    at = error.place
+    place = Position(at.path, at.line, at.column) if at else None
+    level: Literal["error", "warning"] = "warning" if is_warning(error) else "error"
+    return Problem(error.code, level, error.message, error.mend, place, tuple(error.examples))
+
+
+def is_warning(error: RowliftError) -> bool:
+    """Tell whether a problem stops nothing."""
+    return error.code in RULES and RULES[error.code].scope == "warning"
+
+
+def dumped(kind: str, content: Mapping[str, Any]) -> str:
+    """Return a document as JSON text."""
+    adapter = _adapter(kind)
+    values = {
+        name: problem(value) if isinstance(value, RowliftError) else value
+        for name, value in content.items()
+    }
+    document = _document(kind)(version=VERSION, kind=kind, **values)
+    text: bytes = adapter.dump_json(document, indent=2, fallback=str)
+    return text.decode()
+
+
+def json_schema(kind: str) -> dict[str, Any]:
+    """Return the published schema of a kind of document."""
+    schema = _adapter(kind).json_schema(mode="serialization")
+    return {"$schema": DIALECT, "title": f"rowlift {kind}, version {VERSION}"} | {
+        key: value for key, value in schema.items() if key != "title"
+    }
+
+
+@cache
+def _adapter(kind: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_document(kind))
+
+
+@cache
+def _document(kind: str) -> type[Any]:
+    fields: list[tuple[str, Any]] = [
+        ("version", Literal[1]),
+        ("kind", Literal[kind]),
+        *FIELDS[kind].items(),
+    ]
+    config = {"__pydantic_config__": ConfigDict(extra="forbid", ser_json_inf_nan="strings")}
+    return make_dataclass(f"{kind.capitalize()}Document", fields, frozen=True, namespace=config)

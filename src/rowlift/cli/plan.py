@@ -1,0 +1,51 @@
+"""rowlift plan."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rowlift.cli import exits
+from rowlift.cli.options import command as _command
+from rowlift.cli.report import CHANGES
+from rowlift.cli.terminal import Terminal
+from rowlift.cli.text import cell, counted, listed, safe
+from rowlift.operations.reports import PlanReport
+
+Sync = Annotated[str, typer.Argument(help="The sync.", metavar="NAME")]
+Out = Annotated[
+    Path | None, typer.Option(help="Where the plan is written; default: NAME.plan.", metavar="FILE")
+]
+SAMPLES = 10
+
+
+@_command
+def command(terminal: Terminal, name: Sync, out: Out = None) -> int:
+    """Apply it with rowlift run --plan FILE: it does exactly this, or refuses if anything moved.
+
+    A plan holds the rows that were read, so keep it private; it is good for 24 hours.
+    """
+    with terminal.working() as project:
+        plan = project.plan(name, out or Path(f"{name}.plan"))
+    show_plan(terminal, plan)
+    terminal.document("plan", plan=plan)
+    return exits.DONE
+
+
+def show_plan(terminal: Terminal, plan: PlanReport) -> None:
+    """Print what a run would do."""
+    terminal.say(safe(plan.sync), style="bold")
+    terminal.say(f"  query       {counted(int(plan.counts.get('read', 0)), 'row')}")
+    changes = {name: plan.counts.get(name, 0) for name in CHANGES}
+    terminal.say(f"  changes     {listed(changes, zeros=('added', 'changed', 'unchanged'))}")
+    if rejected := int(plan.counts.get("rejected", 0)):
+        codes = " · ".join(f"{code} {count:,}" for code, count in plan.counts["codes"].items())
+        terminal.say(f"  rejected    {counted(rejected, 'row')}: {codes}")
+    for target, counts in plan.targets.items():
+        plain = {name: one for name, one in counts.items() if isinstance(one, int)}
+        terminal.say(f"  {safe(target):<11} {listed(plain) or 'nothing to send'}")
+    for one in plan.samples[:SAMPLES]:
+        terminal.say("    " + "  ".join(cell(value) for value in one.values()), style="dim")
+    for note in plan.notes:
+        terminal.say(f"  ! {safe(note)}", style="yellow")
+    terminal.say(f"  Nothing was changed. Apply it: rowlift run --plan {safe(plan.path)}")

@@ -1,0 +1,58 @@
+"""Rejected rows as text, JSON or CSV, streamed: there may be millions."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any
+
+from rowlift.cli.terminal import Terminal
+from rowlift.cli.text import cell, safe
+
+COLUMNS = ("row_number", "identifier", "code", "reason", "target")
+SHOWN = 100
+# What makes a spreadsheet run a cell; the last four are full-width.
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+Rejects = Iterable[Mapping[str, Any]]
+
+
+def write_csv(rejects: Rejects) -> None:
+    """Write RFC 4180 to stdout, whatever the platform's line ends are."""
+    sys.stdout.reconfigure(newline="", encoding="utf-8")  # type: ignore[union-attr]
+    writer = csv.writer(sys.stdout, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for one in rejects:
+        writer.writerow([defused(one[name]) for name in COLUMNS])
+
+
+def defused(value: object) -> object:
+    """Return a cell with an apostrophe before what a spreadsheet would run as a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULAS) else value
+
+
+def write_json(run: int, rejects: Rejects) -> None:
+    """Write the document of kind rejects, one row a line."""
+    sys.stdout.write(f'{{"version": 1, "kind": "rejects", "run": {run}, "rejects": [')
+    for number, one in enumerate(rejects):
+        row = json.dumps({name: one[name] for name in COLUMNS}, ensure_ascii=False)
+        sys.stdout.write((",\n  " if number else "\n  ") + row)
+    sys.stdout.write("]}\n")
+
+
+def write_text(terminal: Terminal, run: int, rejects: Rejects) -> None:
+    """Print the first hundred, and how to get all."""
+    rows = iter(rejects)
+    number = 0
+    for number, one in enumerate(islice(rows, SHOWN), 1):  # noqa: B007
+        target = f"  {safe(one['target'])}" if one["target"] else ""
+        row = "" if one["row_number"] is None else f"row {one['row_number']}"
+        terminal.say(
+            f"{row:<11} {cell(one['identifier']):<24} {one['code']:<18} "
+            f"{safe(one['reason'])}{target}"
+        )
+    if not number:
+        terminal.say(f"Run {run} rejected no row.")
+    elif next(rows, None) is not None:
+        terminal.note(f"These are the first {SHOWN}; all: rowlift runs {run} --errors --csv")

@@ -1,0 +1,80 @@
+"""rowlift runs."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from rowlift.cli import exits
+from rowlift.cli.options import command as _command
+from rowlift.cli.rejects import write_csv, write_json, write_text
+from rowlift.cli.report import mark, rejected_total, show_run
+from rowlift.cli.terminal import Terminal
+from rowlift.cli.text import cell, lasted, moment, number
+from rowlift.core.errors import ConfigError
+from rowlift.operations.reports import RunReport
+
+NUMBERS = {"run", "took", "rows", "rejected"}
+
+Run = Annotated[int | None, typer.Argument(help="One run, by its number.", metavar="RUN")]
+Errors = Annotated[bool, typer.Option("--errors", help="Print the run's rejected rows.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print rejected rows as CSV (RFC 4180).")]
+Sync = Annotated[str | None, typer.Option(help="Only the runs of this sync.", metavar="NAME")]
+Failed = Annotated[bool, typer.Option("--failed", help="Only runs in which something failed.")]
+Limit = Annotated[int, typer.Option(help="How many runs to list.", min=1, max=10_000)]
+
+
+@_command
+def command(
+    terminal: Terminal,
+    run: Run = None,
+    errors: Errors = False,
+    csv_: Csv = False,
+    sync: Sync = None,
+    failed: Failed = False,
+    limit: Limit = 20,
+) -> int:
+    """A cell of the CSV that a spreadsheet would run as a formula gets an apostrophe."""
+    if run is None and (errors or csv_):
+        text = "--errors and --csv need the number of a run."
+        raise ConfigError("VALUE_WRONG", text, mend="See rowlift runs, then: runs RUN --errors.")
+    with terminal.project() as project:
+        if run is None:
+            found = project.runs(sync, limit)
+            _list(terminal, [one for one in found if one.failed or not failed])
+        elif errors or csv_:
+            rejects = project.rejects(project.run_report(run).id)
+            if csv_:
+                write_csv(rejects)
+            elif terminal.json:
+                write_json(run, rejects)
+            else:
+                write_text(terminal, run, rejects)
+        else:
+            report = project.run_report(run)
+            show_run(terminal, report)
+            terminal.document("run", runs=[report])
+    return exits.DONE
+
+
+def _list(terminal: Terminal, found: Sequence[RunReport]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("run", "sync", "status", "started", "took", "rows", "rejected"):
+        table.add_column(name, no_wrap=True, justify="right" if name in NUMBERS else "left")
+    for one in found:
+        sign, _ = mark(one.status)
+        table.add_row(
+            str(one.id),
+            cell(one.sync),
+            f"{sign} {one.status.value}",
+            moment(one.created_at),
+            lasted(one.created_at, one.finished_at),
+            number(one.counts.get("read", "")),
+            number(rejected_total(one) or ""),
+        )
+    if found:
+        terminal.show(table)
+    else:
+        terminal.say("No runs yet. Start one: rowlift run")
+    terminal.document("runs", runs=found)

@@ -1,0 +1,73 @@
+"""rowlift state."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from rowlift.cli import exits
+from rowlift.cli.options import command as _command
+from rowlift.cli.terminal import Terminal
+from rowlift.cli.text import counted, moment, safe
+from rowlift.core.errors import ConfigError
+
+RESET = "reset"
+
+Words = Annotated[list[str], typer.Argument(help="NAME of a sync, or: reset NAME.", metavar="NAME")]
+Target = Annotated[
+    str | None,
+    typer.Option(help="Reset only this destination, or workspace.", metavar="DESTINATION"),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for the name to be typed.")]
+
+
+@_command
+def command(terminal: Terminal, words: Words, target: Target = None, yes: Yes = False) -> int:
+    """Shows the image, the ledgers and last_sync_time of the sync NAME.
+
+    With reset NAME the sync forgets them: the next run reads everything and sends every row
+    again, with new message ids. People in the workspace stay.
+    """
+    match words:
+        case [name]:
+            return _show(terminal, name)
+        case [word, name] if word == RESET:
+            return _reset(terminal, name, target, yes=yes)
+    raise ConfigError("VALUE_WRONG", "state takes the name of one sync, or: reset NAME.")
+
+
+def _show(terminal: Terminal, name: str) -> int:
+    with terminal.project() as project:
+        state = project.state(name)
+    image = state["image"]
+    terminal.say(safe(name), style="bold")
+    terminal.say(f"  last_sync_time  {moment(state['last_sync_time'])}")
+    rows = f"{counted(image['present'], 'row')} present, {image['rows']:,} ever seen"
+    terminal.say(f"  image           revision {image['revision']}: {rows}")
+    for target, ledger in state["ledgers"].items():
+        text = f"revision {ledger['revision']}, epoch {ledger['epoch']}"
+        terminal.say(f"  {safe(target):<15} {text}")
+    terminal.document("state", state=state)
+    return exits.DONE
+
+
+def _reset(terminal: Terminal, name: str, target: str | None, *, yes: bool) -> int:
+    with terminal.project() as project:
+        project.state(name)
+        what = f"what {target} got from {name}" if target else f"everything known of {name}"
+        if not yes:
+            _confirm(terminal, name, what)
+        project.reset(name, target=target)
+        terminal.say(f"✓ forgot {safe(what)}; the next run sends it again")
+        terminal.document("state", state=project.state(name))
+    return exits.DONE
+
+
+def _confirm(terminal: Terminal, name: str, what: str) -> None:
+    terminal.err.print(f"This forgets {safe(what)}. People in the workspace stay.", markup=False)
+    terminal.err.print("Type the sync's name to go on: ", end="", markup=False)
+    typed = sys.stdin.readline().strip()
+    if typed != name:
+        raise ConfigError(
+            "VALUE_WRONG", "The name was not typed: nothing was forgotten.", mend="Or use --yes."
+        )

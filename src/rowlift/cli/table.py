@@ -1,0 +1,32 @@
+"""Every command in the order of --help; the module of a command is imported when it runs."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command; `rowlift.cli.<module>` holds its function `command`."""
+
+    name: str
+    panel: str
+    summary: str
+
+    @property
+    def module(self) -> str:
+        return f"rowlift.cli.{self.name}"
+
+
+COMMANDS = (
+    Entry("demo", "Start", "Try everything on a sample warehouse; needs no account."),
+    Entry("init", "Start", "Create a project: rowlift.yml, connections.yml, a model and a sync."),
+    Entry("debug", "Start", "Test every connection: network, login, read-only rights, privileges."),
+    Entry("check", "Build", "Validate every file without touching the network."),
+    Entry("preview", "Build", "Show the first rows with ✓ known or ? unknown, then every rule."),
+    Entry("plan", "Build", "Write down exactly what a run would do; change nothing."),
+    Entry("ls", "Build", "List syncs with their sources, destinations and last runs."),
+    Entry("run", "Run", "Run syncs now and wait for their deliveries."),
+    Entry("retry", "Run", "Send again what a run could not deliver."),
+    Entry("runs", "Run", "List runs, show one, or print its rejected rows."),
+    Entry("state", "More", "Show what a sync remembers, or make it forget."),
+    Entry("schema", "More", "Print the JSON Schema of a file or of a command's output."),
+)
