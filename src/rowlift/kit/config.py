@@ -1,6 +1,15 @@
 """The base of every connector's configuration class."""
 
+from pathlib import Path
+from typing import TypeVar
+
 from pydantic import BaseModel, ConfigDict
+
+_Config = TypeVar("_Config", bound=BaseModel)
+
+FILE_KEYS = (
+    "path", "root", "ssl_ca", "ssl_cert", "ssl_key", "sslcert", "sslkey", "sslrootcert",
+)  # fmt: skip
 
 
 class ConnectorConfig(BaseModel):
@@ -10,3 +19,14 @@ class ConnectorConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def below(folder: Path, config: _Config) -> _Config:
+    """Return a configuration whose relative file names start at the folder that declares them."""
+    held = {name: getattr(config, name, None) for name in FILE_KEYS}
+    update = {
+        name: type(value)(folder / Path(value).expanduser())
+        for name, value in held.items()
+        if isinstance(value, str | Path)
+    }
+    return config.model_copy(update=update)

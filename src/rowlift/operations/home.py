@@ -9,6 +9,7 @@ from rowlift.core.errors import ConfigError
 from rowlift.core.nouns import Feed
 from rowlift.core.ports import Destination, Source
 from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec
+from rowlift.kit.config import below
 from rowlift.kit.http import Http
 from rowlift.project.secrets import resolve
 from rowlift.registry import destination_kind, source_kind
@@ -49,7 +50,7 @@ class Home:
     @contextmanager
     def source(self, name: str) -> Iterator[Source]:
         """Open a source and close it afterwards."""
-        source = open_source(self.project.sources[name], self.env)
+        source = open_source(self.project.root, self.project.sources[name], self.env)
         try:
             yield source
         finally:
@@ -64,23 +65,27 @@ class Home:
                 f"The destination {name} is not declared any more.",
                 mend="Put it back into connections.yml; its rows stay due.",
             )
-        destination = open_destination(self.project.destinations[name], feed, self.env)
+        declared = self.project.destinations[name]
+        destination = open_destination(self.project.root, declared, feed, self.env)
         try:
             yield destination
         finally:
             destination.close()
 
 
-def open_source(connection: ConnectionSpec, env: Mapping[str, str]) -> Source:
-    """Build a source from its declaration."""
+def open_source(root: Path, connection: ConnectionSpec, env: Mapping[str, str]) -> Source:
+    """Build a source from its declaration; relative file names start at the project's root."""
     kind = source_kind(connection.type)
-    return kind(resolve(connection, kind.Config, env))  # type: ignore[call-arg]
+    config = below(root, resolve(connection, kind.Config, env, root))
+    return kind(config)  # type: ignore[call-arg]
 
 
-def open_destination(connection: ConnectionSpec, feed: Feed, env: Mapping[str, str]) -> Destination:
+def open_destination(
+    root: Path, connection: ConnectionSpec, feed: Feed, env: Mapping[str, str]
+) -> Destination:
     """Build a destination, with its own guarded HTTP client, from its declaration."""
     kind = destination_kind(connection.type)
-    config = resolve(connection, kind.Config, env)
+    config = below(root, resolve(connection, kind.Config, env, root))
     http = Http(getattr(config, "allow_networks", ()))
     return kind(config, feed, http)  # type: ignore[call-arg]
 

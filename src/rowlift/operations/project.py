@@ -111,7 +111,7 @@ class Project:
         kind = destination_kind(connection.type)
         match = min(kind.accepts.matches)
         feed = Feed("", "", min(kind.accepts.kinds), match, match)
-        destination = open_destination(connection, feed, self._env)
+        destination = open_destination(self._home.project.root, connection, feed, self._env)
         try:
             return list(destination.check())
         finally:
