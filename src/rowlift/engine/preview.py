@@ -73,7 +73,7 @@ class Preview:
         return not self.problems and all(one.level != "error" for one in self.findings)
 
 
-def preview(
+def preview(  # noqa: PLR0913 - each is one choice of a door
     source: Source,
     spec: SyncSpec,
     *,

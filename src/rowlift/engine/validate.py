@@ -103,6 +103,8 @@ def validate(duck: Duck, staged: Path, spec: SyncSpec, *, full: bool = True) -> 
     `full` says that the query returns everything: only then is a constant trait worth a warning.
     Raises GuardStop TOO_MANY_ROWS, BAD_ROWS (on_bad_rows: stop) or MASS_REJECT, nothing changed.
     """
+    if pq.read_metadata(staged).num_rows > spec.limits.rows:
+        raise too_many_rows(spec.limits.rows)
     validated = judge(duck, staged, spec, full=full)
     if validated.rejected and spec.on_bad_rows == "stop":
         raise bad_rows(validated.problems, validated.read)
@@ -111,13 +113,8 @@ def validate(duck: Duck, staged: Path, spec: SyncSpec, *, full: bool = True) -> 
 
 
 def judge(duck: Duck, staged: Path, spec: SyncSpec, *, full: bool = True) -> Validated:
-    """Judge every row and say what was found, without stopping at bad ones.
-
-    Raises GuardStop TOO_MANY_ROWS.
-    """
+    """Judge every row and say what was found, without stopping at anything."""
     read = pq.read_metadata(staged).num_rows
-    if read > spec.limits.rows:
-        raise too_many_rows(spec.limits.rows)
     canon.install(duck)
     for macro in macros():
         duck.run(f"CREATE OR REPLACE TEMP MACRO {macro}")

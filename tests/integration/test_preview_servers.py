@@ -1,0 +1,77 @@
+"""The proofs of a preview on real servers: types and collations do not change what they find."""
+
+import uuid
+from contextlib import closing
+
+import pytest
+
+from rowlift.engine.preview import preview
+from rowlift.sources.mysql import MySQL, MySQLConfig
+from rowlift.sources.postgres import Postgres, PostgresConfig
+from unit.canonforms import spec
+
+PASSWORD = "preview"
+ROWS = ["('a', 1)", "('A', 2)", "('a ', 3)", "('é', 4)", "('e', 5)", "('b', 6)", "('b', 7)",
+        "('', 8)", "(NULL, 9)"]  # fmt: skip
+INSERT = f"INSERT INTO people (user_id, n) VALUES {', '.join(ROWS)}"
+
+
+@pytest.fixture
+def shop(postgres_database):
+    database, user = postgres_database, f"{postgres_database.name}_reader"
+    database.execute(
+        "CREATE TABLE people (user_id text, n int, uid uuid DEFAULT gen_random_uuid());"
+        f"{INSERT}; CREATE ROLE {user} LOGIN PASSWORD '{PASSWORD}';"
+        f"GRANT SELECT ON people TO {user}"
+    )
+    config = PostgresConfig(
+        host=database.server.host, port=database.server.port, database=database.name,
+        user=user, password=PASSWORD, sslrootcert=str(database.server.ca_file),
+    )  # fmt: skip
+    with closing(Postgres(config)) as source:
+        yield source
+    database.execute(f"DROP OWNED BY {user}; DROP ROLE {user}")
+
+
+@pytest.fixture
+def maria(mariadb_database):
+    database, user = mariadb_database, f"p_{uuid.uuid4().hex[:12]}"
+    database.execute(
+        "CREATE TABLE people (user_id varchar(20) COLLATE utf8mb4_general_ci, n int)",
+        INSERT,
+        f"CREATE USER {user} IDENTIFIED BY '{PASSWORD}'",
+        f"GRANT SELECT ON {database.name}.* TO {user}",
+    )
+    config = MySQLConfig(
+        host=database.server.host, port=database.server.port, database=database.name,
+        user=user, password=PASSWORD, ssl_mode="VERIFY_IDENTITY",
+        ssl_ca=str(database.server.ca_file),
+    )  # fmt: skip
+    with closing(MySQL(config)) as source:
+        yield source
+    database.execute(f"DROP USER {user}")
+
+
+@pytest.fixture(params=["shop", "maria"])
+def source(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_rules_are_proven_whatever_the_collation(source, tmp_path):
+    found = preview(source, spec(sql="SELECT user_id, n FROM people"), scratch=tmp_path)
+    assert {problem.code: problem.count for problem in found.problems} == {
+        "ID_NULL": 1, "ID_BLANK": 1, "ID_DUPLICATE": 2,
+    }  # fmt: skip
+    assert found.counts["rows"] == len(ROWS)
+    assert found.problems[-1].examples == ("'b' in 2 rows",)
+    assert {row.identifier for row in found.rows if row.problem == "ID_DUPLICATE"} == {"b"}
+
+
+def test_numbers_can_identify(source, tmp_path):
+    found = preview(source, spec(sql="SELECT n AS id, user_id AS u FROM people;"), scratch=tmp_path)
+    assert (found.key, found.problems, found.counts["rows"]) == ("id", (), len(ROWS))
+
+
+def test_uuids_can_identify(shop, tmp_path):
+    found = preview(shop, spec(sql="SELECT uid AS user_id, n FROM people"), scratch=tmp_path)
+    assert (found.problems, found.counts["rows"]) == ((), len(ROWS))
