@@ -7,11 +7,12 @@
             ... renew the lease ...
             apply_slice(connection, workspace, writer, number, rows)
 
-PLAN and the plan file have the columns: slice INTEGER (-1: nothing to write), action VARCHAR, pid
-BIGINT (person or object), id, email, email_key, anonymous_id, attributes (the person's whole
-attributes after the slice), origins, revision, other_writers, release BOOLEAN, attached BOOLEAN,
-key, version, op, patch (the row's attributes without identifiers), fp, present, row_number, code,
-reason.
+PLAN and the plan file have the columns: kind, slice (-1: nothing to write), action, pid (of the person
+or object), id, email, email_key (as they will be), anonymous_id (if it is new), attributes and origins
+(the whole of them after the slice), revision (the one that was decided on), takes (identifiers
+change), release (another row takes the address), attached, key, version, op, fp, present,
+row_number, code, reason. The order of slices: deletions, rows that pass addresses on (those that
+depend on each other share a slice, which may so grow longer), all others by key.
 
 Actions: create, update, clear, delete; none (nothing to do, counts as written), skip (the sync's
 mode does not want the row), reject (code and reason say why).
@@ -22,20 +23,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from rowlift.core.nouns import Reject
+from rowlift.core.nouns import Kind, Reject
 from rowlift.core.specs import SyncSpec
-from rowlift.engine.duck import Duck
+from rowlift.engine.decisions import REASON, decide_objects, number_rows
+from rowlift.engine.duck import Duck, text
+from rowlift.engine.identity import decide_people, rules
+from rowlift.engine.known import know_objects, know_people, know_records
+from rowlift.engine.laying import lay, take_apart
+from rowlift.workspace import slices as checkpoints
+from rowlift.workspace.numbers import reserve
+from rowlift.workspace.slices import Slice
 from rowlift.workspace.workspace import Workspace, Writer
 
 PLAN = "apply_plan"
 SLICE_ROWS = 20_000
+ACCOUNT_TYPE = "1"
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What one slice did; `late` are rows whose person changed after the decision."""
+    """What one slice did; `late` are rows whose record changed after the decision."""
 
     rows: int
     late: tuple[Reject, ...] = ()
@@ -50,32 +61,99 @@ def decide(
     *,
     slice_rows: int = SLICE_ROWS,
 ) -> None:
-    """Create the relation PLAN from the relation `due`; only numbers for new people are taken."""
-    raise NotImplementedError
+    """Create the view PLAN over the relation `due`; only numbers for new people are taken.
+
+    `due` is read once. Clear removes what this sync wrote last; delete removes the person
+    or object, whoever else wrote to it.
+    """
+    take_apart(duck, spec.identify_by, due)
+    table = _table(spec.kind)
+    with workspace.database.read() as connection:
+        if spec.kind is Kind.PERSON:
+            know_people(duck, connection, workspace, spec)
+            allowed = workspace.allow_email_change_by_id
+            decide_people(duck, rules(spec, allow_email_change_by_id=allowed))
+        else:
+            know_objects(duck, connection, workspace, ACCOUNT_TYPE)
+            decide_objects(duck, spec.mode)
+        creates = number_rows(duck, slice_rows, shared=spec.identify_by == "anonymous_id")
+        know_records(duck, connection, workspace.id, table)
+    first = reserve(workspace.database, table, creates) if creates else 0
+    kind, rows = text(spec.kind.value), lay(duck, writer.sync_uid)
+    duck.run(_PLAN.format(plan=PLAN, kind=kind, first=first, reason=REASON, rows=rows))
+
+
+def _table(kind: Kind) -> str:
+    return "people" if kind is Kind.PERSON else "objects"
+
+
+# A changed spelling of the same address is written with the identifiers too.
+_PLAN = """
+CREATE OR REPLACE TEMP VIEW {plan} AS
+SELECT {kind} AS kind, d.slice, d.action, coalesce(d.target, {first} + d.nth) AS pid,
+    coalesce(d.id, d.target_id) AS id, coalesce(d.email, d.current_email) AS email,
+    coalesce(d.email_key, d.target_email_key) AS email_key, d.anonymous_id,
+    CASE WHEN d.action IN ('create', 'update', 'clear') THEN d.attributes END AS attributes,
+    d.origins_after AS origins, k.revision,
+    d.takes OR (d.action = 'update' AND d.email <> d.current_email) AS takes,
+    d.release, d.attached, d.key, d.version, d.op, d.fp, d.present, d.row_number, d.code,
+    {reason} AS reason, d.position
+FROM ({rows}) d LEFT JOIN apply_known k ON k.pid = coalesce(d.other, d.target)
+"""
 
 
 def counts(duck: Duck) -> dict[str, int]:
     """Return the number of rows of PLAN by action, and of those attached."""
-    raise NotImplementedError
+    found = dict(duck.rows("SELECT action, count(*) FROM apply_decisions GROUP BY action"))
+    attached = duck.count("(FROM apply_decisions WHERE attached AND action = 'update')")
+    return found | {"attached": attached}
 
 
 def write_plan(duck: Duck, path: Path) -> int:
     """Write PLAN as Parquet, sorted by slice, and return its number of rows."""
-    raise NotImplementedError
+    query = f"SELECT * EXCLUDE (position) FROM {PLAN} ORDER BY position"
+    return duck.write(query, path)
 
 
 def slices(plan: Path, done: Collection[int] = ()) -> Iterator[tuple[int, pa.Table]]:
     """Read the slices that are not done, one at a time, in their order."""
-    raise NotImplementedError
+    for number, rows in _grouped(plan):
+        if number >= 0 and number not in done:
+            yield number, rows
+
+
+def _grouped(plan: Path) -> Iterator[tuple[int, pa.Table]]:
+    held: list[pa.Table] = []
+    at = -1
+    with pq.ParquetFile(plan) as file:
+        for batch in file.iter_batches(SLICE_ROWS):
+            for number, part in _runs(pa.Table.from_batches([batch])):
+                if held and number != at:
+                    yield at, pa.concat_tables(held)
+                    held = []
+                at = number
+                held.append(part)
+    if held:
+        yield at, pa.concat_tables(held)
+
+
+def _runs(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    """Cut rows that stand in the order of their slices."""
+    column = rows.column("slice").combine_chunks()
+    for number in pc.unique(column).to_pylist():
+        yield number, rows.filter(pc.equal(column, number))
 
 
 def applied(connection: sa.Connection, run_id: int) -> dict[int, tuple[Reject, ...]]:
     """Return the slices a run has committed, each with its late rejects."""
-    raise NotImplementedError
+    return checkpoints.written(connection, run_id)
 
 
 def apply_slice(
     connection: sa.Connection, workspace: Workspace, writer: Writer, number: int, rows: pa.Table
 ) -> Applied:
     """Write one slice and its checkpoint in the caller's transaction; no unique key can fail."""
-    raise NotImplementedError
+    table = _table(Kind(rows.column("kind")[0].as_py()))
+    late = checkpoints.write(connection, Slice(workspace, writer, table, rows, ACCOUNT_TYPE))
+    checkpoints.checkpoint(connection, writer.run_id, number, len(rows), late)
+    return Applied(len(rows), late)

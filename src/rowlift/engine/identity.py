@@ -143,7 +143,7 @@ def _decided(by: Rules) -> str:
     other = " ".join(f"WHEN {condition} THEN {pid}" for condition, _, pid in steps)
     return f"""
 CREATE OR REPLACE TEMP TABLE apply_decided AS
-SELECT * EXCLUDE (ambiguous, anonymous_owner, id_owner),
+SELECT * EXCLUDE (ambiguous),
     anonymous_id IS NOT NULL AND anonymous_owner IS NULL AS new_anonymous,
     CASE WHEN op <> 'upsert' THEN '' {code} ELSE '' END AS code,
     CASE WHEN op <> 'upsert' THEN NULL {other} END::BIGINT AS other,
@@ -185,9 +185,11 @@ def _differs(owner: str, target: str) -> str:
 
 
 def _reject_fights(duck: Duck, by: Rules) -> None:
-    claims = [_claim(each.column, each.column, each.taken) for each in by.seconds]
+    first, second = by.seconds
+    claims = [_claim(each.column, each.column, text(each.taken)) for each in by.seconds]
     if by.primary is not _ANONYMOUS:
-        claims.append(_claim("person", "CASE WHEN attached THEN target END", "PERSON_AMBIGUOUS"))
+        finder = f"CASE WHEN {first.owner} = target THEN '{first.taken}' ELSE '{second.taken}' END"
+        claims.append(_claim("person", "CASE WHEN attached THEN target END", finder))
     duck.run(f"CREATE OR REPLACE TEMP VIEW apply_claims AS {' UNION ALL '.join(claims)}")
     duck.run(_FIGHTS)
     if by.primary is _ANONYMOUS:
@@ -204,7 +206,7 @@ def _claim(kind: str, value: str, code: str) -> str:
         "person": "TRUE",
     }[kind]
     return f"""
-SELECT {text(kind)} AS kind, ({value})::VARCHAR AS value, {text(code)} AS code, key,
+SELECT {text(kind)} AS kind, ({value})::VARCHAR AS value, {code} AS code, key,
     coalesce('p' || target, 'k' || key) AS claimant
 FROM apply_decided WHERE op = 'upsert' AND code = '' AND ({value}) IS NOT NULL AND {news}
 """

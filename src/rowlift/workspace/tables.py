@@ -1,7 +1,9 @@
 """The tables of people and objects; attributes and origins are JSON texts.
 
-`origins` names sync, run and as-of of each attribute that the row's last run did not write.
+`attributes` is canonical and never holds a null. The row's last writer (sync, run, as-of in Unix
+seconds) wrote all attributes that `origins` does not name: a list of {sync, run, as_of, names}.
 `first_writer` and `other_writers` tell whether something other than one sync made a person known.
+`revision` rises with every write of the row, so that a decision made on an older one is noticed.
 """
 
 import sqlalchemy as sa
@@ -11,7 +13,7 @@ from rowlift.db import metadata
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def _provenance() -> tuple[sa.Column[object], ...]:
+def _record() -> tuple[sa.Column[object], ...]:
     return (
         sa.Column("attributes", sa.Text, nullable=False),
         sa.Column("origins", sa.Text, nullable=False),
@@ -20,6 +22,7 @@ def _provenance() -> tuple[sa.Column[object], ...]:
         sa.Column("as_of", sa.BigInteger, nullable=False),
         sa.Column("first_writer", sa.Text, nullable=False),
         sa.Column("other_writers", sa.Boolean, nullable=False),
+        sa.Column("revision", sa.BigInteger, nullable=False),
         sa.Column("created_at", sa.Float(53), nullable=False),
         sa.Column("updated_at", sa.Float(53), nullable=False),
     )
@@ -28,21 +31,20 @@ def _provenance() -> tuple[sa.Column[object], ...]:
 people = sa.Table(
     "people",
     metadata,
-    sa.Column("pid", _ID, primary_key=True),
+    sa.Column("pid", _ID, primary_key=True, autoincrement=False),
     sa.Column("workspace_id", _ID, nullable=False),
     sa.Column("id", sa.Text),
     sa.Column("email", sa.Text),
     sa.Column("email_key", sa.Text),
-    *_provenance(),
+    *_record(),
     sa.Index("uq_people_id", "workspace_id", "id", unique=True),
     sa.Index("uq_people_email_key", "workspace_id", "email_key", unique=True),
-    sqlite_autoincrement=True,
 )
 
 anonymous_ids = sa.Table(
     "anonymous_ids",
     metadata,
-    sa.Column("workspace_id", _ID, primary_key=True),
+    sa.Column("workspace_id", _ID, primary_key=True, autoincrement=False),
     sa.Column("anonymous_id", sa.Text, primary_key=True),
     sa.Column("pid", _ID, nullable=False, index=True),
 )
@@ -50,19 +52,26 @@ anonymous_ids = sa.Table(
 objects = sa.Table(
     "objects",
     metadata,
-    sa.Column("oid", _ID, primary_key=True),
+    sa.Column("pid", _ID, primary_key=True, autoincrement=False),
     sa.Column("workspace_id", _ID, nullable=False),
     sa.Column("object_type", sa.Text, nullable=False),
     sa.Column("object_id", sa.Text, nullable=False),
-    *_provenance(),
+    *_record(),
     sa.Index("uq_objects_id", "workspace_id", "object_type", "object_id", unique=True),
-    sqlite_autoincrement=True,
+)
+
+numbers = sa.Table(
+    "numbers",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("next", sa.BigInteger, nullable=False),
 )
 
 slices = sa.Table(
     "slices",
     metadata,
-    sa.Column("run_id", _ID, primary_key=True),
-    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("run_id", _ID, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("late", sa.Text, nullable=False, default="[]"),
 )

@@ -1,0 +1,125 @@
+"""From who a row is to what is done: action, slice, and the words for those that are refused.
+
+Reads `apply_decided`, `apply_deleted`, `apply_edges` and `apply_moves` of identity.py, and
+`apply_known` (pid, revision, label); makes `apply_decisions`, narrow, one row per due row.
+"""
+
+from rowlift.core.nouns import Mode
+from rowlift.engine.duck import Duck
+
+_OBJECTS = """
+CREATE OR REPLACE TEMP TABLE apply_decided AS
+SELECT r.key, r.op, o.pid AS matched, o.pid AS target, FALSE AS attached, FALSE AS new_anonymous,
+    NULL::VARCHAR AS id, NULL::VARCHAR AS email, NULL::VARCHAR AS email_key,
+    NULL::VARCHAR AS anonymous_id, NULL::VARCHAR AS target_id, NULL::VARCHAR AS target_email_key,
+    CASE WHEN r.op = 'upsert' AND {unwanted} THEN 'SKIP' ELSE '' END AS code,
+    NULL::BIGINT AS other, NULL::VARCHAR AS rival
+FROM apply_rows r LEFT JOIN apply_objects o ON o.object_id = r.key
+"""
+_UNWANTED = {Mode.UPSERT: "FALSE", Mode.UPDATE: "o.pid IS NULL", Mode.CREATE: "o.pid IS NOT NULL"}
+
+_OBJECTS_DELETED = """
+CREATE OR REPLACE TEMP TABLE apply_deleted AS
+SELECT matched AS pid FROM apply_decided WHERE op = 'delete' AND matched IS NOT NULL
+"""
+_NO_EDGES = "CREATE OR REPLACE TEMP TABLE apply_edges (key VARCHAR, next VARCHAR)"
+_NO_MOVES = """
+CREATE OR REPLACE TEMP TABLE apply_moves
+(key VARCHAR, next VARCHAR, bad BOOLEAN, root VARCHAR, least VARCHAR)
+"""
+
+_ACTED = """
+CREATE OR REPLACE TEMP TABLE apply_acted AS
+SELECT *, CASE
+    WHEN code = 'SKIP' THEN 'skip'
+    WHEN code <> '' THEN 'reject'
+    WHEN op = 'upsert' AND target IS NULL THEN 'create'
+    WHEN op = 'upsert' THEN 'update'
+    WHEN op = 'delete' AND matched IN (SELECT pid FROM apply_deleted) THEN 'delete'
+    WHEN op = 'clear' AND target IS NOT NULL
+        AND target NOT IN (SELECT pid FROM apply_deleted) THEN 'clear'
+    ELSE 'none' END AS action
+FROM apply_decided
+"""
+
+# Rows of one person (by anonymous id): the last by key writes for all.
+_SHARED = """
+CREATE OR REPLACE TEMP TABLE apply_shared AS
+SELECT target, arg_max(key, (action = 'update', key)) AS writer,
+    list(key ORDER BY key) FILTER (action = 'update') AS keys
+FROM apply_acted WHERE action IN ('update', 'clear') GROUP BY target HAVING count(*) > 1
+"""
+_YIELD = """
+UPDATE apply_acted SET action = 'none' FROM apply_shared s
+WHERE s.target = apply_acted.target AND action IN ('update', 'clear') AND key <> s.writer
+"""
+
+_NUMBERED = """
+CREATE OR REPLACE TEMP TABLE apply_decisions AS
+WITH good AS (
+    SELECT key, next FROM apply_edges WHERE key NOT IN (SELECT key FROM apply_moves WHERE bad)
+),
+movers AS (
+    SELECT key, CASE WHEN next IS NULL THEN root ELSE least END AS ring FROM apply_moves
+    WHERE NOT bad
+    UNION ALL
+    SELECT next, next FROM good WHERE next NOT IN (SELECT key FROM good)
+),
+placed AS (
+    SELECT a.key, m.ring,
+        CASE WHEN action IN ('skip', 'reject') OR (action = 'none' AND NOT new_anonymous) THEN 3
+            WHEN action = 'delete' THEN 0 WHEN m.key IS NOT NULL THEN 1 ELSE 2 END AS phase
+    FROM apply_acted a LEFT JOIN movers m ON m.key = a.key
+),
+positions AS (
+    SELECT *, row_number() OVER (ORDER BY phase, coalesce(ring, key), key) - 1 AS position
+    FROM placed
+),
+rings AS (
+    SELECT ring, min(position) AS position FROM positions WHERE phase = 1 GROUP BY ring
+)
+SELECT a.key, a.action, a.target, a.attached, a.id, a.email, a.email_key, a.target_id,
+    a.target_email_key, CASE WHEN a.new_anonymous THEN a.anonymous_id END AS anonymous_id,
+    CASE WHEN a.action = 'create'
+        THEN count(*) FILTER (a.action = 'create') OVER (ORDER BY p.position) - 1 END AS nth,
+    a.action = 'create' OR (a.id IS NOT NULL AND a.target_id IS NULL) OR
+        (a.email_key IS NOT NULL AND a.email_key IS DISTINCT FROM a.target_email_key) AS takes,
+    a.key IN (SELECT next FROM good) AS release,
+    CASE p.phase WHEN 3 THEN -1
+        ELSE (coalesce(r.position, p.position) // {slice_rows})::INTEGER END AS slice,
+    p.position, CASE WHEN a.action = 'reject' THEN a.code ELSE '' END AS code, a.other, a.rival
+FROM apply_acted a JOIN positions p ON p.key = a.key
+LEFT JOIN rings r ON r.ring = p.ring AND p.phase = 1
+"""
+
+REASON = """CASE
+    WHEN d.code = '' THEN ''
+    WHEN d.code = 'EMAIL_INVALID' THEN d.email || ' is not a valid e-mail address.'
+    WHEN d.rival IS NOT NULL THEN 'The row of ' || d.rival || ' in the same result wants '
+        || CASE d.code WHEN 'EMAIL_TAKEN' THEN d.email WHEN 'ID_TAKEN' THEN 'id ' || d.id
+            ELSE 'the same person' END || ' too.'
+    WHEN d.code = 'PERSON_AMBIGUOUS' THEN 'One identifier names ' || k.label
+        || ', another one somebody else.'
+    WHEN d.code IN ('ID_IMMUTABLE', 'EMAIL_IMMUTABLE') THEN 'The row says '
+        || CASE d.code WHEN 'ID_IMMUTABLE' THEN 'id ' || d.id ELSE d.email END
+        || ', the person is ' || k.label || '.'
+    ELSE 'It belongs to ' || coalesce(k.label, 'another person') || '.' END"""
+
+
+def decide_objects(duck: Duck, mode: Mode) -> None:
+    """Match rows to objects of one type by `apply_objects`; there is nothing to fight for."""
+    duck.run(_OBJECTS.format(unwanted=_UNWANTED[mode]))
+    for statement in (_OBJECTS_DELETED, _NO_EDGES, _NO_MOVES):
+        duck.run(statement)
+
+
+def number_rows(duck: Duck, slice_rows: int, *, shared: bool) -> int:
+    """Create `apply_decisions` and `apply_shared`; return the number of rows that create.
+
+    `shared` tells that several rows may be of one person.
+    """
+    duck.run(_ACTED)
+    duck.run(_SHARED if shared else _SHARED.replace("WHERE", "WHERE FALSE AND"))
+    duck.run(_YIELD)
+    duck.run(_NUMBERED.format(slice_rows=slice_rows))
+    return duck.count("(FROM apply_decisions WHERE action = 'create')")

@@ -1,0 +1,220 @@
+"""Laying the due rows over what is stored, as set operations; the texts come out canonical.
+
+DuckDB's JSON writer is used only for texts that it returns unchanged. What is left over goes, row by
+row, through attributes.py.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import starmap
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from rowlift.engine import attributes
+from rowlift.engine.duck import Duck, parquet, text
+
+MOST_NAMES = 400  # beyond it the generated expression costs more than Python
+_CHUNK = 20_000
+
+FOUND = ("email", "id", "user_id", "anonymous_id")
+
+_BOTH_IDS = "trim(coalesce(found[2], '')) <> '' AND found[3] IS NOT NULL"
+_MEMBERS = {  # what is an identifier and no attribute, and the condition under which it is not
+    "user_id": {"email": "", "anonymous_id": ""},
+    "email": {"email": "", "user_id": _BOTH_IDS, "id": "", "anonymous_id": ""},
+    "anonymous_id": {"email": "", "user_id": _BOTH_IDS, "id": ""},
+}
+
+
+def take_apart(duck: Duck, identify_by: str, due: str) -> None:
+    """Create `apply_patches`: due rows with their identifiers (`found`) apart from attributes."""
+    members = _MEMBERS.get(identify_by, {})
+    pointers = "[" + ", ".join(text(f"/{member}") for member in FOUND) + "]"
+    found = f"CASE WHEN op = 'upsert' THEN json_extract_string(attributes, {pointers}) END"
+    rows = f"SELECT *, {found} AS found, attributes AS patch FROM {due}"
+    for member, unless in members.items():
+        rows = _cut(rows, member, unless)
+    path = duck.scratch_file("patches")
+    duck.write(
+        f"""
+SELECT key, version, op, fp, present, row_number, found, patch,
+    CASE WHEN patch IS NULL THEN attributes END AS whole
+FROM ({rows})""",
+        path,
+    )
+    _repair(duck, path, members)
+
+
+def _cut(rows: str, member: str, unless: str) -> str:
+    """The rows without one member of `patch`; NULL where it takes more than cutting a piece out."""
+    name = text(f'"{member}":')
+    piece = f"{name} || json_extract(patch, {text(_pointer(member))})::VARCHAR"
+    if unless:
+        piece = f"CASE WHEN {unless} THEN NULL ELSE {piece} END"
+    return f"""
+SELECT * EXCLUDE (piece) REPLACE ({_CUT.format(name=name)} AS patch)
+FROM (SELECT *, {piece} AS piece FROM ({rows}))
+"""
+
+
+# One occurrence of the name is the member itself; more may stand inside nested objects.
+_CUT = """CASE
+WHEN piece IS NULL THEN patch
+WHEN contains(substr(patch, strpos(patch, {name}) + 1), {name}) THEN NULL
+WHEN patch = '{{' || piece || '}}' THEN '{{}}'
+WHEN starts_with(patch, '{{' || piece || ',') THEN '{{' || substr(patch, length(piece) + 3)
+WHEN contains(patch, ',' || piece || ',') THEN replace(patch, ',' || piece || ',', ',')
+WHEN ends_with(patch, ',' || piece || '}}')
+    THEN left(patch, length(patch) - length(piece) - 2) || '}}'
+END"""
+
+
+def _repair(duck: Duck, path: Path, members: Mapping[str, str]) -> None:
+    source = parquet([path])
+    duck.run("CREATE OR REPLACE TEMP TABLE apply_repaired (key VARCHAR, patch VARCHAR)")
+    query = f"SELECT key, whole, ({_BOTH_IDS}) FROM {source} WHERE whole IS NOT NULL"
+    for rows in _chunks(duck, query):
+        kept = [
+            (key, attributes.without(whole, frozenset(members) - ({"user_id"} if both else set())))
+            for key, whole, both in rows
+        ]
+        _insert(duck, "apply_repaired", ("key", "patch"), kept)
+    repaired = f"""
+SELECT p.* EXCLUDE (whole) REPLACE (coalesce(p.patch, r.patch) AS patch)
+FROM {source} p LEFT JOIN apply_repaired r ON r.key = p.key"""
+    plain = f"SELECT * EXCLUDE (whole) FROM {source}"
+    some = duck.count("apply_repaired") > 0
+    duck.run(f"CREATE OR REPLACE TEMP VIEW apply_patches AS {repaired if some else plain}")
+
+
+_COMBINE = """
+SELECT s.writer, list(p.patch ORDER BY p.key)
+FROM (SELECT writer, unnest(keys) AS key FROM apply_shared) s
+JOIN apply_patches p ON p.key = s.key GROUP BY s.writer
+"""
+
+_LAID = """
+CREATE OR REPLACE TEMP VIEW apply_laid AS
+SELECT d.*, p.version, p.op, p.fp, p.present, p.row_number, coalesce(c.patch, p.patch) AS patch,
+    r.attributes AS current, r.origins, r.sync_uid, r.run_id, r.as_of, r.email AS current_email
+FROM apply_patches p JOIN apply_decisions d ON d.key = p.key
+LEFT JOIN apply_combined c ON c.key = p.key
+LEFT JOIN apply_records r ON r.pid = d.target AND d.action IN ('update', 'clear')
+"""
+
+# `direct`: the row's text is the result. `usual`: DuckDB may write it.
+_WAYS = """
+SELECT key, CASE
+    WHEN NOT contains(patch, ':null') AND (current IS NULL OR current = '{}'
+        OR list_has_all(json_keys(patch), json_keys(current))) AND op <> 'clear' THEN 'direct'
+    WHEN json(patch)::VARCHAR = patch AND (current IS NULL OR json(current)::VARCHAR = current)
+        AND TYPICAL THEN 'usual' ELSE 'slow' END AS way,
+    CASE WHEN current IS NOT NULL THEN json_array(op, json_keys(current), origins::JSON,
+        json_array(sync_uid, run_id, as_of), json_keys(patch))::VARCHAR END AS shape
+FROM apply_laid
+WHERE action IN ('create', 'update', 'clear') AND (current IS NOT NULL OR contains(patch, ':null'))
+"""
+
+_SLOW = """
+SELECT l.key, l.current, coalesce(s.cleared, l.patch)
+FROM apply_laid l JOIN apply_ways w ON w.key = l.key LEFT JOIN apply_shapes s ON s.shape = w.shape
+WHERE w.way = 'slow'
+"""
+
+_NAMES = """
+SELECT DISTINCT unnest(names) FROM (
+    SELECT DISTINCT json_keys(attributes) AS names FROM apply_records
+    UNION ALL
+    SELECT DISTINCT json_keys(patch) FROM apply_laid
+    WHERE contains(patch, ':null') OR current IS NOT NULL
+)
+"""
+
+
+def lay(duck: Duck, sync_uid: str) -> str:
+    """Return the query of `apply_laid` with the columns attributes and origins_after.
+
+    Reads `apply_patches`, `apply_decisions`, `apply_shared` and `apply_records`.
+    """
+    duck.run("CREATE OR REPLACE TEMP TABLE apply_combined (key VARCHAR, patch VARCHAR)")
+    for rows in _chunks(duck, _COMBINE):
+        whole = [(key, attributes.combined(patches)) for key, patches in rows]
+        _insert(duck, "apply_combined", ("key", "patch"), whole)
+    duck.run(_LAID)
+    names = _names(duck)
+    _find_ways(duck, typical=len(names) <= MOST_NAMES)
+    _find_shapes(duck, sync_uid)
+    _lay_slowly(duck)
+    return _laid(names if len(names) <= MOST_NAMES else [])
+
+
+def _names(duck: Duck) -> list[str]:
+    """All members of the texts that are not simply taken over."""
+    return sorted((name for (name,) in duck.rows(_NAMES)), key=str.encode)
+
+
+def _find_ways(duck: Duck, *, typical: bool) -> None:
+    path = duck.scratch_file("ways")
+    duck.write(_WAYS.replace("TYPICAL", str(typical)), path)
+    duck.run(f"CREATE OR REPLACE TEMP VIEW apply_ways AS SELECT * FROM {parquet([path])}")
+
+
+def _find_shapes(duck: Duck, sync_uid: str) -> None:
+    columns = ("shape", "cleared", "origins")
+    duck.run(
+        "CREATE OR REPLACE TEMP TABLE apply_shapes"
+        " (shape VARCHAR, cleared VARCHAR, origins VARCHAR)"
+    )
+    query = "SELECT DISTINCT shape FROM apply_ways WHERE shape IS NOT NULL"
+    for rows in _chunks(duck, query):
+        found = [(shape, *attributes.after(shape, sync_uid)) for (shape,) in rows]
+        _insert(duck, "apply_shapes", columns, found)
+
+
+def _lay_slowly(duck: Duck) -> None:
+    duck.run("CREATE OR REPLACE TEMP TABLE apply_slow (key VARCHAR, attributes VARCHAR)")
+    for rows in _chunks(duck, _SLOW):
+        found = [(key, attributes.merged(current, patch)) for key, current, patch in rows]
+        _insert(duck, "apply_slow", ("key", "attributes"), found)
+
+
+def _laid(names: Sequence[str]) -> str:
+    paths = "[" + ", ".join(text(_pointer(each)) for each in names) + "]::VARCHAR[]"
+    members = ", ".join(starmap(_member, enumerate(names, 1))) or "NULL"
+    return f"""
+SELECT * EXCLUDE (way, p, c), CASE way WHEN 'direct' THEN patch WHEN 'slow' THEN slow
+    ELSE '{{' || concat_ws(',', {members}) || '}}' END AS attributes
+FROM (
+    SELECT *, CASE WHEN way = 'usual' THEN json_extract(patch, {paths}) END AS p,
+        CASE WHEN way = 'usual' THEN json_extract(current, {paths}) END AS c
+    FROM (
+        SELECT l.* REPLACE (coalesce(s.cleared, l.patch) AS patch),
+            coalesce(w.way, 'direct') AS way, o.attributes AS slow,
+            coalesce(s.origins, '[]') AS origins_after
+        FROM apply_laid l LEFT JOIN apply_ways w ON w.key = l.key
+        LEFT JOIN apply_shapes s ON s.shape = w.shape LEFT JOIN apply_slow o ON o.key = l.key
+    )
+)"""
+
+
+def _member(at: int, member: str) -> str:
+    name = text(attributes.label(member) + ":")
+    return f"{name} || nullif(coalesce(p[{at}]::VARCHAR, c[{at}]::VARCHAR), 'null')"
+
+
+def _pointer(member: str) -> str:
+    return "/" + member.replace("~", "~0").replace("/", "~1")
+
+
+def _chunks(duck: Duck, query: str) -> list[list[tuple[Any, ...]]]:
+    rows = duck.rows(query)
+    return [rows[at : at + _CHUNK] for at in range(0, len(rows), _CHUNK)]
+
+
+def _insert(
+    duck: Duck, name: str, columns: Sequence[str], rows: Sequence[tuple[str | None, ...]]
+) -> None:
+    arrays = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+    duck.register("apply_batch", pa.table(arrays, names=list(columns)))
+    duck.run(f"INSERT INTO {name} FROM apply_batch")

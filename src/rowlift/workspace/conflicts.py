@@ -1,0 +1,99 @@
+"""Which rows of a slice no longer fit the tables, because somebody wrote after the decision."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from rowlift.core.nouns import Reject
+from rowlift.workspace.identifiers import CHUNK
+from rowlift.workspace.rows import any_of, run_rows
+
+_TAKEN = {
+    "id": ("people", "ID_TAKEN"),
+    "email_key": ("people", "EMAIL_TAKEN"),
+    "anonymous_id": ("anonymous_ids", "ANONYMOUS_ID_TAKEN"),
+}
+
+
+def find(
+    connection: sa.Connection, table: str, workspace_id: int, rows: pa.Table
+) -> dict[str, Reject]:
+    """Return the rejects by key; the rows whose changes were counted on go with them."""
+    held = [row for row in rows.to_pylist() if row["action"] != "delete"]
+    late = dict(_changed(connection, table, workspace_id, held))
+    if table == "objects":
+        late |= _objects_taken(connection, workspace_id, held)
+        return late
+    gone = {row["pid"] for row in rows.to_pylist() if row["action"] == "delete"}
+    while True:
+        left = [row for row in held if row["key"] not in late]
+        free = gone | {row["pid"] for row in left if row["release"]}
+        more = dict(_taken(connection, workspace_id, left, free))
+        if not more:
+            return late
+        late |= more
+
+
+def _changed(
+    connection: sa.Connection, table: str, workspace_id: int, rows: list[dict[str, Any]]
+) -> Iterator[tuple[str, Reject]]:
+    updates = [row for row in rows if row["action"] in ("update", "clear")]
+    now = dict(
+        _look_up(connection, table, workspace_id, "pid", [r["pid"] for r in updates], "revision")
+    )
+    for row in updates:
+        if now.get(row["pid"]) != row["revision"]:
+            reason = "The record was changed while the run was writing."
+            yield row["key"], _reject(row, "RECORD_CHANGED", reason)
+
+
+def _objects_taken(
+    connection: sa.Connection, workspace_id: int, rows: list[dict[str, Any]]
+) -> dict[str, Reject]:
+    creates = {row["key"]: row for row in rows if row["action"] == "create"}
+    known = _look_up(connection, "objects", workspace_id, "object_id", list(creates), "object_type")
+    reason = "The object was made by somebody else while the run was writing."
+    return {key: _reject(creates[key], "RECORD_CHANGED", reason) for key, _ in known}
+
+
+def _taken(
+    connection: sa.Connection, workspace_id: int, rows: list[dict[str, Any]], free: set[int]
+) -> Iterator[tuple[str, Reject]]:
+    for column, (table, code) in _TAKEN.items():
+        claims = {row[column]: row for row in rows if row[column] and _claims(row, column)}
+        owners = _look_up(connection, table, workspace_id, column, list(claims), "pid")
+        for value, owner in owners:
+            row = claims[value]
+            if column == "anonymous_id" or owner != row["pid"]:
+                if owner not in free:
+                    reason = f"{value} was given to somebody else while the run was writing."
+                    yield row["key"], _reject(row, code, reason)
+
+
+def _claims(row: dict[str, Any], column: str) -> bool:
+    return bool(row["takes"]) or column == "anonymous_id"
+
+
+def _reject(row: dict[str, Any], code: str, reason: str) -> Reject:
+    return Reject(row["row_number"], row["key"], code, reason)
+
+
+def _look_up(
+    connection: sa.Connection,
+    table: str,
+    workspace_id: int,
+    column: str,
+    values: Sequence[Any],
+    wanted: str,
+) -> list[tuple[Any, Any]]:
+    sql = f"SELECT {column}, {wanted} FROM {table} WHERE workspace_id = :workspace AND "
+    sql += any_of(connection, column, "chunk")
+    return [
+        pair
+        for start in range(0, len(values), CHUNK)
+        for pair in run_rows(
+            connection, sql, workspace=workspace_id, chunk=list(values[start : start + CHUNK])
+        )
+    ]

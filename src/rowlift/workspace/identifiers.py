@@ -1,0 +1,117 @@
+"""Who is known: identifiers and records of people and objects, read for a whole run at once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from rowlift.workspace.rows import any_of, fetch
+
+CHUNK = 20_000  # values per look-up
+
+PEOPLE = pa.schema(
+    [
+        ("pid", pa.int64()),
+        ("id", pa.string()),
+        ("email_key", pa.string()),
+        ("revision", pa.int64()),
+    ]
+)
+ANONYMOUS = pa.schema([("anonymous_id", pa.string()), ("pid", pa.int64())])
+OBJECTS = pa.schema([("pid", pa.int64()), ("object_id", pa.string()), ("revision", pa.int64())])
+RECORDS = pa.schema(
+    [
+        ("pid", pa.int64()),
+        ("attributes", pa.string()),
+        ("origins", pa.string()),
+        ("sync_uid", pa.string()),
+        ("run_id", pa.int64()),
+        ("as_of", pa.int64()),
+        ("email", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The identifiers a run's rows name, when they are few enough to be looked up one by one."""
+
+    ids: Sequence[str]
+    email_keys: Sequence[str]
+    anonymous_ids: Sequence[str]
+
+
+def people(
+    connection: sa.Connection, workspace_id: int, named: Named | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Stream everybody, or those whom the identifiers name; some may come more than once."""
+    select = _select("people", PEOPLE)
+    if named is None:
+        yield from fetch(connection, select, {"workspace": workspace_id}, PEOPLE)
+        return
+    for column, values in (("id", named.ids), ("email_key", named.email_keys)):
+        yield from _looked_up(connection, workspace_id, select, column, values, PEOPLE)
+    owners = [
+        pid
+        for batch in anonymous(connection, workspace_id, named)
+        for pid in batch.column("pid").to_pylist()
+    ]
+    yield from _looked_up(connection, workspace_id, select, "pid", owners, PEOPLE)
+
+
+def anonymous(
+    connection: sa.Connection, workspace_id: int, named: Named | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Stream all anonymous ids with their people, or those that are named."""
+    select = _select("anonymous_ids", ANONYMOUS)
+    if named is None:
+        return fetch(connection, select, {"workspace": workspace_id}, ANONYMOUS)
+    return _looked_up(
+        connection, workspace_id, select, "anonymous_id", named.anonymous_ids, ANONYMOUS
+    )
+
+
+def objects(
+    connection: sa.Connection,
+    workspace_id: int,
+    object_type: str,
+    ids: Sequence[str] | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Stream the objects of one type, all or those that are named."""
+    select = _select("objects", OBJECTS) + " AND object_type = :type"
+    if ids is None:
+        parameters = {"workspace": workspace_id, "type": object_type}
+        return fetch(connection, select, parameters, OBJECTS)
+    return _looked_up(connection, workspace_id, select, "object_id", ids, OBJECTS, type=object_type)
+
+
+def records(
+    connection: sa.Connection, workspace_id: int, table: str, pids: Sequence[int]
+) -> Iterator[pa.RecordBatch]:
+    """Stream attributes and where they come from; an object's email is NULL."""
+    select = _select(table, RECORDS)
+    if table == "objects":
+        select = select.replace("email", "NULL AS email")
+    return _looked_up(connection, workspace_id, select, "pid", pids, RECORDS)
+
+
+def _select(table: str, schema: pa.Schema) -> str:
+    return f"SELECT {', '.join(schema.names)} FROM {table} WHERE workspace_id = :workspace"
+
+
+def _looked_up(
+    connection: sa.Connection,
+    workspace_id: int,
+    select: str,
+    column: str,
+    values: Sequence[Any],
+    schema: pa.Schema,
+    **parameters: str,
+) -> Iterator[pa.RecordBatch]:
+    sql = f"{select} AND {any_of(connection, column, 'chunk')}"
+    for start in range(0, len(values), CHUNK):
+        chunk = list(values[start : start + CHUNK])
+        given = {"workspace": workspace_id, "chunk": chunk, **parameters}
+        yield from fetch(connection, sql, given, schema)

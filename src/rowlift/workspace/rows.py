@@ -1,0 +1,190 @@
+"""Rows of the workspace's tables as Arrow batches, in and out, on SQLite and on PostgreSQL.
+
+The drivers are used directly: COPY for PostgreSQL, tuples of whole columns for SQLite.
+"""
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import repeat
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import sqlalchemy as sa
+
+BATCH_ROWS = 20_000
+_BATCH_BYTES = 8 << 20
+
+
+def is_sqlite(connection: sa.Connection) -> bool:
+    """Tell which dialect a connection speaks."""
+    return connection.dialect.name == "sqlite"
+
+
+def fetch(
+    connection: sa.Connection, sql: str, parameters: Mapping[str, Any], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    """Stream a query; its columns are those of the schema, in their order.
+
+    Parameters stand in the SQL as :name; a sequence among them stands for all its values.
+    """
+    with driver_errors(connection, sql):
+        if is_sqlite(connection):
+            yield from _fetch_tuples(connection, sql, parameters, schema)
+        else:
+            yield from _fetch_copy(connection, sql, parameters, schema)
+
+
+def any_of(connection: sa.Connection, column: str, name: str) -> str:
+    """Return the condition that a column has one of the values of a sequence parameter."""
+    if is_sqlite(connection):
+        return f"{column} IN (SELECT value FROM json_each(:{name}))"
+    return f"{column} = ANY(:{name})"
+
+
+def run(connection: sa.Connection, sql: str, **parameters: Any) -> int:
+    """Run one statement and return the number of rows it changed."""
+    return connection.execute(sa.text(sql), _bound(connection, parameters)).rowcount
+
+
+def run_rows(connection: sa.Connection, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    """Return a small result; parameters as in `fetch`."""
+    found = connection.execute(sa.text(sql), _bound(connection, parameters)).all()
+    return [tuple(row) for row in found]
+
+
+def _bound(connection: sa.Connection, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    if not is_sqlite(connection):
+        return dict(parameters)
+    return {
+        name: json.dumps(value) if isinstance(value, list) else value
+        for name, value in parameters.items()
+    }
+
+
+def insert(
+    connection: sa.Connection,
+    table: str,
+    columns: Mapping[str, pa.Array],
+    constants: Mapping[str, Any],
+) -> None:
+    """Insert rows given as columns, and values that all of them share."""
+    names = ", ".join([*columns, *constants])
+    if not is_sqlite(connection):
+        _copy_in(connection, f"COPY {table} ({names}) FROM STDIN (FORMAT csv)", columns, constants)
+        return
+    marks = ", ".join("?" for _ in (*columns, *constants))
+    many(connection, f"INSERT INTO {table} ({names}) VALUES ({marks})", columns, constants)
+
+
+def many(
+    connection: sa.Connection,
+    sql: str,
+    columns: Mapping[str, pa.Array],
+    constants: Mapping[str, Any],
+) -> int:
+    """Run one SQLite statement per row and return the number of rows changed."""
+    rows = zip(
+        *(column.to_pylist() for column in columns.values()),
+        *(repeat(value) for value in constants.values()),
+    )
+    with driver_errors(connection, sql):
+        return int(_cursor(connection).executemany(sql, rows).rowcount)
+
+
+@contextmanager
+def driver_errors(connection: sa.Connection, statement: str) -> Iterator[None]:
+    """Raise a driver's failure as SQLAlchemy would."""
+    driver: Any = connection.dialect.loaded_dbapi
+    try:
+        yield
+    except driver.Error as error:
+        raise sa.exc.DBAPIError.instance(
+            statement, None, error, driver.Error, hide_parameters=True, dialect=connection.dialect
+        ) from error
+
+
+def _cursor(connection: sa.Connection) -> Any:
+    return connection.connection.cursor()
+
+
+def _fetch_tuples(
+    connection: sa.Connection, sql: str, parameters: Mapping[str, Any], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    cursor = _cursor(connection).execute(sql, _bound(connection, parameters))
+    while rows := cursor.fetchmany(BATCH_ROWS):
+        columns = zip(*rows, strict=True)
+        arrays = [
+            pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)
+        ]
+        yield pa.record_batch(arrays, schema=schema)
+
+
+def _fetch_copy(
+    connection: sa.Connection, sql: str, parameters: Mapping[str, Any], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    statement, given = _pyformat(f"COPY ({sql}) TO STDOUT (FORMAT csv)", parameters)
+    with _cursor(connection).copy(statement, given) as copy:
+        for part in _parts(copy):
+            yield from _parse(part, schema).to_batches()
+
+
+def _pyformat(sql: str, parameters: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    for name in parameters:
+        sql = sql.replace(f":{name}", f"%({name})s")
+    return sql, parameters
+
+
+def _parts(copy: Any) -> Iterator[bytes]:
+    """Whole rows of CSV, some megabytes at a time: the server's blocks end with a row."""
+    held: list[bytes] = []
+    size = 0
+    for block in copy:
+        held.append(bytes(block))
+        size += len(block)
+        if size >= _BATCH_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
+
+
+def _parse(part: bytes, schema: pa.Schema) -> pa.Table:
+    return pyarrow.csv.read_csv(
+        io.BytesIO(part),
+        read_options=pyarrow.csv.ReadOptions(
+            column_names=schema.names, block_size=len(part) + 1, use_threads=False
+        ),
+        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types=schema,
+            null_values=[""],
+            true_values=["t"],
+            false_values=["f"],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+def copy_in(connection: sa.Connection, table: str, columns: Mapping[str, pa.Array]) -> None:
+    """Copy columns into a PostgreSQL table."""
+    names = ", ".join(columns)
+    _copy_in(connection, f"COPY {table} ({names}) FROM STDIN (FORMAT csv)", columns, {})
+
+
+def _copy_in(
+    connection: sa.Connection,
+    statement: str,
+    columns: Mapping[str, pa.Array],
+    constants: Mapping[str, Any],
+) -> None:
+    size = len(next(iter(columns.values())))
+    shared = {name: pa.repeat(value, size) for name, value in constants.items()}
+    whole = pa.table({**columns, **shared})
+    out = pa.BufferOutputStream()
+    pyarrow.csv.write_csv(whole, out, pyarrow.csv.WriteOptions(include_header=False))
+    with driver_errors(connection, statement), _cursor(connection).copy(statement) as copy:
+        copy.write(memoryview(out.getvalue()))

@@ -1,0 +1,216 @@
+"""One slice of decided rows into the tables: plain writes by pid, all or nothing.
+
+No unique key can fail within a slice as it was decided. When something else wrote to the same
+people since, the slice is taken back to its savepoint and repeated without the rows concerned.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from rowlift.core.errors import StateError
+from rowlift.core.nouns import Reject
+from rowlift.workspace import conflicts
+from rowlift.workspace.rows import copy_in, insert, is_sqlite, many, run
+from rowlift.workspace.tables import slices
+from rowlift.workspace.workspace import Workspace, Writer
+
+_MOST_TRIES = 5
+
+
+class _Stale(Exception):
+    """Fewer rows were there to change than the slice expects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Decided rows of one slice; table is people or objects, object_type is for the latter."""
+
+    workspace: Workspace
+    writer: Writer
+    table: str
+    rows: pa.Table
+    object_type: str = ""
+
+
+def write(connection: sa.Connection, given: Slice) -> tuple[Reject, ...]:
+    """Write a slice and return the rows that could not be written any more."""
+    late: dict[str, Reject] = {}
+    for _ in range(_MOST_TRIES):
+        part = _without(given, late)
+        try:
+            with connection.begin_nested():
+                _write(connection, part)
+            return tuple(late.values())
+        except (sa.exc.IntegrityError, _Stale):
+            late |= conflicts.find(connection, part.table, part.workspace.id, part.rows)
+    raise StateError(
+        "STATE_BUSY",
+        "People were changed by somebody else faster than the run could write them.",
+        mend="Run again: nothing was lost.",
+    )
+
+
+def checkpoint(
+    connection: sa.Connection, run_id: int, number: int, rows: int, late: tuple[Reject, ...]
+) -> None:
+    """Remember, in the slice's own transaction, that it was written."""
+    told = [[each.row_number, each.identifier, each.code, each.reason] for each in late]
+    connection.execute(
+        slices.insert().values(run_id=run_id, number=number, rows=rows, late=json.dumps(told))
+    )
+
+
+def written(connection: sa.Connection, run_id: int) -> dict[int, tuple[Reject, ...]]:
+    """Return the slices a run has committed, each with the rows that came too late."""
+    found = connection.execute(sa.select(slices).where(slices.c.run_id == run_id)).all()
+    return {row.number: tuple(Reject(*each) for each in json.loads(row.late)) for row in found}
+
+
+def _without(given: Slice, late: dict[str, Reject]) -> Slice:
+    if not late:
+        return given
+    lost = pc.is_in(given.rows.column("key"), pa.array(list(late), pa.string()))
+    rows = given.rows.filter(pc.invert(lost))
+    return Slice(given.workspace, given.writer, given.table, rows, given.object_type)
+
+
+def _write(connection: sa.Connection, part: Slice) -> None:
+    people = part.table == "people"
+    _delete(connection, part, people=people)
+    if people:
+        _release(connection, part)
+    _update(connection, part, takes=False)
+    if people:
+        _update(connection, part, takes=True)
+    _create(connection, part, people=people)
+    if people:
+        _add_anonymous(connection, part)
+
+
+def _by_action(part: Slice, *actions: str) -> pa.Table:
+    return part.rows.filter(pc.is_in(part.rows.column("action"), pa.array(actions)))
+
+
+def _pid_list(rows: pa.Table) -> list[int]:
+    return list(rows.column("pid").to_pylist())
+
+
+def _chosen(connection: sa.Connection) -> str:
+    if is_sqlite(connection):
+        return "pid IN (SELECT value FROM json_each(:pids))"
+    return "pid = ANY(:pids)"
+
+
+def _delete(connection: sa.Connection, part: Slice, *, people: bool) -> None:
+    pids = _pid_list(_by_action(part, "delete"))
+    if not pids:
+        return
+    chosen = _chosen(connection)
+    if people:
+        run(connection, f"DELETE FROM anonymous_ids WHERE {chosen}", pids=pids)
+    run(connection, f"DELETE FROM {part.table} WHERE {chosen}", pids=pids)
+
+
+def _release(connection: sa.Connection, part: Slice) -> None:
+    """Addresses that another row of the slice takes must be free before it does."""
+    pids = _pid_list(part.rows.filter(part.rows.column("release")))
+    if pids:
+        sql = f"UPDATE people SET email = NULL, email_key = NULL WHERE {_chosen(connection)}"
+        run(connection, sql, pids=pids)
+
+
+def _update(connection: sa.Connection, part: Slice, *, takes: bool) -> None:
+    rows = _by_action(part, "update", "clear")
+    taking = rows.column("takes")
+    rows = rows.filter(taking if takes else pc.invert(taking))
+    if not len(rows):
+        return
+    identifiers = ("id", "email", "email_key") if takes else ()
+    values = {name: rows.column(name) for name in (*identifiers, "attributes", "origins")}
+    where = {name: rows.column(name) for name in ("pid", "revision")}
+    change = _update_sqlite if is_sqlite(connection) else _update_postgresql
+    if change(connection, part, values, where) != len(rows):
+        raise _Stale
+
+
+# A writer makes a person known to others than the first one; its removals do not.
+_SHARED = """sync_uid = {sync}, run_id = {run}, as_of = {as_of}, updated_at = {now},
+    revision = {table}.revision + 1,
+    other_writers = ({table}.other_writers OR {table}.first_writer <> {sync})"""
+
+
+def _shared(part: Slice) -> str:
+    writer = part.writer
+    return _SHARED.format(
+        table=part.table,
+        sync="'" + writer.sync_uid.replace("'", "''") + "'",
+        run=int(writer.run_id),
+        as_of=int(writer.as_of),
+        now=repr(time.time()),
+    )
+
+
+def _update_sqlite(
+    connection: sa.Connection, part: Slice, values: dict[str, pa.Array], where: dict[str, pa.Array]
+) -> int:
+    changes = ", ".join(f"{name} = ?" for name in values)
+    sql = f"UPDATE {part.table} SET {changes}, {_shared(part)} WHERE pid = ? AND revision = ?"
+    return many(connection, sql, values | where, {})
+
+
+_STAGE = """CREATE TEMP TABLE IF NOT EXISTS slice_rows (
+    pid bigint, revision bigint, id text, email text, email_key text, attributes text, origins text
+) ON COMMIT DROP"""
+
+
+def _update_postgresql(
+    connection: sa.Connection, part: Slice, values: dict[str, pa.Array], where: dict[str, pa.Array]
+) -> int:
+    run(connection, _STAGE)
+    run(connection, "TRUNCATE slice_rows")
+    copy_in(connection, "slice_rows", where | values)
+    changes = ", ".join(f"{name} = s.{name}" for name in values)
+    return connection.exec_driver_sql(
+        f"UPDATE {part.table} SET {changes}, {_shared(part)} FROM slice_rows s"
+        f" WHERE {part.table}.pid = s.pid AND {part.table}.revision = s.revision"
+    ).rowcount
+
+
+def _create(connection: sa.Connection, part: Slice, *, people: bool) -> None:
+    rows = _by_action(part, "create")
+    if not len(rows):
+        return
+    identifiers = {"id": "id", "email": "email", "email_key": "email_key"}
+    if not people:
+        identifiers = {"object_id": "key"}
+    names = {"pid": "pid", **identifiers, "attributes": "attributes", "origins": "origins"}
+    columns = {name: rows.column(column) for name, column in names.items()}
+    insert(connection, part.table, columns, _constants(part, people=people))
+
+
+def _constants(part: Slice, *, people: bool) -> dict[str, object]:
+    now = time.time()
+    shared: dict[str, object] = {
+        "workspace_id": part.workspace.id,
+        "sync_uid": part.writer.sync_uid,
+        "run_id": part.writer.run_id,
+        "as_of": part.writer.as_of,
+        "first_writer": part.writer.sync_uid,
+        "other_writers": False,
+        "revision": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return shared if people else shared | {"object_type": part.object_type}
+
+
+def _add_anonymous(connection: sa.Connection, part: Slice) -> None:
+    rows = part.rows.filter(pc.is_valid(part.rows.column("anonymous_id")))
+    if len(rows):
+        columns = {name: rows.column(name) for name in ("anonymous_id", "pid")}
+        insert(connection, "anonymous_ids", columns, {"workspace_id": part.workspace.id})
