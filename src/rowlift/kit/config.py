@@ -22,11 +22,11 @@ class ConnectorConfig(BaseModel):
 
 
 def below(folder: Path, config: _Config) -> _Config:
-    """Return a configuration whose relative file names start at the folder that declares them."""
+    """Return a configuration whose file names given as texts start at the project's folder.
+
+    Fields of type Path do so already when references are replaced.
+    """
     held = {name: getattr(config, name, None) for name in FILE_KEYS}
-    update = {
-        name: type(value)(folder / Path(value).expanduser())
-        for name, value in held.items()
-        if isinstance(value, str | Path)
-    }
-    return config.model_copy(update=update)
+    texts = {name: value for name, value in held.items() if isinstance(value, str)}
+    started = {name: str(folder / Path(value).expanduser()) for name, value in texts.items()}
+    return config.model_copy(update=started)
