@@ -52,7 +52,7 @@ def _report(terminal: Terminal, error: Exception) -> Path | None:
     """Write what a maintainer needs; neither values of rows nor messages of drivers."""
     name = time.strftime("fault-%Y%m%dT%H%M%SZ", time.gmtime())
     text = "\n".join(_lines(error))
-    for folder in (terminal.log_folder(), Path(tempfile.gettempdir())):
+    for folder in (terminal.log_folder(), Path(tempfile.gettempdir())):  # a full disk, say
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = folder / f"{name}-{time.time_ns() % 10**9:09d}.txt"

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -91,8 +92,9 @@ class Terminal:
             _line(console, "  " + safe(mend), "cyan")
 
     def log_folder(self) -> Path:
-        """Return the folder for reports of our own faults."""
-        return Path(os.environ.get("ROWLIFT_DATA_DIR") or self.folder / ".rowlift") / "logs"
+        """Return the folder for reports of our own faults: a project's, or the temporary one."""
+        data = Path(os.environ.get("ROWLIFT_DATA_DIR") or self.folder / ".rowlift")
+        return data / "logs" if data.is_dir() else Path(tempfile.gettempdir())
 
     @contextlib.contextmanager
     def progress(self) -> Iterator["Progress"]:
