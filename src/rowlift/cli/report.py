@@ -121,5 +121,5 @@ def _ended(terminal: Terminal, run: RunReport) -> None:
     if run.status is Status.SOME_ROWS_FAILED:
         reason = "."
     line = Text.assemble("  ", (sign, style), f" {run.status.value}{reason}")
-    line.append(f" last_sync_time is {moment(run.last_sync_time)}.", style="dim")
+    line.append(f" last_sync_time: {moment(run.last_sync_time)}", style="dim")
     terminal.say(line)
