@@ -66,13 +66,15 @@ movers AS (
     SELECT next, next FROM good WHERE next NOT IN (SELECT key FROM good)
 ),
 placed AS (
-    SELECT a.key, m.ring,
+    SELECT a.*, m.ring,
         CASE WHEN action IN ('skip', 'reject') OR (action = 'none' AND NOT new_anonymous) THEN 3
             WHEN action = 'delete' THEN 0 WHEN m.key IS NOT NULL THEN 1 ELSE 2 END AS phase
     FROM apply_acted a LEFT JOIN movers m ON m.key = a.key
 ),
 positions AS (
-    SELECT *, row_number() OVER (ORDER BY phase, coalesce(ring, key), key) - 1 AS position
+    SELECT *, row_number() OVER (ORDER BY phase, coalesce(ring, key), key) - 1 AS position,
+        row_number() OVER (
+            PARTITION BY action = 'create' ORDER BY phase, coalesce(ring, key), key) - 1 AS nth
     FROM placed
 ),
 rings AS (
@@ -80,16 +82,14 @@ rings AS (
 )
 SELECT a.key, a.action, a.target, a.attached, a.id, a.email, a.email_key, a.target_id,
     a.target_email_key, CASE WHEN a.new_anonymous THEN a.anonymous_id END AS anonymous_id,
-    CASE WHEN a.action = 'create'
-        THEN count(*) FILTER (a.action = 'create') OVER (ORDER BY p.position) - 1 END AS nth,
+    CASE WHEN a.action = 'create' THEN a.nth END AS nth,
     a.action = 'create' OR (a.id IS NOT NULL AND a.target_id IS NULL) OR
         (a.email_key IS NOT NULL AND a.email_key IS DISTINCT FROM a.target_email_key) AS takes,
     a.key IN (SELECT next FROM good) AS release,
-    CASE p.phase WHEN 3 THEN -1
-        ELSE (coalesce(r.position, p.position) // {slice_rows})::INTEGER END AS slice,
-    p.position, CASE WHEN a.action = 'reject' THEN a.code ELSE '' END AS code, a.other, a.rival
-FROM apply_acted a JOIN positions p ON p.key = a.key
-LEFT JOIN rings r ON r.ring = p.ring AND p.phase = 1
+    CASE a.phase WHEN 3 THEN -1
+        ELSE (coalesce(r.position, a.position) // {slice_rows})::INTEGER END AS slice,
+    a.position, CASE WHEN a.action = 'reject' THEN a.code ELSE '' END AS code, a.other, a.rival
+FROM positions a LEFT JOIN rings r ON r.ring = a.ring
 """
 
 REASON = """CASE

@@ -1,7 +1,7 @@
 """Laying the due rows over what is stored, as set operations; the texts come out canonical.
 
-DuckDB's JSON writer is used only for texts that it returns unchanged. What is left over goes, row by
-row, through attributes.py.
+DuckDB's JSON writer is used only for texts that it returns unchanged. What is left over goes
+through attributes.py, row by row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -100,7 +100,7 @@ SELECT d.*, p.version, p.op, p.fp, p.present, p.row_number, coalesce(c.patch, p.
     r.attributes AS current, r.origins, r.sync_uid, r.run_id, r.as_of, r.email AS current_email
 FROM apply_patches p JOIN apply_decisions d ON d.key = p.key
 LEFT JOIN apply_combined c ON c.key = p.key
-LEFT JOIN apply_records r ON r.pid = d.target AND d.action IN ('update', 'clear')
+LEFT JOIN apply_records r ON r.pid = d.target
 """
 
 # `direct`: the row's text is the result. `usual`: DuckDB may write it.
