@@ -56,7 +56,8 @@ def cli() -> Iterator[str]:
             yield f"## {panel}\n"
         yield from _command(LazyCommand(entry).load())
     yield "## Options of every command\n"
-    yield from _options([one for one in group.params if _panel(one) == "Global"])
+    context = group.context_class(group)
+    yield from _options([one for one in group.params if _panel(one) == "Global"], context)
 
 
 def _command(command: TyperCommand) -> Iterator[str]:
@@ -66,18 +67,18 @@ def _command(command: TyperCommand) -> Iterator[str]:
     yield f"    rowlift {command.name} {usage}\n"
     yield (command.help or "") + "\n"
     own = [one for one in command.params if _panel(one) != "Global"]
-    yield from _options([one for one in own if isinstance(one, TyperArgument)])
-    yield from _options([one for one in own if isinstance(one, TyperOption)])
+    yield from _options([one for one in own if isinstance(one, TyperArgument)], context)
+    yield from _options([one for one in own if isinstance(one, TyperOption)], context)
 
 
 def _panel(parameter: Any) -> str | None:
     return getattr(parameter, "rich_help_panel", None)
 
 
-def _options(parameters: list[Any]) -> Iterator[str]:
+def _options(parameters: list[Any], context: Any) -> Iterator[str]:
     for one in parameters:
         named = isinstance(one, TyperOption)
-        value = "" if not named or one.is_flag else f" {one.metavar or one.type.name}"
+        value = f" {one.metavar or one.display_type(context)}" if named and not one.is_flag else ""
         names = ", ".join(one.opts) if named else str(one.metavar or one.name.upper())
         env = f" (environment: `{one.envvar}`)" if one.envvar else ""
         yield f"- `{names}{value}`: {one.help}{env}"
@@ -94,8 +95,8 @@ def connections() -> Iterator[str]:
     schema = json_schema("connections", KINDS)
     for role in ("sources", "destinations"):
         yield f"## {role.capitalize()}\n"
-        branches = schema["$defs"]["ProfileFile"]["properties"][role]["additionalProperties"]
-        for branch in branches["oneOf"]:
+        (named,) = schema["$defs"]["ProfileFile"]["properties"][role]["patternProperties"].values()
+        for branch in named["oneOf"]:
             yield from _connection(branch)
 
 

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from inspect import cleandoc
 from types import FrameType
 from typing import Annotated, Any
 
@@ -42,7 +43,7 @@ class LazyCommand(TyperCommand):
     def load(self) -> Any:
         """Import the command's module and build the command."""
         function = import_module(self._entry.module).command
-        about = f"{self._entry.summary}\n\n{function.__doc__ or ''}".strip()
+        about = f"{self._entry.summary}\n\n{cleandoc(function.__doc__ or '')}".strip()
         single = typer.Typer(add_completion=False)
         single.command(self._entry.name, help=about, context_settings=_NAMES)(function)
         return get_command(single)
