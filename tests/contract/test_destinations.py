@@ -477,6 +477,13 @@ def test_parquet_has_one_schema_whatever_the_rows_hold(tmp_path):
     assert "score: string" in schemas.pop()
 
 
+def test_one_folder_is_one_account_however_it_is_written(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    paths = (tmp_path / "out", tmp_path / "link", tmp_path / "x" / ".." / "out")
+    built = [Files(Files.Config(path=path), feed(), Http()) for path in paths]
+    assert len({one.account for one in built}) == 1
+
+
 def test_files_of_a_killed_writer_are_swept_at_the_end(tmp_path):
     built = Files(Files.Config(path=tmp_path), feed(), Http())
     built.deliver(batch_of(built, rows_of(["a"])))

@@ -85,7 +85,7 @@ def test_S20_no_hostile_url_reaches_anything(built, listener, line):
     port, reached = listener
     url, _, stub = line.replace("{port}", str(port)).partition(" -> ")
     resolver = answers(*stub.split()) if stub else system_resolver
-    caught = refusal(built(resolver=resolver), url)
+    caught = refusal(built(resolver=resolver, allow_ports={443, port}), url)
     assert caught.code == "ADDRESS_REFUSED"
     assert caught.mend
     # The listener itself works, and nobody else got through to it before.
@@ -155,6 +155,12 @@ def test_S20_the_checked_address_is_the_one_connected_to(built, sink):
     assert sink.connections == 1
 
 
+@pytest.mark.parametrize("port", [80, 443])
+def test_S20_plain_http_to_a_public_address_is_refused_at_any_port(built, port):
+    http = built(resolver=answers(PUBLIC), allow_ports={80, 443})
+    assert "plain http" in refusal(http, f"http://public.example:{port}/").message
+
+
 def test_S20_a_public_https_address_passes_the_guard():
     for address in (PUBLIC, "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "8.8.8.8", "1.1.1.1"):
         guard = AddressGuard(resolver=answers(address))
@@ -216,6 +222,16 @@ def test_F55_after_trouble_the_name_is_asked_again(built, sink, way):
     places.pop(0)
     answer = http.request("POST", url, b"{}")
     assert answer.reason == f"{url[:-1]} cannot be reached: Connection refused"
+
+
+def test_F55_a_kept_connection_to_an_old_address_is_not_used(built, sink):
+    places = ["127.0.0.1"]
+    http = built(LOOPBACK, resolver=lambda _host, _port: tuple(places), resolve_every=0)
+    url = f"http://moving.example:{sink.port}/"
+    assert [http.request("POST", url, b"{}").status for _ in range(2)] == [200, 200]
+    assert sink.connections == 1
+    places[0] = "127.0.0.2"
+    assert not http.request("POST", url, b"{}").in_doubt
 
 
 def test_F55_the_next_address_is_tried_when_one_is_dead(built, sink):

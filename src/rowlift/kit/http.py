@@ -17,7 +17,7 @@ from rowlift.kit.exchange import Connection, NoReply, Reply, exchange, words
 
 DEADLINE = 30.0  # seconds for everything: connect, send, wait, read
 MAX_REPLY = 1_000_000  # bytes, after decompression
-_RESOLVED_FOR = 180.0  # seconds
+RESOLVE_EVERY = 180.0  # seconds; at once after trouble
 
 
 class Http:
@@ -35,11 +35,13 @@ class Http:
         resolver: Resolver = system_resolver,
         ca_file: str | None = None,
         deadline: float = DEADLINE,
+        resolve_every: float = RESOLVE_EVERY,
         max_reply: int = MAX_REPLY,
     ) -> None:
         self._guard = AddressGuard(allow_networks, allow_ports, resolver)
         self._ca_file = ca_file
         self._deadline = deadline
+        self._resolve_every = resolve_every
         self._max_reply = max_reply
         self._lock = threading.Lock()
         self._resolved: dict[Target, tuple[float, tuple[str, ...]]] = {}
@@ -107,7 +109,7 @@ class Http:
         if until < time.monotonic():
             addresses = self._guard.addresses(origin)
             with self._lock:
-                self._resolved[origin] = (time.monotonic() + _RESOLVED_FOR, addresses)
+                self._resolved[origin] = (time.monotonic() + self._resolve_every, addresses)
         return addresses
 
     def _kept(self, origin: Target, addresses: tuple[str, ...]) -> Connection | None:
