@@ -13,7 +13,6 @@ from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
-from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from rowlift.core.errors import StateError
 
@@ -95,17 +94,6 @@ class Duck:
     def register(self, name: str, data: pa.Table | pa.RecordBatchReader) -> None:
         """Make Arrow data readable under a name."""
         self._connection.register(name, data)
-
-    def function(self, name: str, function: Any, inputs: list[Any], output: str) -> None:
-        """Make a Python function over Arrow arrays callable from SQL; NULL is handed in too."""
-        self._connection.create_function(
-            name,
-            function,
-            inputs,
-            output,
-            type=PythonUDFType.ARROW,
-            null_handling=FunctionNullHandling.SPECIAL,
-        )
 
     def write(self, sql: str, path: Path) -> int:
         """Write a result as one Parquet file and return its number of rows."""
