@@ -1,21 +1,29 @@
 """Every source keeps the contract of `rowlift.testing.sources.SourceSuite`."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import duckdb
 import pytest
+
+from servers import MariaDbDatabase, PostgresDatabase
 
 pytest.register_assert_rewrite("rowlift.testing.sources")
 
 from rowlift.core.ports import Source  # noqa: E402 - after its asserts were made to speak
 from rowlift.sources.duckdb import DuckDB, DuckDBConfig  # noqa: E402
 from rowlift.sources.files import Files, FilesConfig  # noqa: E402
+from rowlift.sources.mysql import MySQL, MySQLConfig  # noqa: E402
+from rowlift.sources.postgres import Postgres, PostgresConfig  # noqa: E402
 from rowlift.testing.sources import SourceSuite  # noqa: E402
-from rowlift.testing.values import VALUES, Value  # noqa: E402
+from rowlift.testing.values import VALUES, Value, without  # noqa: E402
 
 PEOPLE = "CREATE TABLE people AS FROM (VALUES (1, 'Ada'), (2, ''), (3, NULL)) AS v(id, name)"
+ROWS = "INSERT INTO people VALUES (1, 'Ada'), (2, ''), (3, NULL)"
+SECONDS = 60  # no test waits longer, should a query not stop
+PASSWORD = "s3cret:/@ %41'x"
 LEAST_HUGEINT = "-170141183460469231731687303715884105728"
 
 
@@ -38,10 +46,10 @@ class DuckSuite(SourceSuite):
         "json": "CAST('{}' AS JSON)",
         "binary": "unhex('{}')",
     }
-    big = "SELECT i AS id, 'name ' || i AS name FROM range(200000) AS r(i)"
+    big = "SELECT i AS id, repeat('x', 200) AS name FROM range(200000) AS r(i)"
     late_error = (
-        "SELECT CAST(CASE WHEN i = 150000 THEN 'x' ELSE '1' END AS INTEGER) AS a "
-        "FROM range(200000) AS r(i)"
+        "SELECT CAST(CASE WHEN i = 150000 THEN 'x' ELSE '1' END AS INTEGER) AS id, "
+        "repeat('x', 200) AS name FROM range(200000) AS r(i)"
     )
     endless = "SELECT count(*) AS n FROM range(1000000000) AS a, range(1000000000) AS b"
 
@@ -51,9 +59,10 @@ class TestDuckDB(DuckSuite):
     def source(self, tmp_path: Path) -> Iterator[Source]:
         with duckdb.connect(tmp_path / "shop.duckdb") as connection:
             connection.execute(PEOPLE)
-        source = DuckDB(DuckDBConfig(path=str(tmp_path / "shop.duckdb")))
-        yield source
-        source.close()
+        with closing(
+            DuckDB(DuckDBConfig(path=str(tmp_path / "shop.duckdb"), statement_timeout=SECONDS))
+        ) as source:
+            yield source
 
 
 class TestParquetFiles(DuckSuite):
@@ -62,15 +71,133 @@ class TestParquetFiles(DuckSuite):
         with duckdb.connect() as connection:
             connection.execute(PEOPLE)
             connection.execute(f"COPY people TO '{tmp_path}/people.parquet'")
-        source = Files(FilesConfig(root=str(tmp_path)))
-        yield source
-        source.close()
+        with closing(Files(FilesConfig(root=str(tmp_path), statement_timeout=SECONDS))) as source:
+            yield source
 
 
 class TestCsvFiles(DuckSuite):
     @pytest.fixture
     def source(self, tmp_path: Path) -> Iterator[Source]:
         (tmp_path / "people.csv").write_text('id,name\n1,Ada\n2,""\n3,\n')
-        source = Files(FilesConfig(root=str(tmp_path)))
-        yield source
-        source.close()
+        with closing(Files(FilesConfig(root=str(tmp_path), statement_timeout=SECONDS))) as source:
+            yield source
+
+
+class PostgresSuite(SourceSuite):
+    reader: ClassVar[str]
+    secrets = (PASSWORD,)
+    values = (
+        *VALUES,
+        Value("float", "Infinity", "'Infinity'::float8"),
+        Value("text", "a", "'a'::char(5)::text"),
+    )
+    literals: ClassVar = {
+        "int": "'{}'::bigint",
+        "decimal": "'{}'::numeric",
+        "float": "'{}'::float8",
+        "text": "'{}'::text",
+        "bool": "'{}'::boolean",
+        "date": "'{}'::date",
+        "time": "'{}'::time",
+        "timestamp": "'{}'::timestamp",
+        "timestamptz": "'{}'::timestamptz",
+        "json": "'{}'::json",
+        "binary": "decode('{}', 'hex')",
+    }
+    big = "SELECT i AS id, repeat('x', 200) AS name FROM generate_series(0, 199999) AS g(i)"
+    late_error = (
+        "SELECT 1 / (150000 - i) AS id, repeat('x', 200) AS name "
+        "FROM generate_series(0, 199999) AS g(i)"
+    )
+    endless = (
+        "SELECT count(*) AS n FROM generate_series(1, 30000) AS a, generate_series(1, 30000) AS b, "
+        "generate_series(1, 30000) AS c"
+    )
+
+    @pytest.fixture
+    def source(self, postgres_database: PostgresDatabase) -> Iterator[Source]:
+        database, user = postgres_database, f"{postgres_database.name}_reader"
+        password = PASSWORD.replace("'", "''")
+        database.execute(
+            f"CREATE ROLE {user} LOGIN PASSWORD '{password}';"
+            f"CREATE TABLE people (id int, name text); {ROWS};"
+            f"GRANT SELECT ON people TO {user}"
+        )
+        config: dict[str, Any] = {
+            "host": database.server.host,
+            "port": database.server.port,
+            "database": database.name,
+            "user": user,
+            "password": PASSWORD,
+            "sslrootcert": str(database.server.ca_file),
+            "reader": self.reader,
+            "statement_timeout": SECONDS,
+        }
+        with closing(Postgres(PostgresConfig.model_validate(config))) as source:
+            yield source
+        database.execute(f"DROP OWNED BY {user}; DROP ROLE {user}")
+
+
+class TestPostgresCopy(PostgresSuite):
+    reader = "copy"
+
+
+class TestPostgresAdbc(PostgresSuite):
+    reader = "adbc"
+
+
+class MySQLSuite(SourceSuite):
+    reader: ClassVar[str]
+    secrets = (PASSWORD,)
+    values = without("bool", "timestamptz", "json")  # types of columns, not of expressions
+    literals: ClassVar = {
+        "int": "CAST('{}' AS SIGNED)",
+        "decimal": "CAST('{}' AS DECIMAL(65, {scale}))",
+        "float": "CAST('{}' AS DOUBLE)",
+        "text": "'{}'",
+        "date": "CAST('{}' AS DATE)",
+        "time": "CAST('{}' AS TIME(6))",
+        "timestamp": "CAST('{}' AS DATETIME(6))",
+        "binary": "UNHEX('{}')",
+    }
+    big = "SELECT seq AS id, REPEAT('x', 200) AS name FROM seq_0_to_199999"
+    late_error = "SELECT POW(seq, 59.5) AS id, REPEAT('x', 200) AS name FROM seq_0_to_199999"
+    endless = (
+        "SELECT COUNT(*) AS n FROM seq_0_to_199999 AS a, seq_0_to_199999 AS b, seq_0_to_199999 AS c"
+    )
+
+    def escaped(self, text: str) -> str:
+        return super().escaped(text).replace("\\", "\\\\")
+
+    @pytest.fixture
+    def source(self, mariadb_database: MariaDbDatabase) -> Iterator[Source]:
+        database, user = mariadb_database, f"{mariadb_database.name}_r"
+        password = PASSWORD.replace("'", "''")
+        database.execute(
+            "CREATE TABLE people (id int, name varchar(20))",
+            ROWS,
+            f"CREATE USER {user} IDENTIFIED BY '{password}'",
+            f"GRANT SELECT ON {database.name}.* TO {user}",
+        )
+        config = {
+            "host": database.server.host,
+            "port": database.server.port,
+            "database": database.name,
+            "user": user,
+            "password": PASSWORD,
+            "ssl_mode": "VERIFY_IDENTITY",
+            "ssl_ca": str(database.server.ca_file),
+            "reader": self.reader,
+            "statement_timeout": SECONDS,
+        }
+        with closing(MySQL(MySQLConfig.model_validate(config))) as source:
+            yield source
+        database.execute(f"DROP USER {user}")
+
+
+class TestMySQLPyMySQL(MySQLSuite):
+    reader = "pymysql"
+
+
+class TestMySQLConnectorX(MySQLSuite):
+    reader = "connectorx"

@@ -366,6 +366,16 @@ def test_closing_ends_a_query_in_another_thread(source: DuckDB) -> None:
     assert caught.value.code == "QUERY_CANCELLED"
 
 
+def test_a_failing_row_is_named_whichever_worker_meets_it(source: DuckDB) -> None:
+    failing = (
+        "SELECT CAST(CASE WHEN i = 150000 THEN 'x' ELSE '1' END AS INTEGER) AS a, "
+        "repeat('x', 200) AS b FROM range(200000) AS r(i)"
+    )
+    for _ in range(40):  # DuckDB 1.5 reports the other worker's interrupt in one of fifty
+        with pytest.raises(SourceError, match=r"Could not convert string 'x' to INT32 \(line 1\)"):
+            source.query(failing).read_all()
+
+
 def test_a_sort_larger_than_the_memory_spills_to_a_private_folder(path: Path) -> None:
     source = DuckDB(DuckDBConfig(path=str(path), memory_limit="60MB", threads=1))
     sql = "SELECT md5(CAST(i AS VARCHAR)) AS a, i AS b FROM range(2000000) AS r(i) ORDER BY a"

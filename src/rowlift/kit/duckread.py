@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from rowlift.kit.sqlguard import guard
 TEXT = pa.string()
 ROWS_PER_BATCH = 8192
 INTERRUPT_EVERY = 0.05
+ASK_AGAIN = 3
 CLOSED_IN: Mapping[str, str] = {
     "allow_community_extensions": "false",
     "allow_persistent_secrets": "false",
@@ -227,22 +229,38 @@ class DuckSource(ABC):
             f"{self._carrier(column.type_name).sql.format(name)} AS {name}"
             for name, column in zip(names, columns, strict=True)
         ]
-        select = f"SELECT {', '.join(carried)}\nFROM ({statement}\n) AS q({', '.join(names)})"
+        select = f"SELECT {', '.join(carried)} FROM ({statement}\n) AS q({', '.join(names)})"
         return select if limit is None else f"{select}\nLIMIT {limit:d}"
 
     def _stream(self, running: "Running", sql: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         try:
-            with self._plain_errors():
-                running.cursor.execute(f"USE {quoted(self.home)}")
-                running.watch()
-                for batch in running.cursor.execute(sql).to_arrow_reader(ROWS_PER_BATCH):
-                    running.raise_if_stopped()
-                    yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
-        except SourceError:
+            running.watch()
+            for batch in self._batches(running, sql):
+                yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+        except SourceError as error:
             running.raise_if_stopped()
-            raise
+            raise self._cause(running, sql, error) from None
         finally:
             running.end()
+
+    def _batches(self, running: "Running", sql: str) -> Iterator[pa.RecordBatch]:
+        with self._plain_errors():
+            running.cursor.execute(f"USE {quoted(self.home)}")
+            for batch in running.cursor.execute(sql).to_arrow_reader(ROWS_PER_BATCH):
+                running.raise_if_stopped()
+                yield batch
+
+    def _cause(self, running: "Running", sql: str, error: SourceError) -> SourceError:
+        """Ask again where a worker that DuckDB interrupted was quicker than the one that failed."""
+        for _ in range(ASK_AGAIN):
+            if error.code != "QUERY_CANCELLED":
+                return error
+            try:
+                deque(self._batches(running, sql), maxlen=0)
+            except SourceError as again:
+                running.raise_if_stopped()
+                error = again
+        return refusal("QUERY_FAILED") if error.code == "QUERY_CANCELLED" else error
 
 
 class Running:
