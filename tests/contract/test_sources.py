@@ -1,5 +1,6 @@
 """Every source keeps the contract of `rowlift.testing.sources.SourceSuite`."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,7 @@ from rowlift.sources.duckdb import DuckDB, DuckDBConfig  # noqa: E402
 from rowlift.sources.files import Files, FilesConfig  # noqa: E402
 from rowlift.sources.mysql import MySQL, MySQLConfig  # noqa: E402
 from rowlift.sources.postgres import Postgres, PostgresConfig  # noqa: E402
+from rowlift.sources.sqlite import SQLite, SQLiteConfig  # noqa: E402
 from rowlift.testing.sources import SourceSuite  # noqa: E402
 from rowlift.testing.values import VALUES, Value, without  # noqa: E402
 
@@ -80,6 +82,39 @@ class TestCsvFiles(DuckSuite):
     def source(self, tmp_path: Path) -> Iterator[Source]:
         (tmp_path / "people.csv").write_text('id,name\n1,Ada\n2,""\n3,\n')
         with closing(Files(FilesConfig(root=str(tmp_path), statement_timeout=SECONDS))) as source:
+            yield source
+
+
+class TestSQLite(SourceSuite):
+    values = without("bool", "decimal", "date", "time", "timestamp", "timestamptz", "json")
+    literals: ClassVar = {
+        "int": "CAST('{}' AS INTEGER)",
+        "float": "CAST('{}' AS REAL)",
+        "text": "'{}'",
+        "binary": "X'{}'",
+    }
+    big = (
+        "WITH RECURSIVE r(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM r LIMIT 200000) "
+        "SELECT i AS id, printf('%.200c', 'x') AS name FROM r"
+    )
+    late_error = (
+        "WITH RECURSIVE r(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM r LIMIT 200000) "
+        "SELECT json(CASE WHEN i = 150000 THEN 'x' ELSE '1' END) AS id, "
+        "printf('%.200c', 'x') AS name FROM r"
+    )
+    good_rows = range(1)  # a pass over the rows, which tells their types, meets it before
+    endless = (
+        "WITH RECURSIVE r(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM r) "
+        "SELECT count(*) AS n FROM r"
+    )
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Iterator[Source]:
+        with closing(sqlite3.connect(tmp_path / "shop.db")) as connection, connection:
+            connection.execute("CREATE TABLE people (id integer, name text)")
+            connection.execute(ROWS)
+        config = SQLiteConfig(path=str(tmp_path / "shop.db"), statement_timeout=SECONDS)
+        with closing(SQLite(config)) as source:
             yield source
 
 
