@@ -127,7 +127,8 @@ class DuckSource(ABC):
         columns = self._described(statement)
         schema = pa.schema([self._field(column) for column in columns])
         running = Running(self.open().cursor(), self._limits.statement_timeout)
-        self._running.add(running)
+        with self._lock:
+            self._running.add(running)
         batches = self._stream(running, self._projection(statement, columns, limit), schema)
         return pa.RecordBatchReader.from_batches(schema, batches)
 
@@ -146,7 +147,9 @@ class DuckSource(ABC):
 
     def cancel(self) -> None:
         """Stop what is running; safe to call from another thread."""
-        for running in list(self._running):
+        with self._lock:
+            active = list(self._running)
+        for running in active:
             running.stop("QUERY_CANCELLED")
 
     def close(self) -> None:
