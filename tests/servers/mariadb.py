@@ -1,5 +1,6 @@
 """A private MariaDB: password accounts, TLS offered, no durability."""
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -67,7 +68,8 @@ class MariaDbServer:
             found = "SELECT id FROM information_schema.processlist WHERE db = %s"
             count: int = cursor.execute(found, [database])
             for (connection_id,) in cursor.fetchall():
-                cursor.execute("KILL CONNECTION %s", [connection_id])
+                with contextlib.suppress(pymysql.OperationalError):  # it has ended by itself
+                    cursor.execute("KILL CONNECTION %s", [connection_id])
             return count
 
 
