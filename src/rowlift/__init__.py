@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from rowlift.core.version import VERSION
+
 if TYPE_CHECKING:
     from rowlift.operations.project import Project
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = ["Project", "__version__"]
 
 

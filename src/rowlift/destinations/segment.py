@@ -10,9 +10,9 @@ import pyarrow as pa
 from isal import igzip_lib
 from pydantic import BaseModel, Field, SecretStr
 
-from rowlift import __version__
 from rowlift.core.nouns import Accepts, Feed, Finding, Kind, Limits, Outcomes, Removed
 from rowlift.core.ports import Batch, Rows
+from rowlift.core.version import VERSION
 from rowlift.kit.arrow import joined
 from rowlift.kit.config import ConnectorConfig
 from rowlift.kit.exchange import NoReply, Reply
@@ -23,7 +23,7 @@ from rowlift.kit.texts import concat, json_inner, json_text, with_member
 
 _ENDPOINTS = {"us": "https://api.segment.io/v1", "eu": "https://events.eu1.segmentapis.com/v1"}
 _SETTINGS = "https://cdn.segment.com/v1/projects/{}/settings"
-_CONTEXT = f',"context":{{"library":{{"name":"rowlift","version":"{__version__}"}}'
+_CONTEXT = f',"context":{{"library":{{"name":"rowlift","version":"{VERSION}"}}'
 _EXTERNAL_ID = '","type":"email","collection":"users","encoding":"none"}]'
 
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rowlift import __version__
+from rowlift.core.version import VERSION
 from rowlift.kit.addresses import Target
 
-USER_AGENT = f"rowlift/{__version__}"
+USER_AGENT = f"rowlift/{VERSION}"
 CONNECT_TIMEOUT = 8.0  # seconds for one address, within the deadline
 _IDLE_FOR = 20.0  # seconds a connection may rest before it is used again
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
