@@ -3,14 +3,22 @@
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import pymysql
+from pymysql.constants import CLIENT
 from pymysql.cursors import SSCursor
+from pymysql.protocol import FieldDescriptorPacket
 
-Connection: TypeAlias = "pymysql.Connection[Any]"
+if TYPE_CHECKING:
+    Base = pymysql.Connection[Any]
+else:
+    Base = pymysql.Connection
 SSL_ERROR = 2026
 LOST = 2013
+SYNTAX = 1064
+COM_STMT_PREPARE = 0x16
+PREPARED_HEAD = 5  # bytes: a zero and the statement's id
 NEVER_LONGER = 31_000_000  # seconds; the driver takes no more
 
 
@@ -21,6 +29,28 @@ class Refusal(Exception):
         super().__init__(message)
         self.number = number
         self.message = message
+
+
+class Connection(Base):
+    """PyMySQL's connection, strict about encryption, and able to prepare a query."""
+
+    def _request_authentication(self) -> None:
+        """Log in; older releases of the driver would fall back to plain text by themselves."""
+        if self.ssl and not self.server_capabilities & CLIENT.SSL:
+            raise pymysql.OperationalError(SSL_ERROR, "the server offers no encryption")
+        super()._request_authentication()
+
+    def prepared(self, sql: str) -> list[FieldDescriptorPacket]:
+        """Return the protocol's column definitions of a query."""
+        self._execute_command(COM_STMT_PREPARE, sql)
+        answer = self._read_packet()
+        answer.advance(PREPARED_HEAD)
+        columns, parameters = answer.read_uint16(), answer.read_uint16()
+        if parameters:
+            raise Refusal(SYNTAX, "a question mark stands for a value that nobody gives")
+        found = [self._read_packet(FieldDescriptorPacket) for _ in range(columns)]
+        self._read_packet()
+        return found
 
 
 @contextmanager
@@ -67,7 +97,7 @@ def connect(  # noqa: PLR0913 - what a connection is made of
 ) -> Connection:
     """Connect with nothing that the server or a host name could widen: one statement, no files."""
     with refusals():
-        return pymysql.connect(
+        return Connection(
             host=host,
             port=port,
             database=database,
@@ -108,12 +138,13 @@ def records(connection: Connection, sql: str) -> list[dict[str, str | None]]:
         ]
 
 
-def fields(connection: Connection, sql: str) -> Sequence[Any]:
-    """Return the protocol's description of the columns: name, type_code, length, scale, flags."""
-    with refusals(), connection.cursor() as cursor:
-        cursor.execute(sql)
-        found: Sequence[Any] = cursor._result.fields  # noqa: SLF001 - description has no flags
-        return found
+def fields(connection: Connection, sql: str) -> list[FieldDescriptorPacket]:
+    """Return what the server says of each column of a query it does not run.
+
+    Each has name, type_code, length, scale, flags and charsetnr.
+    """
+    with refusals():
+        return connection.prepared(sql)
 
 
 class Stream:

@@ -1,6 +1,5 @@
 """One MySQL or MariaDB server: sessions that only read, queries that can be stopped."""
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from rowlift.kit.sqlguard import guard
 from rowlift.sources.dialects import mysql as data
 from rowlift.sources.dialects import mysql_columns as columns
 from rowlift.sources.dialects import mysql_words as words
+from rowlift.sources.dialects.mysql_check import findings, granted, version
 from rowlift.sources.dialects.mysql_readers import FastReader, PlainReader, Reader
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 STEPS = {"CONNECT_FAILED": "network", "TLS_FAILED": "tls"}
 PATIENCE = 30.0  # seconds beyond the statement's own limit until a silent server counts as lost
-DRIFT = 60  # seconds between the clocks from which on it is worth a warning
 
 
 class Server:
@@ -37,6 +36,7 @@ class Server:
         self._config = config
         self._account = ""
         self._running: WeakSet[Running] = WeakSet()
+        self._cancels = 0
         if config.reader == "connectorx":
             load("connectorx", extra="mysql-fast")
 
@@ -45,7 +45,7 @@ class Server:
         answers = Finding("network", "ok", f"{self._where} answers.")
         try:
             with self._connected() as connection:
-                return [answers, *self._checks(connection)]
+                return [answers, *findings(connection, self._config)]
         except SourceError as error:
             step = STEPS.get(error.code, "login")
             failed = Finding(step, "error", error.message, error.mend, error.code)
@@ -54,36 +54,40 @@ class Server:
     def describe(self, sql: str) -> tuple[Column, ...]:
         """Return the columns of a query."""
         text = guard(sql, "mysql").sql
-        with self._opened() as connection:
+        with self.session() as connection:
             return self._plan(connection, text).columns
 
     def query(self, sql: str, limit: int | None) -> pa.RecordBatchReader:
         """Begin a query with the reader that suits it; the first rows are read when asked for."""
         guarded = guard(sql, "mysql")
-        with self._opened(keep=True) as connection:
+        cancels = self._cancels
+        with self.session(keep=True) as connection:
             plan = self._plan(connection, guarded.sql)
             reader: Reader = PlainReader(connection, plan, guarded, limit)
             if limit is None and self._reads_fast():
                 before = [*self._settings(connection), data.SNAPSHOT]
                 reader.close()
-                reader = FastReader(self._url(), before, plan, guarded)
+                reader = FastReader(self.url(), before, plan, guarded)
         running = Running(self, reader)
         self._running.add(running)
+        if cancels != self._cancels:
+            running.cancel()
         return pa.RecordBatchReader.from_batches(plan.schema, running.batches())
 
     def catalog(self) -> list[Table]:
         """Return what the user may see."""
-        with self._opened() as connection:
+        with self.session() as connection:
             return columns.tables(mysqlwire.rows(connection, data.CATALOG))
 
     def now(self) -> int:
         """Return the server's clock, less what a replica has not replayed yet."""
-        with self._opened() as connection:
+        with self.session() as connection:
             ((clock,),) = mysqlwire.rows(connection, data.CLOCK)
             return int(clock or 0) - self._behind(connection)
 
     def cancel(self) -> None:
-        """Stop every query that runs."""
+        """Stop every query that runs, or is about to."""
+        self._cancels += 1
         for running in list(self._running):
             running.cancel()
 
@@ -114,7 +118,9 @@ class Server:
 
     def _error(self, number: int, message: str, *, connecting: bool = False) -> SourceError:
         password = self._config.password.get_secret_value()
-        said = message.replace(password, "***") if password else message
+        said = message
+        for secret in filter(None, (password, quote(password, safe=""))):
+            said = said.replace(secret, "***")
         return words.error(
             number, said, account=self._account, where=self._where, connecting=connecting
         )
@@ -162,12 +168,16 @@ class Server:
         )
 
     @contextmanager
-    def _opened(self, *, keep: bool = False) -> Iterator[Connection]:
+    def session(self, *, keep: bool = False) -> Iterator[Connection]:
         """Give a session that only reads, of a user whose rights were looked at."""
         with self._connected(keep=keep) as connection:
-            for statement in (*self._settings(connection), data.RAW_RESULTS):
+            for statement in self._settings(connection):
                 mysqlwire.execute(connection, statement)
-            found = self._check_rights(connection)
+            grants = granted(connection)
+            self._account = words.account(grants)
+            found = words.read_only(
+                grants, self._config.database, allow_unsafe=self._config.allow_unsafe_user
+            )
             if found.level == "error":
                 raise SourceError(found.code, found.message, mend=found.mend)
             mysqlwire.execute(connection, data.SNAPSHOT)
@@ -175,15 +185,16 @@ class Server:
 
     def _settings(self, connection: Connection) -> list[str]:
         seconds = self._config.statement_timeout
-        mariadb = "mariadb" in self._version(connection).lower()
+        mariadb = "mariadb" in version(connection).lower()
         limit = data.MARIADB_TIMEOUT if mariadb else data.MYSQL_TIMEOUT
         return [
             data.READ_ONLY,
             data.SESSION + limit.format(seconds=seconds, milliseconds=seconds * 1000),
+            data.RAW_RESULTS,
         ]
 
     def _plan(self, connection: Connection, sql: str) -> columns.Plan:
-        fields = mysqlwire.fields(connection, data.DESCRIBE.format(sql=sql))
+        fields = mysqlwire.fields(connection, sql)
         return columns.plan(fields, tinyint1_is_bool=self._config.tinyint1 == "bool")
 
     def _reads_fast(self) -> bool:
@@ -192,7 +203,8 @@ class Server:
             return installed("connectorx") and not self._config.ssl_cert
         return self._config.reader == "connectorx"
 
-    def _url(self) -> str:
+    def url(self) -> str:
+        """Return the address as the fast reader wants it, password included."""
         config = self._config
         secret = quote(config.password.get_secret_value(), safe="")
         host = f"[{config.host}]" if ":" in config.host else config.host
@@ -222,54 +234,6 @@ class Server:
                     return []  # it is not for us to know: then the server's clock has to do
         return []
 
-    def _version(self, connection: Connection) -> str:
-        ((version,),) = mysqlwire.rows(connection, data.VERSION)
-        return version or ""
-
-    def _checks(self, connection: Connection) -> list[Finding]:
-        return [
-            self._check_encryption(connection),
-            Finding("login", "ok", f"Logged in as {self._config.user}."),
-            self._check_rights(connection),
-            self._check_tables(connection),
-            Finding("version", "ok", self._version(connection)),
-            self._check_clock(connection),
-        ]
-
-    def _check_encryption(self, connection: Connection) -> Finding:
-        ((_, cipher),) = mysqlwire.rows(connection, data.CIPHER)
-        if not cipher:
-            mend = "Set ssl_mode: VERIFY_IDENTITY, and ssl_ca where the authority is your own."
-            return Finding("tls", "warning", "The connection is not encrypted.", mend)
-        if self._config.ssl_mode == "REQUIRED":
-            mend = "Set ssl_mode: VERIFY_IDENTITY, and ssl_ca where the authority is your own."
-            return Finding("tls", "note", f"Encrypted ({cipher}), server not verified.", mend)
-        return Finding("tls", "ok", f"Encrypted ({cipher}), server verified.")
-
-    def _check_rights(self, connection: Connection) -> Finding:
-        grants = [grant or "" for (grant,) in mysqlwire.rows(connection, data.GRANTS)]
-        self._account = words.account(grants)
-        return words.read_only(
-            grants, self._config.database, allow_unsafe=self._config.allow_unsafe_user
-        )
-
-    def _check_tables(self, connection: Connection) -> Finding:
-        ((count,),) = mysqlwire.rows(connection, data.TABLES)
-        name = columns.quoted(self._config.database)
-        if count != "0":
-            return Finding("privileges", "ok", f"{count} tables of {name} can be read.")
-        mend = data.GRANT.format(what=f"{name}.*", account=self._account)
-        text = f"The user sees no table of {name}."
-        return Finding("privileges", "warning", text, mend, "PERMISSION_DENIED")
-
-    def _check_clock(self, connection: Connection) -> Finding:
-        ((clock,),) = mysqlwire.rows(connection, data.CLOCK)
-        drift = abs(int(clock or 0) - int(time.time()))
-        if drift < DRIFT:
-            return Finding("clock", "ok", "The clocks agree.")
-        mend = "Nothing breaks: last_sync_time is the server's own. Set one of the clocks right."
-        return Finding("clock", "warning", f"The clocks are {drift} seconds apart.", mend)
-
 
 class Running:
     """One query that another thread can stop."""
@@ -278,16 +242,19 @@ class Running:
         self._server = server
         self._reader = reader
         self._cancelled = False
-        self._open = True
+        self._closed = False
+        self._ended = False
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the result; raises SourceError also after good rows."""
         try:
             with self._server.plain_errors():
+                self._stop_if_cancelled()
                 for batch in self._reader.batches():
                     self._stop_if_cancelled()
                     yield batch
-            self._ended()
+            self._stop_if_cancelled()
+            self._ended = True
         except SourceError:
             self._stop_if_cancelled()
             raise
@@ -296,22 +263,18 @@ class Running:
 
     def cancel(self) -> None:
         """Stop it here and on the server; whoever reads gets QUERY_CANCELLED."""
-        self._cancelled = True
-        if self._open:
-            self._server.stop(self._reader)
+        if not self._ended:
+            self._cancelled = True
             self._reader.kill()
+            self._server.stop(self._reader)
 
     def close(self) -> None:
         """Give back everything; what was not read to its end is stopped on the server."""
-        if self._open:
-            self._open = False
+        if not self._ended and not self._closed:
+            self._closed = self._cancelled = True
             with suppress(SourceError):  # it ends by itself when it finds us gone
                 self._server.stop(self._reader)
         self._reader.close()
-
-    def _ended(self) -> None:
-        self._open = False
-        self._stop_if_cancelled()
 
     def _stop_if_cancelled(self) -> None:
         if self._cancelled:

@@ -26,7 +26,7 @@ def error(
     said = "" if code == "CONNECT_FAILED" else f": {message}"
     text = f"{where}: {rule(code).title}{said}" if kind is ConnectError else rule(code).title + said
     mend = _grants(message, account) if code == "PERMISSION_DENIED" else ""
-    return kind(code, text, mend=mend or rule(code).mend)
+    return kind(code, text, mend=mend or data.MENDS.get(number) or rule(code).mend)
 
 
 def last_words(text: str) -> tuple[int, str]:

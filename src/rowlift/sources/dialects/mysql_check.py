@@ -1,0 +1,69 @@
+"""The connection test of a MySQL server, once it let us in."""
+
+import time
+from typing import TYPE_CHECKING
+
+from rowlift.core.nouns import Finding
+from rowlift.kit import mysqlwire
+from rowlift.kit.mysqlwire import Connection
+from rowlift.sources.dialects import mysql as data
+from rowlift.sources.dialects import mysql_columns as columns
+from rowlift.sources.dialects import mysql_words as words
+
+if TYPE_CHECKING:
+    from rowlift.sources.mysql import MySQLConfig
+
+DRIFT = 60  # seconds between the clocks from which on it is worth a warning
+VERIFY = "Set ssl_mode: VERIFY_IDENTITY, and ssl_ca where the authority is your own."
+
+
+def findings(connection: Connection, config: "MySQLConfig") -> list[Finding]:
+    """Return what is to be said of encryption, user, rights, tables, version and clock."""
+    grants = granted(connection)
+    return [
+        _encryption(connection, config.ssl_mode),
+        Finding("login", "ok", f"Logged in as {config.user}."),
+        words.read_only(grants, config.database, allow_unsafe=config.allow_unsafe_user),
+        _tables(connection, config.database, words.account(grants)),
+        Finding("version", "ok", version(connection)),
+        _clock(connection),
+    ]
+
+
+def granted(connection: Connection) -> list[str]:
+    """Return the user's grants; they hold a hash of the password."""
+    return [grant or "" for (grant,) in mysqlwire.rows(connection, data.GRANTS)]
+
+
+def version(connection: Connection) -> str:
+    """Return what the server says it is."""
+    ((text,),) = mysqlwire.rows(connection, data.VERSION)
+    return text or ""
+
+
+def _encryption(connection: Connection, mode: str) -> Finding:
+    ((_, cipher),) = mysqlwire.rows(connection, data.CIPHER)
+    if not cipher:
+        return Finding("tls", "warning", "The connection is not encrypted.", VERIFY)
+    if mode == "REQUIRED":
+        return Finding("tls", "note", f"Encrypted ({cipher}), server not verified.", VERIFY)
+    return Finding("tls", "ok", f"Encrypted ({cipher}), server verified.")
+
+
+def _tables(connection: Connection, database: str, account: str) -> Finding:
+    ((count,),) = mysqlwire.rows(connection, data.TABLES)
+    name = columns.quoted(database)
+    if count != "0":
+        return Finding("privileges", "ok", f"{count} tables of {name} can be read.")
+    mend = data.GRANT.format(what=f"{name}.*", account=account)
+    text = f"The user sees no table of {name}."
+    return Finding("privileges", "warning", text, mend, "PERMISSION_DENIED")
+
+
+def _clock(connection: Connection) -> Finding:
+    ((clock,),) = mysqlwire.rows(connection, data.CLOCK)
+    drift = abs(int(clock or 0) - int(time.time()))
+    if drift < DRIFT:
+        return Finding("clock", "ok", "The clocks agree.")
+    mend = "Nothing breaks: last_sync_time is the server's own. Set one of the clocks right."
+    return Finding("clock", "warning", f"The clocks are {drift} seconds apart.", mend)
