@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rowlift.core.errors import GuardStop, RowliftError
-from rowlift.core.nouns import Column
+from rowlift.core.nouns import Column, Finding
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.columns import key_column
 from rowlift.engine.duck import Duck
@@ -27,6 +27,7 @@ class Compared:
     found: Layers
     columns: tuple[Column, ...]
     counts: dict[str, Any]
+    warnings: tuple[Finding, ...] = ()
 
     @property
     def revision(self) -> int:
@@ -51,13 +52,16 @@ def compare(
     Raises GuardStop.
     """
     image = store.images.image(sync_uid)
-    checked = validate(duck, staged, spec)
+    full = _is_full(spec, dialect)
+    checked = validate(duck, staged, spec, full=full)
     _guard_key(image, spec)
     found = open_image(duck, store, sync_uid)
-    merged = find_changes(duck, full=_is_full(spec, dialect), first=found.base is None)
+    merged = find_changes(duck, full=full, first=found.base is None)
     if image and not allow_removals:
         guard_removals(merged, before=image.present, read=checked.read, guards=spec.guards)
-    return Compared(image, found, staged_columns(staged), _counts(checked, merged))
+    return Compared(
+        image, found, staged_columns(staged), _counts(checked, merged), checked.warnings
+    )
 
 
 def trait_columns(columns: Sequence[Column], spec: SyncSpec) -> list[Column]:

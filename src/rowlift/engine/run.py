@@ -120,6 +120,8 @@ class ImportRun:
         self._progress.phase(self._task, "validate")
         (staged,) = self._store.files.of_run("stage", self._run.id)
         compared = self._compare(duck, staged.path)
+        for warning in compared.warnings:
+            self._progress.note(self._task, f"{warning.message} {warning.mend}".strip())
         self._progress.phase(self._task, "changes")
         self._commit_merge(duck, compared)
         self._refresh()
