@@ -1,18 +1,19 @@
-"""Due rows into the workspace: one durable plan, then slices of plain upserts.
+"""Due rows into the workspace: one durable plan, then slices of plain writes.
 
-    decide(duck, workspace, spec, "due", writer)            # relation PLAN, nothing written but pids
+    decide(duck, workspace, spec, "due", writer)        # relation PLAN; nothing written but numbers
     plan = files.write("apply", owner, lambda path: write_plan(duck, path))
     for number, rows in slices(plan.path, done=applied(connection, run_id)):
         with database.transaction("apply.slice") as connection:
             ... renew the lease ...
             apply_slice(connection, workspace, writer, number, rows)
 
-PLAN and the plan file have the columns: kind, slice (-1: nothing to write), action, pid (of the person
-or object), id, email, email_key (as they will be), anonymous_id (if it is new), attributes and origins
-(the whole of them after the slice), revision (the one that was decided on), takes (identifiers
-change), release (another row takes the address), attached, key, version, op, fp, present,
-row_number, code, reason. The order of slices: deletions, rows that pass addresses on (those that
-depend on each other share a slice, which may so grow longer), all others by key.
+PLAN and the plan file have the columns: kind, slice (-1: nothing to write), action, pid (of the
+person or object), id, email, email_key (as they will be), anonymous_id (if it is new), attributes
+and origins (the whole of them after the slice), revision (the one that was decided on), takes
+(identifiers change), release (another row takes the address), attached, key, version, op, fp,
+present, row_number, code, reason. The order of slices: deletions, rows that pass addresses on, all
+others by key. Rows that pass addresses to each other share a slice, which may grow longer so: after
+each commit everybody has an address of their own.
 
 Actions: create, update, clear, delete; none (nothing to do, counts as written), skip (the sync's
 mode does not want the row), reject (code and reason say why).
@@ -76,9 +77,9 @@ def decide(
         else:
             know_objects(duck, connection, workspace, ACCOUNT_TYPE)
             decide_objects(duck, spec.mode)
-        creates = number_rows(duck, slice_rows, shared=spec.identify_by == "anonymous_id")
+        new = number_rows(duck, slice_rows, shared=spec.identify_by == "anonymous_id")
         know_records(duck, connection, workspace.id, table)
-    first = reserve(workspace.database, table, creates) if creates else 0
+    first = reserve(workspace.database, table, new) if new else 0
     kind, rows = text(spec.kind.value), lay(duck, writer.sync_uid)
     duck.run(_PLAN.format(plan=PLAN, kind=kind, first=first, reason=REASON, rows=rows))
 
@@ -90,12 +91,13 @@ def _table(kind: Kind) -> str:
 # A changed spelling of the same address is written with the identifiers too.
 _PLAN = """
 CREATE OR REPLACE TEMP VIEW {plan} AS
-SELECT {kind} AS kind, d.slice, d.action, coalesce(d.target, {first} + d.nth) AS pid,
+SELECT {kind} AS kind, d.slice, d.action,
+    CASE d.action WHEN 'create' THEN {first} + d.position ELSE d.target END AS pid,
     coalesce(d.id, d.target_id) AS id, coalesce(d.email, d.current_email) AS email,
     coalesce(d.email_key, d.target_email_key) AS email_key, d.anonymous_id,
     CASE WHEN d.action IN ('create', 'update', 'clear') THEN d.attributes END AS attributes,
     d.origins_after AS origins, k.revision,
-    d.takes OR (d.action = 'update' AND d.email <> d.current_email) AS takes,
+    d.takes OR (d.action = 'update' AND coalesce(d.email <> d.current_email, FALSE)) AS takes,
     d.release, d.attached, d.key, d.version, d.op, d.fp, d.present, d.row_number, d.code,
     {reason} AS reason, d.position
 FROM ({rows}) d LEFT JOIN apply_known k ON k.pid = coalesce(d.other, d.target)
@@ -138,7 +140,6 @@ def _grouped(plan: Path) -> Iterator[tuple[int, pa.Table]]:
 
 
 def _runs(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
-    """Cut rows that stand in the order of their slices."""
     column = rows.column("slice").combine_chunks()
     for number in pc.unique(column).to_pylist():
         yield number, rows.filter(pc.equal(column, number))

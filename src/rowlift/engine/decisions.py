@@ -72,9 +72,7 @@ placed AS (
     FROM apply_acted a LEFT JOIN movers m ON m.key = a.key
 ),
 positions AS (
-    SELECT *, row_number() OVER (ORDER BY phase, coalesce(ring, key), key) - 1 AS position,
-        row_number() OVER (
-            PARTITION BY action = 'create' ORDER BY phase, coalesce(ring, key), key) - 1 AS nth
+    SELECT *, row_number() OVER (ORDER BY phase, coalesce(ring, key), key) - 1 AS position
     FROM placed
 ),
 rings AS (
@@ -82,7 +80,6 @@ rings AS (
 )
 SELECT a.key, a.action, a.target, a.attached, a.id, a.email, a.email_key, a.target_id,
     a.target_email_key, CASE WHEN a.new_anonymous THEN a.anonymous_id END AS anonymous_id,
-    CASE WHEN a.action = 'create' THEN a.nth END AS nth,
     a.action = 'create' OR (a.id IS NOT NULL AND a.target_id IS NULL) OR
         (a.email_key IS NOT NULL AND a.email_key IS DISTINCT FROM a.target_email_key) AS takes,
     a.key IN (SELECT next FROM good) AS release,
@@ -114,12 +111,14 @@ def decide_objects(duck: Duck, mode: Mode) -> None:
 
 
 def number_rows(duck: Duck, slice_rows: int, *, shared: bool) -> int:
-    """Create `apply_decisions` and `apply_shared`; return the number of rows that create.
+    """Create `apply_decisions` and `apply_shared`; return how many new numbers they may need.
 
-    `shared` tells that several rows may be of one person.
+    `shared` tells that several rows may be of one person. A new person's number follows from the
+    position of its row, so that numbers rise with keys; gaps are left.
     """
     duck.run(_ACTED)
     duck.run(_SHARED if shared else _SHARED.replace("WHERE", "WHERE FALSE AND"))
     duck.run(_YIELD)
     duck.run(_NUMBERED.format(slice_rows=slice_rows))
-    return duck.count("(FROM apply_decisions WHERE action = 'create')")
+    (last,) = duck.one("SELECT max(position) FROM apply_decisions WHERE action = 'create'")
+    return 0 if last is None else int(last) + 1

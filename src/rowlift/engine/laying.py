@@ -109,7 +109,7 @@ SELECT key, CASE
     WHEN NOT contains(patch, ':null') AND (current IS NULL OR current = '{}'
         OR list_has_all(json_keys(patch), json_keys(current))) AND op <> 'clear' THEN 'direct'
     WHEN json(patch)::VARCHAR = patch AND (current IS NULL OR json(current)::VARCHAR = current)
-        AND TYPICAL THEN 'usual' ELSE 'slow' END AS way,
+        THEN 'usual' ELSE 'slow' END AS way,
     CASE WHEN current IS NOT NULL THEN json_array(op, json_keys(current), origins::JSON,
         json_array(sync_uid, run_id, as_of), json_keys(patch))::VARCHAR END AS shape
 FROM apply_laid
@@ -119,15 +119,16 @@ WHERE action IN ('create', 'update', 'clear') AND (current IS NOT NULL OR contai
 _SLOW = """
 SELECT l.key, l.current, coalesce(s.cleared, l.patch)
 FROM apply_laid l JOIN apply_ways w ON w.key = l.key LEFT JOIN apply_shapes s ON s.shape = w.shape
-WHERE w.way = 'slow'
+WHERE w.way = 'slow' OR ({rare} AND w.way = 'usual')
 """
 
 _NAMES = """
 SELECT DISTINCT unnest(names) FROM (
-    SELECT DISTINCT json_keys(attributes) AS names FROM apply_records
+    SELECT DISTINCT json_keys(l.current) AS names FROM apply_laid l JOIN apply_ways w
+        ON w.key = l.key WHERE w.way = 'usual'
     UNION ALL
-    SELECT DISTINCT json_keys(patch) FROM apply_laid
-    WHERE contains(patch, ':null') OR current IS NOT NULL
+    SELECT DISTINCT json_keys(l.patch) FROM apply_laid l JOIN apply_ways w
+        ON w.key = l.key WHERE w.way = 'usual'
 )
 """
 
@@ -142,21 +143,16 @@ def lay(duck: Duck, sync_uid: str) -> str:
         whole = [(key, attributes.combined(patches)) for key, patches in rows]
         _insert(duck, "apply_combined", ("key", "patch"), whole)
     duck.run(_LAID)
-    names = _names(duck)
-    _find_ways(duck, typical=len(names) <= MOST_NAMES)
+    _find_ways(duck)
     _find_shapes(duck, sync_uid)
-    _lay_slowly(duck)
-    return _laid(names if len(names) <= MOST_NAMES else [])
+    names = sorted((name for (name,) in duck.rows(_NAMES)), key=str.encode)
+    _lay_slowly(duck, rare=len(names) > MOST_NAMES)
+    return _laid(names[:MOST_NAMES])
 
 
-def _names(duck: Duck) -> list[str]:
-    """All members of the texts that are not simply taken over."""
-    return sorted((name for (name,) in duck.rows(_NAMES)), key=str.encode)
-
-
-def _find_ways(duck: Duck, *, typical: bool) -> None:
+def _find_ways(duck: Duck) -> None:
     path = duck.scratch_file("ways")
-    duck.write(_WAYS.replace("TYPICAL", str(typical)), path)
+    duck.write(_WAYS, path)
     duck.run(f"CREATE OR REPLACE TEMP VIEW apply_ways AS SELECT * FROM {parquet([path])}")
 
 
@@ -172,9 +168,9 @@ def _find_shapes(duck: Duck, sync_uid: str) -> None:
         _insert(duck, "apply_shapes", columns, found)
 
 
-def _lay_slowly(duck: Duck) -> None:
+def _lay_slowly(duck: Duck, *, rare: bool) -> None:
     duck.run("CREATE OR REPLACE TEMP TABLE apply_slow (key VARCHAR, attributes VARCHAR)")
-    for rows in _chunks(duck, _SLOW):
+    for rows in _chunks(duck, _SLOW.format(rare=rare)):
         found = [(key, attributes.merged(current, patch)) for key, current, patch in rows]
         _insert(duck, "apply_slow", ("key", "attributes"), found)
 
@@ -183,7 +179,7 @@ def _laid(names: Sequence[str]) -> str:
     paths = "[" + ", ".join(text(_pointer(each)) for each in names) + "]::VARCHAR[]"
     members = ", ".join(starmap(_member, enumerate(names, 1))) or "NULL"
     return f"""
-SELECT * EXCLUDE (way, p, c), CASE way WHEN 'direct' THEN patch WHEN 'slow' THEN slow
+SELECT * EXCLUDE (way, p, c), CASE WHEN way = 'direct' THEN patch WHEN slow IS NOT NULL THEN slow
     ELSE '{{' || concat_ws(',', {members}) || '}}' END AS attributes
 FROM (
     SELECT *, CASE WHEN way = 'usual' THEN json_extract(patch, {paths}) END AS p,

@@ -66,10 +66,9 @@ def _taken(
         owners = _look_up(connection, table, workspace_id, column, list(claims), "pid")
         for value, owner in owners:
             row = claims[value]
-            if column == "anonymous_id" or owner != row["pid"]:
-                if owner not in free:
-                    reason = f"{value} was given to somebody else while the run was writing."
-                    yield row["key"], _reject(row, code, reason)
+            if owner not in free and (column == "anonymous_id" or owner != row["pid"]):
+                reason = f"{value} was given to somebody else while the run was writing."
+                yield row["key"], _reject(row, code, reason)
 
 
 def _claims(row: dict[str, Any], column: str) -> bool:

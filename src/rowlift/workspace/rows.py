@@ -89,6 +89,7 @@ def many(
     rows = zip(
         *(column.to_pylist() for column in columns.values()),
         *(repeat(value) for value in constants.values()),
+        strict=False,
     )
     with driver_errors(connection, sql):
         return int(_cursor(connection).executemany(sql, rows).rowcount)
