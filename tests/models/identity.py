@@ -58,7 +58,7 @@ def import_rows(people, rows, identify_by, *, attach=True, allow_change=False):
     while reject_one_without_address(upserts, left):
         pass
     people[:] = left
-    write(people, upserts, own)
+    write(people, upserts)
 
 
 def owner(people, kind, value):
@@ -164,7 +164,7 @@ def reject_one_without_address(rows, people):
     return False
 
 
-def write(people, rows, own):
+def write(people, rows):
     good = sorted((row for row in rows if not row.code), key=lambda row: row.key.encode())
     for row in good:
         if row.person is None:

@@ -87,12 +87,17 @@ class Desk:
         """Goes on after the slices that are committed; returns the late rejects."""
         with self.database.read() as connection:
             done = apply.applied(connection, writer.run_id)
-        late = [reject for rejects in done.values() for reject in rejects]
+            late = self.late(connection, writer.run_id)
         for number, rows in apply.slices(path, done):
             with self.database.transaction("apply.slice") as connection:
                 workspace = self.workspace(allow_change)
                 late += apply.apply_slice(connection, workspace, writer, number, rows).late
         return late
+
+    def late(self, connection, run_id):
+        """What the checkpoints remember of rows that came too late."""
+        found = apply.applied(connection, run_id)
+        return [reject for rejects in found.values() for reject in rejects]
 
     def run(self, sync, rows, **settings):
         """Plans and applies; returns the plan's rows by key."""

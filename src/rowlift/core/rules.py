@@ -195,6 +195,12 @@ RULES: dict[str, Rule] = _table(
         "Set second_identifier: attach to join them.",
     ),
     Rule(
+        "RECORD_CHANGED",
+        "row",
+        "The person or object changed while the run was writing",
+        "Nothing to mend: the next run takes the row again.",
+    ),
+    Rule(
         "PERSON_SUPPRESSED",
         "row",
         "The person is suppressed",
@@ -466,6 +472,12 @@ RULES: dict[str, Rule] = _table(
         "state",
         "The disk is full or a file cannot be written",
         "Free space and run again: nothing was lost.",
+    ),
+    Rule(
+        "STATE_BUSY",
+        "state",
+        "People changed faster than the run could write them",
+        "Run again: nothing was lost.",
     ),
     Rule(
         "STATE_LOCKED",

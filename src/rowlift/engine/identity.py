@@ -1,8 +1,8 @@
 """Who each due row is: identity rules as set operations over the whole run.
 
-Reads `apply_rows` (key, op, id, email, email_key, anonymous_id), `apply_people` (pid, id,
-email_key) and `apply_anonymous` (anonymous_id, pid); makes `apply_decided`, one row per due row. The order of
-rows and the size of slices have no say in it:
+Reads `apply_rows` (key, op, id, email, email_key, anonymous_id, bad_email), `apply_people` (pid, id,
+email_key) and `apply_anonymous` (anonymous_id, pid); makes `apply_decided`, one row per due row. The
+order of rows and the size of slices have no say in it:
 
 1. Match by the sync's own identifier. People whom this run deletes own nothing any more.
 2. A row without a match joins the one person whom its other identifiers find and whose own
@@ -144,7 +144,7 @@ def _decided(by: Rules) -> str:
     return f"""
 CREATE OR REPLACE TEMP TABLE apply_decided AS
 SELECT * EXCLUDE (ambiguous),
-    anonymous_id IS NOT NULL AND anonymous_owner IS NULL AS new_anonymous,
+    op = 'upsert' AND anonymous_id IS NOT NULL AND anonymous_owner IS NULL AS new_anonymous,
     CASE WHEN op <> 'upsert' THEN '' {code} ELSE '' END AS code,
     CASE WHEN op <> 'upsert' THEN NULL {other} END::BIGINT AS other,
     NULL::VARCHAR AS rival

@@ -79,14 +79,17 @@ def count(workspace: Workspace, *, besides: str | None = None) -> int:
         return int(connection.execute(query).scalar_one())
 
 
-def person(
-    workspace: Workspace,
-    *,
-    id: str | None = None,
-    email: str | None = None,  # noqa: A002
-) -> Person | None:
-    """Return the person with an id or an address, or None."""
-    wanted = people.c.id == id if id is not None else people.c.email_key == email_key(email or "")
+def person_by_id(workspace: Workspace, value: str) -> Person | None:
+    """Return the person with an id, or None."""
+    return _first(workspace, people.c.id == value)
+
+
+def person_by_email(workspace: Workspace, address: str) -> Person | None:
+    """Return the person with an address, however it is spelled, or None."""
+    return _first(workspace, people.c.email_key == email_key(address))
+
+
+def _first(workspace: Workspace, wanted: sa.ColumnElement[bool]) -> Person | None:
     found = _people(workspace, sa.select(people).where(wanted))
     return found[0] if found else None
 

@@ -117,10 +117,14 @@ def _fetch_tuples(
     cursor = _cursor(connection).execute(sql, _bound(connection, parameters))
     while rows := cursor.fetchmany(BATCH_ROWS):
         columns = zip(*rows, strict=True)
-        arrays = [
-            pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)
-        ]
+        arrays = [_array(column, field.type) for column, field in zip(columns, schema, strict=True)]
         yield pa.record_batch(arrays, schema=schema)
+
+
+def _array(column: Sequence[Any], type_: pa.DataType) -> pa.Array:
+    if pa.types.is_boolean(type_):
+        return pa.array(column, pa.int8()).cast(type_)
+    return pa.array(column, type_)
 
 
 def _fetch_copy(
