@@ -1,8 +1,8 @@
 """Who each due row is: identity rules as set operations over the whole run.
 
-Reads `apply_rows` (key, op, id, email, email_key, anonymous_id, bad_email), `apply_people` (pid, id,
-email_key) and `apply_anonymous` (anonymous_id, pid); makes `apply_decided`, one row per due row. The
-order of rows and the size of slices have no say in it:
+Reads `apply_rows` (key, op, id, email, email_key, anonymous_id, bad_email), `apply_people` (pid,
+id, email_key) and `apply_anonymous` (anonymous_id, pid); makes `apply_decided`, one row per due
+row. The order of rows and the size of slices have no say in it:
 
 1. Match by the sync's own identifier. People whom this run deletes own nothing any more.
 2. A row without a match joins the one person whom its other identifiers find and whose own

@@ -5,7 +5,7 @@ The drivers are used directly: COPY for PostgreSQL, tuples of whole columns for 
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from typing import Any
