@@ -11,7 +11,16 @@ from pymysql.cursors import SSCursor
 from pymysql.protocol import FieldDescriptorPacket
 
 if TYPE_CHECKING:
-    Base = pymysql.Connection[Any]
+
+    class Base(pymysql.Connection[Any]):
+        """The parts of PyMySQL's connection that its stubs leave out."""
+
+        server_capabilities: int
+
+        def _request_authentication(self) -> None: ...
+        def _execute_command(self, command: int, sql: str) -> None: ...
+        def _read_packet(self, packet_type: type[Any] = ...) -> Any: ...
+
 else:
     Base = pymysql.Connection
 SSL_ERROR = 2026
