@@ -1,6 +1,6 @@
 """The fast reader: binary COPY decoded by ADBC's driver, for columns that were cast beforehand."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, urlencode
 
 import pyarrow as pa
@@ -15,28 +15,28 @@ BATCH_BYTES = 4_000_000
 class AdbcStream:
     """The batches of one query, over a connection of its own in a read-only transaction.
 
-    Building and iterating raise adbc_driver_manager.Error; a late error of the server comes as an
-    OSError or ArrowException without an SQLSTATE.
+    Building it raises adbc_driver_manager.Error when it cannot connect, starting it when the query
+    fails; a late error of the server comes as an OSError or ArrowException without an SQLSTATE.
     """
 
-    def __init__(
-        self,
-        parameters: Mapping[str, str],
-        dialect: PgDialect,
-        statement_timeout: int,
-        query: str,
-        schema: pa.Schema,
-    ) -> None:
+    def __init__(self, parameters: Mapping[str, str], query: str, schema: pa.Schema) -> None:
         self.cancelled = False
+        self._query = query
         self._schema = schema
+        self._batches: Iterable[pa.RecordBatch] = ()
         uri = "postgresql:///?" + urlencode(parameters, quote_via=quote)
         self._connection = dbapi.connect(uri)
         self._cursor = self._connection.cursor()
-        try:
-            self._batches = self._ask(dialect, statement_timeout, query)
-        except Error:
-            self.close()
-            raise
+
+    def start(self, dialect: PgDialect, statement_timeout: int) -> None:
+        """Begin the transaction, send the query and wait for its first rows."""
+        self._cursor.execute(f"SET {dialect.begin}")
+        self._cursor.execute(dialect.local_settings(statement_timeout))
+        self._cursor.fetchall()
+        size = {StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(BATCH_BYTES)}
+        self._cursor.adbc_statement.set_options(**size)
+        self._cursor.execute(self._query)
+        self._batches = self._cursor.fetch_record_batch()
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         for batch in self._batches:
@@ -54,12 +54,3 @@ class AdbcStream:
         """End the query, finished or not."""
         self._cursor.close()
         self._connection.close()
-
-    def _ask(self, dialect: PgDialect, timeout: int, query: str) -> pa.RecordBatchReader:
-        self._cursor.execute(f"SET {dialect.begin}")
-        self._cursor.execute(dialect.local_settings(timeout))
-        self._cursor.fetchall()
-        size = {StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(BATCH_BYTES)}
-        self._cursor.adbc_statement.set_options(**size)
-        self._cursor.execute(query)
-        return self._cursor.fetch_record_batch()

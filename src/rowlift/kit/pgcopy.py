@@ -11,8 +11,7 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 from psycopg.errors import error_from_result
-from psycopg.generators import execute
-from psycopg.pq import ExecStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from pyarrow import csv
 
 from rowlift.kit.pgsession import cancel
@@ -24,8 +23,8 @@ COPY = "COPY ({query}) TO STDOUT (FORMAT csv)"
 class CopyStream:
     """The batches of one query, over a connection whose transaction has begun and which it ends.
 
-    The server may be silent for `silence` seconds. Iterating raises psycopg.Error for whatever the
-    server reports, after the good batches before it.
+    The server may be silent for `silence` seconds. Starting and iterating raise psycopg.Error for
+    whatever the server reports, after the good batches before it.
     """
 
     def __init__(
@@ -33,9 +32,19 @@ class CopyStream:
     ) -> None:
         self.cancelled = False
         self._connection = connection
+        self._pgconn = connection.pgconn
+        self._query = query
         self._schema = schema
         self._silence = silence
-        self._ask(COPY.format(query=query))
+
+    def start(self) -> None:
+        """Send the query and wait for its first rows."""
+        sql = COPY.format(query=self._query).encode()
+        # The extended protocol, in which the server refuses a second statement.
+        self._pgconn.send_query_params(sql, None)
+        while self._pgconn.flush():
+            self._wait(select.POLLOUT)
+        self._receive(ExecStatus.COPY_OUT)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         names = [f"c{number}" for number in range(len(self._schema))]
@@ -45,26 +54,19 @@ class CopyStream:
             yield self._parsed(b"".join((header, *rows)), types)
 
     def cancel(self) -> None:
+        """Stop the query on the server, from any thread."""
         self.cancelled = True
         cancel(self._connection)
 
     def close(self) -> None:
         """End the query, finished or not."""
-        if self._connection.info.transaction_status is psycopg.pq.TransactionStatus.ACTIVE:
+        if self._connection.info.transaction_status is TransactionStatus.ACTIVE:
             cancel(self._connection)
         self._connection.close()
 
-    def _ask(self, sql: str) -> None:
-        connection = self._connection
-        # The extended protocol, in which the server refuses a second statement.
-        connection.pgconn.send_query_params(sql.encode(), None)
-        (result,) = connection.wait(execute(connection.pgconn))
-        if result.status != ExecStatus.COPY_OUT:
-            raise error_from_result(result, encoding="utf-8")
-
     def _blocks(self) -> Iterator[Sequence[memoryview]]:
         """Give whole rows, at least one and then up to a block's size at a time."""
-        fetch = self._connection.pgconn.get_copy_data
+        fetch = self._pgconn.get_copy_data
         rows: list[memoryview] = []
         size = 0
         while (found := fetch(1))[0] >= 0:
@@ -79,20 +81,24 @@ class CopyStream:
                 rows, size = [], 0
         if rows:
             yield rows
-        self._finish()
+        while self._receive(ExecStatus.COMMAND_OK):
+            pass
 
-    def _wait(self) -> None:
+    def _wait(self, event: int = select.POLLIN) -> None:
         poll = select.poll()
-        poll.register(self._connection.fileno(), select.POLLIN)
+        poll.register(self._connection.fileno(), event)
         if not poll.poll(self._silence * 1000):
             raise psycopg.OperationalError("connection lost: the server said nothing")
-        self._connection.pgconn.consume_input()
+        self._pgconn.consume_input()
 
-    def _finish(self) -> None:
-        """Read how the query ended."""
-        for result in self._connection.wait(execute(self._connection.pgconn)):
-            if result.status != ExecStatus.COMMAND_OK:
-                raise error_from_result(result, encoding="utf-8")
+    def _receive(self, expected: ExecStatus) -> bool:
+        """Read one result; False when there are no more."""
+        while self._pgconn.is_busy():
+            self._wait()
+        result = self._pgconn.get_result()
+        if result and result.status != expected:
+            raise error_from_result(result, encoding="utf-8")
+        return result is not None
 
     def _parsed(self, block: bytes, types: dict[str, pa.DataType]) -> pa.RecordBatch:
         table = csv.read_csv(

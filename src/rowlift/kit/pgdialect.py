@@ -22,6 +22,9 @@ class Failure:
     mend: str = ""
 
 
+Texts = Sequence[tuple[re.Pattern[str], Failure]]
+
+
 @dataclass(frozen=True, slots=True)
 class Questions:
     """The SQL the source asks on its own behalf; the columns of each are named where it is used."""
@@ -64,7 +67,8 @@ class PgDialect:
     questions: Questions
     grants: Grants
     failures: Mapping[str, Failure]  # by SQLSTATE, or its class of two characters
-    texts: Sequence[tuple[re.Pattern[str], Failure]]  # for errors that come without a SQLSTATE
+    connecting_texts: Texts  # for errors that come without an SQLSTATE
+    running_texts: Texts
     otherwise_failed: Failure
     otherwise_unreachable: Failure
     cancelled: Failure

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rowlift.core.errors import ConnectError, Place, SourceError
-from rowlift.kit.pgdialect import Failure, PgDialect
+from rowlift.kit.pgdialect import Failure, PgDialect, Texts
 
 BEFORE_LOGIN = frozenset({"CONNECT_FAILED", "LOGIN_FAILED", "TLS_FAILED", "DATABASE_UNKNOWN"})
 
@@ -20,14 +20,14 @@ class Explainer:
 
     def connecting(self, error: Exception) -> ConnectError:
         """Explain why there is no session; unreachable, refused and unknown hosts read the same."""
-        found = self._failure(error)
+        found = self._failure(error, self.dialect.connecting_texts)
         if found.code not in BEFORE_LOGIN:
             found = self.dialect.otherwise_unreachable
         return ConnectError(found.code, self._filled(found.message, error), mend=self._mend(found))
 
     def running(self, error: Exception, *, cancelled: bool = False) -> SourceError:
         """Explain why a query failed."""
-        found = self._failure(error)
+        found = self._failure(error, self.dialect.running_texts)
         if cancelled or (found.code == "QUERY_TIMEOUT" and "user request" in str(error)):
             found = self.dialect.cancelled
         mend = self._scrubbed(_diag(error, "message_hint")) or self._mend(found)
@@ -41,13 +41,13 @@ class Explainer:
             explained.place = _place(sql[: position - 1])
         return explained
 
-    def _failure(self, error: Exception) -> Failure:
+    def _failure(self, error: Exception, texts: Texts) -> Failure:
         state = getattr(error, "sqlstate", None) or ""
         for key in (state, state[:3], state[:2]):
             if key in self.dialect.failures:
                 return self.dialect.failures[key]
         if not state:
-            for pattern, failure in self.dialect.texts:
+            for pattern, failure in texts:
                 if pattern.search(str(error)):
                     return failure
         return self.dialect.otherwise_failed

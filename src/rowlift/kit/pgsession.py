@@ -1,5 +1,6 @@
 """Sessions on a PostgreSQL-like server: every transaction is read-only and set up the same."""
 
+import select
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class PgSession:
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         """Return the open connection; raises ConnectError."""
         found = self._connection
-        if found and not found.closed and found.info.transaction_status is TransactionStatus.IDLE:
+        if found and _is_usable(found):
             return found
         self.close()
         try:
@@ -116,6 +117,15 @@ class PgSession:
     def close(self) -> None:
         if self._connection:
             self._connection.close()
+
+
+def _is_usable(connection: psycopg.Connection[tuple[Any, ...]]) -> bool:
+    """Tell whether a connection is idle and quiet; a server that left has said something."""
+    if connection.closed or connection.info.transaction_status is not TransactionStatus.IDLE:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
 
 
 def begin(

@@ -1,8 +1,9 @@
 """Everything a source over PostgreSQL's protocol does; what differs is in its dialect."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import psycopg
 import pyarrow as pa
@@ -45,6 +46,7 @@ class PgWarehouse:
         self._explain = Explainer(dialect, _facts(config), (self._parameters["password"],))
         self._session = self._new_session()
         self._streams: set[Stream] = set()
+        self._cancels = 0
         self._known_safe = config.allow_unsafe_user
 
     def check(self) -> Sequence[Finding]:
@@ -54,15 +56,17 @@ class PgWarehouse:
         return self._described(guard(sql, "postgres")).columns
 
     def query(self, sql: str, limit: int | None) -> pa.RecordBatchReader:
+        cancels = self._cancels
         guarded = guard(sql, "postgres")
         self._refuse_unsafe_user()
         described = self._described(guarded)
         if not described.columns:
             raise SourceError("QUERY_FAILED", "The query gives no columns.", mend="Select some.")
         schema = _schema(described)
-        readings = self._readings(described)
-        stream = self._stream(_wrapped(guarded.sql, readings, limit), schema)
-        self._streams.add(stream)
+        wrapped = _wrapped(guarded.sql, self._readings(described), limit)
+        stream = self._started(wrapped, schema)
+        if cancels != self._cancels:  # it came before there was anything to cancel
+            stream.cancel()
         return pa.RecordBatchReader.from_batches(schema, self._batches(stream))
 
     def catalog(self) -> Sequence[Table]:
@@ -77,6 +81,7 @@ class PgWarehouse:
         return int(seconds)
 
     def cancel(self) -> None:
+        self._cancels += 1
         self._session.cancel()
         for stream in tuple(self._streams):
             stream.cancel()
@@ -111,30 +116,40 @@ class PgWarehouse:
         text = "{text}" if self._session.has_character_set() else self._dialect.exact_text
         return [_reading(reading, f"c{i}", text) for i, reading in enumerate(described.readings)]
 
-    def _stream(self, query: str, schema: pa.Schema) -> Stream:
+    def _started(self, query: str, schema: pa.Schema) -> Stream:
         reader = self._config.reader
         if reader == "auto":
             reader = "adbc" if installed("adbc_driver_postgresql") else "copy"
-        open_stream = self._adbc_stream if reader == "adbc" else self._copy_stream
-        return open_stream(query, schema)
+        start = self._start_adbc if reader == "adbc" else self._start_copy
+        return start(query, schema)
 
-    def _copy_stream(self, query: str, schema: pa.Schema) -> Stream:
+    def _start_copy(self, query: str, schema: pa.Schema) -> Stream:
         timeout = self._config.statement_timeout
         connection = self._new_session().connect()
-        try:
+        stream = CopyStream(connection, query, schema, timeout + SILENCE_AFTER_TIMEOUT)
+        with self._starting(stream, psycopg.Error):
             begin(connection, self._dialect, timeout)
-            return CopyStream(connection, query, schema, timeout + SILENCE_AFTER_TIMEOUT)
-        except psycopg.Error as error:
-            connection.close()
-            raise self._explain.running(error) from None
+            stream.start()
+        return stream
 
-    def _adbc_stream(self, query: str, schema: pa.Schema) -> Stream:
+    def _start_adbc(self, query: str, schema: pa.Schema) -> Stream:
         adbc = load("rowlift.kit.pgadbc", extra="postgres-fast")
-        timeout = self._config.statement_timeout
         try:
-            return adbc.AdbcStream(self._parameters, self._dialect, timeout, query, schema)  # type: ignore[no-any-return]
+            stream = adbc.AdbcStream(self._parameters, query, schema)
         except adbc.Error as error:
-            raise self._explain.running(error) from None
+            raise self._explain.connecting(error) from None
+        with self._starting(stream, adbc.Error):
+            stream.start(self._dialect, self._config.statement_timeout)
+        return cast("Stream", stream)
+
+    @contextmanager
+    def _starting(self, stream: Stream, failure: type[Exception]) -> Iterator[None]:
+        self._streams.add(stream)
+        try:
+            yield
+        except failure as error:
+            self._finish(stream)
+            raise self._explain.running(error, cancelled=stream.cancelled) from None
 
     def _batches(self, stream: Stream) -> Iterator[pa.RecordBatch]:
         try:

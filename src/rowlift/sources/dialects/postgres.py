@@ -241,7 +241,7 @@ FAILURES = {
 OTHERWISE_FAILED = Failure("QUERY_FAILED", "The query failed: {text}.", "Mend the SQL.")
 
 # Errors before the login carry no SQLSTATE, nor do those of the fast reader in mid-stream.
-TEXTS = tuple(
+CONNECTING_TEXTS = tuple(
     (re.compile(pattern, re.IGNORECASE), failure)
     for pattern, failure in (
         (
@@ -288,10 +288,18 @@ TEXTS = tuple(
         ('database ".*" does not exist', NO_DATABASE),
         ("authentication|no password|not permitted to log in|pg_hba|role .* not exist", LOGIN),
         ("too many|remaining connection slots|starting up|shutting down", FULL),
+    )
+)
+RUNNING_TEXTS = tuple(
+    (re.compile(pattern, re.IGNORECASE), failure)
+    for pattern, failure in (
         ("due to statement timeout", TIMEOUT),
         ("due to user request|query cancel", CANCELLED),
-        ("terminating connection|closed the connection|connection.*(lost|reset|broken)", DROPPED),
-        ("server sent an error|could not (send|receive) data", DROPPED),
+        ("terminating connection|connection.*(closed|lost|reset|broken|bad|timed out)", DROPPED),
+        (
+            r"closed the connection|could not (send|receive) data|consuming input|\bSSL\b|\beof\b",
+            DROPPED,
+        ),
         ("read-only transaction", FAILURES["25006"]),
     )
 )
@@ -325,7 +333,8 @@ POSTGRES = PgDialect(
         revoke_role="ALTER ROLE {user} NO{right};",
     ),
     failures=FAILURES,
-    texts=TEXTS,
+    connecting_texts=CONNECTING_TEXTS,
+    running_texts=RUNNING_TEXTS,
     otherwise_failed=OTHERWISE_FAILED,
     otherwise_unreachable=UNREACHABLE,
     cancelled=CANCELLED,

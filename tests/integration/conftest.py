@@ -1,0 +1,3 @@
+from postgres_shop import shop
+
+__all__ = ["shop"]
