@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from rowlift.core.errors import StateError
 
-MEMORY_MB = 768
+MEMORY_MB = 512
 PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880"
 
 

@@ -30,7 +30,7 @@ UNION ALL SELECT {columns} FROM newest
 # Rows the target may be behind on; whether they are due is decided on their mapped form.
 _BEHIND = """
 SELECT i.key AS key, i.version AS version, i.present AS present, i.attributes AS attributes,
-    i.row_number AS row_number, coalesce(l.present, false) AS had, l.fp AS had_fp,
+    i.fp AS image_fp, i.row_number AS row_number, coalesce(l.present, false) AS had, l.fp AS had_fp,
     l.doubt IS NOT NULL AS doubt
 FROM image i LEFT JOIN ledger l ON l.key = i.key
 WHERE (l.key IS NULL AND i.present)
@@ -43,7 +43,7 @@ CREATE OR REPLACE VIEW due AS
 WITH behind AS ({behind}),
 mapped AS (SELECT *, {mapped} AS wanted FROM behind),
 judged AS (
-    SELECT *, md5_number_lower(wanted) AS fp,
+    SELECT *, {fp} AS fp,
         CASE WHEN present OR {keep} THEN 'upsert' ELSE '{removal}' END AS op
     FROM mapped
 )
@@ -111,6 +111,7 @@ def find_due(duck: Duck, mapping: Mapping, *, epoch: int, salt: str, key_trait: 
         _DUE.format(
             behind=_BEHIND.format(epoch=epoch),
             mapped=_mapped(mapping),
+            fp="image_fp" if mapping.fields is None else "md5_number_lower(wanted)",
             keep="true" if mapping.removed is Removed.KEEP else "false",
             removal="delete" if mapping.removed is Removed.DELETE else "clear",
             cleared=_CLEARED.replace("KEPT", kept),

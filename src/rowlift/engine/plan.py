@@ -33,10 +33,15 @@ SCHEMA = pa.schema(
     ]
 )
 
-_DUE = """
-SELECT key, version, op, present, fp, row_number, message_id, attributes FROM due WHERE is_due
-ORDER BY doubt DESC, present, version, row_number, key
+SORTED_AT_ONCE = 100_000
+MOST_LANES = 16
+
+_COLUMNS = "key, version, op, present, fp, row_number, message_id, attributes"
+_GROUPS = """
+SELECT doubt, present, version, count(*) FROM due WHERE is_due GROUP BY ALL ORDER BY version
 """
+_DUE = "SELECT {columns} FROM due WHERE is_due AND {lane}"
+_ORDER = " ORDER BY doubt DESC, present, version, row_number, key"
 
 _ROLLED = """
 SELECT key, version, op, present, fp, row_number FROM due WHERE NOT is_due
@@ -69,15 +74,39 @@ def write_plan(
     most = min(limits.record_bytes, record_bytes or limits.record_bytes)
     cut = Cut()
     with pq.ParquetWriter(path, SCHEMA, compression="zstd", compression_level=1) as writer:
-        for found in duck.reader(_DUE, ROW_GROUP):
-            if len(found):
-                writer.write_batch(_encoded(found, destination, timestamp, most, limits, cut))
-                progress.advance(task, len(found))
+        for query in _queries(duck):
+            for found in duck.reader(query, ROW_GROUP):
+                if len(found):
+                    writer.write_batch(_encoded(found, destination, timestamp, most, limits, cut))
+                    progress.advance(task, len(found))
         for found in duck.reader(_ROLLED, ROW_GROUP):
             if len(found):
                 writer.write_batch(_rolled(found))
                 cut.rolled += len(found)
     return cut
+
+
+def _queries(duck: Duck) -> list[str]:
+    """Return the queries that give the due rows in the order in which they should leave.
+
+    Many rows are not sorted, which would hold all their values at once: they come lane by lane.
+    """
+    groups = duck.rows(_GROUPS)
+    if sum(count for *_, count in groups) <= SORTED_AT_ONCE:
+        return [_DUE.format(columns=_COLUMNS, lane="true") + _ORDER]
+    lanes = []
+    if any(doubt for doubt, *_ in groups):
+        lanes.append("doubt")
+    if any(not doubt and not present for doubt, present, *_ in groups):
+        lanes.append("NOT doubt AND NOT present")
+    versions = [version for doubt, present, version, _ in groups if present and not doubt]
+    step = len(versions) // MOST_LANES + 1
+    lanes += [
+        f"NOT doubt AND present AND version BETWEEN {versions[at]}"
+        f" AND {versions[min(at + step, len(versions)) - 1]}"
+        for at in range(0, len(versions), step)
+    ]
+    return [_DUE.format(columns=_COLUMNS, lane=lane) for lane in lanes]
 
 
 def _encoded(

@@ -31,7 +31,7 @@ from rowlift.operations.importing import Importer
 from rowlift.operations.reports import PlanReport
 from rowlift.state.files import Owner
 from rowlift.state.runs import Run
-from rowlift.workspace.lookup import marker
+from rowlift.workspace.standing import marker
 
 FORMAT = 1
 GOOD_FOR_SECONDS = 24 * 3600

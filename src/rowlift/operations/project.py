@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,7 +27,7 @@ from rowlift.project.connections import ConnectorKinds
 from rowlift.project.files import load
 from rowlift.registry import DESTINATIONS, SOURCES, Kinds, destination_kind, source_kind
 from rowlift.state.runs import Run
-from rowlift.workspace.lookup import identifiers
+from rowlift.workspace.standing import known
 
 KINDS = ConnectorKinds(Kinds(SOURCES), Kinds(DESTINATIONS))
 
@@ -136,7 +136,7 @@ class Project:
                 sample=sample,
                 on_sample=on_sample,
                 identifiers=home.project.workspace.identifiers,
-                known=identifiers(home.workspace, spec.kind),
+                known=partial(known, home.workspace, spec.kind),
                 sync_uid=home.syncs[sync],
                 scratch=home.store.files.scratch,
             )

@@ -1,0 +1,38 @@
+"""Who the workspace knows, for previews, and how far it has come, for plans."""
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from rowlift.core.nouns import Kind
+from rowlift.workspace.lookup import MARKS, marks
+from rowlift.workspace.rows import fetch
+from rowlift.workspace.tables import objects, people
+from rowlift.workspace.workspace import Workspace
+
+_OBJECT_MARKS = """
+SELECT object_id AS id, NULL AS email_key, NULL AS anonymous_id, first_writer, other_writers
+FROM objects WHERE workspace_id = :workspace AND object_type = '1'
+"""
+
+
+def known(workspace: Workspace, kind: Kind) -> pa.RecordBatchReader:
+    """Stream the identifiers of everybody, or of every account as id, with who made them known."""
+    if kind is Kind.PERSON:
+        return marks(workspace)
+    with workspace.database.read() as connection:
+        found = list(fetch(connection, _OBJECT_MARKS, {"workspace": workspace.id}, MARKS))
+    return pa.RecordBatchReader.from_batches(MARKS, found)
+
+
+def marker(workspace: Workspace) -> tuple[int, ...]:
+    """Return numbers that differ after any write to the workspace's people or objects."""
+    with workspace.database.read() as connection:
+        return tuple(
+            int(number or 0)
+            for table in (people, objects)
+            for number in connection.execute(
+                sa.select(sa.func.count(), sa.func.max(key), sa.func.sum(table.c.revision)).where(
+                    table.c.workspace_id == workspace.id
+                )
+            ).one()
+        )
