@@ -187,7 +187,7 @@ class ImportRun:
                 self._progress,
             )  # fmt: skip
         self._progress.phase(self._task, "record")
-        counts = {**self._run.counts, "workspace": dict(done.counts)}
+        counts = {**self._run.counts, "workspace": {**done.counts, "codes": dict(done.codes)}}
         rejected = int(counts["rejected"]) + done.counts.get("rejected", 0)
         status = Status.SOME_ROWS_FAILED if rejected else Status.COMPLETED
         reason = f"{rejected:,} rows were rejected." if rejected else ""

@@ -31,8 +31,8 @@ def marker(workspace: Workspace) -> tuple[int, ...]:
             int(number or 0)
             for table in (people, objects)
             for number in connection.execute(
-                sa.select(sa.func.count(), sa.func.max(key), sa.func.sum(table.c.revision)).where(
-                    table.c.workspace_id == workspace.id
-                )
+                sa.select(
+                    sa.func.count(), sa.func.max(table.c.pid), sa.func.sum(table.c.revision)
+                ).where(table.c.workspace_id == workspace.id)
             ).one()
         )
