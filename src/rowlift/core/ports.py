@@ -1,4 +1,4 @@
-"""The two ports: a source answers one query with Arrow batches, a destination answers for changes."""
+"""The two ports: a source answers one query, a destination answers for changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -91,7 +91,7 @@ class Destination(Protocol):
 
     @property
     def account(self) -> str:
-        """Return a stable, secret-free name of the account behind it; budgets are kept per account."""
+        """Return a stable, secret-free name of the account behind it; each has one budget."""
 
     def check(self) -> Sequence[Finding]:
         """Test reachability and credentials without sending a record."""
