@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,24 +16,23 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
-from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import safe
 from rowlift.core.progress import Progress, Silent
 
 
 @contextlib.contextmanager
-def progress(terminal: Terminal) -> Iterator[Progress]:
-    """Yield the listener that fits the terminal."""
-    if terminal.quiet:
+def progress(console: Console, *, quiet: bool) -> Iterator[Progress]:
+    """Yield the listener that fits the console."""
+    if quiet:
         yield Silent()
-    elif terminal.err.is_terminal:
-        with _bars(terminal) as shown:
+    elif console.is_terminal:
+        with _bars(console) as shown:
             yield Bars(shown)
     else:
-        yield Lines(terminal)
+        yield Lines(console)
 
 
-def _bars(terminal: Terminal) -> RichProgress:
+def _bars(console: Console) -> RichProgress:
     return RichProgress(
         SpinnerColumn(),
         TextColumn("{task.fields[name]}", markup=False),
@@ -40,7 +40,7 @@ def _bars(terminal: Terminal) -> RichProgress:
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=terminal.err,
+        console=console,
         transient=True,
         refresh_per_second=5,
     )
@@ -74,8 +74,8 @@ class Bars:
 class Lines:
     """One line when a phase begins; quick ones in a row stay readable in a log."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
+    def __init__(self, console: Console) -> None:
+        self._console = console
         self._start = time.monotonic()
 
     def phase(self, task: str, phase: str, total: int | None = None) -> None:
@@ -89,4 +89,5 @@ class Lines:
 
     def _say(self, task: str, text: str) -> None:
         seconds = time.monotonic() - self._start
-        self._terminal.note(f"{seconds:7.1f} s  {safe(task)}: {safe(text)}", style="")
+        line = f"{seconds:7.1f} s  {safe(task)}: {safe(text)}"
+        self._console.print(line, markup=False, soft_wrap=True)

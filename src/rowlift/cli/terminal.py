@@ -101,7 +101,7 @@ class Terminal:
         """Show progress while the block runs: bars on a terminal, else one line per phase."""
         from rowlift.cli.progress import progress
 
-        with progress(self) as listener:
+        with progress(self.err, quiet=self.quiet) as listener:
             yield listener
 
     @contextlib.contextmanager
