@@ -256,7 +256,8 @@ class DeliveryRun:
         with self._store.database.transaction("delivery.record") as connection:
             self._lease.hold(connection)
             self._store.files.swap(connection, (*added.stored, *failed), added.replaced)
-            self._store.images.save_ledger(connection, replace(ledger, revision=seq))
+            if added.stored:
+                self._store.images.save_ledger(connection, replace(ledger, revision=seq))
             self._store.files.retire(connection, [self._plan_file()])
             self._store.deliveries.finish(
                 connection, self._delivery.id, status, counts, code, reason

@@ -104,7 +104,8 @@ def record_ledger(duck: Duck, store: Store, run: Run, done: Populated) -> Ledger
         fill = partial(duck.write, _REJECTS.format(plan=plan))
         stored = (*stored, store.files.write("apply_rejects", owner, fill))
     replaced = (*added.replaced, *((done.plan,) if done.plan else ()))
-    return LedgerChange(replace(ledger, revision=seq), stored, replaced)
+    revision = seq if added.stored else ledger.revision
+    return LedgerChange(replace(ledger, revision=revision), stored, replaced)
 
 
 def _find_due(duck: Duck, store: Store, run: Run, spec: SyncSpec) -> None:
