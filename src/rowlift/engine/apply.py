@@ -31,10 +31,10 @@ import sqlalchemy as sa
 from rowlift.core.nouns import Kind, Reject
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.decisions import REASON, decide_objects, number_rows
-from rowlift.engine.duck import Duck, text
+from rowlift.engine.duck import Duck, parquet, text
 from rowlift.engine.identity import decide_people, rules
 from rowlift.engine.known import know_objects, know_people, know_records
-from rowlift.engine.laying import lay, take_apart
+from rowlift.engine.laying import PLACED, combine, lay, take_apart
 from rowlift.workspace import slices as checkpoints
 from rowlift.workspace.numbers import reserve
 from rowlift.workspace.slices import Slice
@@ -42,6 +42,7 @@ from rowlift.workspace.workspace import Workspace, Writer
 
 PLAN = "apply_plan"
 SLICE_ROWS = 20_000
+PART_ROWS = 100_000  # rows whose stored attributes are in memory at once
 ACCOUNT_TYPE = "1"
 
 
@@ -78,10 +79,9 @@ def decide(
             know_objects(duck, connection, workspace, ACCOUNT_TYPE)
             decide_objects(duck, spec.mode)
         new = number_rows(duck, slice_rows, shared=spec.identify_by == "anonymous_id")
-        know_records(duck, connection, workspace.id, table)
-    first = reserve(workspace.database, table, new) if new else 0
-    kind, rows = text(spec.kind.value), lay(duck, writer.sync_uid)
-    duck.run(_PLAN.format(plan=PLAN, kind=kind, first=first, reason=REASON, rows=rows))
+        first = reserve(workspace.database, table, new) if new else 0
+        plan = _Planning(duck, connection, workspace.id, spec.kind, writer, first)
+        plan.make()
 
 
 def _table(kind: Kind) -> str:
@@ -90,7 +90,6 @@ def _table(kind: Kind) -> str:
 
 # A changed spelling of the same address is written with the identifiers too.
 _PLAN = """
-CREATE OR REPLACE TEMP VIEW {plan} AS
 SELECT {kind} AS kind, d.slice, d.action,
     CASE d.action WHEN 'create' THEN {first} + d.position ELSE d.target END AS pid,
     coalesce(d.id, d.target_id) AS id, coalesce(d.email, d.current_email) AS email,
@@ -102,6 +101,41 @@ SELECT {kind} AS kind, d.slice, d.action,
     {reason} AS reason, d.position
 FROM ({rows}) d LEFT JOIN apply_known k ON k.pid = coalesce(d.other, d.target)
 """
+
+
+@dataclass(frozen=True, slots=True)
+class _Planning:
+    """Lays rows over records: at once where nothing is stored of them, else part by part."""
+
+    duck: Duck
+    connection: sa.Connection
+    workspace_id: int
+    kind: Kind
+    writer: Writer
+    first: int
+
+    def make(self) -> None:
+        combine(self.duck)
+        updates = self.duck.count("(FROM apply_decisions WHERE action IN ('update', 'clear'))")
+        query = self._parts() if updates else self._lay(PLACED)
+        self.duck.run(f"CREATE OR REPLACE TEMP VIEW {PLAN} AS {query}")
+
+    def _parts(self) -> str:
+        whole = self.duck.scratch_file("placed")
+        rows = self.duck.write(f"{PLACED} ORDER BY position", whole)
+        paths = []
+        for start in range(0, rows, PART_ROWS):
+            paths.append(self.duck.scratch_file("part"))
+            part = f"""SELECT * FROM {parquet([whole])}
+WHERE position >= {start} AND position < {start + PART_ROWS}"""
+            self.duck.write(self._lay(part), paths[-1])
+        return f"SELECT * FROM {parquet(paths)}"
+
+    def _lay(self, placed: str) -> str:
+        know_records(self.duck, self.connection, self.workspace_id, _table(self.kind), placed)
+        rows = lay(self.duck, placed, self.writer.sync_uid)
+        kind = text(self.kind.value)
+        return _PLAN.format(kind=kind, first=self.first, reason=REASON, rows=rows)
 
 
 def counts(duck: Duck) -> dict[str, int]:

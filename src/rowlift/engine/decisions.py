@@ -120,5 +120,7 @@ def number_rows(duck: Duck, slice_rows: int, *, shared: bool) -> int:
     duck.run(_SHARED if shared else _SHARED.replace("WHERE", "WHERE FALSE AND"))
     duck.run(_YIELD)
     duck.run(_NUMBERED.format(slice_rows=slice_rows))
+    duck.run("DROP TABLE apply_acted")
+    duck.run("DROP TABLE apply_decided")
     (last,) = duck.one("SELECT max(position) FROM apply_decisions WHERE action = 'create'")
     return 0 if last is None else int(last) + 1

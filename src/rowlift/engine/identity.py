@@ -67,6 +67,8 @@ def decide_people(duck: Duck, by: Rules) -> None:
     duck.run(_deleted(by))
     duck.run(_targets(by))
     duck.run(_decided(by))
+    for table in ("apply_match", "apply_target", "apply_rows"):
+        duck.run(f"DROP TABLE {table}")
     _reject_fights(duck, by)
     duck.run(_EDGES)
     _reject_broken_chains(duck)

@@ -64,6 +64,7 @@ def know_people(
     duck.run("CREATE OR REPLACE TEMP TABLE apply_unusual AS FROM apply_batch")
     folded = "n.key" if own == "email" else "coalesce(u.email_key, lower(n.email))"
     duck.run(_ROWS.format(email_key=folded))
+    duck.run("DROP TABLE apply_named")
     named = _named(duck) if _few(duck, connection, "people") else None
     people = identifiers.people(connection, workspace.id, named)
     _fill(duck, "apply_people", people, identifiers.PEOPLE, unique="pid")
@@ -93,11 +94,12 @@ def know_objects(
     duck.run(_KNOWN_OBJECTS)
 
 
-def know_records(duck: Duck, connection: sa.Connection, workspace_id: int, table: str) -> None:
-    """Create `apply_records`: what is stored of those whom `apply_decisions` updates."""
-    pids = duck.table("""
-SELECT DISTINCT target AS pid FROM apply_decisions WHERE action IN ('update', 'clear') ORDER BY pid
-""")["pid"].to_pylist()
+def know_records(
+    duck: Duck, connection: sa.Connection, workspace_id: int, table: str, placed: str
+) -> None:
+    """Create `apply_records`: what is stored of those whom rows of the query `placed` update."""
+    updated = f"SELECT DISTINCT target FROM ({placed}) WHERE action IN ('update', 'clear')"
+    pids = [pid for (pid,) in duck.rows(updated + " ORDER BY target")]
     records = identifiers.records(connection, workspace_id, table, pids)
     _fill(duck, "apply_records", records, identifiers.RECORDS)
 

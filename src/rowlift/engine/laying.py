@@ -94,13 +94,17 @@ FROM (SELECT writer, unnest(keys) AS key FROM apply_shared) s
 JOIN apply_patches p ON p.key = s.key GROUP BY s.writer
 """
 
-_LAID = """
-CREATE OR REPLACE TEMP VIEW apply_laid AS
-SELECT d.*, p.version, p.op, p.fp, p.present, p.row_number, coalesce(c.patch, p.patch) AS patch,
-    r.attributes AS current, r.origins, r.sync_uid, r.run_id, r.as_of, r.email AS current_email
+PLACED = """
+SELECT d.*, p.version, p.op, p.fp, p.present, p.row_number, coalesce(c.patch, p.patch) AS patch
 FROM apply_patches p JOIN apply_decisions d ON d.key = p.key
 LEFT JOIN apply_combined c ON c.key = p.key
-LEFT JOIN apply_records r ON r.pid = d.target
+"""
+
+_LAID = """
+CREATE OR REPLACE TEMP VIEW apply_laid AS
+SELECT d.*, r.attributes AS current, r.origins, r.sync_uid, r.run_id, r.as_of,
+    r.email AS current_email
+FROM ({placed}) d LEFT JOIN apply_records r ON r.pid = d.target
 """
 
 # `direct`: the row's text is the result. `usual`: DuckDB may write it.
@@ -133,16 +137,20 @@ SELECT DISTINCT unnest(names) FROM (
 """
 
 
-def lay(duck: Duck, sync_uid: str) -> str:
-    """Return the query of `apply_laid` with the columns attributes and origins_after.
-
-    Reads `apply_patches`, `apply_decisions`, `apply_shared` and `apply_records`.
-    """
+def combine(duck: Duck) -> None:
+    """Create `apply_combined` from `apply_shared`: one patch for the rows of one person."""
     duck.run("CREATE OR REPLACE TEMP TABLE apply_combined (key VARCHAR, patch VARCHAR)")
     for rows in _chunks(duck, _COMBINE):
         whole = [(key, attributes.combined(patches)) for key, patches in rows]
         _insert(duck, "apply_combined", ("key", "patch"), whole)
-    duck.run(_LAID)
+
+
+def lay(duck: Duck, placed: str, sync_uid: str) -> str:
+    """Return the query of the rows `placed` with the columns attributes and origins_after.
+
+    `placed` has the columns of PLACED; what is stored of its people is read from `apply_records`.
+    """
+    duck.run(_LAID.format(placed=placed))
     _find_ways(duck)
     _find_shapes(duck, sync_uid)
     names = sorted((name for (name,) in duck.rows(_NAMES)), key=str.encode)
