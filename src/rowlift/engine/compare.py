@@ -8,9 +8,10 @@ from typing import Any
 from rowlift.core.errors import GuardStop, RowliftError
 from rowlift.core.nouns import Column, Finding
 from rowlift.core.specs import SyncSpec
+from rowlift.engine.canon import CANON_VERSION
 from rowlift.engine.columns import key_column
 from rowlift.engine.duck import Duck
-from rowlift.engine.layers import Layers, open_image
+from rowlift.engine.layers import Layers, open_image, recanonicalise
 from rowlift.engine.merge import Merged, find_changes, guard_removals
 from rowlift.engine.read import staged_columns
 from rowlift.engine.validate import Validated, validate
@@ -28,6 +29,7 @@ class Compared:
     columns: tuple[Column, ...]
     counts: dict[str, Any]
     warnings: tuple[Finding, ...] = ()
+    rewritten: Path | None = None  # the image in this release's canonical form, where it changed
 
     @property
     def revision(self) -> int:
@@ -56,12 +58,13 @@ def compare(
     checked = validate(duck, staged, spec, full=full)
     _guard_key(image, spec)
     found = open_image(duck, store, sync_uid)
+    outdated = image is not None and image.canon_version != CANON_VERSION
+    rewritten = recanonicalise(duck) if outdated and found.base else None
     merged = find_changes(duck, full=full, first=found.base is None)
     if image and not allow_removals:
         guard_removals(merged, before=image.present, read=checked.read, guards=spec.guards)
-    return Compared(
-        image, found, staged_columns(staged), _counts(checked, merged), checked.warnings
-    )
+    columns, counts = staged_columns(staged), _counts(checked, merged)
+    return Compared(image, found, columns, counts, checked.warnings, rewritten)
 
 
 def trait_columns(columns: Sequence[Column], spec: SyncSpec) -> list[Column]:

@@ -14,10 +14,10 @@ from rowlift.engine import apply
 from rowlift.engine.compare import Compared, compare, trait_columns
 from rowlift.engine.delivery import feed_of
 from rowlift.engine.duck import Duck
-from rowlift.engine.layers import open_ledger
+from rowlift.engine.layers import load_image_with, open_ledger
 from rowlift.engine.ledger import Mapping as RowMapping
 from rowlift.engine.ledger import find_due, mapping_of
-from rowlift.engine.merge import load_image, write_delta
+from rowlift.engine.merge import write_delta
 from rowlift.engine.plan import write_plan
 from rowlift.engine.populate import TARGET
 from rowlift.engine.run import Import
@@ -66,16 +66,9 @@ class Foresight:
         changes = folder / "changes.parquet"
         first = compared.found.base is None
         write_delta(duck, changes, revision=compared.revision, first=first)
-        self._load_image_after(duck, compared, changes)
+        load_image_with(duck, compared.found, changes, compared.rewritten)
         targets = dict(self._targets(duck, spec, compared, folder))
         return Foreseen(compared.counts, targets, _samples(duck, changes))
-
-    def _load_image_after(self, duck: Duck, compared: Compared, changes: Path) -> None:
-        found = compared.found
-        if found.base is None:
-            load_image(duck, changes, [])
-            return
-        load_image(duck, found.base.path, [*(one.path for one in found.deltas), changes])
 
     def _targets(
         self, duck: Duck, spec: SyncSpec, compared: Compared, folder: Path

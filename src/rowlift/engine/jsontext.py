@@ -124,6 +124,11 @@ def _with_canonical(
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
+def recanonicalised(texts: pa.Array) -> pa.Array:
+    """Return stored attributes in this release's form; what cannot be read stays as it is."""
+    return pa.array([canonical_json(text) or text for text in texts.to_pylist()], pa.string())
+
+
 def _canonical_column(texts: pa.Array) -> pa.Array:
     encoded = texts.dictionary_encode()
     forms = [canonical_json(text) for text in encoded.dictionary.to_pylist()]

@@ -1,12 +1,18 @@
 """Images and ledgers as a base file and delta files: open them, add to them, compact them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from rowlift.engine.duck import Duck
+import pyarrow.parquet as pq
+
+from rowlift.engine.duck import Duck, parquet
+from rowlift.engine.jsontext import recanonicalised
 from rowlift.engine.ledger import load_ledger, write_ledger
-from rowlift.engine.merge import COMPACT_SHARE, load_image, write_base, write_delta
+from rowlift.engine.merge import COMPACT_SHARE, IMAGE_COLUMNS, load_image, write_base, write_delta
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.store import Store
+
+_CANON_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +58,62 @@ def open_ledger(duck: Duck, store: Store, sync_uid: str, target: str) -> Layers:
     return found
 
 
-def add_to_image(duck: Duck, store: Store, owner: Owner, found: Layers, *, revision: int) -> Added:
-    """Write the changed rows, as the first base or as a delta, compacting when it is time."""
+def recanonicalise(duck: Duck) -> Path:
+    """Replace the view `image` by one in this release's canonical form; return its scratch file.
+
+    No version rises, so nothing is sent again because Rowlift was upgraded.
+    """
+    path = duck.scratch_file("image")
+    reader = duck.reader(f"SELECT {IMAGE_COLUMNS} FROM image", _CANON_ROWS)
+    with pq.ParquetWriter(path, reader.schema, compression="zstd") as out:
+        for batch in reader:
+            at = batch.schema.get_field_index("attributes")
+            texts = recanonicalised(batch.column(at))
+            out.write_batch(batch.set_column(at, batch.schema.field(at), texts))
+    fresh = duck.scratch_file("image")
+    duck.write(
+        f"SELECT * REPLACE (md5_number_lower(attributes) AS fp) FROM {parquet([path])}", fresh
+    )
+    load_image(duck, fresh, [])
+    return fresh
+
+
+def add_to_image(
+    duck: Duck,
+    store: Store,
+    owner: Owner,
+    found: Layers,
+    *,
+    revision: int,
+    rewritten: Path | None = None,
+) -> Added:
+    """Write the changed rows, as the first base or as a delta, compacting when it is time.
+
+    `rewritten` is the image in a new canonical form, which then becomes the base.
+    """
     first = found.base is None
-    if not first and not duck.count("changed_keys"):
+    if not first and not rewritten and not duck.count("changed_keys"):
         return Added()
     kind = "image_base" if first else "image_delta"
     delta = store.files.write(
         kind, owner, lambda path: write_delta(duck, path, revision=revision, first=first)
     )
-    if first or not found.must_compact(delta.rows):
+    if first or not (rewritten or found.must_compact(delta.rows)):
         return Added((delta,))
-    return _compacted(duck, store, owner, found, delta)
-
-
-def _compacted(duck: Duck, store: Store, owner: Owner, found: Layers, delta: StoredFile) -> Added:
-    old = found.base.path if found.base else None
-    load_image(duck, old, [*(one.path for one in found.deltas), delta.path])
+    load_image_with(duck, found, delta.path, rewritten)
     base = store.files.write("image_base", owner, lambda path: write_base(duck, path))
     replaced = tuple(one for one in (found.base, *found.deltas) if one)
     return Added((base, delta), (*replaced, delta))
+
+
+def load_image_with(duck: Duck, found: Layers, delta: Path, rewritten: Path | None) -> None:
+    """Create the view `image` as it is after a delta."""
+    if rewritten:
+        load_image(duck, rewritten, [delta])
+    elif found.base:
+        load_image(duck, found.base.path, [*(one.path for one in found.deltas), delta])
+    else:
+        load_image(duck, delta, [])
 
 
 def add_to_ledger(duck: Duck, store: Store, owner: Owner, found: Layers, rows: str) -> Added:

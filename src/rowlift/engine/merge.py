@@ -16,6 +16,7 @@ COMPACT_SHARE = 0.2
 LEAST_REMOVALS = 100
 
 _COLUMNS = "key, version, present, fp, attributes"
+IMAGE_COLUMNS = f"{_COLUMNS}, row_number"
 
 _EMPTY = """
 CREATE OR REPLACE VIEW image AS SELECT
@@ -87,12 +88,11 @@ def load_image(duck: Duck, base: Path | None, deltas: Sequence[Path]) -> None:
     if base is None:
         duck.run(_EMPTY)
     elif deltas:
-        columns = f"{_COLUMNS}, row_number"
-        duck.run(_LAYERED.format(columns=columns, base=parquet([base]), deltas=parquet(deltas)))
-    else:
         duck.run(
-            f"CREATE OR REPLACE VIEW image AS SELECT {_COLUMNS}, row_number FROM {parquet([base])}"
+            _LAYERED.format(columns=IMAGE_COLUMNS, base=parquet([base]), deltas=parquet(deltas))
         )
+    else:
+        duck.run(f"CREATE OR REPLACE VIEW image AS SELECT {IMAGE_COLUMNS} FROM {parquet([base])}")
 
 
 def find_changes(duck: Duck, *, full: bool, first: bool) -> Merged:

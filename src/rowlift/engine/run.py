@@ -135,7 +135,10 @@ class ImportRun:
     def _commit_merge(self, duck: Duck, compared: Compared) -> None:
         image, columns, counts = compared.image, compared.columns, compared.counts
         revision = compared.revision
-        added = add_to_image(duck, self._store, self._owner, compared.found, revision=revision)
+        added = add_to_image(
+            duck, self._store, self._owner, compared.found,
+            revision=revision, rewritten=compared.rewritten,
+        )  # fmt: skip
         rejects = self._write_rejects(duck, counts)
         rows = (image.rows if image else 0) + counts["added"]
         with self._store.database.transaction("run.merge") as connection:
