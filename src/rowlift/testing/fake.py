@@ -90,14 +90,14 @@ class FakeDestination:
             attempt = _attempts(log, batch.id)
             chance = random.Random(f"{self._config.seed} {batch.id} {attempt}")  # noqa: S311
             if chance.random() < self._config.unavailable:
-                _append(log, batch, attempt, [])
+                _append(log, batch, attempt, [], answered=True)
                 return Outcomes(self._unavailable())
             messages = [json.loads(text) for text in batch.messages.to_pylist()]
             outcomes = self._judge(messages)
             delivered = outcomes.default.verdict is Verdict.DELIVERED
             good = [one for at, one in enumerate(messages) if at not in outcomes.rows]
-            _append(log, batch, attempt, good if delivered else [])
-        lost = delivered and chance.random() < self._config.lost_replies
+            lost = delivered and chance.random() < self._config.lost_replies
+            _append(log, batch, attempt, good if delivered else [], answered=not lost)
         return Outcomes(_LOST) if lost else outcomes
 
     def _judge(self, messages: Sequence[dict[str, Any]]) -> Outcomes:
@@ -119,8 +119,12 @@ def _attempts(log: IO[bytes], batch_id: str) -> int:
     return sum(json.loads(line)["batch"] == batch_id for line in whole.splitlines())
 
 
-def _append(log: IO[bytes], batch: Batch, attempt: int, messages: list[dict[str, Any]]) -> None:
-    request = {"batch": batch.id, "attempt": attempt, "messages": messages}
+def _append(
+    log: IO[bytes], batch: Batch, attempt: int, messages: list[dict[str, Any]], *, answered: bool
+) -> None:
+    request = {
+        "batch": batch.id, "attempt": attempt, "answered": answered, "messages": messages,
+    }  # fmt: skip
     log.write(json.dumps(request).encode() + b"\n")
     log.flush()
 
@@ -131,7 +135,7 @@ def key_of(message: dict[str, Any]) -> str:
 
 
 def requests(path: Path) -> Iterator[dict[str, Any]]:
-    """Return every request the fake took: its batch, its attempt and the messages it applied."""
+    """Return every request taken: its batch, attempt, messages applied, and if it was answered."""
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     return (json.loads(line) for line in lines if line.endswith(b"\n"))
 
