@@ -6,6 +6,7 @@ import duckdb
 
 PEOPLE = 20_000
 TICKETS = 9_000
+FORMER = 100
 
 # Everything follows from row numbers through hash(): the same warehouse on every machine.
 _SEED = """
@@ -37,15 +38,16 @@ CREATE TABLE billing.subscriptions AS
 SELECT customer_id, ['free', 'plus', 'pro'][1 + (hash(customer_id) % 3)::INTEGER] AS plan
 FROM shop.customers WHERE hash(customer_id || 'plan') % 4 > 0;
 
--- One agent in fifty was never linked to a customer: external_id is null.
+-- One user in fifty was never linked to a customer, and a few to customers the shop forgot.
 CREATE TABLE zendesk.users AS
 SELECT 100000 + i AS id,
-    CASE WHEN i % 50 = 0 THEN NULL ELSE 'c' || lpad(i::VARCHAR, 5, '0') END AS external_id
-FROM range(1, {people} + 1) AS numbers(i);
+    CASE WHEN i % 50 = 0 THEN NULL WHEN i > {people} THEN 'former' || i
+        ELSE 'c' || lpad(i::VARCHAR, 5, '0') END AS external_id
+FROM range(1, {people} + {former} + 1) AS numbers(i);
 
 -- Many people have more than one ticket.
 CREATE TABLE zendesk.tickets AS
-SELECT i AS id, 100001 + (hash(i * 19) % {people})::BIGINT AS requester_id,
+SELECT i AS id, 100001 + (hash(i * 19) % ({people} + {former}))::BIGINT AS requester_id,
     ['new', 'open', 'pending', 'hold', 'solved', 'closed']
         [1 + (hash(i * 23) % 6)::INTEGER] AS status
 FROM range(1, {tickets} + 1) AS numbers(i);
@@ -93,7 +95,7 @@ _COUNTED = {
 def seed(path: Path, people: int = PEOPLE, tickets: int = TICKETS) -> dict[str, int]:
     """Write the warehouse into a new DuckDB file; returns how many rows there are of what."""
     with duckdb.connect(path) as warehouse:
-        warehouse.execute(_SEED.format(people=people, tickets=tickets))
+        warehouse.execute(_SEED.format(people=people, tickets=tickets, former=FORMER))
         warehouse.execute(_FAULTS)
         return {name: _count(warehouse, table) for name, table in _COUNTED.items()}
 
