@@ -58,7 +58,8 @@ class Database:
     def read(self) -> Iterator[sa.Connection]:
         """Read one consistent snapshot."""
         with mapped_errors(), self.engine.connect() as connection:
-            connection.execution_options(rowlift_read=True)
+            options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+            connection.execution_options(rowlift_read=True, **options)
             with connection.begin():
                 yield connection
 

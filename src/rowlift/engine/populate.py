@@ -28,7 +28,8 @@ _LEDGER_ROWS = """
 CREATE OR REPLACE TEMP TABLE ledger_rows AS
 SELECT key, version, op = 'upsert' AS present, fp, {epoch}::INTEGER AS epoch,
     NULL::BIGINT AS doubt, {seq}::BIGINT AS seq
-FROM {plan} WHERE action <> 'reject' AND row_number NOT IN (SELECT row_number FROM late)
+FROM {plan} p
+WHERE action <> 'reject' AND NOT EXISTS (SELECT 1 FROM late WHERE late.identifier = p.key)
 UNION ALL
 SELECT key, version, had, coalesce(had_fp, 0), {epoch}, NULL, {seq} FROM due WHERE NOT is_due
 """
