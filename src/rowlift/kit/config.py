@@ -1,15 +1,19 @@
 """The base of every connector's configuration class."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-_Config = TypeVar("_Config", bound=BaseModel)
 
-FILE_KEYS = (
-    "path", "root", "ssl_ca", "ssl_cert", "ssl_key", "sslcert", "sslkey", "sslrootcert",
-)  # fmt: skip
+def _named(value: object) -> object:
+    if isinstance(value, str) and (not value or "\0" in value):
+        raise ValueError("a file name is not empty and holds no NUL")
+    return value
+
+
+LocalPath = Annotated[Path, BeforeValidator(_named)]
+"""A file or folder; a relative one starts at the project's folder."""
 
 
 class ConnectorConfig(BaseModel):
@@ -19,14 +23,3 @@ class ConnectorConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-def below(folder: Path, config: _Config) -> _Config:
-    """Return a configuration whose file names given as texts start at the project's folder.
-
-    Fields of type Path do so already when references are replaced.
-    """
-    held = {name: getattr(config, name, None) for name in FILE_KEYS}
-    texts = {name: value for name, value in held.items() if isinstance(value, str)}
-    started = {name: str(folder / Path(value).expanduser()) for name, value in texts.items()}
-    return config.model_copy(update=started)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from rowlift.kit.config import ConnectorConfig
+from rowlift.kit.config import ConnectorConfig, LocalPath
 
 SslMode = Literal["disable", "require", "verify-ca", "verify-full"]
 _NAME = re.compile(r"(?!.{254})[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
@@ -73,13 +73,15 @@ class PgConfig(ConnectorConfig):
         "also its host name. Without it: verify-full where sslrootcert is given, disable for this "
         "very machine, otherwise require. Never weaker than what it says",
     )
-    sslrootcert: Text | None = Field(
+    sslrootcert: LocalPath | None = Field(
         default=None,
         description="File with the authority's certificate; without it verify-full trusts the "
         "system's authorities",
     )
-    sslcert: Text | None = Field(default=None, description="File with a client certificate")
-    sslkey: Text | None = Field(default=None, description="File with the client certificate's key")
+    sslcert: LocalPath | None = Field(default=None, description="File with a client certificate")
+    sslkey: LocalPath | None = Field(
+        default=None, description="File with the client certificate's key"
+    )
     connect_timeout: int = Field(default=10, ge=2, le=300, description="Seconds to connect")
     statement_timeout: int = Field(
         default=3600,
@@ -114,9 +116,8 @@ class PgConfig(ConnectorConfig):
 
     def parameters(self) -> Mapping[str, str]:
         """Return libpq's parameters, the password among them."""
-        files = {"sslrootcert": self.sslrootcert, "sslcert": self.sslcert, "sslkey": self.sslkey}
-        if self.tls == "verify-full" and not self.sslrootcert:
-            files["sslrootcert"] = "system"
+        trusted = self.sslrootcert or ("system" if self.tls == "verify-full" else None)
+        files = {"sslrootcert": trusted, "sslcert": self.sslcert, "sslkey": self.sslkey}
         return {
             **FIXED,
             "host": self.host,
@@ -126,5 +127,5 @@ class PgConfig(ConnectorConfig):
             "password": self.password.get_secret_value(),
             "sslmode": self.tls,
             "connect_timeout": str(self.connect_timeout),
-            **{name: file for name, file in files.items() if file},
+            **{name: str(file) for name, file in files.items() if file},
         }

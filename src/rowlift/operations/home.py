@@ -9,7 +9,6 @@ from rowlift.core.errors import ConfigError
 from rowlift.core.nouns import Feed
 from rowlift.core.ports import Destination, Source
 from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec
-from rowlift.kit.config import below
 from rowlift.kit.http import Http
 from rowlift.project.secrets import resolve
 from rowlift.registry import destination_kind, source_kind
@@ -76,7 +75,7 @@ class Home:
 def open_source(root: Path, connection: ConnectionSpec, env: Mapping[str, str]) -> Source:
     """Build a source from its declaration; relative file names start at the project's root."""
     kind = source_kind(connection.type)
-    config = below(root, resolve(connection, kind.Config, env, root))
+    config = resolve(connection, kind.Config, env, root)
     return kind(config)  # type: ignore[call-arg]
 
 
@@ -85,7 +84,7 @@ def open_destination(
 ) -> Destination:
     """Build a destination, with its own guarded HTTP client, from its declaration."""
     kind = destination_kind(connection.type)
-    config = below(root, resolve(connection, kind.Config, env, root))
+    config = resolve(connection, kind.Config, env, root)
     http = Http(getattr(config, "allow_networks", ()))
     return kind(config, feed, http)  # type: ignore[call-arg]
 

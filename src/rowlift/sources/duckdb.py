@@ -1,7 +1,6 @@
 """A DuckDB file: opened read-only, closed in, with nothing else in reach."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
 
 import duckdb
@@ -10,6 +9,7 @@ from pydantic import BaseModel, Field
 from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.nouns import Finding
 from rowlift.core.rules import rule
+from rowlift.kit.config import LocalPath
 from rowlift.kit.duckread import DuckConfig, DuckSource, literal, quoted
 from rowlift.sources.dialects.duckdb import DIALECT
 
@@ -21,8 +21,8 @@ TAKEN_NAMES = {"main", "memory", "system", "temp"}
 class DuckDBConfig(DuckConfig):
     """Which file is read, and how much a query may use."""
 
-    path: str = Field(min_length=1, description="The DuckDB file")
-    root: str | None = Field(
+    path: LocalPath = Field(description="The DuckDB file")
+    root: LocalPath | None = Field(
         default=None, description="Folder the file must lie in, symbolic links followed"
     )
 
@@ -37,18 +37,18 @@ class DuckDB(DuckSource):
         self._config = config
 
     def __repr__(self) -> str:
-        return f"DuckDB({self._config.path!r})"
+        return f"DuckDB({str(self._config.path)!r})"
 
     @property
     def home(self) -> str:
         """Return the file's name without its suffix, as DuckDB itself would call it."""
-        stem = Path(self._config.path).stem
+        stem = self._config.path.stem
         return f"{stem}_db" if stem.lower() in TAKEN_NAMES else stem
 
     def mount(self, instance: duckdb.DuckDBPyConnection) -> None:
         """Attach the file; ConnectError says why it cannot be read."""
-        path = Path(self._config.path).resolve()
-        if self._config.root and not path.is_relative_to(Path(self._config.root).resolve()):
+        path = self._config.path.resolve()
+        if self._config.root and not path.is_relative_to(self._config.root.resolve()):
             raise _unusable("FILE_OUTSIDE_ROOT", f"{path} lies outside {self._config.root}")
         if not path.is_file():
             raise _unusable("FILE_MISSING", f"{path} is not a file")

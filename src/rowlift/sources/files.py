@@ -1,8 +1,7 @@
 """CSV and Parquet files of one folder, as tables; no other file is in reach."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import duckdb
 from pydantic import BaseModel, Field
@@ -10,9 +9,13 @@ from pydantic import BaseModel, Field
 from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.nouns import Finding, Table
 from rowlift.core.rules import rule
+from rowlift.kit.config import LocalPath
 from rowlift.kit.duckread import DuckConfig, DuckSource, literal, quoted
 from rowlift.kit.filetables import FileTable, discovered, files, scan
 from rowlift.sources.dialects.duckdb import DIALECT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ALLOW = "SET allowed_paths = [{paths}]"
 VIEW = "CREATE VIEW {name} AS {select}"
@@ -23,7 +26,7 @@ FIRST = "SELECT * FROM {name}"
 class FilesConfig(DuckConfig):
     """Which folder is read, and which of its files are which tables."""
 
-    root: str = Field(min_length=1, description="The folder; symbolic links may not lead out of it")
+    root: LocalPath = Field(description="The folder; symbolic links may not lead out of it")
     tables: Mapping[str, FileTable] = Field(
         default_factory=dict,
         description="Tables by name; without them each .csv and .parquet file in the folder is one",
@@ -40,11 +43,11 @@ class Files(DuckSource):
         self._config = config
 
     def __repr__(self) -> str:
-        return f"Files({self._config.root!r})"
+        return f"Files({str(self._config.root)!r})"
 
     def mount(self, instance: duckdb.DuckDBPyConnection) -> None:
         """Make a view of each table and allow its files; ConnectError if the folder is missing."""
-        root = Path(self._config.root).resolve()
+        root = self._config.root.resolve()
         if not root.is_dir():
             message, mend = f"{root} is not a folder", rule("FILE_MISSING").mend
             raise ConnectError("FILE_MISSING", message, mend=mend)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, cast
 from pydantic import BaseModel, Field, SecretStr
 
 from rowlift.core.nouns import Column, Finding, Table
-from rowlift.kit.config import ConnectorConfig
+from rowlift.kit.config import ConnectorConfig, LocalPath
 from rowlift.kit.drivers import load
 
 if TYPE_CHECKING:
@@ -29,9 +29,11 @@ class MySQLConfig(ConnectorConfig):
     ssl_mode: Literal["DISABLED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"] = Field(
         default="REQUIRED", description="Encryption, and what of the server is verified"
     )
-    ssl_ca: str | None = Field(default=None, description="File of trusted authorities; else system")
-    ssl_cert: str | None = Field(default=None, description="File of our own certificate")
-    ssl_key: str | None = Field(default=None, description="File of our own key")
+    ssl_ca: LocalPath | None = Field(
+        default=None, description="File of trusted authorities; else system"
+    )
+    ssl_cert: LocalPath | None = Field(default=None, description="File of our own certificate")
+    ssl_key: LocalPath | None = Field(default=None, description="File of our own key")
     connect_timeout: float = Field(default=10, gt=0, le=3600, description="Seconds to connect")
     statement_timeout: float = Field(
         default=3600, gt=0, le=604_800, description="Seconds a query may take, reading included"

@@ -10,15 +10,15 @@ from pydantic import BaseModel, Field
 
 from rowlift.core.errors import SourceError
 from rowlift.core.nouns import Column, Finding, Table
-from rowlift.kit.config import ConnectorConfig
+from rowlift.kit.config import ConnectorConfig, LocalPath
 from rowlift.sources.dialects.sqlite_file import File
 
 
 class SQLiteConfig(ConnectorConfig):
     """Which file is read, and how long a query may take."""
 
-    path: str = Field(min_length=1, pattern=r"^[^\x00]+$", description="The SQLite file")
-    root: str | None = Field(
+    path: LocalPath = Field(description="The SQLite file")
+    root: LocalPath | None = Field(
         default=None, description="Folder the file must lie in, symbolic links followed"
     )
     statement_timeout: float = Field(
@@ -37,7 +37,7 @@ class SQLite:
         self._file = File(config.path, config.root, config.statement_timeout)
 
     def __repr__(self) -> str:
-        return f"SQLite({self._path!r})"
+        return f"SQLite({str(self._path)!r})"
 
     def check(self) -> Sequence[Finding]:
         """Test whether the file opens and its catalogue can be read."""

@@ -147,7 +147,8 @@ class Server:
         config = self._config
         context = None
         if config.ssl_mode != "DISABLED":
-            files = (config.ssl_ca, config.ssl_cert, config.ssl_key)
+            chosen = (config.ssl_ca, config.ssl_cert, config.ssl_key)
+            files = [str(path) if path else None for path in chosen]
             try:
                 context = mysqlwire.encryption(config.ssl_mode, *files)
             except OSError as error:
@@ -210,7 +211,7 @@ class Server:
         host = f"[{config.host}]" if ":" in config.host else config.host
         login = f"{quote(config.user, safe='')}:{secret}@{host}:{config.port}"
         options = f"ssl-mode={config.ssl_mode}"
-        options += f"&ssl-ca={quote(config.ssl_ca, safe='')}" if config.ssl_ca else ""
+        options += f"&ssl-ca={quote(str(config.ssl_ca), safe='')}" if config.ssl_ca else ""
         return f"mysql://{login}/{quote(config.database, safe='')}?{options}"
 
     def _behind(self, connection: Connection) -> int:

@@ -37,9 +37,9 @@ class Plan:
 class File:
     """Opens the file anew for each thing that is asked; several queries may run at once."""
 
-    def __init__(self, path: str, root: str | None, seconds: float) -> None:
-        self._path = Path(path)
-        self._root = Path(root) if root else None
+    def __init__(self, path: Path, root: Path | None, seconds: float) -> None:
+        self._path = path
+        self._root = root
         self._seconds = seconds
         self._running: WeakSet[Opened] = WeakSet()
 
