@@ -27,6 +27,7 @@ metadata = sa.MetaData(
 )
 
 _BUSY_SECONDS = 30
+_ALONE = 7219061  # any number that no other program in the database locks
 
 
 class Database:
@@ -42,13 +43,16 @@ class Database:
         return self.url.get_backend_name() == "sqlite"
 
     @contextmanager
-    def transaction(self, name: str) -> Iterator[sa.Connection]:
+    def transaction(self, name: str, *, alone: bool = False) -> Iterator[sa.Connection]:
         """Run one write transaction; its commit is durable when the block has ended.
 
+        `alone` makes it wait for all others that ask so, as every write of SQLite does anyway.
         Raises StateError when the database cannot be written.
         """
         with mapped_errors(), self.engine.connect() as connection:
             with connection.begin() as transaction:
+                if alone and not self.is_sqlite:
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ALONE})")
                 yield connection
                 faults.point(f"{name}.before_commit")
                 transaction.commit()

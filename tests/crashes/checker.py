@@ -1,73 +1,212 @@
-"""Compare source, workspace, destination, ledger and report; reads files and tables only."""
+"""Compare source, image, workspace, destination, ledger and report; reads files and tables only."""
 
 import json
 from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from crashes.story import source_rows
+from crashes.story import BATCH_ROWS, IN_FLIGHT, source_rows
 from rowlift.testing.fake import applied, deliveries, key_of, requests
 
-POISONED = "p5"
+Rows = dict[str, dict[str, object]]
+
+RUN_PARTS = ("unchanged", "added", "changed", "returned", "rejected")
+DELIVERY_PARTS = (
+    "delivered", "rejected", "suppressed", "skipped", "superseded", "pending", "in_doubt",
+)  # fmt: skip
+APPLY_PARTS = ("written", "rejected", "skipped")
 
 
-def check(folder: Path, url: str | None, *, killed_batches: int = 2) -> None:
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a story must have come to; `poisoned` keys are refused by the destination for ever."""
+
+    folder: Path
+    url: str | None
+    poisoned: frozenset[str]
+    kills: int
+    source: Rows = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the checks counted on the way."""
+
+    extra_deliveries: int
+
+
+def check(folder: Path, url: str | None, *, poisoned: frozenset[str], kills: int) -> Found:
     """Assert that nothing was lost, nothing removed wrongly and everything adds up."""
-    expected = source_rows(folder)
-    _check_destination(folder, expected)
+    expected = Expected(folder, url, poisoned, kills, source_rows(folder))
+    _check_destination(expected)
     engine = sa.create_engine(url or f"sqlite:///{folder / '.rowlift' / 'state.db'}")
-    with engine.connect() as state:
-        _check_workspace(state, expected)
-        _check_state(state)
-    engine.dispose()
-    _check_repeats(folder, killed_batches)
+    try:
+        with engine.connect() as state:
+            _check_workspace(state, expected)
+            _check_active(state)
+            _check_counts(state)
+            _check_layers(state, expected)
+            _check_files(state, expected)
+            _check_report(state, expected)
+            if state.engine.dialect.name == "sqlite":
+                assert state.scalar(sa.text("PRAGMA integrity_check")) == "ok"
+    finally:
+        engine.dispose()
+    _check_silence(expected)
+    return Found(_check_repeats(expected))
 
 
-def _check_destination(folder: Path, expected: dict[str, dict[str, object]]) -> None:
-    there = applied(folder / "crm.jsonl")
+def _check_destination(expected: Expected) -> None:
+    there = applied(expected.folder / "crm.jsonl")
     present = {
         key: message["attributes"] for key, message in there.items() if message["op"] == "upsert"
     }
-    wanted = {key: row for key, row in expected.items() if key != POISONED}
-    assert present == wanted
+    wanted = {k: row for k, row in expected.source.items() if k not in expected.poisoned}
+    assert present == wanted, "the destination is not the source"
     gone = {key for key, message in there.items() if message["op"] == "delete"}
-    assert gone.isdisjoint(expected)
+    assert gone.isdisjoint(expected.source), "wrong removals"
 
 
-def _check_workspace(state: sa.Connection, expected: dict[str, dict[str, object]]) -> None:
+def _check_workspace(state: sa.Connection, expected: Expected) -> None:
     people = state.execute(sa.text("SELECT id, email, attributes FROM people")).all()
     there = {one.id: {"email": one.email, **json.loads(one.attributes)} for one in people}
-    assert there == expected
+    assert there == expected.source, "the workspace is not the source"
 
 
-def _check_state(state: sa.Connection) -> None:
+def _check_active(state: sa.Connection) -> None:
     for table in ("runs", "deliveries"):
         active = state.scalar(sa.text(f"SELECT count(*) FROM {table} WHERE active = 1"))
         assert active == 0, f"{active} active rows in {table}"
-    status, counts = state.execute(
-        sa.text("SELECT status, counts FROM deliveries ORDER BY id DESC LIMIT 1")
+
+
+def _check_counts(state: sa.Connection) -> None:
+    for one in state.execute(sa.text("SELECT id, counts, image_revision FROM runs")):
+        if one.image_revision is not None:
+            counts = json.loads(one.counts)
+            assert counts["read"] == sum(counts[part] for part in RUN_PARTS), counts
+            if counts.get("workspace"):
+                there = counts["workspace"]
+                assert there["due"] == sum(there[part] for part in APPLY_PARTS), counts
+    for one in state.execute(sa.text("SELECT id, counts FROM deliveries")):
+        counts = json.loads(one.counts)
+        assert counts["due"] == sum(counts[part] for part in DELIVERY_PARTS), counts
+
+
+def _check_layers(state: sa.Connection, expected: Expected) -> None:
+    """The image is the source; each ledger has acknowledged exactly the image."""
+    image = _layers(state, expected, "image", "")
+    present = {key: json.loads(row["attributes"]) for key, row in image.items() if row["present"]}
+    assert present == expected.source, "the image is not the source"
+    targets = state.scalars(sa.text("SELECT target FROM ledgers")).all()
+    assert len(targets) == 2
+    for target in targets:
+        refused = frozenset() if target == "workspace" else expected.poisoned
+        _check_ledger(image, _layers(state, expected, "ledger", target), refused)
+
+
+def _check_ledger(image: Rows, ledger: Rows, refused: frozenset[str]) -> None:
+    for key, row in image.items():
+        if key in refused:
+            continue
+        known = ledger.get(key)
+        if known is None:
+            assert not row["present"], f"{key} was never acknowledged"
+            continue
+        assert known["doubt"] is None, f"{key} is still in doubt"
+        assert (known["version"], known["present"]) == (row["version"], row["present"]), key
+    assert ledger.keys() <= image.keys()
+
+
+def _layers(state: sa.Connection, expected: Expected, noun: str, target: str) -> Rows:
+    order = {"image": "version", "ledger": "seq"}[noun]
+    current: Rows = {}
+    for path in _live(state, expected, f"{noun}_base", target):
+        current |= {row["key"]: row for row in _rows(path)}
+    for path in _live(state, expected, f"{noun}_delta", target):
+        for row in _rows(path):
+            known = current.get(row["key"])
+            if known is None or known[order] < row[order]:
+                current[row["key"]] = row
+    return current
+
+
+def _live(state: sa.Connection, expected: Expected, kind: str, target: str) -> Iterator[Path]:
+    found = state.scalars(
+        sa.text(
+            "SELECT path FROM files WHERE kind = :kind AND target = :target AND state = 'live'"
+            " ORDER BY id"
+        ),
+        {"kind": kind, "target": target},
+    ).all()
+    if kind.endswith("_base"):
+        assert len(found) <= 1, f"{len(found)} live files of kind {kind}"
+    return (expected.folder / ".rowlift" / "files" / path for path in found)
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return list(pq.ParquetFile(path).read().to_pylist())
+
+
+def _check_files(state: sa.Connection, expected: Expected) -> None:
+    """Every live file is there, and every file that is there is known."""
+    root = expected.folder / ".rowlift" / "files"
+    known = {one.path: one.state for one in state.execute(sa.text("SELECT path, state FROM files"))}
+    there = {str(path.relative_to(root)) for path in root.rglob("*.parquet")}
+    missing = {path for path, status in known.items() if status == "live"} - there
+    assert not missing, f"live files are missing: {missing}"
+    assert there <= known.keys(), f"files nobody knows: {there - known.keys()}"
+
+
+def _check_report(state: sa.Connection, expected: Expected) -> None:
+    report: Mapping[str, Any] = json.loads((expected.folder / "report.json").read_text())
+    refused = len(expected.poisoned & expected.source.keys())
+    counts = report["counts"]
+    assert counts["read"] == len(expected.source) + 1
+    assert (counts["rejected"], counts["unchanged"]) == (1, len(expected.source))
+    assert counts["present"] == len(expected.source)
+    assert [one["destination"] for one in report["deliveries"]] == ["crm"]
+    delivery = report["deliveries"][0]["counts"]
+    assert (delivery["due"], delivery["rejected"]) == (refused, refused)
+    status, written = state.execute(
+        sa.text("SELECT status, counts FROM runs WHERE id = :id"), {"id": report["id"]}
     ).one()
-    assert status == "Some rows failed"
-    found = json.loads(counts)
-    assert (found["rejected"], found["due"]) == (1, 1)
-    if state.engine.dialect.name == "sqlite":
-        assert state.scalar(sa.text("PRAGMA integrity_check")) == "ok"
+    assert (status, json.loads(written)) == (report["status"], counts)
 
 
-def _check_repeats(folder: Path, killed_batches: int) -> None:
-    """What arrived more than once has one message id a version and fits the batches in flight."""
-    log = folder / "crm.jsonl"
-    ids = Counter(message["message_id"] for message in deliveries(log))
-    versions = Counter(key_of(message) for message in first_of_each(log))
-    assert max(versions.values()) <= 2
-    answered = {request["batch"] for request in requests(log) if request["messages"]}
-    assert answered
-    assert max(ids.values()) <= 2 + killed_batches + 4  # a lost reply is tried five times at most
+def _check_silence(expected: Expected) -> None:
+    """The last run sent nothing but another try of what the destination refuses."""
+    size = int((expected.folder / "log.size").read_text())
+    late = (expected.folder / "crm.jsonl").read_bytes()[size:].splitlines()
+    sent = [json.loads(line) for line in late]
+    assert len(sent) == len(expected.poisoned), sent
+    assert not any(request["messages"] for request in sent), "an unchanged run sent rows"
 
 
-def first_of_each(log: Path) -> list[dict[str, object]]:
-    seen: dict[str, dict[str, object]] = {}
+def _check_repeats(expected: Expected) -> int:
+    """Repeats have equal ids and fit the batches in flight; no key ever goes back."""
+    log = expected.folder / "crm.jsonl"
+    _check_order(log)
+    answered = Counter(
+        message["message_id"]
+        for request in requests(log)
+        if request["answered"]
+        for message in request["messages"]
+    )
+    extra = sum(times - 1 for times in answered.values())
+    most = expected.kills * IN_FLIGHT * BATCH_ROWS
+    assert extra <= most, f"{extra} extra deliveries, {most} rows were in flight"
+    return extra
+
+
+def _check_order(log: Path) -> None:
+    seen: dict[str, list[str]] = {}
     for message in deliveries(log):
-        seen.setdefault(message["message_id"], message)
-    return list(seen.values())
+        ids = seen.setdefault(key_of(message), [])
+        if not ids or ids[-1] != message["message_id"]:
+            assert message["message_id"] not in ids, f"{key_of(message)} went back"
+            ids.append(message["message_id"])

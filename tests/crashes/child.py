@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import traceback
+from multiprocessing import forkserver
 from pathlib import Path
 
 from crashes.story import STEPS
@@ -11,6 +12,7 @@ from rowlift.core import faults
 _FORKSERVER = multiprocessing.get_context("forkserver")
 _FORKSERVER.set_forkserver_preload(["crashes.warm"])
 KILLED = -9
+_SECONDS = 60
 
 
 def _child(step: str, folder: str, url: str | None, spec: str, record: str) -> None:
@@ -20,18 +22,33 @@ def _child(step: str, folder: str, url: str | None, spec: str, record: str) -> N
         STEPS[step](Path(folder), url)
     except BaseException:
         Path(folder, "traceback.txt").write_text(traceback.format_exc())
-        raise
+        os._exit(1)
+    os._exit(0)  # what is open is the system's to close: the step itself has ended
+
+
+def _start_server() -> None:
+    """Start the fork server where it can import this package: it does not hand sys.path on."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def in_child(
     step: str, folder: Path, url: str | None, *, spec: str = "", record: Path | None = None
 ) -> int:
     """Return the child's exit code: 0, -9 when the armed point killed it, 1 when it failed."""
+    _start_server()
     child = _FORKSERVER.Process(
         target=_child, args=(step, str(folder), url, spec, str(record or ""))
     )
     child.start()
-    child.join(60)
+    child.join(_SECONDS)
     if child.exitcode is None:
         child.kill()
         child.join()
@@ -40,7 +57,11 @@ def in_child(
     return child.exitcode
 
 
-def must_succeed(step: str, folder: Path, url: str | None) -> None:
-    code = in_child(step, folder, url)
+def must_succeed(step: str, folder: Path, url: str | None, *, record: Path | None = None) -> None:
+    code = in_child(step, folder, url, record=record)
+    assert code == 0, failure(folder, code)
+
+
+def failure(folder: Path, code: int) -> str:
     report = folder / "traceback.txt"
-    assert code == 0, report.read_text() if report.exists() else f"exit code {code}"
+    return report.read_text() if report.exists() else f"exit code {code}"

@@ -1,11 +1,20 @@
-"""A small project and what happens to it, in steps that a child process can be killed in."""
+"""A small project and what happens to it, in steps that a child process can be killed in.
 
+Files are named relative to the project, so that a prepared folder can be copied.
+"""
+
+import json
 import sqlite3
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import rowlift
-from rowlift.core.errors import RowliftError
+from rowlift.core.errors import Busy, GuardStop
+from rowlift.operations.home import open_home
+from rowlift.operations.project import KINDS
+from rowlift.operations.reports import RunReport
+from rowlift.project.files import load
 from rowlift.testing.clock import QuickClock
 
 ROWLIFT = "version: 1\nworkspace: {name: acme, identifiers: [id, email]}\n"
@@ -38,19 +47,21 @@ destinations:
   - {use: crm, match: user_id, removed: delete}
 """
 
+IN_FLIGHT = 2
+BATCH_ROWS = 3
+
 FIRST = [(f"p{n}", f"p{n}@example.com", "free", n) for n in range(1, 9)]
+NOBODY = (None, "nobody@example.com", "free", 0)
 
 
 def write_project(folder: Path) -> None:
     (folder / "syncs").mkdir(parents=True)
     (folder / "rowlift.yml").write_text(ROWLIFT)
-    place = CONNECTIONS.replace("shop.db", str(folder / "shop.db"))
-    (folder / "connections.yml").write_text(place.replace("crm.jsonl", str(folder / "crm.jsonl")))
+    (folder / "connections.yml").write_text(CONNECTIONS)
     (folder / "syncs" / "people.yml").write_text(SYNC)
     with sqlite3.connect(folder / "shop.db") as shop:
         shop.execute("CREATE TABLE people (user_id TEXT, email TEXT, plan TEXT, orders INTEGER)")
-        shop.executemany("INSERT INTO people VALUES (?, ?, ?, ?)", FIRST)
-        shop.execute("INSERT INTO people VALUES (NULL, 'nobody@example.com', 'free', 0)")
+        shop.executemany("INSERT INTO people VALUES (?, ?, ?, ?)", [*FIRST, NOBODY])
 
 
 def source_rows(folder: Path) -> dict[str, dict[str, object]]:
@@ -69,35 +80,77 @@ def change_shop(folder: Path) -> None:
         shop.execute("INSERT INTO people VALUES ('p9', 'p9@example.com', 'free', 9)")
 
 
+def empty_shop(folder: Path) -> None:
+    with sqlite3.connect(folder / "shop.db") as shop:
+        shop.execute("DELETE FROM people")
+
+
+def refill_shop(folder: Path) -> None:
+    with sqlite3.connect(folder / "shop.db") as shop:
+        shop.executemany("INSERT INTO people VALUES (?, ?, ?, ?)", [*FIRST, NOBODY])
+
+
+def heal_poison(folder: Path) -> None:
+    (folder / "connections.yml").write_text(CONNECTIONS.replace("poison: [p5]", "poison: []"))
+
+
+def nothing(folder: Path) -> None:
+    """Leave the shop as it is."""
+
+
+# what a child does
+
+
+def environment(url: str | None) -> dict[str, str]:
+    return {"ROWLIFT_STATE_URL": url} if url else {}
+
+
 def open_project(folder: Path, url: str | None) -> "rowlift.Project":
-    env = {"ROWLIFT_STATE_URL": url} if url else {}
-    return rowlift.Project(folder, clock=QuickClock(), env=env)
+    return rowlift.Project(folder, clock=QuickClock(), env=environment(url))
 
 
-def prepare(folder: Path, url: str | None) -> None:
+def look(folder: Path, url: str | None) -> None:
     with open_project(folder, url) as project:
         project.ls()
 
 
 def run(folder: Path, url: str | None) -> None:
     with open_project(folder, url) as project:
-        project.run(["people"])
+        keep_report(folder, project.run(["people"])[0])
+
+
+def run_twice(folder: Path, url: str | None) -> None:
+    """Finish what is left, then show that nothing is left; remember the log in between."""
+    run(folder, url)
+    log = folder / "crm.jsonl"
+    (folder / "log.size").write_text(str(log.stat().st_size))
+    run(folder, url)
+
+
+def keep_report(folder: Path, report: RunReport) -> None:
+    (folder / "report.json").write_text(json.dumps(asdict(report)))
 
 
 def run_guarded(folder: Path, url: str | None) -> None:
-    """Empty the shop, be stopped by the guard, put the rows back."""
-    with sqlite3.connect(folder / "shop.db") as shop:
-        kept = shop.execute("SELECT * FROM people").fetchall()
-        shop.execute("DELETE FROM people")
     try:
         run(folder, url)
-    except RowliftError as error:
-        if error.code != "EMPTIED":
+    except GuardStop as stopped:
+        if stopped.code != "EMPTIED":
             raise
+
+
+def run_while_busy(folder: Path, url: str | None) -> None:
+    """Be skipped because another process, played by this one, is in the middle of a run."""
+    home = open_home(load(folder, KINDS), environment(url))
+    sync = home.project.syncs["people"]
+    other = home.store.runs.open(home.workspace_id, home.syncs["people"], sync.to_json())
+    try:
+        with home.store.runs.lease(other):
+            run(folder, url)
+    except Busy:
+        return
     finally:
-        with sqlite3.connect(folder / "shop.db") as shop:
-            shop.execute("DELETE FROM people")
-            shop.executemany("INSERT INTO people VALUES (?, ?, ?, ?)", kept)
+        home.store.close()
 
 
 def retry(folder: Path, url: str | None) -> None:
@@ -113,21 +166,62 @@ def reset(folder: Path, url: str | None) -> None:
 def plan_and_apply(folder: Path, url: str | None) -> None:
     with open_project(folder, url) as project:
         project.plan("people", folder / "people.plan")
-        project.run(plan=folder / "people.plan")
+        keep_report(folder, project.run(plan=folder / "people.plan")[0])
 
 
-def interrupted(folder: Path, url: str | None) -> None:
-    """Find the run that a dead process left, and finish it."""
-    run(folder, url)
+Step = Callable[[Path, str | None], None]
+
+STEPS: dict[str, Step] = {
+    step.__name__: step
+    for step in (
+        look, run, run_twice, run_guarded, run_while_busy, retry, reset, plan_and_apply,
+    )
+}  # fmt: skip
 
 
-STEPS: dict[str, Callable[[Path, str | None], None]] = {
-    "open": prepare,
-    "first run": run,
-    "second run": run,
-    "stopped by a guard": run_guarded,
-    "retry": retry,
-    "reset": reset,
-    "plan and apply": plan_and_apply,
-    "resumed run": interrupted,
-}
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One step that is killed, what came before it, and what the shop does around it.
+
+    `first_kill` names a point at which the step before was killed already.
+    """
+
+    name: str
+    act: str
+    before: tuple[str, ...] = ()
+    shop_before: Callable[[Path], None] = nothing
+    shop_after_kill: Callable[[Path], None] = nothing
+    first_kill: str = ""
+    poisoned: frozenset[str] = frozenset({"p5"})
+    walk_only: tuple[str, ...] = field(default=())
+
+
+RESUMED_AT = (
+    "run.read.before_commit:1",
+    "run.merge.after_commit:1",
+    "apply.slice.after_commit:1",
+    "delivery.batch.before_commit:1",
+    "delivery.record.before_commit:1",
+)
+
+SCENARIOS = (
+    Scenario("first open", "look"),
+    Scenario("first run", "run", before=("look",)),
+    Scenario("second run", "run", before=("run",), shop_before=change_shop),
+    Scenario(
+        "stopped by a guard", "run_guarded", before=("run",), shop_before=empty_shop,
+        shop_after_kill=refill_shop,
+    ),
+    Scenario("skipped", "run_while_busy", before=("run",), shop_before=change_shop),
+    Scenario(
+        "retry", "retry", before=("run",), shop_before=heal_poison, poisoned=frozenset()
+    ),
+    Scenario("reset", "reset", before=("run",)),
+    Scenario("plan and apply", "plan_and_apply", before=("run",), shop_before=change_shop),
+    *(
+        Scenario(
+            f"resumed after {at}", "run", before=("run",), shop_before=change_shop, first_kill=at
+        )
+        for at in RESUMED_AT
+    ),
+)  # fmt: skip

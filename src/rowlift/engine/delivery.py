@@ -250,7 +250,7 @@ class DeliveryRun:
         seq = ledger.revision + 1
         found = self._open_ledger(duck)
         duck.run(_LEDGER_ROWS.format(epoch=self._delivery.epoch, seq=seq))
-        added = add_to_ledger(duck, self._store, self._ledger_owner, found, "ledger_rows")
+        added = add_to_ledger(duck, self._store, self._owner, found, "ledger_rows")
         failed = self._write_rejects(duck)
         status, code, reason = _verdict(counts, stopped)
         with self._store.database.transaction("delivery.record") as connection:
@@ -306,10 +306,6 @@ class DeliveryRun:
         return Owner(
             one.workspace_id, one.sync_uid, one.destination_uid, one.run_id, delivery_id=one.id
         )
-
-    @property
-    def _ledger_owner(self) -> Owner:
-        return replace(self._owner, delivery_id=None)
 
     def _plan_file(self) -> StoredFile:
         (plan,) = self._store.files.of_delivery("plan", self._delivery.id)

@@ -1,7 +1,8 @@
 """Delete files that nothing counts any more.
 
 A file goes when its row is dead and past its retention, or when it was announced and never made
-live by a run or delivery that is over. What a killed process left half written goes with it.
+live by a run or delivery that is over. What a killed process left half written goes with it, and
+so do lock files that nobody holds.
 """
 
 import shutil
@@ -13,7 +14,9 @@ import sqlalchemy as sa
 
 from rowlift.db import Database
 from rowlift.kit.durable import LEFTOVERS
+from rowlift.state.files import SCRATCH
 from rowlift.state.leases import LEASE_SECONDS
+from rowlift.state.locks import Locks
 from rowlift.state.tables import deliveries, files, runs
 
 DAY = 86_400.0
@@ -36,17 +39,18 @@ EXPIRY: Mapping[str, float] = {
 }
 
 
-def collect(database: Database, root: Path, now: float | None = None) -> int:
+def collect(database: Database, root: Path, locks: Locks, now: float | None = None) -> int:
     """Delete what is due and return how many files went; safe beside running processes."""
     moment = time.time() if now is None else now
     _expire(database, moment)
-    doomed = _dead(database, moment) | _orphans(database, moment)
+    _bury_orphans(database, moment)
+    doomed = _dead(database, moment)
     for path in doomed.values():
-        (root / path).unlink(missing_ok=True)
+        _delete(root / path)
     if doomed:
         with database.transaction("collect") as connection:
             connection.execute(files.delete().where(files.c.id.in_(list(doomed))))
-    _sweep(root, moment)
+    _sweep(root, locks, moment)
     return len(doomed)
 
 
@@ -75,29 +79,49 @@ def _dead(database: Database, moment: float) -> dict[int, str]:
     }
 
 
-def _orphans(database: Database, moment: float) -> dict[int, str]:
-    """Announced files whose run or delivery is over; a lease's length is left for late writers."""
+def _bury_orphans(database: Database, moment: float) -> None:
+    """Announced files whose run or delivery is over; a lease's length is left for late writers.
+
+    They are dead before they are deleted, so that a late writer cannot publish them any more.
+    """
     active_run = sa.exists().where(runs.c.id == files.c.run_id, runs.c.active == 1)
     active_delivery = sa.exists().where(
         deliveries.c.id == files.c.delivery_id, deliveries.c.active == 1
     )
-    query = sa.select(files.c.id, files.c.path).where(
+    orphaned = sa.and_(
         files.c.state == "writing",
         files.c.created_at < moment - LEASE_SECONDS,
         ~active_run,
         ~active_delivery,
     )
     with database.read() as connection:
-        return {row.id: row.path for row in connection.execute(query)}
+        found = connection.scalar(sa.select(sa.func.count()).where(orphaned))
+    if found:
+        with database.transaction("collect.orphans") as connection:
+            connection.execute(files.update().where(orphaned).values(state="dead", dead_at=0.0))
 
 
-def _sweep(root: Path, moment: float) -> None:
-    for leftover in [*root.glob(f"*/{LEFTOVERS}"), *root.glob("scratch/*")]:
-        try:
-            old = leftover.stat().st_mtime < moment - DAY
-        except FileNotFoundError:
-            continue
-        if old and leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
-        elif old:
+def _delete(path: Path) -> None:
+    for left in (path, *path.parent.glob(f".{path.name}.*.tmp")):
+        left.unlink(missing_ok=True)
+
+
+def _sweep(root: Path, locks: Locks, moment: float) -> None:
+    """What killed processes left: spill files at once, the rest after a day."""
+    for folder in root.glob(f"{SCRATCH}/*"):
+        lock = f"{SCRATCH}-{folder.name}"
+        if locks.is_abandoned(lock) or (_is_old(folder, moment) and not locks.exists(lock)):
+            shutil.rmtree(folder, ignore_errors=True)
+    for leftover in root.glob(f"*/{LEFTOVERS}"):
+        if _is_old(leftover, moment):
             leftover.unlink(missing_ok=True)
+    for name in locks.names():
+        if locks.age(name, moment) > DAY and locks.is_abandoned(name):
+            locks.remove(name)
+
+
+def _is_old(path: Path, moment: float) -> bool:
+    try:
+        return path.stat().st_mtime < moment - DAY
+    except FileNotFoundError:
+        return False

@@ -21,10 +21,13 @@ class DefinitionStore:
     def workspace(self, name: str, settings: Mapping[str, Any]) -> int:
         """Return the id of the workspace of that name, made or brought up to date."""
         text = json.dumps(settings, sort_keys=True)
-        with self._database.transaction("workspace.apply") as connection:
-            found = connection.execute(
-                sa.select(workspaces).where(workspaces.c.name == name)
-            ).one_or_none()
+        query = sa.select(workspaces).where(workspaces.c.name == name)
+        with self._database.read() as connection:
+            found = connection.execute(query).one_or_none()
+        if found and found.settings == text:
+            return int(found.id)
+        with self._database.transaction("workspace.apply", alone=True) as connection:
+            found = connection.execute(query).one_or_none()
             if found is None:
                 insert = workspaces.insert().values(name=name, settings=text)
                 return int(connection.scalars(insert.returning(workspaces.c.id)).one())
@@ -39,9 +42,13 @@ class DefinitionStore:
         """Bring a kind's definitions in line with the files; return name → uid.
 
         `declared` maps each name to its body and `renamed_from`. What vanished is archived, and
-        comes back under its old uid when its name does.
+        comes back under its old uid when its name does. Writes only what differs.
         """
-        with self._database.transaction("definitions.apply") as connection:
+        with self._database.read() as connection:
+            known = self._known(connection, workspace_id, kind)
+        if _is_current(known, declared):
+            return {name: known[name].uid for name in declared}
+        with self._database.transaction("definitions.apply", alone=True) as connection:
             known = self._known(connection, workspace_id, kind)
             uids = {
                 name: self._one(connection, workspace_id, kind, name, body, renamed_from, known)
@@ -110,3 +117,10 @@ class DefinitionStore:
             )
         )
         return uid
+
+
+def _is_current(
+    known: Mapping[str, sa.Row[Any]], declared: Mapping[str, tuple[str, str | None]]
+) -> bool:
+    live = {name: row.body for name, row in known.items() if row.archived_at is None}
+    return live == {name: body for name, (body, _) in declared.items()}

@@ -3,15 +3,23 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from rowlift.core.errors import StateError
 from rowlift.core.nouns import Outcome, Outcomes, Status, Verdict
 from rowlift.db import Database
-from rowlift.state.leases import LEASE_SECONDS, Lease, database_now, owner_is_dead, owner_name
+from rowlift.state.leases import (
+    LEASE_SECONDS,
+    Lease,
+    database_now,
+    is_dead,
+    lock_name,
+    owner_name,
+)
+from rowlift.state.locks import Locks
 from rowlift.state.tables import batches, budgets, deliveries
 
 
@@ -61,9 +69,9 @@ def _delivery(row: sa.Row[Any]) -> Delivery:
 class DeliveryStore:
     """Queues, claims, records and finishes deliveries."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, locks: Locks) -> None:
         self._database = database
-        self._folder = folder
+        self._locks = locks
 
     def queue(
         self,
@@ -78,35 +86,22 @@ class DeliveryStore:
         A destination that still has an active delivery gets its next one when that one ends.
         """
         now = database_now(self._database, connection)
-        busy = set(
-            connection.scalars(
-                sa.select(deliveries.c.destination_uid).where(
-                    deliveries.c.sync_uid == sync_uid, deliveries.c.active == 1
-                )
-            )
-        )
-        rows = [
-            {
+        for uid, spec in sorted(uses.items()):
+            row = {
                 "workspace_id": workspace_id, "sync_uid": sync_uid, "destination_uid": uid,
                 "run_id": run_id, "spec": spec, "status": Status.QUEUED.value, "phase": "plan",
                 "active": 1, "generation": 0, "owner": "", "lease_until": 0.0, "counts": "{}",
                 "created_at": now,
-            }
-            for uid, spec in uses.items()
-            if uid not in busy
-        ]  # fmt: skip
-        if rows:
-            connection.execute(deliveries.insert(), rows)
-        for uid in busy & uses.keys():
-            connection.execute(
-                deliveries.update()
-                .where(
-                    deliveries.c.sync_uid == sync_uid,
-                    deliveries.c.destination_uid == uid,
-                    deliveries.c.active == 1,
-                )
-                .values(next_spec=uses[uid], next_run_id=run_id)
-            )
+            }  # fmt: skip
+            # The active one may end, or another may begin, between the two statements.
+            while not (_queue_behind(connection, row) or self._queue_first(connection, row)):
+                pass
+
+    def _queue_first(self, connection: sa.Connection, row: Mapping[str, Any]) -> bool:
+        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
+        # rowcount is -1 on PostgreSQL, where SQLAlchemy asks for the new key itself.
+        query = insert(deliveries).values(row).on_conflict_do_nothing()
+        return connection.scalar(query.returning(deliveries.c.id)) is not None
 
     def queue_next(self, connection: sa.Connection, ended: int) -> None:
         """Queue what came in while a delivery was active, in the transaction that ends it."""
@@ -117,12 +112,19 @@ class DeliveryStore:
 
     def claim(self, delivery_id: int) -> Delivery | None:
         """Take a delivery that is queued or whose process is dead."""
-        with self._database.transaction("delivery.claim") as connection:
+        with (
+            self._locks.taking() as take,
+            self._database.transaction("delivery.claim") as connection,
+        ):
             row = connection.execute(
                 sa.select(deliveries).where(deliveries.c.id == delivery_id)
             ).one()
             now = database_now(self._database, connection)
             if row.active != 1 or not self._is_free(row, now):
+                return None
+            generation = row.generation + 1
+            lock = lock_name(deliveries, delivery_id, generation)
+            if not take(lock):
                 return None
             taken = connection.execute(
                 deliveries.update()
@@ -132,22 +134,23 @@ class DeliveryStore:
                     deliveries.c.active == 1,
                 )
                 .values(
-                    generation=row.generation + 1,
+                    generation=generation,
                     owner=owner_name(),
                     lease_until=now + LEASE_SECONDS,
                     status=Status.RUNNING.value,
                 )
             )
-            return self._get(connection, delivery_id) if taken.rowcount == 1 else None
+            if taken.rowcount == 1:
+                return self._get(connection, delivery_id)
+        self._locks.release(lock)
+        return None
 
     def _is_free(self, row: sa.Row[Any], now: float) -> bool:
-        return not row.owner or owner_is_dead(
-            self._folder, deliveries.name, row.id, row.owner, row.lease_until, now
-        )
+        return not row.owner or is_dead(self._locks, deliveries, row, now)
 
     def lease(self, delivery: Delivery) -> Lease:
         """Return the right to write for a delivery of ours."""
-        return Lease(self._database, self._folder, deliveries, delivery.id, delivery.generation)
+        return Lease(self._database, self._locks, deliveries, delivery.id, delivery.generation)
 
     def open(self, sync_uid: str) -> Sequence[Delivery]:
         """Return a sync's deliveries that are not over, the oldest first."""
@@ -247,12 +250,11 @@ class DeliveryStore:
 
     def reserve(self, account: str, requests: int, rate: float) -> float:
         """Book requests on an account's budget; return the seconds to wait before the first."""
-        with self._database.transaction("budget") as connection:
+        with self._database.transaction("budget", alone=True) as connection:
             now = database_now(self._database, connection)
-            query = sa.select(budgets.c.next_at).where(budgets.c.account == account)
-            if not self._database.is_sqlite:
-                query = query.with_for_update()
-            booked = connection.scalar(query)
+            booked = connection.scalar(
+                sa.select(budgets.c.next_at).where(budgets.c.account == account)
+            )
             start = max(now, booked or 0.0)
             end = start + requests / rate
             changed = connection.execute(
@@ -261,6 +263,19 @@ class DeliveryStore:
             if changed.rowcount == 0:
                 connection.execute(budgets.insert().values(account=account, next_at=end))
             return start - now
+
+
+def _queue_behind(connection: sa.Connection, row: Mapping[str, Any]) -> bool:
+    behind = (
+        deliveries.update()
+        .where(
+            deliveries.c.sync_uid == row["sync_uid"],
+            deliveries.c.destination_uid == row["destination_uid"],
+            deliveries.c.active == 1,
+        )
+        .values(next_spec=row["spec"], next_run_id=row["run_id"])
+    )
+    return connection.execute(behind).rowcount == 1
 
 
 def _batch(row: sa.Row[Any]) -> BatchRecord:

@@ -4,10 +4,12 @@ Order: row `writing` → temporary file → fsync → rename → fsync of the fo
 caller that makes the row `live`. A crash leaves nothing, or a file that nobody counts.
 """
 
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -16,7 +18,11 @@ from rowlift.core.errors import StateError
 from rowlift.core.faults import point
 from rowlift.db import Database
 from rowlift.kit.durable import make_folder, publish, temporary_for
+from rowlift.state.failures import file_errors
+from rowlift.state.locks import Locks
 from rowlift.state.tables import files
+
+SCRATCH = "scratch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +48,37 @@ class StoredFile:
 class FileStore:
     """The data directory's files."""
 
-    def __init__(self, database: Database, root: Path) -> None:
+    def __init__(self, database: Database, root: Path, locks: Locks) -> None:
         self._database = database
         self.root = root
-        make_folder(root)
+        self.locks = locks
+        with file_errors():
+            make_folder(root)
 
     @property
     def scratch(self) -> Path:
-        """Return the folder for spill files; nothing in it outlives its process."""
-        return self.root / "scratch" / uuid.uuid4().hex
+        """Return a folder for spill files; a killed process's goes with the next collection."""
+        return self._scratch / uuid.uuid4().hex
+
+    @cached_property
+    def _scratch(self) -> Path:
+        name = uuid.uuid4().hex
+        self.locks.take(f"{SCRATCH}-{name}")
+        return self.root / SCRATCH / name
+
+    def close(self) -> None:
+        """Remove the scratch folder."""
+        if "_scratch" in self.__dict__:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self.locks.release(f"{SCRATCH}-{self._scratch.name}")
+            self.locks.remove(f"{SCRATCH}-{self._scratch.name}")
+            del self.__dict__["_scratch"]
 
     def write(self, kind: str, owner: Owner, fill: Callable[[Path], int]) -> StoredFile:
         """Let `fill` write a temporary file and make it durable; it counts once it is live."""
         folder = self.root / (owner.sync_uid or "shared")
-        make_folder(folder)
+        with file_errors():
+            make_folder(folder)
         path = folder / f"{kind}-{uuid.uuid4().hex}.parquet"
         file_id = self._announce(kind, owner, path)
         rows = self._fill(path, fill)
@@ -64,18 +87,13 @@ class FileStore:
     def _fill(self, path: Path, fill: Callable[[Path], int]) -> int:
         temporary = temporary_for(path)
         point("file.before_write")
-        try:
-            rows = fill(temporary)
-            temporary.chmod(0o600)
-            publish(temporary, path)
-        except OSError as error:
-            raise StateError(
-                "STATE_FULL",
-                f"A file of the data directory cannot be written: {error.strerror}.",
-                mend="Free space or mend the rights, then run again: nothing was lost.",
-            ) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        with file_errors():
+            try:
+                rows = fill(temporary)
+                temporary.chmod(0o600)
+                publish(temporary, path)
+            finally:
+                temporary.unlink(missing_ok=True)
         return rows
 
     def _announce(self, kind: str, owner: Owner, path: Path) -> int:
@@ -94,12 +112,23 @@ class FileStore:
             return int(connection.scalars(files.insert().values(row).returning(files.c.id)).one())
 
     def publish(self, connection: sa.Connection, stored: StoredFile) -> None:
-        """Make a file live as part of the caller's transaction."""
-        connection.execute(
+        """Make a file live as part of the caller's transaction.
+
+        Raises StateError when it was collected meanwhile: then the pointer must not move.
+        """
+        with file_errors():
+            size = stored.path.stat().st_size
+        made = connection.execute(
             files.update()
-            .where(files.c.id == stored.id)
-            .values(state="live", rows=stored.rows, bytes=stored.path.stat().st_size)
+            .where(files.c.id == stored.id, files.c.state == "writing")
+            .values(state="live", rows=stored.rows, bytes=size)
         )
+        if made.rowcount != 1:
+            raise StateError(
+                "STATE_DAMAGED",
+                f"The new file {stored.path.name} is not known any more.",
+                mend="Run again: nothing was lost.",
+            )
 
     def retire(self, connection: sa.Connection, stored: Iterable[StoredFile]) -> None:
         """Take files out of use as part of the caller's transaction; collection deletes them."""

@@ -1,28 +1,30 @@
 """Who may write for a run or a delivery: a generation, a lease and a lock file.
 
 Taking over raises the generation; a write transaction that finds another generation stops at once.
-All times are the database's own. Lease 60 s, heartbeat 10 s; on one machine the lock file of a dead
-process is free at once, so nobody waits for a lease to end.
+All times are the database's own. Lease 60 s, renewed six times in it. Each generation has a lock
+file, taken before the commit that makes it known: on one machine a free lock tells at once that
+its owner is dead, and nobody waits for a lease to end.
 """
 
-import fcntl
 import os
 import socket
 import threading
 import time
 import uuid
-from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Any, Self
 
 import sqlalchemy as sa
 
-from rowlift.core.errors import Fenced
+from rowlift.core.errors import Fenced, StateError
 from rowlift.db import Database
-from rowlift.kit.durable import make_folder
+from rowlift.state.locks import Locks
 
-LEASE_SECONDS = 60.0
-HEARTBEAT_SECONDS = 10.0
+LEASE_SECONDS = float(os.environ.get("ROWLIFT_LEASE_SECONDS", "60"))
+HEARTBEAT_SECONDS = LEASE_SECONDS / 6
+
+# Goes on while the machine sleeps, where the system has such a clock.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def database_now(database: Database, connection: sa.Connection) -> float:
@@ -36,19 +38,22 @@ class Lease:
     """The right to write for one row of `runs` or `deliveries`."""
 
     def __init__(
-        self, database: Database, folder: Path, table: sa.Table, row_id: int, generation: int
+        self, database: Database, locks: Locks, table: sa.Table, row_id: int, generation: int
     ) -> None:
         self._database = database
         self._table = table
-        self._folder = folder
+        self._locks = locks
         self._stop = threading.Event()
         self._beat: threading.Thread | None = None
-        self._lock: IO[str] | None = None
+        self._renewed = _elapsed()
+        self._lock = lock_name(table, row_id, generation)
         self.row_id = row_id
         self.generation = generation
 
     def __enter__(self) -> Self:
-        self._lock = _locked(lock_path(self._folder, self._table.name, self.row_id))
+        if not (self._locks.holds(self._lock) or self._locks.take(self._lock)):
+            raise self._fenced()
+        self._renewed = _elapsed()
         self._beat = threading.Thread(target=self._keep, name="heartbeat", daemon=True)
         self._beat.start()
         return self
@@ -62,14 +67,14 @@ class Lease:
         self._stop.set()
         if self._beat:
             self._beat.join()
-        if self._lock:
-            self._lock.close()
+        self._locks.release(self._lock)
 
     def hold(self, connection: sa.Connection) -> None:
         """Renew the lease as the first statement of a write transaction.
 
         Raises Fenced when somebody else took over or the row is finished.
         """
+        before = _elapsed()
         until = database_now(self._database, connection) + LEASE_SECONDS
         table = self._table
         renewed = connection.execute(
@@ -82,11 +87,19 @@ class Lease:
             .values(lease_until=until)
         )
         if renewed.rowcount != 1:
-            raise Fenced(
-                "FENCED",
-                f"Another process took over {self._table.name[:-1]} {self.row_id}.",
-                mend="Nothing to do: it goes on there.",
-            )
+            raise self._fenced()
+        self._renewed = before
+
+    def is_lapsed(self) -> bool:
+        """Tell whether so much of the lease is gone that no request may be started any more."""
+        return _elapsed() - self._renewed > LEASE_SECONDS / 2
+
+    def _fenced(self) -> Fenced:
+        return Fenced(
+            "FENCED",
+            f"Another process took over {self._table.name[:-1]} {self.row_id}.",
+            mend="Nothing to do: it goes on there.",
+        )
 
     def _keep(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
@@ -95,6 +108,8 @@ class Lease:
                     self.hold(connection)
             except Fenced:
                 return
+            except StateError:
+                continue  # the next beat may pass; until then `is_lapsed` stops the sending
 
 
 def owner_name() -> str:
@@ -102,43 +117,19 @@ def owner_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
-def lock_path(folder: Path, table: str, row_id: int) -> Path:
-    """Return where the lock file of a run or delivery lies."""
-    return folder / "locks" / f"{table}-{row_id}.lock"
+def lock_name(table: sa.Table, row_id: int, generation: int) -> str:
+    """Return the name of a generation's lock."""
+    return f"{table.name}-{row_id}-{generation}"
 
 
-def owner_is_dead(
-    folder: Path, table: str, row_id: int, owner: str, lease_until: float, now: float
-) -> bool:
-    """Tell whether a run or delivery was abandoned by its process."""
-    if owner.split(":", 1)[0] != socket.gethostname():
-        return lease_until < now
-    path = lock_path(folder, table, row_id)
-    if not path.exists():
-        return lease_until < now or not _process_lives(owner)
-    try:
-        _locked(path).close()
-    except OSError:
-        return lease_until < now
-    return True
-
-
-def _process_lives(owner: str) -> bool:
-    try:
-        os.kill(int(owner.split(":")[1]), 0)
-    except (ProcessLookupError, ValueError, IndexError):
-        return False
-    except PermissionError:
+def is_dead(locks: Locks, table: sa.Table, row: sa.Row[Any], now: float) -> bool:
+    """Tell whether the owner of a run or delivery abandoned it."""
+    if row.lease_until < now:
         return True
-    return True
+    if row.owner.split(":", 1)[0] != socket.gethostname():
+        return False
+    return locks.is_abandoned(lock_name(table, row.id, row.generation))
 
 
-def _locked(path: Path) -> IO[str]:
-    make_folder(path.parent)
-    handle = path.open("a", encoding="utf-8")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        raise
-    return handle
+def _elapsed() -> float:
+    return time.clock_gettime(_CLOCK)

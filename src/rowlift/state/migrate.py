@@ -1,13 +1,11 @@
 """Bring the state database to this release's tables, after a backup of an SQLite file."""
 
 import fcntl
-import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-import sqlalchemy as sa
 from alembic.command import upgrade as alembic_upgrade
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -16,17 +14,20 @@ from alembic.script import ScriptDirectory
 from rowlift.core import faults
 from rowlift.core.errors import StateError
 from rowlift.db import Database, mapped_errors
+from rowlift.kit.durable import publish, temporary_for
+from rowlift.state.failures import file_errors
 
-_SCRIPTS = Path(__file__).parent / "migrations"
+REVISIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(database: Database, folder: Path) -> None:
+def upgrade(database: Database, folder: Path, revisions: Path = REVISIONS) -> None:
     """Make or upgrade the tables; safe when several processes start at once.
 
-    Raises StateError STATE_NEWER when a newer release wrote the state.
+    Raises StateError STATE_NEWER when a newer release wrote the state, and STATE_DAMAGED when the
+    database is empty although the data directory is not.
     """
     config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS))
+    config.set_main_option("script_location", str(revisions))
     scripts = ScriptDirectory.from_config(config)
     head = scripts.get_current_head()
     if _current(database) == head:
@@ -43,9 +44,20 @@ def upgrade(database: Database, folder: Path) -> None:
                 f"The state was written by a newer Rowlift (revision {current}).",
                 mend="Upgrade Rowlift, or restore the backup made before that upgrade.",
             )
-        if current is not None:
+        if current is None:
+            _refuse_loss(folder)
+        else:
             _back_up(database, folder, current)
         _run(database, config)
+
+
+def _refuse_loss(folder: Path) -> None:
+    if next((folder / "files").glob("*/*.parquet"), None):
+        raise StateError(
+            "STATE_DAMAGED",
+            f"The state database is empty, but {folder} holds the files of an earlier one.",
+            mend="Restore the last backup; to start from nothing, move that folder away.",
+        )
 
 
 def _current(database: Database) -> str | None:
@@ -54,11 +66,7 @@ def _current(database: Database) -> str | None:
 
 
 def _run(database: Database, config: Config) -> None:
-    with database.transaction("state.migrate") as connection:
-        if not database.is_sqlite:
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(7219061)"))
-            if MigrationContext.configure(connection).get_current_revision() is not None:
-                pass
+    with database.transaction("state.migrate", alone=True) as connection:
         faults.point("state.migrate.before_upgrade")
         config.attributes["connection"] = connection
         alembic_upgrade(config, "head")
@@ -66,7 +74,9 @@ def _run(database: Database, config: Config) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    with (folder / "migrate.lock").open("a", encoding="utf-8") as lock:
+    with file_errors():
+        lock = (folder / "migrate.lock").open("a", encoding="utf-8")
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -75,7 +85,24 @@ def _back_up(database: Database, folder: Path, revision: str) -> None:
     if not database.is_sqlite or not database.url.database:
         return
     target = folder / f"state-before-{revision}.db"
-    partial = target.with_suffix(".partial")
-    with sqlite3.connect(database.url.database) as source, sqlite3.connect(partial) as copy:
-        source.backup(copy)
-    shutil.move(partial, target)
+    temporary = temporary_for(target)
+    faults.point("file.before_write")
+    with file_errors():
+        try:
+            _copy(database.url.database, temporary)
+            publish(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _copy(path: str, to: Path) -> None:
+    to.touch(mode=0o600)
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(to)) as copy:
+            source.backup(copy)
+    except sqlite3.Error as error:
+        raise StateError(
+            "STATE_FULL",
+            f"The backup before the upgrade failed: {error}.",
+            mend="Free space and run again: nothing was changed.",
+        ) from error

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +11,15 @@ from sqlalchemy.exc import IntegrityError
 from rowlift.core.errors import Busy, StateError
 from rowlift.core.nouns import Status
 from rowlift.db import Database
-from rowlift.state.leases import LEASE_SECONDS, Lease, database_now, owner_is_dead, owner_name
+from rowlift.state.leases import (
+    LEASE_SECONDS,
+    Lease,
+    database_now,
+    is_dead,
+    lock_name,
+    owner_name,
+)
+from rowlift.state.locks import Locks
 from rowlift.state.tables import runs, sync_state
 
 PHASES = ("read", "validate", "apply", "record", "over")
@@ -52,15 +59,17 @@ def run_from(row: sa.Row[Any]) -> Run:
 class RunStore:
     """Opens, moves on and finishes runs."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, locks: Locks) -> None:
         self._database = database
-        self._folder = folder
+        self._locks = locks
 
     def open(self, workspace_id: int, sync_uid: str, spec: str) -> Run:
         """Start a run; raises Busy, and records a skipped run, while another one is active."""
         try:
-            with self._database.transaction("run.open") as connection:
-                return self._insert(connection, workspace_id, sync_uid, spec, Status.RUNNING)
+            with self._locks.taking() as take, self._database.transaction("run.open") as connection:
+                opened = self._insert(connection, workspace_id, sync_uid, spec, Status.RUNNING)
+                take(lock_name(runs, opened.id, opened.generation))
+            return opened
         except IntegrityError:
             pass
         active = self.active(workspace_id)
@@ -108,7 +117,7 @@ class RunStore:
 
     def lease(self, run: Run) -> Lease:
         """Return the right to write for a run of ours."""
-        return Lease(self._database, self._folder, runs, run.id, run.generation)
+        return Lease(self._database, self._locks, runs, run.id, run.generation)
 
     def active(self, workspace_id: int) -> Run | None:
         """Return the workspace's active run."""
@@ -120,25 +129,34 @@ class RunStore:
 
     def take_over(self, workspace_id: int) -> Run | None:
         """Take over the active run if its process is dead; None when there is none to take."""
-        found = self.active(workspace_id)
-        if found is None:
+        active = sa.select(runs).where(runs.c.workspace_id == workspace_id, runs.c.active == 1)
+        if self.active(workspace_id) is None:
             return None
-        with self._database.transaction("run.take_over") as connection:
+        with (
+            self._locks.taking() as take,
+            self._database.transaction("run.take_over") as connection,
+        ):
+            found = connection.execute(active).one_or_none()
             now = database_now(self._database, connection)
-            if not owner_is_dead(
-                self._folder, runs.name, found.id, found.owner, found.lease_until, now
-            ):
+            if found is None or not is_dead(self._locks, runs, found, now):
+                return None
+            generation = found.generation + 1
+            lock = lock_name(runs, found.id, generation)
+            if not take(lock):
                 return None
             taken = connection.execute(
                 runs.update()
-                .where(runs.c.id == found.id, runs.c.generation == found.generation)
-                .values(
-                    generation=found.generation + 1,
-                    owner=owner_name(),
-                    lease_until=now + LEASE_SECONDS,
+                .where(
+                    runs.c.id == found.id,
+                    runs.c.generation == found.generation,
+                    runs.c.active == 1,
                 )
+                .values(generation=generation, owner=owner_name(), lease_until=now + LEASE_SECONDS)
             )
-            return self._get(connection, found.id) if taken.rowcount == 1 else None
+            if taken.rowcount == 1:
+                return self._get(connection, found.id)
+        self._locks.release(lock)
+        return None
 
     def advance(self, connection: sa.Connection, run_id: int, phase: str, **values: Any) -> None:
         """Move a run to its next phase as part of the caller's fenced transaction."""

@@ -12,8 +12,10 @@ from rowlift.kit.durable import make_folder
 from rowlift.state.collect import collect
 from rowlift.state.definitions import DefinitionStore
 from rowlift.state.deliveries import DeliveryStore
+from rowlift.state.failures import file_errors
 from rowlift.state.files import FileStore
 from rowlift.state.images import ImageStore
+from rowlift.state.locks import Locks
 from rowlift.state.migrate import upgrade
 from rowlift.state.runs import RunStore
 from rowlift.state.tables import meta
@@ -37,17 +39,19 @@ class Store:
 
         Raises StateError when it is damaged, unreachable or of a newer release.
         """
-        make_folder(folder)
+        with file_errors():
+            make_folder(folder)
         database = Database(url or f"sqlite:///{folder.resolve() / 'state.db'}")
         upgrade(database, folder)
         _seed(database)
+        locks = Locks(folder)
         return cls(
             database,
             folder,
-            FileStore(database, folder / "files"),
-            RunStore(database, folder),
+            FileStore(database, folder / "files", locks),
+            RunStore(database, locks),
             ImageStore(database),
-            DeliveryStore(database, folder),
+            DeliveryStore(database, locks),
             DefinitionStore(database),
         )
 
@@ -57,10 +61,11 @@ class Store:
 
     def collect(self) -> int:
         """Delete files that nothing counts any more and return how many went."""
-        return collect(self.database, self.files.root)
+        return collect(self.database, self.files.root, self.files.locks)
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database and remove scratch files."""
+        self.files.close()
         self.database.close()
 
 
@@ -73,7 +78,7 @@ def _seed(database: Database) -> None:
     with database.read() as connection:
         if connection.scalar(sa.select(sa.func.count()).select_from(meta)):
             return
-    with database.transaction("state.seed") as connection:
+    with database.transaction("state.seed", alone=True) as connection:
         known = connection.scalar(sa.select(sa.func.count()).select_from(meta))
         if not known:
             rows = [

@@ -1,0 +1,19 @@
+"""What the operator is told when the data directory cannot be written."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rowlift.core.errors import StateError
+
+
+@contextmanager
+def file_errors() -> Iterator[None]:
+    """Turn a failure of the file system into a StateError STATE_FULL."""
+    try:
+        yield
+    except OSError as error:
+        raise StateError(
+            "STATE_FULL",
+            f"The data directory cannot be written: {error.strerror or type(error).__name__}.",
+            mend="Free space or mend its rights, then run again: nothing was lost.",
+        ) from error

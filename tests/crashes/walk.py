@@ -1,0 +1,135 @@
+"""Walk every point that an unkilled run passes: kill there, start again, compare everything."""
+
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crashes.checker import check
+from crashes.child import KILLED, failure, in_child, must_succeed
+from crashes.story import Scenario, write_project
+from servers import PostgresDatabase, PostgresServer
+
+# How many commits announce batches depends on which reply comes first.
+UNSTEADY = frozenset({"delivery.start.before_commit", "delivery.start.after_commit"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One copy of a project, and its state database if that is a server's."""
+
+    folder: Path
+    url: str | None
+    database: str | None
+
+
+class Places:
+    """Copies of prepared projects: a folder, and a database made from a template."""
+
+    def __init__(self, root: Path, server: PostgresServer | None) -> None:
+        self._root = root
+        self._server = server
+        self._made: list[str] = []
+
+    def fresh(self) -> Place:
+        folder = self._root / uuid.uuid4().hex[:8] / "acme"
+        write_project(folder)
+        return self._place(folder, None)
+
+    def copy(self, template: Place) -> Place:
+        folder = self._root / uuid.uuid4().hex[:8] / "acme"
+        shutil.copytree(template.folder, folder)
+        return self._place(folder, template.database)
+
+    def _place(self, folder: Path, template: str | None) -> Place:
+        if self._server is None:
+            return Place(folder, None, None)
+        name = f"walk_{uuid.uuid4().hex[:12]}"
+        like = f" TEMPLATE {template}" if template else ""
+        with self._server.connect() as admin:
+            admin.execute(f"CREATE DATABASE {name}{like}".encode())
+        self._made.append(name)
+        found = PostgresDatabase(self._server, name)
+        return Place(folder, found.url, name)
+
+    def drop(self, place: Place) -> None:
+        shutil.rmtree(place.folder.parent)
+        if self._server and place.database:
+            self._made.remove(place.database)
+            self._server.drop_database(place.database)
+
+    def close(self) -> None:
+        for name in self._made if self._server else ():
+            self._server.drop_database(name)
+
+
+@dataclass(slots=True)
+class Walked:
+    """What a walk did."""
+
+    killed: Counter[str] = field(default_factory=Counter)
+    unreached: list[str] = field(default_factory=list)
+    extra: int = 0
+
+
+def prepare(places: Places, scenario: Scenario) -> Place:
+    """Bring a project to where the scenario's step begins."""
+    place = places.fresh()
+    for step in scenario.before:
+        must_succeed(step, place.folder, place.url)
+    scenario.shop_before(place.folder)
+    if scenario.first_kill:
+        code = in_child("run", place.folder, place.url, spec=f"{scenario.first_kill}:kill")
+        assert code == KILLED, f"{scenario.first_kill}: {failure(place.folder, code)}"
+    return place
+
+
+def record(places: Places, scenario: Scenario, template: Place) -> list[str]:
+    """Return the points an unkilled step passes, each as name:occurrence, in their order."""
+    place = places.copy(template)
+    passed = place.folder / "points"
+    must_succeed(scenario.act, place.folder, place.url, record=passed)
+    seen: Counter[str] = Counter()
+    points = []
+    for name in passed.read_text().splitlines():
+        seen[name] += 1
+        points.append(f"{name}:{seen[name]}")
+    places.drop(place)
+    return points
+
+
+def walk(places: Places, scenario: Scenario, points: Sequence[str], template: Place) -> Walked:
+    """Kill at each of the points in turn, start again, and check."""
+    walked = Walked()
+    for point in points:
+        place = places.copy(template)
+        _kill(scenario, point, place, walked)
+        must_succeed("run_twice", place.folder, place.url)
+        kills = 1 + bool(scenario.first_kill)
+        try:
+            found = check(place.folder, place.url, poisoned=scenario.poisoned, kills=kills)
+        except AssertionError as error:
+            error.add_note(f"killed at {point} of: {scenario.name}; left in {place.folder}")
+            raise
+        walked.extra += found.extra_deliveries
+        places.drop(place)
+    return walked
+
+
+def _kill(scenario: Scenario, point: str, place: Place, walked: Walked) -> None:
+    code = in_child(scenario.act, place.folder, place.url, spec=f"{point}:kill")
+    name = point.partition(":")[0]
+    if code == KILLED:
+        walked.killed[name] += 1
+    else:
+        assert code == 0, failure(place.folder, code)
+        assert name in UNSTEADY, f"{point} was recorded and not passed again"
+        walked.unreached.append(point)
+    scenario.shop_after_kill(place.folder)
+
+
+def parts(points: Sequence[str], number: int, of: int) -> Iterator[str]:
+    """Return one of equal shares of the points, so that several processes can walk them."""
+    return iter(points[number::of])
