@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 from rowlift.core.errors import ConfigError
+from rowlift.core.nouns import Accepts
 from rowlift.core.ports import Destination, Source
 from rowlift.kit.config import ConnectorConfig
 
@@ -39,6 +40,24 @@ class Kinds(Mapping[str, type[ConnectorConfig]]):
 
     def __len__(self) -> int:
         return len(self._points)
+
+
+class Abilities(Mapping[str, Accepts]):
+    """What each kind of destination can do; a class is imported when it is asked for."""
+
+    def __init__(self) -> None:
+        self._names = {point.name for point in entry_points(group=DESTINATIONS)}
+
+    def __getitem__(self, kind: str) -> Accepts:
+        if kind not in self._names:
+            raise KeyError(kind)
+        return destination_kind(kind).accepts
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._names))
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _load(group: str, kind: str) -> Any:

@@ -22,14 +22,21 @@ from rowlift.operations.rejects import rejects
 from rowlift.operations.reporting import describe_state, report_run, report_syncs
 from rowlift.operations.reports import PlanReport, RunReport, SyncReport
 from rowlift.operations.resetting import reset
-from rowlift.project.check import check
+from rowlift.project.check import check, load_able
 from rowlift.project.connections import ConnectorKinds
-from rowlift.project.files import load
-from rowlift.registry import DESTINATIONS, SOURCES, Kinds, destination_kind, source_kind
+from rowlift.registry import (
+    DESTINATIONS,
+    SOURCES,
+    Abilities,
+    Kinds,
+    destination_kind,
+    source_kind,
+)
 from rowlift.state.runs import Run
 from rowlift.workspace.standing import known
 
 KINDS = ConnectorKinds(Kinds(SOURCES), Kinds(DESTINATIONS))
+ACCEPTS = Abilities()
 
 
 class Project:
@@ -72,19 +79,18 @@ class Project:
 
     @cached_property
     def _home(self) -> Home:
-        project = load(self.folder, KINDS, profile=self._profile)
+        project = load_able(self.folder, KINDS, ACCEPTS, profile=self._profile)
         return open_home(project, self._env)
 
     # without the network
 
     def check(self) -> list[RowliftError]:
         """Validate every file and every query's text; warnings have a code of scope warning."""
-        accepts = {kind: destination_kind(kind).accepts for kind in KINDS.destinations}
 
         def guarded(sql: str, kind: str) -> object:
             return guard(render(sql, 0), source_kind(kind).dialect)
 
-        found = check(self.folder, KINDS, profile=self._profile, accepts=accepts, guard=guarded)
+        found = check(self.folder, KINDS, profile=self._profile, accepts=ACCEPTS, guard=guarded)
         return list(found)
 
     def ls(self) -> list[SyncReport]:

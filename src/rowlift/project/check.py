@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from rowlift.core.errors import Place, RowliftError
-from rowlift.core.nouns import Accepts
-from rowlift.core.specs import SyncSpec, UseSpec
+from rowlift.core.nouns import Accepts, Kind
+from rowlift.core.specs import ProjectSpec, SyncSpec, UseSpec
 from rowlift.project.connections import ConnectorKinds
 from rowlift.project.files import Reading, SyncPlace, read
-from rowlift.project.problems import Problem, in_order, listed
+from rowlift.project.problems import Problem, ProjectInvalid, in_order, listed
 
 Guard = Callable[[str, str], object]
 """Takes a query and its source's type; raises RowliftError with a place inside the query."""
@@ -35,6 +35,23 @@ def check(
             found += _guarded(reading, sync, place, guard)
         found += _abilities(reading, sync, place, accepts or {})
     return in_order(found)
+
+
+def load_able(
+    root: Path, kinds: ConnectorKinds, accepts: Mapping[str, Accepts], *, profile: str | None = None
+) -> ProjectSpec:
+    """Return the project of a folder whose destinations can do what its syncs ask.
+
+    Raises ProjectInvalid with every problem it has.
+    """
+    reading = read(root, kinds, profile=profile)
+    wrong = [one for one in reading.problems if not one.is_warning]
+    for name, sync in reading.syncs.items():
+        wrong += _abilities(reading, sync, reading.places[name], accepts)
+    spec = reading.spec
+    if wrong or spec is None:
+        raise ProjectInvalid(in_order(wrong))
+    return spec
 
 
 def _guarded(reading: Reading, sync: SyncSpec, place: SyncPlace, guard: Guard) -> Iterator[Problem]:
@@ -70,6 +87,13 @@ def _abilities(
             yield Problem("CANNOT_DO", message, place=at, mend=mend)
 
 
+def _fits(sync: SyncSpec, match: str) -> bool:
+    """Tell whether the values of a sync's key can be a destination's identifier of that name."""
+    if sync.kind is not Kind.PERSON:
+        return match in {"group_id", "object_id"}
+    return match in {"user_id", "anonymous_id"} or match == sync.identify_by
+
+
 def _unable(
     sync: SyncSpec, use: UseSpec, able: Accepts, thing: str
 ) -> Iterator[tuple[str, str, str]]:
@@ -79,6 +103,9 @@ def _unable(
     if use.match not in able.matches:
         text = f'{thing} cannot match by "{use.match}".'
         yield "match", text, f"Set match to {listed(sorted(able.matches))}."
+    elif not _fits(sync, use.match):
+        text = f'The key of {sync.name} is {sync.identify_by}; it cannot match by "{use.match}".'
+        yield "match", text, "Match by what the key is, or identify the sync by another column."
     if use.mode not in able.modes:
         text = f"{thing} cannot do mode: {use.mode}."
         yield "mode", text, f"Set mode to {listed(sorted(able.modes))} for it."
