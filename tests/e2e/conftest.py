@@ -3,8 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from e2e.jobs import job, mariadb_job, postgres_job
 from e2e.shop import Shop
 from rowlift.testing.sink import Sink
+
+__all__ = ["job", "mariadb_job", "postgres_job"]
 
 
 @pytest.fixture

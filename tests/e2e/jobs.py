@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import pytest
 import sqlalchemy as sa
 from standardwebhooks import Webhook
 
@@ -64,7 +65,7 @@ class PostgresWarehouse:
         server = self.database.server
         given = {
             "type": self.kind, "host": server.host, "port": server.port,
-            "database": self.database.name, "user": self.reader, "password": "${DB_PASSWORD}",
+            "database": self.database.name, "user": self.reader, "password": PASSWORD,
             "sslmode": "verify-full", "sslrootcert": str(server.ca_file),
         }  # fmt: skip
         return {name: one for name, one in (given | options).items() if one is not None}
@@ -96,7 +97,7 @@ class MariaDbWarehouse:
         server = self.database.server
         given = {
             "type": self.kind, "host": server.host, "port": server.port,
-            "database": self.database.name, "user": self.reader, "password": "${DB_PASSWORD}",
+            "database": self.database.name, "user": self.reader, "password": PASSWORD,
             "ssl_mode": "VERIFY_IDENTITY", "ssl_ca": str(server.ca_file),
         }  # fmt: skip
         return {name: one for name, one in (given | options).items() if one is not None}
@@ -134,20 +135,26 @@ class Job(Shop):
     ) -> None:
         self.folder = folder
         self.warehouse = warehouse
-        self.env = {"DB_PASSWORD": PASSWORD, "WRITE_KEY": "canary-write-key", **(env or {})}
+        self.env = dict(env or {})
         self.settings: dict[str, Any] = {"name": "shop"}
-        self.sources: dict[str, Any] = {"warehouse": warehouse.settings()}
         self.destinations: dict[str, Any] = {}
         self.cli = partial(run_cli, cwd=folder, env=self.env)
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "password").write_text(PASSWORD)
+        self.sources: dict[str, Any] = {"warehouse": self.settings_of()}
         self.save()
+
+    def settings_of(self, **options: Any) -> dict[str, Any]:
+        """The source's settings; its password stands in a file of its own."""
+        password = f"${{file:{self.folder / 'password'}}}"
+        return self.warehouse.settings(**{"password": password} | options)
 
     def sql(self, *statements: str) -> None:
         self.warehouse.execute(*statements)
 
     def source(self, **options: Any) -> None:
         """Declare the source anew with other settings."""
-        self.sources["warehouse"] = self.warehouse.settings(**options)
+        self.sources["warehouse"] = self.settings_of(**options)
         self.save()
 
     def imported(
@@ -158,23 +165,11 @@ class Job(Shop):
 
     def signed(self, url: str, name: str = "hook", **keys: Any) -> str:
         """Declare a webhook that signs with SECRET."""
-        self.env["HOOK_SECRET"] = SECRET
-        return self.webhook(url, name, secret="${HOOK_SECRET}", **keys)
+        return self.webhook(url, name, secret=SECRET, **keys)
 
     def run(self, name: str = "people", *words: str, code: int = 0) -> dict[str, Any]:
         """Run a sync and return its report."""
-        done: CliResult = self.cli("run", name, *words, "-o", "json")
-        assert done.code == code, done.stdout + done.stderr
-        (report,) = done.json["runs"]
-        return dict(report)
-
-    def rejects(self, run: int) -> list[dict[str, Any]]:
-        done: CliResult = self.cli("runs", str(run), "--errors", "-o", "json")
-        return list(done.json["rejects"])
-
-    def last_sync_time(self, name: str = "people") -> int:
-        done: CliResult = self.cli("state", name, "-o", "json")
-        return int(done.json["state"]["last_sync_time"])
+        return ran(self.cli("run", name, *words, "-o", "json"), code)
 
     def stored(self, table: str = "people") -> list[dict[str, Any]]:
         """Every row of a table of the state database."""
@@ -221,6 +216,13 @@ class Job(Shop):
                 started.communicate()
 
 
+def ran(done: CliResult, code: int = 0) -> dict[str, Any]:
+    """The report of the one run of `run NAME -o json`."""
+    assert done.code == code, done.stdout + done.stderr
+    (report,) = done.json["runs"]
+    return dict(report)
+
+
 def ended(started: "subprocess.Popen[str]", *sent: signal.Signals) -> CliResult:
     """Signal a program that stands still, let it go on and wait for its end."""
     for one in (*sent, signal.SIGCONT):
@@ -232,3 +234,24 @@ def ended(started: "subprocess.Popen[str]", *sent: signal.Signals) -> CliResult:
 def verified(request: Received, secret: str = SECRET) -> Any:
     """The payload of a webhook request, its signature checked by another implementation."""
     return Webhook(secret).verify(request.body, dict(request.headers))
+
+
+@pytest.fixture
+def postgres_job(tmp_path: Path, postgres_server: PostgresServer) -> Iterator[Job]:
+    """A project on PostgreSQL, in the folder where `cli` works."""
+    with postgres_warehouse(postgres_server) as warehouse:
+        yield Job(tmp_path, warehouse)
+
+
+@pytest.fixture
+def mariadb_job(tmp_path: Path, mariadb_server: MariaDbServer) -> Iterator[Job]:
+    """A project on MariaDB, in the folder where `cli` works."""
+    with mariadb_warehouse(mariadb_server) as warehouse:
+        yield Job(tmp_path, warehouse)
+
+
+@pytest.fixture(params=["postgres_job", "mariadb_job"])
+def job(request: pytest.FixtureRequest) -> Job:
+    """The same project on each of the two."""
+    found: Job = request.getfixturevalue(request.param)
+    return found

@@ -187,40 +187,40 @@ def test_from_mariadb_with_state_on_postgresql(
     the_main_job(Job(tmp_path, mariadb_people, {"ROWLIFT_STATE_URL": postgres_database.url}), sink)
 
 
-def the_main_job(job: Job, sink: Sink) -> None:
+def the_main_job(here: Job, sink: Sink) -> None:
     """What arrives everywhere is the canonical form; then nothing; then exactly the change."""
     with Sink() as signed:
         names = ["segment", "hook", "lines", "cells", "columns"]
-        job.segment(sink.url)
-        job.signed(signed.url)
-        job.files("lines", path="out/lines")
-        job.files("cells", path="out/cells", format="csv")
-        job.files("columns", path="out/columns", format="parquet")
-        job.imported("SELECT * FROM people ORDER BY id", *names, removed="clear")
-        first = job.run()
+        here.segment(sink.url)
+        here.signed(signed.url)
+        here.files("lines", path="out/lines")
+        here.files("cells", path="out/cells", format="csv")
+        here.files("columns", path="out/columns", format="parquet")
+        here.imported("SELECT * FROM people ORDER BY id", *names, removed="clear")
+        first = here.run()
         assert due(first) == dict.fromkeys(names, ROWS)
-        expected = everybody(job.warehouse.kind)
+        expected = everybody(here.warehouse.kind)
         assert (
             differing({k: call["traits"] for k, call in sink.taken.by_key.items()}, expected) == {}
         )
         came = {key: one["attributes"] for key, one in signed.taken.by_key.items()}
         assert differing(came, expected) == {}
         assert all(verified(request) for request in signed.requests)
-        assert differing(job.people(), expected) == {}
-        look_at_files(job.folder / "out", expected)
+        assert differing(here.people(), expected) == {}
+        look_at_files(here.folder / "out", expected)
 
-        second = job.run()
+        second = here.run()
         assert due(second) == dict.fromkeys(names, 0)
         assert second["counts"]["unchanged"] == ROWS
         assert sink.taken.rows == signed.taken.rows == ROWS
 
-        job.sql(
+        here.sql(
             "UPDATE people SET plan = 'max' WHERE id IN ('p1', 'p2')",
             "UPDATE people SET note = NULL WHERE id = 'formula'",
             "DELETE FROM people WHERE id = 'p3'",
             "INSERT INTO people (id, plan) VALUES ('new', 'pro')",
         )
-        third = job.run()
+        third = here.run()
         assert {name: third["counts"][name] for name in ("added", "changed", "removed")} == {
             "added": 1, "changed": 3, "removed": 1
         }  # fmt: skip
