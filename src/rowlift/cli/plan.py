@@ -1,5 +1,6 @@
 """rowlift plan."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -43,9 +44,15 @@ def show_plan(terminal: Terminal, plan: PlanReport) -> None:
         terminal.say(f"  rejected    {counted(rejected, 'row')}: {codes}")
     for target, counts in plan.targets.items():
         plain = {name: one for name, one in counts.items() if isinstance(one, int)}
-        terminal.say(f"  {safe(target):<11} {listed(plain) or 'nothing to send'}")
+        terminal.say(f"  {safe(target):<11} {listed(plain) or 'nothing to do'}")
     for one in plan.samples[:SAMPLES]:
-        terminal.say("    " + "  ".join(cell(value) for value in one.values()), style="dim")
+        terminal.say(f"    {_sample(one)}", style="dim")
     for note in plan.notes:
         terminal.say(f"  ! {safe(note)}", style="yellow")
     terminal.say(f"  Nothing was changed. Apply it: rowlift run --plan {safe(plan.path)}")
+
+
+def _sample(one: Mapping[str, object]) -> str:
+    before, after = cell(one["before"] or ""), cell(one["after"] or "")
+    shown = before if one["change"] == "removed" else f"{before} → {after}" if before else after
+    return f"{cell(one['key'])}  {one['change']}  {shown}"

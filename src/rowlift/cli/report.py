@@ -61,7 +61,7 @@ def show_workspace(terminal: Terminal, counts: Mapping[str, Any]) -> None:
 
 def show_deliveries(terminal: Terminal, run: RunReport) -> None:
     """Print how each destination stands."""
-    for one in run.deliveries:
+    for one in sorted(run.deliveries, key=lambda one: one.destination):
         _step(terminal, safe(one.destination), _delivery(one), bad=one.status in BAD)
         if one.reason and one.status is not Status.COMPLETED:
             code = f" [{one.reason_code}]" if one.reason_code else ""

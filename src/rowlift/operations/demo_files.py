@@ -20,6 +20,7 @@ SELECT u.external_id AS user_id, true AS has_open_ticket
 FROM zendesk.tickets t
 JOIN zendesk.users u ON u.id = t.requester_id
 WHERE t.status IN ('new', 'open', 'pending', 'hold')
+ORDER BY user_id
 """
 
 MENDED_QUERY = """\
@@ -29,6 +30,7 @@ SELECT DISTINCT u.external_id AS user_id, true AS has_open_ticket
 FROM zendesk.tickets t
 JOIN zendesk.users u ON u.id = t.requester_id
 WHERE t.status IN ('new', 'open', 'pending', 'hold') AND u.external_id IS NOT NULL
+ORDER BY user_id
 """
 
 FILES: Mapping[str, str] = {
@@ -84,6 +86,7 @@ LEFT JOIN billing.subscriptions s ON s.customer_id = c.customer_id
 LEFT JOIN (
     SELECT customer_id, count(*) AS orders, sum(total) AS total FROM shop.orders GROUP BY 1
 ) o ON o.customer_id = c.customer_id
+ORDER BY id, c.name
 """,
     "models/open_tickets.sql": FIRST_QUERY,
     ".gitignore": ".rowlift/\nout/\nwebhook.secret\n",
