@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from doors.cli import PROGRAM, clean_environment
 from e2e.jsonschema import faults
 from e2e.shop import Shop
 from rowlift.cli.table import COMMANDS
+from rowlift.testing.misbehaviour import status
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "reference" / "json"
 HEAVY = {
@@ -266,6 +268,25 @@ def test_an_interrupted_run_is_130_and_goes_on(cli, shop, sink, sent):
     assert done.code == 0
     assert len(sink.taken.records) == 3
     assert len(shop.people()) == 3
+
+
+def test_an_interrupt_while_a_destination_is_away_ends_soon(cli, shop, sink):
+    shop.sync("traits", "SELECT user_id, plan FROM people", shop.webhook(sink.url))
+    sink.always(status(503))
+    running = subprocess.Popen(
+        [PROGRAM, "run", "traits"], cwd=shop.folder, env=clean_environment(shop.folder),
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert any("hook: send" in line for line in running.stderr)
+    started = time.monotonic()
+    running.send_signal(signal.SIGINT)
+    _, stderr = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert time.monotonic() - started < 20
+    assert "Traceback" not in stderr
+    sink.always(None)
+    assert cli("run", "traits").code == 0
+    assert sorted(sink.taken.by_key) == ["u1", "u2", "u3"]
 
 
 def test_a_fault_of_ours_is_70_with_a_report_and_no_traceback(cli, shop):

@@ -2,14 +2,16 @@
 
 import json
 import re
+import signal
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from doors.cli import CliResult, run_cli
+from doors.cli import PROGRAM, CliResult, clean_environment, run_cli
 from e2e.jsonschema import faults
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -102,6 +104,27 @@ def test_its_folder_is_a_project_to_go_on_with(played):
     assert run_cli("-C", "rowlift-demo", "run", "open_tickets", cwd=home).code == 0
     listed = run_cli("-C", "rowlift-demo", "runs", "1", "--errors", cwd=home).stdout
     assert len(listed.splitlines()) == 9
+
+
+def test_a_receiver_takes_what_later_runs_send(played):
+    home, _ = played
+    folder = home / "rowlift-demo"
+    env = clean_environment(home)
+    receiver = subprocess.Popen(
+        [PROGRAM, "demo", "--receive", "rowlift-demo"], cwd=home, env=env, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert "until Ctrl-C" in receiver.stderr.readline()
+    run_cli("-C", folder, "state", "reset", "open_tickets", "--target", "helpdesk", "--yes",
+            cwd=home)  # fmt: skip
+    done = run_cli("-C", folder, "run", "open_tickets", cwd=home)
+    receiver.send_signal(signal.SIGINT)
+    said, _ = receiver.communicate(timeout=30)
+    assert done.code == 0, done.stdout + done.stderr
+    taken = sum(int(number.replace(",", "")) for number in re.findall(r"([\d,]+) signed", said))
+    assert f"helpdesk   {taken:,} delivered of {taken:,} due" in done.stdout
+    assert taken > 5_000
+    assert receiver.returncode == 0
 
 
 def test_again_starts_over_but_never_over_what_somebody_changed(played):

@@ -1,5 +1,6 @@
 """rowlift demo."""
 
+import contextlib
 import shutil
 import sys
 from pathlib import Path
@@ -34,7 +35,8 @@ def command(terminal: Terminal, folder: Folder = FOLDER, receive_only: Receive =
     """
     if receive_only:
         terminal.note(f"Taking the webhook requests of {safe(folder)} until Ctrl-C.")
-        receive(folder, lambda records: terminal.say(f"✓ {records:,} signed records"))
+        with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
+            receive(folder, lambda records: terminal.say(f"✓ {records:,} signed records"))
         return exits.DONE
     told = []
     with terminal.progress() as progress:
