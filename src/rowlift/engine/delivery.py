@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,15 +18,25 @@ from typing import Any
 import pyarrow as pa
 
 from rowlift.core.clock import Clock
-from rowlift.core.errors import DestinationError, RowliftError
-from rowlift.core.nouns import Column, Feed, Kind, Outcome, Outcomes, Removed, Status, Verdict
+from rowlift.core.errors import ConfigError, DestinationError, RowliftError
+from rowlift.core.nouns import (
+    Column,
+    Feed,
+    Kind,
+    Mode,
+    Outcome,
+    Outcomes,
+    Removed,
+    Status,
+    Verdict,
+)
 from rowlift.core.ports import Batch, Destination
 from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec, UseSpec
 from rowlift.engine.deliver import Journal, Pace, Settler, Stopped, send
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.layers import Layers, add_to_ledger, open_image, open_ledger
-from rowlift.engine.ledger import find_due, mapping_of
+from rowlift.engine.ledger import LEDGER_FILES, find_due, load_ledger, mapping_of
 from rowlift.engine.plan import ROLLED, TOO_LARGE, Cut, plan_batches, write_plan
 from rowlift.state.deliveries import BatchRecord, Delivery
 from rowlift.state.files import Owner, StoredFile
@@ -101,7 +112,8 @@ class DeliverySpec:
             "removed": Removed(feed["removed"]),
             "columns": tuple(Column(**one) for one in feed["columns"]),
         }
-        return cls(UseSpec(**use | {"removed": Removed(use["removed"])}), Feed(**feed), **raw)
+        use |= {"mode": Mode(use["mode"]), "removed": Removed(use["removed"])}
+        return cls(UseSpec(**use), Feed(**feed), **raw)
 
 
 class DeliveryRun:
@@ -111,7 +123,7 @@ class DeliveryRun:
         self,
         store: Store,
         delivery: Delivery,
-        destination: Destination,
+        destination: Callable[[], AbstractContextManager[Destination]],
         clock: Clock,
         progress: Progress,
         cancelled: Callable[[], bool] = lambda: False,
@@ -119,7 +131,7 @@ class DeliveryRun:
         self._cancelled = cancelled
         self._store = store
         self._delivery = delivery
-        self._destination = destination
+        self._open = destination
         self._clock = clock
         self._progress = progress
         self._spec = DeliverySpec.from_json(delivery.spec)
@@ -127,40 +139,69 @@ class DeliveryRun:
         self._lease = store.deliveries.lease(delivery)
 
     def carry(self) -> Delivery:
-        """Plan, send and record; returns the delivery as it ended."""
+        """Plan, send and record; returns the delivery as it ended.
+
+        Whatever stops the sending, what is known of the batches that left goes into the ledger. A
+        fault of ours is raised after that: left active, the delivery would meet it again and again.
+        """
         with self._lease, Duck(self._store.files.scratch) as duck:
             try:
-                if self._delivery.phase == "plan":
-                    self._plan(duck)
-                stopped = self._send()
-                self._record(duck, stopped)
-            except DestinationError as error:
-                self._give_up(error)
+                stopped = self._sent(duck)
+            except (ConfigError, DestinationError) as error:
+                self._end(duck, Stopped(error.code, f"{error.message} {error.mend}".strip()))
+            except RowliftError:
+                raise
+            except Exception as error:
+                self._end(duck, Stopped("INTERNAL", f"A fault of ours: {type(error).__name__}."))
+                raise
+            else:
+                self._end(duck, stopped)
         return self._store.deliveries.get(self._delivery.id)
+
+    def _sent(self, duck: Duck) -> Stopped | None:
+        with self._open() as destination:
+            if self._delivery.phase == "plan":
+                self._plan(duck, destination)
+            return self._send(destination)
+
+    def _end(self, duck: Duck, stopped: Stopped | None) -> None:
+        if self._delivery.phase == "send":
+            self._record(duck, stopped)
+        elif stopped:
+            self._refuse(stopped)
 
     # plan
 
-    def _plan(self, duck: Duck) -> None:
+    def _plan(self, duck: Duck, destination: Destination) -> None:
         self._progress.phase(self._task, "plan")
         image = self._store.images.image(self._delivery.sync_uid)
         if image is None:
             raise DestinationError("INTERNAL", "There is no image to deliver from.")
-        ledger = self._current_ledger(tuple(column.name for column in image.columns))
+        mapping = mapping_of(self._spec.use, [column.name for column in image.columns])
+        known = self._known_ledger(destination)
+        changed = bool(known.mapping) and known.mapping != mapping.to_json()
+        ledger = replace(
+            known, account=destination.account, mapping=mapping.to_json(),
+            epoch=known.epoch + (1 if changed else 0),
+        )  # fmt: skip
         open_image(duck, self._store, self._delivery.sync_uid)
-        self._open_ledger(duck)
+        void = () if mapping.is_for_same_keys(known.mapping) else self._ledger_files()
+        if void:
+            load_ledger(duck, None, ())
+        else:
+            self._open_ledger(duck)
         salt = (
             f"{self._delivery.sync_uid}:{self._delivery.destination_uid}:"
             f"{self._store.reset_epoch()}:{ledger.epoch}:"
         )
         key_trait = "email" if self._spec.feed.identify_by == "email" else ""
-        mapping = mapping_of(self._spec.use, [column.name for column in image.columns])
         find_due(duck, mapping, epoch=ledger.epoch, salt=salt, key_trait=key_trait)
         cut = Cut()
 
         def fill(path: Path) -> int:
             nonlocal cut
             cut = write_plan(
-                duck, path, self._destination, timestamp=self._spec.timestamp,
+                duck, path, destination, timestamp=self._spec.timestamp,
                 record_bytes=self._spec.record_bytes, progress=self._progress, task=self._task,
             )  # fmt: skip
             return cut.due
@@ -168,7 +209,7 @@ class DeliveryRun:
         stored = self._store.files.write("plan", self._owner, fill)
         with self._store.database.transaction("delivery.plan") as connection:
             self._lease.hold(connection)
-            self._store.files.publish(connection, stored)
+            self._store.files.swap(connection, [stored], void)
             self._store.images.save_ledger(connection, ledger)
             self._store.deliveries.advance(
                 connection, self._delivery.id, "send",
@@ -177,11 +218,17 @@ class DeliveryRun:
             )  # fmt: skip
         self._delivery = self._store.deliveries.get(self._delivery.id)
 
-    def _current_ledger(self, columns: tuple[str, ...]) -> Ledger:
-        ledger = self._store.images.ledger(
-            self._delivery.sync_uid, self._delivery.destination_uid, self._delivery.workspace_id
-        )
-        account = self._destination.account
+    def _ledger_files(self) -> Sequence[StoredFile]:
+        one = self._delivery
+        return self._store.files.live(LEDGER_FILES, one.sync_uid, one.destination_uid)
+
+    def _ledger(self) -> Ledger:
+        one = self._delivery
+        return self._store.images.ledger(one.sync_uid, one.destination_uid, one.workspace_id)
+
+    def _known_ledger(self, destination: Destination) -> Ledger:
+        ledger = self._ledger()
+        account = destination.account
         if ledger.account and ledger.account != account:
             raise DestinationError(
                 "ACCOUNT_CHANGED",
@@ -189,28 +236,26 @@ class DeliveryRun:
                 f"but what was sent before went to {ledger.account}.",
                 mend="Add it under a new name, or start over: rowlift state reset NAME.",
             )
-        mapping = mapping_of(self._spec.use, columns).to_json()
-        epoch = ledger.epoch + (1 if ledger.mapping and ledger.mapping != mapping else 0)
-        return replace(ledger, account=account, mapping=mapping, epoch=epoch)
+        return ledger
 
     # send
 
-    def _send(self) -> Stopped | None:
+    def _send(self, destination: Destination) -> Stopped | None:
+        self._known_ledger(destination)
         plan = self._plan_file()
         known = self._store.deliveries.batches(self._delivery.id)
         done = frozenset(number for number, one in known.items() if one.status == "done")
         if not self._is_current():
             return Stopped("SUPERSEDED", "A newer image took over.")
         self._progress.phase(self._task, "send", int(self._delivery.counts.get("due", 0)))
-        limits = self._destination.limits
-        account = f"{self._spec.destination}:{self._destination.account}"
+        limits = destination.limits
 
         def reserve(requests: int, rate: float) -> float:
-            return self._store.deliveries.reserve(account, requests, rate)
+            return self._store.deliveries.reserve(destination.account, requests, rate)
 
         pace = Pace(self._clock, limits.requests_per_second, reserve, self._cancelled)
         jitter = random.Random(self._delivery.id)  # noqa: S311
-        settler = Settler(self._destination, pace, jitter)
+        settler = Settler(destination, pace, jitter)
         journal = Journal(
             starting=lambda fresh: self._start(fresh, known),
             settled=self._settle,
@@ -244,9 +289,7 @@ class DeliveryRun:
         self._progress.phase(self._task, "record")
         superseded = stopped is not None and stopped.code == "SUPERSEDED"
         counts = self._fold(duck, "superseded" if superseded else "pending")
-        ledger = self._store.images.ledger(
-            self._delivery.sync_uid, self._delivery.destination_uid, self._delivery.workspace_id
-        )
+        ledger = self._ledger()
         seq = ledger.revision + 1
         found = self._open_ledger(duck)
         duck.run(_LEDGER_ROWS.format(epoch=self._delivery.epoch, seq=seq))
@@ -280,7 +323,9 @@ class DeliveryRun:
         counts = {"due": due, "unchanged": found.pop("rolled", 0)}
         counts |= {name: found.get(name, 0) for name in COUNTED}
         if due != sum(counts[name] for name in COUNTED):
-            raise RowliftError("INTERNAL", f"The counts of {self._task} do not add up: {counts}.")
+            text = f"The counts of {self._task} do not add up: {counts}."
+            self._refuse(Stopped("INTERNAL", text))
+            raise RowliftError("INTERNAL", text)
         return counts | {"codes": dict(codes)}
 
     def _write_rejects(self, duck: Duck) -> list[StoredFile]:
@@ -289,12 +334,12 @@ class DeliveryRun:
         fill = partial(duck.write, _REJECTS)
         return [self._store.files.write("delivery_rejects", self._owner, fill)]
 
-    def _give_up(self, error: DestinationError) -> None:
-        with self._store.database.transaction("delivery.give_up") as connection:
+    def _refuse(self, stopped: Stopped) -> None:
+        with self._store.database.transaction("delivery.refuse") as connection:
             self._lease.hold(connection)
             self._store.deliveries.finish(
                 connection, self._delivery.id, Status.FAILED, self._delivery.counts,
-                error.code, error.message,
+                stopped.code, stopped.reason,
             )  # fmt: skip
             self._store.deliveries.queue_next(connection, self._delivery.id)
 

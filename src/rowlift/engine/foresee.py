@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from rowlift.core.nouns import Feed
+from rowlift.core.nouns import Feed, Finding
 from rowlift.core.ports import Destination
 from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec, UseSpec
@@ -16,14 +16,13 @@ from rowlift.engine.delivery import feed_of
 from rowlift.engine.duck import Duck
 from rowlift.engine.layers import load_image_with, open_ledger
 from rowlift.engine.ledger import Mapping as RowMapping
-from rowlift.engine.ledger import find_due, mapping_of
+from rowlift.engine.ledger import find_due, load_ledger, mapping_of
 from rowlift.engine.merge import write_delta
 from rowlift.engine.plan import write_plan
 from rowlift.engine.populate import TARGET
-from rowlift.engine.run import Import
 from rowlift.state.images import Ledger
 from rowlift.state.store import Store
-from rowlift.workspace.workspace import Writer
+from rowlift.workspace.workspace import Workspace, Writer
 
 SAMPLES = 20
 
@@ -37,30 +36,33 @@ class OpenDestination(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Foreseen:
-    """Counts of the run and of each target by operation; samples of changed rows."""
+    """Counts of the run and of each target by operation; samples of changed rows; warnings."""
 
     counts: Mapping[str, Any]
     targets: Mapping[str, Mapping[str, Any]]
     samples: tuple[Mapping[str, Any], ...]
+    warnings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
     """What looking ahead needs: the state, the sync and how to open its destinations."""
 
+    workspace: Workspace
     store: Store
     sync_uid: str
-    workspace_id: int
-    work: Import
+    spec: SyncSpec
+    dialect: str
+    destination_uids: Mapping[str, str]  # name → uid
     destination: OpenDestination
     timestamp: str
     progress: Progress
 
     def look(self, duck: Duck, staged: Path, folder: Path) -> Foreseen:
         """Compare a staged result; leaves changes.parquet in the folder. Raises GuardStop."""
-        spec = self.work.spec
+        spec = self.spec
         compared = compare(
-            duck, self.store, self.sync_uid, spec, self.work.source.dialect, staged,
+            duck, self.store, self.sync_uid, spec, self.dialect, staged,
             allow_removals=True,
         )  # fmt: skip
         changes = folder / "changes.parquet"
@@ -68,7 +70,7 @@ class Foresight:
         write_delta(duck, changes, revision=compared.revision, first=first)
         load_image_with(duck, compared.found, changes, compared.rewritten)
         targets = dict(self._targets(duck, spec, compared, folder))
-        return Foreseen(compared.counts, targets, _samples(duck, changes))
+        return Foreseen(compared.counts, targets, _samples(duck, changes), compared.warnings)
 
     def _targets(
         self, duck: Duck, spec: SyncSpec, compared: Compared, folder: Path
@@ -79,13 +81,14 @@ class Foresight:
             yield use.use, self._destination(duck, spec, use, compared, folder)
 
     def _workspace(self, duck: Duck, spec: SyncSpec) -> Mapping[str, Any]:
-        ledger = self._open(duck, TARGET)
+        ledger = self._ledger(TARGET)
+        open_ledger(duck, self.store, self.sync_uid, TARGET)
         key_trait = "email" if spec.identify_by == "email" else ""
         mapping = RowMapping(spec.identify_by, spec.removed)
         find_due(duck, mapping, epoch=ledger.epoch, salt="", key_trait=key_trait)
         duck.run("CREATE OR REPLACE VIEW workspace_due AS SELECT * FROM due WHERE is_due")
         writer = Writer(self.sync_uid, 0, 0)
-        apply.decide(duck, self.work.workspace, spec, "workspace_due", writer)
+        apply.decide(duck, self.workspace, spec, "workspace_due", writer)
         return apply.counts(duck)
 
     def _destination(
@@ -93,7 +96,12 @@ class Foresight:
     ) -> Mapping[str, Any]:
         columns = [one.name for one in compared.columns]
         mapping = mapping_of(use, columns)
-        ledger = self._open(duck, self.work.destination_uids[use.use])
+        uid = self.destination_uids[use.use]
+        ledger = self._ledger(uid)
+        if mapping.is_for_same_keys(ledger.mapping):
+            open_ledger(duck, self.store, self.sync_uid, uid)
+        else:
+            load_ledger(duck, None, ())
         changed = bool(ledger.mapping) and ledger.mapping != mapping.to_json()
         epoch = ledger.epoch + (1 if changed else 0)
         key_trait = "email" if spec.identify_by == "email" else ""
@@ -112,9 +120,8 @@ class Foresight:
             "rejected": cut.too_large,
         }  # fmt: skip
 
-    def _open(self, duck: Duck, target: str) -> Ledger:
-        open_ledger(duck, self.store, self.sync_uid, target)
-        return self.store.images.ledger(self.sync_uid, target, self.workspace_id)
+    def _ledger(self, target: str) -> Ledger:
+        return self.store.images.ledger(self.sync_uid, target, self.workspace.id)
 
 
 def _samples(duck: Duck, changes: Path) -> tuple[Mapping[str, Any], ...]:

@@ -9,6 +9,8 @@ from rowlift.core.nouns import Removed
 from rowlift.core.specs import UseSpec
 from rowlift.engine.duck import Duck, parquet, text
 
+LEDGER_FILES = ("ledger_base", "ledger_delta")
+
 _COLUMNS = "key, version, present, fp, epoch, doubt, seq"
 
 _EMPTY = """
@@ -31,13 +33,15 @@ UNION ALL SELECT {columns} FROM newest
 _BEHIND = """
 SELECT i.key AS key, i.version AS version, i.present AS present, i.attributes AS attributes,
     i.fp AS image_fp, i.row_number AS row_number, coalesce(l.present, false) AS had, l.fp AS had_fp,
-    l.doubt IS NOT NULL AS doubt
+    l.doubt IS NOT NULL AS doubt, i.version IS DISTINCT FROM l.version AS moved
 FROM image i LEFT JOIN ledger l ON l.key = i.key
 WHERE (l.key IS NULL AND i.present)
    OR (l.key IS NOT NULL
        AND (i.version <> l.version OR l.epoch <> {epoch} OR l.doubt IS NOT NULL))
 """
 
+# A removal is due only while its version is not acknowledged: a row that was kept when it left is
+# not removed years later because a setting was edited.
 _DUE = """
 CREATE OR REPLACE VIEW due AS
 WITH behind AS ({behind}),
@@ -51,7 +55,7 @@ SELECT key, version, present, row_number, doubt, fp, op, had, had_fp,
     CASE op WHEN 'upsert' THEN wanted WHEN 'clear' THEN {cleared} ELSE '{{}}' END AS attributes,
     CASE WHEN doubt THEN true
          WHEN present THEN NOT had OR had_fp IS DISTINCT FROM fp
-         ELSE had AND NOT {keep} END AS is_due,
+         ELSE had AND moved AND NOT {keep} END AS is_due,
     sha256({salt} || version::VARCHAR || ':' || key) AS message_id
 FROM judged
 """
@@ -75,6 +79,10 @@ class Mapping:
     def to_json(self) -> str:
         """Return the text that is compared with what the ledger was written with."""
         return json.dumps([self.match, self.removed.value, self.fields])
+
+    def is_for_same_keys(self, written: str) -> bool:
+        """Tell whether a ledger written with another mapping speaks of the same identifiers."""
+        return not written or json.loads(written)[0] == self.match
 
 
 def mapping_of(use: UseSpec, columns: Sequence[str]) -> Mapping:

@@ -9,14 +9,15 @@
 A killed run goes on from the last commit. Deliveries drain afterwards, see delivery.py.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rowlift.core.errors import Fenced, GuardStop, RowliftError
-from rowlift.core.nouns import Column, Status
+from rowlift.core.nouns import Column, Finding, Status
 from rowlift.core.ports import Source
 from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec
@@ -28,12 +29,20 @@ from rowlift.engine.duck import Duck
 from rowlift.engine.layers import add_to_image
 from rowlift.engine.populate import Populated, populate, record_ledger
 from rowlift.engine.read import stage
-from rowlift.kit.sqlguard import GuardedQuery, guard, render
+from rowlift.kit.sqlguard import guard, render
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Image
-from rowlift.state.runs import Run
+from rowlift.state.runs import ADOPT, Run
 from rowlift.state.store import Store
 from rowlift.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The rows of a plan file, which a run takes instead of asking the source again."""
+
+    source_time: int
+    unpack: Callable[[Path], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +50,12 @@ class Import:
     """What a run needs besides the state: the frozen sync, its source and its destinations."""
 
     spec: SyncSpec
-    source: Source
+    source: Callable[[], AbstractContextManager[Source]]  # opened only while rows are read
     workspace: Workspace
     identifiers: tuple[str, ...]
     destination_uids: Mapping[str, str]  # name → uid
     allow_removals: bool = False
+    planned: Planned | None = None
 
 
 class ImportRun:
@@ -64,31 +74,51 @@ class ImportRun:
     def carry(self) -> Run:
         """Read, validate, merge, apply, record; returns the run as it ended.
 
-        A refusal or a failure is recorded in the run and raised.
+        A refusal or a failure is recorded in the run and raised; so is a fault of ours, or else
+        the run would stay active and block its workspace. This is the boundary where it is caught.
         """
         with self._lease, Duck(self._store.files.scratch) as duck:
             try:
-                if self._run.phase == "read":
-                    self._read()
-                if self._run.phase == "validate":
-                    self._merge(duck)
-                if self._run.phase == "apply":
-                    self._apply(duck)
+                self._carry(duck)
             except Fenced:
                 raise
             except RowliftError as error:
                 self._fail(error)
                 raise
+            except Exception as error:
+                self._fail(RowliftError("INTERNAL", f"A fault of ours: {type(error).__name__}."))
+                raise
         return self._store.runs.get(self._run.id)
+
+    def _carry(self, duck: Duck) -> None:
+        if self._run.phase == ADOPT:
+            self._adopt()
+        if self._run.phase in ("read", "validate"):
+            with self._work.source() as source:
+                if self._run.phase == "read":
+                    self._read(source)
+                self._merge(duck, source.dialect)
+        self._apply(duck)
 
     # read
 
-    def _read(self) -> None:
+    def _adopt(self) -> None:
+        planned = self._work.planned
+        if planned is None:
+            raise GuardStop(
+                "INTERRUPTED",
+                "It stopped before it had taken over the rows of its plan; nothing was changed.",
+                mend="Apply the plan again: rowlift run --plan FILE.",
+            )
+        stored = self._store.files.write("stage", self._owner, planned.unpack)
+        self._commit_read("plan.adopt", stored, planned.source_time)
+
+    def _read(self, source: Source) -> None:
         self._progress.phase(self._task, "query")
-        source, spec = self._work.source, self._spec
+        spec = self._spec
         moment = source.now()
-        query = self._query(self._since())
-        check_columns(source.describe(query.sql), spec, self._work.identifiers)
+        query = guard(render(spec.sql, self._since()), source.dialect)
+        self._tell(check_columns(source.describe(query.sql), spec, self._work.identifiers))
 
         def fill(path: Path) -> int:
             return stage(
@@ -97,7 +127,10 @@ class ImportRun:
             )  # fmt: skip
 
         stored = self._store.files.write("stage", self._owner, fill)
-        with self._store.database.transaction("run.read") as connection:
+        self._commit_read("run.read", stored, moment)
+
+    def _commit_read(self, name: str, stored: StoredFile, moment: int) -> None:
+        with self._store.database.transaction(name) as connection:
             self._lease.hold(connection)
             self._store.files.publish(connection, stored)
             self._store.runs.advance(
@@ -111,26 +144,23 @@ class ImportRun:
             0, self._store.runs.last_sync_time(self._run.sync_uid) - self._spec.overlap_seconds
         )
 
-    def _query(self, since: int) -> GuardedQuery:
-        return guard(render(self._spec.sql, since), self._work.source.dialect)
+    def _tell(self, warnings: Sequence[Finding]) -> None:
+        for warning in warnings:
+            self._progress.note(self._task, f"{warning.message} {warning.mend}".strip())
 
     # validate and merge
 
-    def _merge(self, duck: Duck) -> None:
+    def _merge(self, duck: Duck, dialect: str) -> None:
         self._progress.phase(self._task, "validate")
         (staged,) = self._store.files.of_run("stage", self._run.id)
-        compared = self._compare(duck, staged.path)
-        for warning in compared.warnings:
-            self._progress.note(self._task, f"{warning.message} {warning.mend}".strip())
+        compared = compare(
+            duck, self._store, self._run.sync_uid, self._spec, dialect, staged.path,
+            allow_removals=self._work.allow_removals,
+        )  # fmt: skip
+        self._tell(compared.warnings)
         self._progress.phase(self._task, "changes")
         self._commit_merge(duck, compared)
         self._refresh()
-
-    def _compare(self, duck: Duck, staged: Path) -> Compared:
-        return compare(
-            duck, self._store, self._run.sync_uid, self._spec, self._work.source.dialect, staged,
-            allow_removals=self._work.allow_removals,
-        )  # fmt: skip
 
     def _commit_merge(self, duck: Duck, compared: Compared) -> None:
         image, columns, counts = compared.image, compared.columns, compared.counts
@@ -212,10 +242,14 @@ class ImportRun:
 
     def _fail(self, error: RowliftError) -> None:
         status = Status.STOPPED if isinstance(error, GuardStop) else Status.FAILED
+        if error.code == "INTERRUPTED":
+            status = Status.CANCELLED
         reason = f"{error.message} {error.mend}".strip()
+        files = self._store.files
+        left = [one for kind in ("stage", "apply") for one in files.of_run(kind, self._run.id)]
         with self._store.database.transaction("run.fail") as connection:
             self._lease.hold(connection)
-            self._store.files.retire(connection, self._store.files.of_run("stage", self._run.id))
+            files.retire(connection, left)
             self._store.runs.finish(
                 connection, self._run.id, status, self._run.counts, error.code, reason
             )

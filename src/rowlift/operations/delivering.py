@@ -1,13 +1,15 @@
 """Drain deliveries: every destination of a sync side by side, until nothing is queued."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from rowlift.core.clock import Clock
-from rowlift.core.errors import ConfigError, DestinationError, Fenced
-from rowlift.core.nouns import Status
+from rowlift.core.errors import ConfigError, Fenced
+from rowlift.core.ports import Destination
 from rowlift.core.progress import Progress
 from rowlift.engine.delivery import DeliveryRun, DeliverySpec
 from rowlift.operations.home import Home
@@ -51,26 +53,31 @@ class Drain:
                 raise
 
     def _carry(self, delivery: Delivery) -> Delivery:
-        spec = DeliverySpec.from_json(delivery.spec)
         try:
-            with self.home.destination(spec.destination, spec.feed) as destination:
-                return DeliveryRun(
-                    self.home.store, delivery, destination, self.clock, self.progress,
-                    self.cancelled.is_set,
-                ).carry()  # fmt: skip
+            return DeliveryRun(
+                self.home.store, delivery, partial(self._open, delivery), self.clock,
+                self.progress, self.cancelled.is_set,
+            ).carry()  # fmt: skip
         except Fenced:
             return self.home.store.deliveries.get(delivery.id)
-        except (ConfigError, DestinationError) as error:
-            return self._give_up(delivery, error)
 
-    def _give_up(self, delivery: Delivery, error: ConfigError | DestinationError) -> Delivery:
-        store = self.home.store
-        lease = store.deliveries.lease(delivery)
-        with store.database.transaction("delivery.refuse") as connection:
-            lease.hold(connection)
-            reason = f"{error.message} {error.mend}".strip()
-            store.deliveries.finish(
-                connection, delivery.id, Status.FAILED, delivery.counts, error.code, reason
+    @contextmanager
+    def _open(self, delivery: Delivery) -> Iterator[Destination]:
+        """Open a delivery's destination by its uid: it may have another name by now."""
+        home, spec = self.home, DeliverySpec.from_json(delivery.spec)
+        names = {uid: name for name, uid in home.destinations.items()}
+        name = names.get(delivery.destination_uid, spec.destination)
+        if name not in self._used(delivery.sync_uid, name):
+            raise ConfigError(
+                "NAME_UNKNOWN",
+                f"{spec.feed.sync} does not use {name} any more.",
+                mend="Put it back into the sync's destinations; its rows stay due.",
             )
-            store.deliveries.queue_next(connection, delivery.id)
-        return store.deliveries.get(delivery.id)
+        with home.destination(name, spec.feed) as destination:
+            yield destination
+
+    def _used(self, sync_uid: str, otherwise: str) -> Sequence[str]:
+        """Return the names of a sync's destinations; a sync that is gone cannot leave any."""
+        syncs = {uid: self.home.project.syncs[name] for name, uid in self.home.syncs.items()}
+        spec = syncs.get(sync_uid)
+        return [use.use for use in spec.destinations] if spec else [otherwise]

@@ -10,6 +10,7 @@ from rowlift.core.nouns import Feed
 from rowlift.core.ports import Destination, Source
 from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec
 from rowlift.kit.http import Http
+from rowlift.project.problems import did_you_mean, shown
 from rowlift.project.secrets import resolve
 from rowlift.registry import destination_kind, source_kind
 from rowlift.state.store import Store
@@ -17,6 +18,7 @@ from rowlift.workspace.workspace import Workspace
 
 DATA_DIR = "ROWLIFT_DATA_DIR"
 STATE_URL = "ROWLIFT_STATE_URL"
+_STATE_URLS = ("postgresql+psycopg://", "postgresql://", "sqlite://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,19 @@ class Home:
         """Return a sync by name; raises ConfigError NAME_UNKNOWN."""
         if name not in self.project.syncs:
             known = ", ".join(sorted(self.project.syncs)) or "none"
-            raise ConfigError(
-                "NAME_UNKNOWN", f"There is no sync {name}.", mend=f"Known syncs: {known}."
-            )
+            text = f"There is no sync {shown(name)}.{did_you_mean(name, self.project.syncs)}"
+            raise ConfigError("NAME_UNKNOWN", text, mend=f"Known syncs: {known}.")
         return self.project.syncs[name]
 
     @contextmanager
     def source(self, name: str) -> Iterator[Source]:
-        """Open a source and close it afterwards."""
+        """Open a source and close it afterwards; raises ConfigError when it is not declared."""
+        if name not in self.project.sources:
+            raise ConfigError(
+                "NAME_UNKNOWN",
+                f"The source {name} is not declared any more.",
+                mend="Put it back into connections.yml.",
+            )
         source = open_source(self.project.root, self.project.sources[name], self.env)
         try:
             yield source
@@ -92,7 +99,7 @@ def open_destination(
 def open_home(project: ProjectSpec, env: Mapping[str, str]) -> Home:
     """Open the state and bring its definitions in line with the project's files."""
     folder = Path(env.get(DATA_DIR) or project.root / ".rowlift")
-    store = Store.open(folder, env.get(STATE_URL))
+    store = Store.open(folder, _state_url(env))
     workspace_id = store.definitions.workspace(project.workspace.name, asdict(project.workspace))
     apply = store.definitions.apply
     return Home(
@@ -107,6 +114,18 @@ def open_home(project: ProjectSpec, env: Mapping[str, str]) -> Home:
             "sync",
             {name: (one.to_json(), one.renamed_from) for name, one in project.syncs.items()},
         ),
+    )
+
+
+def _state_url(env: Mapping[str, str]) -> str | None:
+    """Return the state's URL, which holds a password: no message repeats it."""
+    url = env.get(STATE_URL)
+    if not url or url.startswith(_STATE_URLS):
+        return url or None
+    raise ConfigError(
+        "VALUE_WRONG",
+        f"{STATE_URL} is not the address of a state database.",
+        mend="Write postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, or unset it for SQLite.",
     )
 
 

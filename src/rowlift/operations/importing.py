@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rowlift.core.errors import GuardStop, SourceError
+from rowlift.core.errors import ConfigError, GuardStop, SourceError
 from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec
-from rowlift.engine.run import Import, ImportRun
+from rowlift.engine.run import Import, ImportRun, Planned
 from rowlift.operations.home import Home
 from rowlift.state.runs import Run
 
@@ -21,7 +21,7 @@ class Importer:
     def run(self, name: str, *, allow_removals: bool = False) -> Run:
         """Import one sync now.
 
-        Raises Busy, GuardStop, SourceError or StateError, each recorded as a run.
+        Raises Busy, ConfigError, GuardStop, SourceError or StateError, each recorded as a run.
         """
         spec, uid = self.home.sync(name), self.home.syncs[name]
         run = self.home.store.runs.open(self.home.workspace_id, uid, spec.to_json())
@@ -36,22 +36,31 @@ class Importer:
         self.progress.note(spec.name, f"Run {left.id} was interrupted and goes on.")
         try:
             return self.carry(left, spec, allow_removals=False)
-        except (GuardStop, SourceError):
+        except (ConfigError, GuardStop, SourceError):
             return None
 
-    def carry(self, run: Run, spec: SyncSpec, *, allow_removals: bool) -> Run:
+    def carry(
+        self, run: Run, spec: SyncSpec, *, allow_removals: bool, planned: Planned | None = None
+    ) -> Run:
         """Carry a run that is ours to its end."""
-        with self.home.source(spec.source) as source:
-            work = Import(
-                spec,
-                source,
-                self.home.workspace,
-                self.home.project.workspace.identifiers,
-                self._destination_uids(),
-                allow_removals=allow_removals,
-            )
-            return ImportRun(self.home.store, run, work, self.progress).carry()
+        work = Import(
+            spec,
+            lambda: self.home.source(spec.source),
+            self.home.workspace,
+            self.home.project.workspace.identifiers,
+            self._destination_uids(),
+            allow_removals=allow_removals,
+            planned=planned,
+        )
+        return ImportRun(self.home.store, run, work, self.progress).carry()
 
     def _destination_uids(self) -> Mapping[str, str]:
-        known = self.home.store.definitions.names(self.home.workspace_id, "destination")
-        return {name: uid for uid, name in known.items()} | dict(self.home.destinations)
+        """Return uids by name, also by the names that a frozen sync may still use."""
+        home = self.home
+        known = home.store.definitions.names(home.workspace_id, "destination")
+        renamed = {
+            one.renamed_from: home.destinations[name]
+            for name, one in home.project.destinations.items()
+            if one.renamed_from
+        }
+        return renamed | {name: uid for uid, name in known.items()} | dict(home.destinations)

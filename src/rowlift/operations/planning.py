@@ -4,14 +4,20 @@ A plan file is a ZIP: plan.json (counts, and what it was made against), staged.p
 rows) and changes.parquet (what the image would gain, each row with what it replaces).
 """
 
+import errno
+import hashlib
 import json
+import os
 import shutil
-import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from rowlift.core.clock import Clock
 from rowlift.core.errors import ConfigError, GuardStop
@@ -23,14 +29,14 @@ from rowlift.engine.duck import Duck
 from rowlift.engine.foresee import Foresight
 from rowlift.engine.populate import TARGET
 from rowlift.engine.read import stage
-from rowlift.engine.run import Import
-from rowlift.kit.durable import write_durable
+from rowlift.engine.run import Planned
+from rowlift.kit.durable import make_folder, write_durable
 from rowlift.kit.sqlguard import guard, render
 from rowlift.operations.home import Home
 from rowlift.operations.importing import Importer
 from rowlift.operations.reports import PlanReport
-from rowlift.state.files import Owner
-from rowlift.state.runs import Run
+from rowlift.state.failures import file_errors
+from rowlift.state.runs import ADOPT, Run
 from rowlift.workspace.standing import marker
 
 FORMAT = 1
@@ -49,8 +55,9 @@ class Planner:
     def make(self, name: str, out: Path) -> PlanReport:
         """Run the query, foresee everything and write the plan file; nothing else is changed."""
         spec = self.home.sync(name)
-        with tempfile.TemporaryDirectory(prefix="rowlift-plan-") as folder:
-            report, moment = self._foresee(spec, Path(folder), out)
+        _make_way(out)
+        with file_errors(), _scratch(self.home.store.files.scratch) as folder:
+            report, moment = self._foresee(spec, folder, out)
             document = {
                 "format": FORMAT,
                 "sync": name,
@@ -61,7 +68,7 @@ class Planner:
                 "targets": report.targets,
                 "samples": report.samples,
             }
-            _pack(document, Path(folder), out)
+            _pack(document, folder, out)
         return report
 
     def _foresee(self, spec: SyncSpec, folder: Path, out: Path) -> tuple[PlanReport, int]:
@@ -73,23 +80,21 @@ class Planner:
             self.progress.phase(spec.name, "query")
             moment = source.now()
             query = guard(render(spec.sql, since), source.dialect)
-            warnings = check_columns(source.describe(query.sql), spec, identifiers)
+            warnings = [*check_columns(source.describe(query.sql), spec, identifiers)]
             stage(
                 source, query.sql, staged, most_rows=spec.limits.rows,
                 progress=self.progress, task=spec.name,
             )  # fmt: skip
-            work = Import(
-                spec, source, self.home.workspace, identifiers, self.home.destinations,
-                allow_removals=True,
-            )  # fmt: skip
-            self.progress.phase(spec.name, "plan")
-            foresight = Foresight(
-                store, uid, self.home.workspace_id, work, self.home.destination,
-                timestamp_of(moment), self.progress,
-            )  # fmt: skip
-            with Duck(store.files.scratch) as duck:
-                foreseen = foresight.look(duck, staged, folder)
+            dialect = source.dialect
+        self.progress.phase(spec.name, "plan")
+        foresight = Foresight(
+            self.home.workspace, store, uid, spec, dialect, self.home.destinations,
+            self.home.destination, timestamp_of(moment), self.progress,
+        )  # fmt: skip
+        with Duck(store.files.scratch) as duck:
+            foreseen = foresight.look(duck, staged, folder)
         now = self.clock.now().timestamp()
+        warnings += foreseen.warnings
         notes = tuple(f"{one.message} {one.mend}".strip() for one in warnings)
         report = PlanReport(
             spec.name, str(out), now, foreseen.counts, foreseen.targets, foreseen.samples, notes
@@ -105,12 +110,21 @@ class Planner:
             for name, target in {TARGET: TARGET, **uses}.items()
         }
         return {
+            "sync": uid,
             "configuration": spec.to_json(),
+            "connections": self._connections(spec),
             "image": image.revision if image else 0,
             "ledgers": {name: [one.epoch, one.revision] for name, one in ledgers.items()},
             "identities": list(marker(self.home.workspace)),
             "restored": store.reset_epoch(),
         }
+
+    def _connections(self, spec: SyncSpec) -> str:
+        project = self.home.project
+        used = [project.sources[spec.source]]
+        used += [project.destinations[use.use] for use in spec.destinations]
+        told = json.dumps([[one.type, one.config] for one in used], default=str, sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()
 
     def apply(self, path: Path) -> Run:
         """Run exactly what a plan file says.
@@ -118,28 +132,20 @@ class Planner:
         Raises GuardStop PLAN_STALE when anything it stands on has moved, or it is over 24 h old.
         """
         document = _read(path)
-        spec = self.home.sync(str(document["sync"]))
+        spec = self.home.sync(document["sync"])
         self._refuse_stale(document, spec)
         uid, store = self.home.syncs[spec.name], self.home.store
-        run = store.runs.open(self.home.workspace_id, uid, spec.to_json())
-        owner = Owner(self.home.workspace_id, uid, run_id=run.id)
+        run = store.runs.open(self.home.workspace_id, uid, spec.to_json(), phase=ADOPT)
         rows = int(document["counts"]["read"])
-        with store.runs.lease(run) as lease:
-            stored = store.files.write("stage", owner, lambda to: _unpack(path, to, rows))
-            with store.database.transaction("plan.adopt") as connection:
-                lease.hold(connection)
-                store.files.publish(connection, stored)
-                store.runs.advance(
-                    connection, run.id, "validate",
-                    source_time=int(document["source_time"]), counts={"read": rows},
-                )  # fmt: skip
+        planned = Planned(int(document["source_time"]), lambda to: _unpack(path, to, rows))
         importer = Importer(self.home, self.progress)
-        return importer.carry(store.runs.get(run.id), spec, allow_removals=True)
+        return importer.carry(run, spec, allow_removals=True, planned=planned)
 
     def _refuse_stale(self, document: Mapping[str, Any], spec: SyncSpec) -> None:
         age = self.clock.now().timestamp() - float(document["created_at"])
         present = json.loads(json.dumps(self._against(spec)))
-        moved = [name for name, value in document["against"].items() if present[name] != value]
+        against = document["against"]
+        moved = [name for name, value in present.items() if against.get(name) != value]
         if age > GOOD_FOR_SECONDS:
             moved.append("age (over 24 hours)")
         if moved:
@@ -156,33 +162,85 @@ def _pack(document: Mapping[str, Any], folder: Path, out: Path) -> None:
         archive.writestr("plan.json", json.dumps(document, indent=1, default=str))
         for name in ("staged.parquet", "changes.parquet"):
             archive.write(folder / name, name)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with packed.open("rb") as source:
+    with packed.open("rb") as source, _named(out):
         write_durable(out, iter(lambda: source.read(_CHUNK), b""))
+
+
+def _make_way(out: Path) -> None:
+    """Refuse before the query what would fail after it."""
+    with _named(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not os.access(out.parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+@contextmanager
+def _named(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            "FILE_UNREADABLE",
+            f"The plan cannot be written to {out}: {error.strerror or type(error).__name__}.",
+            mend="Write it elsewhere: rowlift plan NAME --out FILE.",
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             document = json.loads(archive.read("plan.json"))
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise ConfigError(
-            "FILE_UNREADABLE",
-            f"{path} is not a plan file of Rowlift.",
-            mend="Make one: rowlift plan NAME --out FILE.",
-        ) from error
-    if document.get("format") != FORMAT:
+        whole = _is_whole(document)
+    except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+        raise _unreadable(path) from error
+    if document["format"] != FORMAT:
         raise ConfigError(
             "FILE_UNREADABLE", f"{path} was made by another release.", mend="Make a new plan."
         )
+    if not whole:
+        raise _unreadable(path)
     return dict(document)
 
 
+def _is_whole(document: Mapping[str, Any]) -> bool:
+    numbers = (document["created_at"], document["source_time"], document["counts"]["read"])
+    return (
+        all(isinstance(one, int | float) for one in numbers)
+        and isinstance(document["sync"], str)
+        and isinstance(document["against"], dict)
+    )
+
+
+def _unreadable(path: Path) -> ConfigError:
+    return ConfigError(
+        "FILE_UNREADABLE",
+        f"{path} is not a plan file of Rowlift, or is damaged.",
+        mend="Make one: rowlift plan NAME --out FILE.",
+    )
+
+
 def _unpack(path: Path, to: Path, rows: int) -> int:
-    with (
-        zipfile.ZipFile(path) as archive,
-        archive.open("staged.parquet") as staged,
-        to.open("wb") as out,
-    ):
-        shutil.copyfileobj(staged, out, _CHUNK)
+    try:
+        with (
+            zipfile.ZipFile(path) as archive,
+            archive.open("staged.parquet") as staged,
+            to.open("wb") as out,
+        ):
+            shutil.copyfileobj(staged, out, _CHUNK)
+        found = pq.read_metadata(to).num_rows
+    except (zipfile.BadZipFile, KeyError, pa.ArrowInvalid) as error:
+        raise _unreadable(path) from error
+    if found != rows:
+        raise _unreadable(path)
     return rows
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    make_folder(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rowlift.core.clock import Clock, SystemClock
-from rowlift.core.errors import Busy, GuardStop, RowliftError, SourceError
+from rowlift.core.errors import Busy, ConfigError, GuardStop, RowliftError, SourceError
 from rowlift.core.nouns import Feed, Finding
 from rowlift.core.progress import Progress, Silent
 from rowlift.engine.preview import Preview, preview
@@ -169,7 +169,7 @@ class Project:
         if plan is not None:
             run = Planner(self._home, self._clock, self._progress).apply(plan)
             return [self._delivered(run, wait=wait)]
-        names = list(syncs) or sorted(self._home.project.syncs)
+        names = list(dict.fromkeys(syncs)) or sorted(self._home.project.syncs)
         for name in names:
             self._home.sync(name)
         one = len(names) == 1
@@ -191,7 +191,7 @@ class Project:
         importer = Importer(self._home, self._progress)
         try:
             run = importer.run(name, allow_removals=allow_removals)
-        except (Busy, GuardStop, SourceError):
+        except (Busy, ConfigError, GuardStop, SourceError):
             if wait:
                 self._drain(self._home.syncs[name])
             if raising:

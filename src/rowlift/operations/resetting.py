@@ -5,12 +5,12 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from rowlift.core.errors import Busy, ConfigError
+from rowlift.engine.ledger import LEDGER_FILES
 from rowlift.engine.populate import TARGET
 from rowlift.operations.home import Home
 from rowlift.state.tables import images, sync_state
 
 _IMAGE = ("image_base", "image_delta")
-_LEDGER = ("ledger_base", "ledger_delta")
 
 
 def reset(home: Home, name: str, target: str | None = None) -> None:
@@ -37,7 +37,7 @@ def reset(home: Home, name: str, target: str | None = None) -> None:
 
 def _forget_ledger(home: Home, connection: sa.Connection, uid: str, target: str) -> None:
     ledger = home.store.images.ledger(uid, target, home.workspace_id)
-    home.store.files.retire(connection, home.store.files.live(_LEDGER, uid, target))
+    home.store.files.retire(connection, home.store.files.live(LEDGER_FILES, uid, target))
     forgotten = replace(ledger, epoch=ledger.epoch + 1, account="", mapping="")
     home.store.images.save_ledger(connection, forgotten)
 

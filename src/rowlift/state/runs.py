@@ -22,7 +22,7 @@ from rowlift.state.leases import (
 from rowlift.state.locks import Locks
 from rowlift.state.tables import runs, sync_state
 
-PHASES = ("read", "validate", "apply", "record", "over")
+ADOPT = "adopt"  # the first phase of a run that takes its rows from a plan file
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,13 @@ class RunStore:
         self._database = database
         self._locks = locks
 
-    def open(self, workspace_id: int, sync_uid: str, spec: str) -> Run:
+    def open(self, workspace_id: int, sync_uid: str, spec: str, *, phase: str = "read") -> Run:
         """Start a run; raises Busy, and records a skipped run, while another one is active."""
         try:
             with self._locks.taking() as take, self._database.transaction("run.open") as connection:
-                opened = self._insert(connection, workspace_id, sync_uid, spec, Status.RUNNING)
+                opened = self._insert(
+                    connection, workspace_id, sync_uid, spec, Status.RUNNING, phase
+                )
                 take(lock_name(runs, opened.id, opened.generation))
             return opened
         except IntegrityError:
@@ -76,7 +78,7 @@ class RunStore:
         reason = f"Run {active.id} was still running." if active else "Another run was active."
         with self._database.transaction("run.skip") as connection:
             skipped = self._insert(
-                connection, workspace_id, sync_uid, spec, Status.SKIPPED, reason=reason
+                connection, workspace_id, sync_uid, spec, Status.SKIPPED, "over", reason
             )
         raise Busy(
             "BUSY", f"Run {skipped.id} was skipped: {reason}", mend="Wait for it, then run again."
@@ -89,10 +91,11 @@ class RunStore:
         sync_uid: str,
         spec: str,
         status: Status,
+        phase: str,
         reason: str = "",
     ) -> Run:
         now = database_now(self._database, connection)
-        over = status is not Status.RUNNING
+        over = phase == "over"
         run_id = connection.scalars(
             runs.insert()
             .values(
@@ -100,7 +103,7 @@ class RunStore:
                 sync_uid=sync_uid,
                 spec=spec,
                 status=status.value,
-                phase="over" if over else "read",
+                phase=phase,
                 active=None if over else 1,
                 generation=1,
                 owner=owner_name(),
