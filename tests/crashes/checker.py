@@ -94,6 +94,8 @@ def _check_counts(state: sa.Connection) -> None:
                 assert there["due"] == sum(there[part] for part in APPLY_PARTS), counts
     for one in state.execute(sa.text("SELECT id, counts FROM deliveries")):
         counts = json.loads(one.counts)
+        if not counts:  # refused before it was planned
+            continue
         assert counts["due"] == sum(counts[part] for part in DELIVERY_PARTS), counts
 
 

@@ -20,7 +20,7 @@ def _child(step: str, folder: str, url: str | None, spec: str, record: str) -> N
     faults.arm(spec, record)
     try:
         STEPS[step](Path(folder), url)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - told by the parent
         Path(folder, "traceback.txt").write_text(traceback.format_exc())
         os._exit(1)
     os._exit(0)  # what is open is the system's to close: the step itself has ended
@@ -28,15 +28,13 @@ def _child(step: str, folder: str, url: str | None, spec: str, record: str) -> N
 
 def _start_server() -> None:
     """Start the fork server where it can import this package: it does not hand sys.path on."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
+    before = dict(os.environ)
+    os.environ.update(PYTHONPATH=str(Path(__file__).parents[1]), ROWLIFT_THREADS="1")
     try:
         forkserver.ensure_running()
     finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def in_child(

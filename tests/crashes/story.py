@@ -6,7 +6,7 @@ Files are named relative to the project, so that a prepared folder can be copied
 import json
 import sqlite3
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import rowlift
@@ -91,7 +91,25 @@ def refill_shop(folder: Path) -> None:
 
 
 def heal_poison(folder: Path) -> None:
-    (folder / "connections.yml").write_text(CONNECTIONS.replace("poison: [p5]", "poison: []"))
+    _edit(folder, "poison: [p5]", "poison: []")
+
+
+def move_account(folder: Path) -> None:
+    change_shop(folder)
+    _edit(folder, "lost_replies: 0.2", "account: another")
+
+
+def lose_secret(folder: Path) -> None:
+    change_shop(folder)
+    _edit(folder, "lost_replies: 0.2", 'account: "${ROWLIFT_TEST_NOT_SET}"')
+
+
+def mend_connections(folder: Path) -> None:
+    (folder / "connections.yml").write_text(CONNECTIONS)
+
+
+def _edit(folder: Path, old: str, new: str) -> None:
+    (folder / "connections.yml").write_text(CONNECTIONS.replace(old, new))
 
 
 def nothing(folder: Path) -> None:
@@ -183,7 +201,9 @@ STEPS: dict[str, Step] = {
 class Scenario:
     """One step that is killed, what came before it, and what the shop does around it.
 
-    `first_kill` names a point at which the step before was killed already.
+    `first_kill` names a point at which the step before was killed already; `only` names the
+    points that are walked and `until` the point at which the walk ends, where those of an
+    ordinary run were walked before.
     """
 
     name: str
@@ -192,8 +212,9 @@ class Scenario:
     shop_before: Callable[[Path], None] = nothing
     shop_after_kill: Callable[[Path], None] = nothing
     first_kill: str = ""
+    until: str = ""
     poisoned: frozenset[str] = frozenset({"p5"})
-    walk_only: tuple[str, ...] = field(default=())
+    only: frozenset[str] = frozenset()
 
 
 RESUMED_AT = (
@@ -202,6 +223,19 @@ RESUMED_AT = (
     "apply.slice.after_commit:1",
     "delivery.batch.before_commit:1",
     "delivery.record.before_commit:1",
+)
+
+KILLED_AGAIN_AT = frozenset(
+    {
+        "run.take_over.after_commit",
+        "file.after_rename",
+        "run.merge.before_commit",
+        "apply.slice.before_commit",
+        "run.record.before_commit",
+        "delivery.claim.after_commit",
+        "deliver.after_send",
+        "delivery.record.before_commit",
+    }
 )
 
 SCENARIOS = (
@@ -217,10 +251,24 @@ SCENARIOS = (
         "retry", "retry", before=("run",), shop_before=heal_poison, poisoned=frozenset()
     ),
     Scenario("reset", "reset", before=("run",)),
-    Scenario("plan and apply", "plan_and_apply", before=("run",), shop_before=change_shop),
+    Scenario(
+        "plan and apply", "plan_and_apply", before=("run",), shop_before=change_shop,
+        until="run.merge.before_commit",
+    ),
+    Scenario(
+        "account changed", "run", before=("run",), shop_before=move_account,
+        shop_after_kill=mend_connections,
+        only=frozenset({"delivery.refuse.before_commit", "delivery.refuse.after_commit"}),
+    ),
+    Scenario(
+        "secret lost", "run", before=("run",), shop_before=lose_secret,
+        shop_after_kill=mend_connections,
+        only=frozenset({"delivery.refuse.before_commit", "delivery.refuse.after_commit"}),
+    ),
     *(
         Scenario(
-            f"resumed after {at}", "run", before=("run",), shop_before=change_shop, first_kill=at
+            f"resumed after {at}", "run", before=("run",), shop_before=change_shop, first_kill=at,
+            only=KILLED_AGAIN_AT,
         )
         for at in RESUMED_AT
     ),

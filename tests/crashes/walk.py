@@ -9,8 +9,15 @@ from pathlib import Path
 
 from crashes.checker import check
 from crashes.child import KILLED, failure, in_child, must_succeed
-from crashes.story import Scenario, write_project
+from crashes.story import Scenario, run_twice, write_project
 from servers import PostgresDatabase, PostgresServer
+
+# Points with nothing between them and another one: dying there is dying at the other.
+SAME_MOMENT = {
+    "file.before_write": "file.announce.after_commit",
+    "fake.before_send": "deliver.before_send",
+    "fake.after_send": "deliver.after_send",
+}
 
 # How many commits announce batches depends on which reply comes first.
 UNSTEADY = frozenset({"delivery.start.before_commit", "delivery.start.after_commit"})
@@ -87,17 +94,34 @@ def prepare(places: Places, scenario: Scenario) -> Place:
 
 
 def record(places: Places, scenario: Scenario, template: Place) -> list[str]:
-    """Return the points an unkilled step passes, each as name:occurrence, in their order."""
-    place = places.copy(template)
-    passed = place.folder / "points"
-    must_succeed(scenario.act, place.folder, place.url, record=passed)
+    """Return the points an unkilled step passes, each as name:occurrence, in their order.
+
+    Of points that are one moment only one is returned, and of a scenario that walks only a few
+    the first occurrence of those.
+    """
     seen: Counter[str] = Counter()
     points = []
-    for name in passed.read_text().splitlines():
+    for name in passed(places, scenario, template):
         seen[name] += 1
-        points.append(f"{name}:{seen[name]}")
-    places.drop(place)
+        if name not in SAME_MOMENT and (not scenario.only or _is_wanted(scenario, name, seen)):
+            points.append(f"{name}:{seen[name]}")
+        if name == scenario.until:
+            break
     return points
+
+
+def passed(places: Places, scenario: Scenario, template: Place) -> list[str]:
+    """Return the name of every point an unkilled step passes, in their order."""
+    place = places.copy(template)
+    recorded = place.folder / "points"
+    must_succeed(scenario.act, place.folder, place.url, record=recorded)
+    names = recorded.read_text().splitlines()
+    places.drop(place)
+    return names
+
+
+def _is_wanted(scenario: Scenario, name: str, seen: Counter[str]) -> bool:
+    return name in scenario.only and seen[name] == 1
 
 
 def walk(places: Places, scenario: Scenario, points: Sequence[str], template: Place) -> Walked:
@@ -106,11 +130,11 @@ def walk(places: Places, scenario: Scenario, points: Sequence[str], template: Pl
     for point in points:
         place = places.copy(template)
         _kill(scenario, point, place, walked)
-        must_succeed("run_twice", place.folder, place.url)
         kills = 1 + bool(scenario.first_kill)
         try:
+            run_twice(place.folder, place.url)
             found = check(place.folder, place.url, poisoned=scenario.poisoned, kills=kills)
-        except AssertionError as error:
+        except Exception as error:
             error.add_note(f"killed at {point} of: {scenario.name}; left in {place.folder}")
             raise
         walked.extra += found.extra_deliveries

@@ -17,6 +17,7 @@ import pyarrow as pa
 from rowlift.core.errors import StateError
 
 MEMORY_MB = 512
+THREADS = int(os.environ.get("ROWLIFT_THREADS", "0")) or min(os.cpu_count() or 1, 8)
 PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880"
 
 
@@ -32,7 +33,7 @@ class Duck:
             ":memory:",
             config={
                 "memory_limit": f"{memory_mb}MB",
-                "threads": threads or min(os.cpu_count() or 1, 8),
+                "threads": threads or THREADS,
                 "temp_directory": str(scratch),
                 "preserve_insertion_order": True,
                 "autoinstall_known_extensions": False,
