@@ -1,10 +1,17 @@
 """The command line: one small module per command, loaded when it is called."""
 
+import os
 import sys
 
 
 def main() -> None:
     """Run the command line of this process and leave with its exit code."""
-    from rowlift.cli.app import run
+    try:
+        from rowlift.cli.app import run
+        from rowlift.cli.streams import prepare
 
-    sys.exit(run(sys.argv[1:]))
+        prepare()
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # before or after anything was done
+        os._exit(130)
+    sys.exit(code)

@@ -12,14 +12,18 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 from typer.main import get_command, get_group
 
 import rowlift
 from rowlift.cli import exits
 from rowlift.cli.boundary import bug
 from rowlift.cli.options import OutputOption, ProfileOption, ProjectDirOption, QuietOption
+from rowlift.cli.streams import silence
 from rowlift.cli.table import COMMANDS, Entry
 from rowlift.cli.terminal import Terminal
+from rowlift.cli.usage import usage_error, wants_json
+from rowlift.core.errors import ConfigError, RowliftError
 
 HELP = """Move rows from your warehouse to the people, accounts and tools that use them.
 
@@ -69,6 +73,8 @@ def root(
         "project_dir": project_dir, "profile": profile, "output": output, "quiet": quiet,
     }  # fmt: skip
     if context.invoked_subcommand is None:
+        if output == "json":
+            raise ConfigError("USAGE", "There is no command.", mend="See rowlift --help")
         context.get_help()
         raise typer.Exit(exits.USAGE)
 
@@ -87,18 +93,30 @@ def program() -> TyperGroup:
 
 def run(words: Sequence[str]) -> int:
     """Run one command line and return its exit code; no exception leaves."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     with interruptible():
         try:
-            program().main(list(words), prog_name="rowlift")
+            return _flushed(_run(list(words)))
         except SystemExit as end:
             return _flushed(exits.code_of(end))
         except BrokenPipeError:
             return _flushed(exits.FAILED)
-        except Exception as error:  # noqa: BLE001
-            return bug(Terminal(), error)
-    return exits.DONE
+        except KeyboardInterrupt:
+            return exits.INTERRUPTED
+
+
+def _run(words: list[str]) -> int:
+    """Run a command line up to what only the end of the process can still get wrong."""
+    try:
+        code: int = program().main(words, prog_name="rowlift", standalone_mode=False) or exits.DONE
+    except (TyperException, RowliftError) as error:
+        known = error if isinstance(error, RowliftError) else usage_error(error)
+        Terminal(json=wants_json(words)).error(known)
+        return exits.of_error(known)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        return bug(Terminal(json=wants_json(words)), error)
+    return code
 
 
 @contextlib.contextmanager
@@ -122,6 +140,10 @@ def _flushed(code: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # Nobody reads any more; the interpreter would complain when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout.fileno())
+    except RowliftError as error:
+        silence(sys.stdout.fileno())
+        if code != exits.of_error(error):
+            Terminal().error(error)
+        return code or exits.of_error(error)
     return code

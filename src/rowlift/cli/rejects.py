@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
+from rowlift.cli.streams import speak_utf8
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, safe
 
@@ -20,7 +21,8 @@ Rejects = Iterable[Mapping[str, Any]]
 
 def write_csv(rejects: Rejects) -> None:
     """Write RFC 4180 to stdout, whatever the platform's line ends are."""
-    sys.stdout.reconfigure(newline="", encoding="utf-8")  # type: ignore[union-attr]
+    speak_utf8()
+    sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]
     writer = csv.writer(sys.stdout, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for one in rejects:

@@ -7,9 +7,13 @@ import typer
 from rowlift.cli import exits
 from rowlift.cli.options import command as _command
 from rowlift.cli.report import BAD, show_deliveries
+from rowlift.cli.runs import LARGEST
 from rowlift.cli.terminal import Terminal
 
-Run = Annotated[int, typer.Argument(help="The run's number, see rowlift runs.", metavar="RUN")]
+Run = Annotated[
+    int,
+    typer.Argument(help="The run's number, see rowlift runs.", metavar="RUN", min=1, max=LARGEST),
+]
 
 
 @_command

@@ -15,9 +15,13 @@ from rowlift.cli.text import cell, lasted, moment, number
 from rowlift.core.errors import ConfigError
 from rowlift.operations.reports import RunReport
 
+LARGEST = 2**63 - 1
 NUMBERS = {"run", "took", "rows", "rejected"}
 
-Run = Annotated[int | None, typer.Argument(help="One run, by its number.", metavar="RUN")]
+Run = Annotated[
+    int | None,
+    typer.Argument(help="One run, by its number.", metavar="RUN", min=1, max=LARGEST),
+]
 Errors = Annotated[bool, typer.Option("--errors", help="Print the run's rejected rows.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print rejected rows as CSV (RFC 4180).")]
 Sync = Annotated[str | None, typer.Option(help="Only the runs of this sync.", metavar="NAME")]
@@ -39,6 +43,9 @@ def command(
     if run is None and (errors or csv_):
         text = "--errors and --csv need the number of a run."
         raise ConfigError("VALUE_WRONG", text, mend="See rowlift runs, then: runs RUN --errors.")
+    if csv_ and terminal.json:
+        text = "--csv and -o json ask for two different forms."
+        raise ConfigError("VALUE_WRONG", text, mend="Leave one of them out.")
     with terminal.project() as project:
         if run is None:
             found = project.runs(sync, limit)

@@ -29,11 +29,17 @@ def command(terminal: Terminal, words: Words, target: Target = None, yes: Yes = 
     again, with new message ids. People in the workspace stay.
     """
     match words:
+        case [word] if word == RESET:
+            raise ConfigError("VALUE_WRONG", "Which sync?", mend="rowlift state reset NAME")
         case [name]:
             return _show(terminal, name)
         case [word, name] if word == RESET:
             return _reset(terminal, name, target, yes=yes)
-    raise ConfigError("VALUE_WRONG", "state takes the name of one sync, or: reset NAME.")
+    raise ConfigError(
+        "VALUE_WRONG",
+        "state takes the name of one sync.",
+        mend="rowlift state NAME, or: rowlift state reset NAME",
+    )
 
 
 def _show(terminal: Terminal, name: str) -> int:

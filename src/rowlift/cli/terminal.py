@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from rowlift.cli.streams import OUTPUT_LOST, speak_utf8
 from rowlift.cli.text import safe
 from rowlift.core.errors import RowliftError
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from rowlift.operations.project import Project
 
 PLAIN_WIDTH = 100
+_WIDTH = re.compile("[1-9][0-9]{1,3}")
 
 
 @dataclass
@@ -37,6 +40,8 @@ class Terminal:
         """Build it from the shared options."""
         folder = chosen["project_dir"] or Path()
         is_json = chosen["output"] == "json"
+        if is_json:
+            speak_utf8()
         return cls(folder, chosen["profile"], is_json, bool(chosen["quiet"]))
 
     @cached_property
@@ -74,7 +79,8 @@ class Terminal:
     def error(self, error: RowliftError) -> None:
         """Say what is wrong, where, with examples and the mend."""
         self.complain(error, "×", "red")  # noqa: RUF001
-        self.document("error", error=error)
+        if error.code != OUTPUT_LOST:
+            self.document("error", error=error)
 
     def complain(
         self, error: RowliftError, mark: str, style: str, console: Console | None = None
@@ -94,7 +100,8 @@ class Terminal:
     def log_folder(self) -> Path:
         """Return the folder for reports of our own faults: a project's, or the temporary one."""
         data = Path(os.environ.get("ROWLIFT_DATA_DIR") or self.folder / ".rowlift")
-        return data / "logs" if data.is_dir() else Path(tempfile.gettempdir())
+        usable = os.access(data, os.W_OK | os.X_OK) and data.is_dir()
+        return data / "logs" if usable else Path(tempfile.gettempdir())
 
     @contextlib.contextmanager
     def progress(self) -> Iterator["Progress"]:
@@ -123,7 +130,8 @@ class Terminal:
 def _console(stream: Any) -> Console:
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
-        console.width = int(os.environ.get("COLUMNS") or PLAIN_WIDTH)
+        wished = os.environ.get("COLUMNS", "")
+        console.width = int(wished) if _WIDTH.fullmatch(wished) else PLAIN_WIDTH
     return console
 
 

@@ -436,7 +436,7 @@ RULES: dict[str, Rule] = _table(
     ),
     Rule("KEY_UNKNOWN", "file", "An unknown key", "Remove it or spell it as suggested."),
     Rule("KEY_MISSING", "file", "A key is missing", "Add it."),
-    Rule("VALUE_WRONG", "file", "A value is not allowed here", "Use one of the allowed values."),
+    Rule("VALUE_WRONG", "file", "A value is not allowed here", "Correct it as described."),
     Rule(
         "NAME_UNKNOWN", "file", "A name is used that is not defined", "Define it or spell it right."
     ),
@@ -487,6 +487,9 @@ RULES: dict[str, Rule] = _table(
     ),
     Rule("STATE_UNREACHABLE", "state", "The state database cannot be reached", "Check its URL."),
     Rule("NOT_FOUND", "state", "There is no such thing", "See rowlift ls and rowlift runs."),
+    # the command line
+    Rule("USAGE", "file", "The command line cannot be understood", "See rowlift --help."),
+    Rule("OUTPUT_LOST", "run", "The result cannot be written", "Free space; see rowlift runs."),
     Rule("INTERNAL", "run", "A fault of Rowlift itself", "Please report it with the log."),
 )
 

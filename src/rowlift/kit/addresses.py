@@ -83,7 +83,7 @@ def target(url: str) -> Target:
     """Parse an http or https URL without credentials; ValueError never repeats the URL."""
     parts = _URL.fullmatch(url) if url.isprintable() else None
     if not parts:
-        raise ValueError("not an http(s) URL without user name, spaces and backslashes")
+        raise ValueError("must be like https://example.com/path, without user name and spaces")
     port = int(parts["port"] or _PORTS[parts["scheme"].lower()])
     if not 0 < port <= _LAST_PORT:
         raise ValueError("a port must be between 1 and 65535")

@@ -95,6 +95,17 @@ ORDER BY id, c.name
 
 def write(folder: Path, port: int, secret: str) -> None:
     """Write the project's files; a folder that holds anything else is refused."""
+    try:
+        _write(folder, port, secret)
+    except OSError as error:
+        raise ConfigError(
+            "FILE_UNREADABLE",
+            f"The demo cannot be written to {folder}: {error.strerror or type(error).__name__}.",
+            mend="Name another folder: rowlift demo FOLDER.",
+        ) from error
+
+
+def _write(folder: Path, port: int, secret: str) -> None:
     make_way(folder)
     for name in ("syncs", "models"):
         make_folder(folder / name)

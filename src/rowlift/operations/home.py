@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rowlift.core.errors import ConfigError
+from rowlift.core.errors import ConfigError, StateError
 from rowlift.core.nouns import Feed
 from rowlift.core.ports import Destination, Source
 from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec
@@ -13,6 +13,7 @@ from rowlift.kit.http import Http
 from rowlift.project.problems import did_you_mean, shown
 from rowlift.project.secrets import resolve
 from rowlift.registry import destination_kind, source_kind
+from rowlift.state.runs import Run
 from rowlift.state.store import Store
 from rowlift.workspace.workspace import Workspace
 
@@ -46,6 +47,13 @@ class Home:
             text = f"There is no sync {shown(name)}.{did_you_mean(name, self.project.syncs)}"
             raise ConfigError("NAME_UNKNOWN", text, mend=f"Known syncs: {known}.")
         return self.project.syncs[name]
+
+    def run(self, run_id: int) -> Run:
+        """Return a run of this workspace; raises StateError NOT_FOUND."""
+        run = self.store.runs.get(run_id)
+        if run.workspace_id != self.workspace_id:
+            raise StateError("NOT_FOUND", f"There is no run {run_id}.", mend="See rowlift runs.")
+        return run
 
     @contextmanager
     def source(self, name: str) -> Iterator[Source]:

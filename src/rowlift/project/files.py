@@ -81,7 +81,7 @@ def read(root: Path, kinds: ConnectorKinds, *, profile: str | None = None) -> Re
         return reading
     _read_workspace(reading)
     _read_connections(reading, profile)
-    for path in _sync_files(root):
+    for path in _sync_files(reading):
         _read_sync(reading, path)
     _check_renames(reading)
     reading.problems = list(in_order(reading.problems))
@@ -121,6 +121,8 @@ def _read_connections(reading: Reading, wanted: str | None) -> None:
 
 def validated(document: Document, model: type[_Model], thing: str) -> _Model | None:
     """Return a document as its model; problems that were not yet said are noted in it."""
+    if document.is_spoiled(()):
+        return None
     try:
         return model.model_validate(document.value)
     except ValidationError as error:
@@ -132,10 +134,17 @@ def validated(document: Document, model: type[_Model], thing: str) -> _Model | N
     return None
 
 
-def _sync_files(root: Path) -> Iterator[Path]:
-    folder = root / SYNCS
-    if folder.is_dir():
-        yield from sorted(one for one in folder.iterdir() if one.suffix in {".yml", ".yaml"})
+def _sync_files(reading: Reading) -> list[Path]:
+    folder = reading.root / SYNCS
+    try:
+        found = list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        text = f"The folder {SYNCS} cannot be read: {error.strerror}."
+        reading.problems.append(Problem("FILE_UNREADABLE", text))
+        return []
+    return sorted(one for one in found if one.suffix in {".yml", ".yaml"})
 
 
 def _read_sync(reading: Reading, path: Path) -> None:
@@ -178,6 +187,8 @@ def _check_known(
 
 
 def _query(root: Path, file: SyncFile, document: Document) -> tuple[str, Place]:
+    if document.is_spoiled(("sql",)) or document.is_spoiled(("query",)):
+        return "", document.place(())
     if (file.query is None) == (file.sql is None):
         code = "KEY_MISSING" if file.query is None else "VALUE_WRONG"
         text = "A sync needs its query: either query, a file, or sql, the text itself."

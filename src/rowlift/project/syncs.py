@@ -68,6 +68,8 @@ def _identify_by(
     allowed = IDENTIFIERS[file.kind]
     if file.identify_by is None and file.kind is Kind.ACCOUNT:
         return "group_id"
+    if document.is_spoiled(("identify_by",)):
+        return None
     if file.identify_by is None:
         text = 'The key "identify_by" is missing: which column identifies the people?'
         mend = f"Add identify_by: {listed(allowed)}."

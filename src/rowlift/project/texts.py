@@ -13,12 +13,14 @@ def read_text(path: Path, name: str) -> str:
     place = Place(name)
     try:
         if not path.is_file():
+            if path.exists():
+                raise Problem("FILE_UNREADABLE", f"{name} is not a file.", place=place)
             raise Problem("FILE_MISSING", f"{name} does not exist.", place=place)
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or "it cannot be opened"
-        raise Problem("FILE_UNREADABLE", f"{name}: {reason}.", place=place) from None
+        raise Problem("FILE_UNREADABLE", f"{name} cannot be read: {reason}.", place=place) from None
     if len(content) > MAX_BYTES:
         raise Problem(
             "FILE_UNREADABLE",
@@ -31,7 +33,7 @@ def read_text(path: Path, name: str) -> str:
 
 def _decode(content: bytes, name: str) -> str:
     try:
-        return content.decode("utf-8-sig")
+        return _without_zeros(content).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = content[: error.start].decode("utf-8-sig", "replace")
         line = before.count("\n") + 1
@@ -42,3 +44,11 @@ def _decode(content: bytes, name: str) -> str:
             place=Place(name, line, column),
             mend="Save it as UTF-8 in your editor.",
         ) from None
+
+
+def _without_zeros(content: bytes) -> bytes:
+    """A zero byte is UTF-16 without its mark, mostly; in text it means nothing."""
+    zero = content.find(b"\0")
+    if zero >= 0:
+        raise UnicodeDecodeError("utf-8", content, zero, zero + 1, "a zero byte")
+    return content

@@ -156,7 +156,7 @@ class _Builder:
     def _key(self, event: ScalarEvent) -> None:
         frame, place = self.frames[-1], self._place(event)
         self._check_marks(event, place)
-        key = str(event.value)
+        key = _paired(str(event.value))
         if event.style is None and key == "<<":
             self._forbid('The merge key "<<" is not allowed.', place, "Write the keys out.")
             self.document.spoiled.add((*frame.path, key))
@@ -216,7 +216,7 @@ class _Builder:
     def _scalar(self, event: ScalarEvent) -> object:
         place = self._place(event)
         self._check_marks(event, place)
-        text = str(event.value)
+        text = _paired(str(event.value))
         if not _is_text(text):
             self._wrong("This text holds half a character (a lone surrogate).", place)
             return None
@@ -225,6 +225,8 @@ class _Builder:
         if event.style is not None:
             return text
         if _NULL.fullmatch(text):
+            if not self.frames:
+                return None
             mend = "Give it a value, write '' or [] for an empty one, or remove the line."
             self._wrong("There is no value here.", self._key_place(place), mend)
             return None
@@ -269,6 +271,13 @@ class _Builder:
 
     def _wrong(self, message: str, place: Place, mend: str = "") -> None:
         self.document.problems.append(Problem("VALUE_WRONG", message, place=place, mend=mend))
+
+
+def _paired(text: str) -> str:
+    """Join the two halves in which JSON writes a character beyond U+FFFF."""
+    if _is_text(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
 def _is_text(text: str) -> bool:
