@@ -26,7 +26,15 @@ metadata = sa.MetaData(
     }
 )
 
+# How long the owner of a run, or a transaction of its, may say nothing before another takes over.
+LEASE_SECONDS = float(os.environ.get("ROWLIFT_LEASE_SECONDS", "60"))
+
 _BUSY_SECONDS = 30
+# A process that stands still inside a transaction must not block the one that takes over.
+_PATIENCE = (
+    f"SELECT set_config('idle_in_transaction_session_timeout', '{LEASE_SECONDS:.0f}s', true),"
+    f" set_config('lock_timeout', '{LEASE_SECONDS + _BUSY_SECONDS:.0f}s', true)"
+)
 _ALONE = 7219061  # any number that no other program in the database locks
 
 
@@ -51,8 +59,10 @@ class Database:
         """
         with mapped_errors(), self.engine.connect() as connection:
             with connection.begin() as transaction:
-                if alone and not self.is_sqlite:
-                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ALONE})")
+                if not self.is_sqlite:
+                    connection.exec_driver_sql(_PATIENCE)
+                    if alone:
+                        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ALONE})")
                 yield connection
                 faults.point(f"{name}.before_commit")
                 transaction.commit()
@@ -122,9 +132,15 @@ def mapped_errors() -> Iterator[None]:
     except OperationalError as error:
         raise _state_error(error) from error
     except DBAPIError as error:
-        if "malformed" in str(error.orig) or "not a database" in str(error.orig):
+        damaged = "malformed" in str(error.orig) or "not a database" in str(error.orig)
+        if damaged or error.connection_invalidated or _ended(error):
             raise _state_error(error) from error
         raise
+
+
+def _ended(error: DBAPIError) -> bool:
+    """Tell whether PostgreSQL ended the session, for instance after an idle transaction."""
+    return str(getattr(error.orig, "sqlstate", "")) in {"25P03", "25P04", "57P01", "57P02"}
 
 
 def _state_error(error: DBAPIError) -> StateError:

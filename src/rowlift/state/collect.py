@@ -12,10 +12,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from rowlift.db import Database
+from rowlift.db import LEASE_SECONDS, Database
 from rowlift.kit.durable import LEFTOVERS
 from rowlift.state.files import SCRATCH
-from rowlift.state.leases import LEASE_SECONDS
 from rowlift.state.locks import Locks
 from rowlift.state.tables import deliveries, files, runs
 

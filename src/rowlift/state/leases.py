@@ -17,10 +17,9 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from rowlift.core.errors import Fenced, StateError
-from rowlift.db import Database
+from rowlift.db import LEASE_SECONDS, Database
 from rowlift.state.locks import Locks
 
-LEASE_SECONDS = float(os.environ.get("ROWLIFT_LEASE_SECONDS", "60"))
 HEARTBEAT_SECONDS = LEASE_SECONDS / 6
 
 # Goes on while the machine sleeps, where the system has such a clock.

@@ -10,9 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from rowlift.core.errors import Busy, StateError
 from rowlift.core.nouns import Status
-from rowlift.db import Database
+from rowlift.db import LEASE_SECONDS, Database
 from rowlift.state.leases import (
-    LEASE_SECONDS,
     Lease,
     database_now,
     is_dead,
