@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from rowlift.core.errors import GuardStop
 from rowlift.core.nouns import Column, Finding, Kind, Preset
 from rowlift.core.rules import rule
-from rowlift.core.specs import SyncSpec
+from rowlift.core.specs import SyncSpec, UseSpec
 from rowlift.engine.read import ROW_NUMBER
 
 MAX_NAME = 128
@@ -47,6 +47,7 @@ def judge_columns(
         *_name_findings(names),
         *_identifier_findings(columns, spec, workspace_identifiers),
         *_shape_findings(names, spec),
+        *(finding for use in spec.destinations for finding in _use_findings(names, use)),
         *_upper_case(names),
     ]
     return sorted(findings, key=lambda finding: finding.level != "error")
@@ -186,6 +187,26 @@ def _shape_findings(names: Sequence[str], spec: SyncSpec) -> Iterator[Finding]:
             f"The result has {len(names)} columns, identifier included; "
             f"at most {spec.limits.columns} are allowed.",
         )
+
+
+def _use_findings(names: Sequence[str], use: UseSpec) -> Iterator[Finding]:
+    going = [
+        name for name in names if (not use.only or name in use.only) and name not in use.exclude
+    ]
+    traits = Counter(use.fields.get(name, name) for name in going)
+    for name in going:
+        trait = use.fields.get(name, name)
+        if trait != name and traits[trait] > 1:
+            yield _found(
+                "COLUMN_DUPLICATE",
+                f"For {use.use}, {name} and another column would both become the trait {trait}.",
+                f"Change fields, or exclude one of them from {use.use}.",
+            )
+    for setting, chosen in (("fields", use.fields), ("only", use.only), ("exclude", use.exclude)):
+        if missing := [name for name in chosen if name not in names]:
+            message = f"{setting} of {use.use} names no column of the result: {_list(missing)}."
+            mend = f"The columns are: {_list(names)}."
+            yield Finding("columns", "warning", message, mend, "COLUMN_UNKNOWN")
 
 
 def _upper_case(names: Sequence[str]) -> Iterator[Finding]:

@@ -95,8 +95,9 @@ class Pace:
                 return seconds
             if self._failures >= FAILURES_TO_OPEN and self._probing:
                 return 1.0
-            self._probing = self._failures >= FAILURES_TO_OPEN
-            return self._slot()
+            seconds = self._slot()
+            self._probing = seconds <= 0 and self._failures >= FAILURES_TO_OPEN
+            return seconds
 
     def _slot(self) -> float:
         if self._rate is None:

@@ -5,6 +5,7 @@ whole process (allow some 200 MB more).
 """
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,9 @@ from rowlift.core.errors import StateError
 MEMORY_MB = 512
 THREADS = int(os.environ.get("ROWLIFT_THREADS", "0")) or min(os.cpu_count() or 1, 8)
 PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880"
+_DAMAGED = re.compile(
+    r"No files found|Cannot open file .*No such file|Parquet file|magic bytes|Failed to read file"
+)
 
 
 class Duck:
@@ -103,10 +107,23 @@ class Duck:
     def _execute(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
         try:
             return self._connection.execute(sql, parameters)
-        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        except (
+            duckdb.IOException,
+            duckdb.OutOfMemoryException,
+            duckdb.InvalidInputException,
+        ) as error:
+            told = str(error).splitlines()[0]
+            if _DAMAGED.search(told):
+                raise StateError(
+                    "STATE_DAMAGED",
+                    f"A file of the data directory is missing or damaged: {told}",
+                    mend="Restore the last backup, or start over: rowlift state reset NAME.",
+                ) from error
+            if isinstance(error, duckdb.InvalidInputException):
+                raise
             raise StateError(
                 "STATE_FULL",
-                "There is no room left for the work: " + str(error).splitlines()[0][:200],
+                f"There is no room left for the work: {told}",
                 mend="Free disk space or memory and run again: nothing was lost.",
             ) from error
 

@@ -212,9 +212,14 @@ class Project:
 
     def retry(self, run_id: int) -> list[RunReport]:
         """Send again what a run's deliveries left undelivered, each row in its newest version."""
-        run = self._home.store.runs.get(run_id)
+        run = self._home.run(run_id)
         store = self._home.store
-        uses = {one.destination_uid: one.spec for one in store.deliveries.of_run(run_id)}
+        tried = {one.destination_uid for one in store.deliveries.of_run(run_id)}
+        uses = {
+            uid: one.spec  # as the newest settings say, not as those of the run did
+            for uid, one in store.deliveries.newest(run.sync_uid).items()
+            if uid in tried and not one.is_followed
+        }
         with store.database.transaction("delivery.retry") as connection:
             store.deliveries.queue(connection, run.workspace_id, run.sync_uid, run_id, uses)
         self._drain(run.sync_uid)
@@ -234,11 +239,11 @@ class Project:
 
     def run_report(self, run_id: int) -> RunReport:
         """Return one run; raises StateError NOT_FOUND."""
-        return report_run(self._home, self._home.store.runs.get(run_id))
+        return report_run(self._home, self._home.run(run_id))
 
     def rejects(self, run_id: int) -> Iterator[Mapping[str, Any]]:
         """Yield the rows that did not go: by rules, by the workspace, by each destination."""
-        return rejects(self._home, self._home.store.runs.get(run_id))
+        return rejects(self._home, self._home.run(run_id))
 
     def state(self, sync: str) -> Mapping[str, Any]:
         """Return what is remembered of a sync: image, ledgers, last_sync_time."""

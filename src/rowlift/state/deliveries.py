@@ -10,9 +10,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from rowlift.core.errors import StateError
 from rowlift.core.nouns import Outcome, Outcomes, Status, Verdict
-from rowlift.db import Database
+from rowlift.db import LEASE_SECONDS, Database
 from rowlift.state.leases import (
-    LEASE_SECONDS,
     Lease,
     database_now,
     is_dead,
@@ -49,6 +48,11 @@ class Delivery:
     reason: str = ""
     counts: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_followed(self) -> bool:
+        """Tell whether what is due now will be sent anyway: by itself or by the next one."""
+        return bool(self.active) and (self.generation == 0 or self.next_spec is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class BatchRecord:
@@ -83,9 +87,11 @@ class DeliveryStore:
     ) -> None:
         """Queue a delivery for each destination uid, as part of the caller's transaction.
 
-        A destination that still has an active delivery gets its next one when that one ends.
+        One that nobody has begun is skipped for it. A destination that still has an active delivery
+        gets its next one when that one ends.
         """
         now = database_now(self._database, connection)
+        _skip_unbegun(connection, sync_uid, uses, now)
         for uid, spec in sorted(uses.items()):
             row = {
                 "workspace_id": workspace_id, "sync_uid": sync_uid, "destination_uid": uid,
@@ -151,6 +157,15 @@ class DeliveryStore:
     def lease(self, delivery: Delivery) -> Lease:
         """Return the right to write for a delivery of ours."""
         return Lease(self._database, self._locks, deliveries, delivery.id, delivery.generation)
+
+    def newest(self, sync_uid: str) -> dict[str, Delivery]:
+        """Return the newest delivery to each destination a sync ever had, by uid."""
+        last = (
+            sa.select(sa.func.max(deliveries.c.id))
+            .where(deliveries.c.sync_uid == sync_uid)
+            .group_by(deliveries.c.destination_uid)
+        )
+        return {one.destination_uid: one for one in self._select(deliveries.c.id.in_(last))}
 
     def open(self, sync_uid: str) -> Sequence[Delivery]:
         """Return a sync's deliveries that are not over, the oldest first."""
@@ -263,6 +278,24 @@ class DeliveryStore:
             if changed.rowcount == 0:
                 connection.execute(budgets.insert().values(account=account, next_at=end))
             return start - now
+
+
+def _skip_unbegun(
+    connection: sa.Connection, sync_uid: str, uses: Mapping[str, str], now: float
+) -> None:
+    connection.execute(
+        deliveries.update()
+        .where(
+            deliveries.c.sync_uid == sync_uid,
+            deliveries.c.destination_uid.in_(list(uses)),
+            deliveries.c.active == 1,
+            deliveries.c.generation == 0,
+        )
+        .values(
+            active=None, phase="over", status=Status.SKIPPED.value, finished_at=now,
+            reason_code="SUPERSEDED", reason="A newer run took over.",
+        )
+    )  # fmt: skip
 
 
 def _queue_behind(connection: sa.Connection, row: Mapping[str, Any]) -> bool:
