@@ -86,11 +86,13 @@ def test_F34_a_server_without_tls_is_never_spoken_to_in_plain(shop):
                     heard.append(client.recv(1000))
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        server = threading.Thread(target=serve, args=(listener,), daemon=True)
+        server.start()
         port = listener.getsockname()[1]
         source = shop.source(port=port, sslmode="require", sslrootcert=None)
         error = refusal(source.now)
         listener.shutdown(socket.SHUT_RDWR)
+        server.join(10)
     assert (error.code, "offers no encryption" in error.message) == ("TLS_FAILED", True)
     assert all(CANARY.encode() not in said for said in heard)
     assert heard[1] == b""

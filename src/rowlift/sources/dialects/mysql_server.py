@@ -1,5 +1,6 @@
 """One MySQL or MariaDB server: sessions that only read, queries that can be stopped."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ class Server:
         self._account = ""
         self._running: WeakSet[Running] = WeakSet()
         self._cancels = 0
+        self._stopping = threading.Lock()  # two at once would stop each other's statement
         if config.reader == "connectorx":
             load("connectorx", extra="mysql-fast")
 
@@ -98,7 +100,7 @@ class Server:
 
     def stop(self, reader: Reader) -> None:
         """Stop a reader's statements on the server, from a connection of our own."""
-        with self._connected() as connection:
+        with self._stopping, self._connected() as connection:
             for thread_id in reader.victims(connection):
                 with suppress(Refusal):  # it has just ended
                     mysqlwire.execute(connection, data.KILL.format(id=thread_id))
