@@ -1,6 +1,8 @@
 """What a delivery promises, through the Python door, against the sandbox destination."""
 
 import json
+import shutil
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -383,3 +385,26 @@ def test_T10_an_upgrade_of_the_canonical_form_sends_nothing(world: World) -> Non
     again = world.run()
     assert again.counts["unchanged"] == 2
     assert again.deliveries[0].counts["due"] == 0
+
+
+def test_T24_after_a_restore_no_message_id_is_used_twice(world: World) -> None:
+    world.rows(("a", "free"))
+    world.run()
+    backup = world.folder.parent / "backup"
+    shutil.copytree(world.folder / ".rowlift", backup)
+    world.rows(("a", "pro"))
+    world.run()
+    shutil.rmtree(world.folder / ".rowlift")
+    shutil.copytree(backup, world.folder / ".rowlift")
+    wait_for_the_next_second()
+    world.rows(("a", "team"))
+    world.run()
+    ids = [message["message_id"] for message in world.sent()]
+    assert len(ids) == len(set(ids)) == 3
+    assert world.applied() == {"a": {"plan": "team"}}
+
+
+def wait_for_the_next_second() -> None:
+    now = int(time.time())
+    while int(time.time()) == now:
+        time.sleep(0.01)

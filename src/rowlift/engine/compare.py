@@ -31,12 +31,15 @@ class Compared:
     warnings: tuple[Finding, ...] = ()
     rewritten: Path | None = None  # the image in this release's canonical form, where it changed
 
-    @property
-    def revision(self) -> int:
-        """Return the image's revision after this merge; it rises only when a row changed."""
+    def revision(self, moment: float) -> int:
+        """Return the image's revision after a merge; it rises only when a row changed.
+
+        It is the Unix second of the merge, or one more than the last, so that what is merged after
+        a backup was put back never repeats a version, nor a message id.
+        """
         before = self.image.revision if self.image else 0
         moved = sum(self.counts[name] for name in ("added", "changed", "returned", "removed"))
-        return before + 1 if moved or not before else before
+        return max(before + 1, int(moment)) if moved or not before else before
 
 
 def compare(

@@ -1,5 +1,6 @@
 """Foresee: what a run and its deliveries would do, by the same code, with nothing committed."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class Foresight:
         )  # fmt: skip
         changes = folder / "changes.parquet"
         first = compared.found.base is None
-        write_delta(duck, changes, revision=compared.revision, first=first)
+        write_delta(duck, changes, revision=compared.revision(time.time()), first=first)
         load_image_with(duck, compared.found, changes, compared.rewritten)
         targets = dict(self._targets(duck, spec, compared, folder))
         return Foreseen(compared.counts, targets, _samples(duck, changes), compared.warnings)

@@ -164,7 +164,7 @@ class ImportRun:
 
     def _commit_merge(self, duck: Duck, compared: Compared) -> None:
         image, columns, counts = compared.image, compared.columns, compared.counts
-        revision = compared.revision
+        revision = compared.revision(self._run.created_at)
         added = add_to_image(
             duck, self._store, self._owner, compared.found,
             revision=revision, rewritten=compared.rewritten,
