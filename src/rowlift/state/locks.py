@@ -56,6 +56,11 @@ class Locks:
         if handle:
             handle.close()
 
+    def close(self) -> None:
+        """Give all locks back."""
+        for name in list(self._held):
+            self.release(name)
+
     def is_abandoned(self, name: str) -> bool:
         """Tell whether a lock was taken once and nobody holds it; those that look never clash."""
         if not self.exists(name):

@@ -66,6 +66,7 @@ class Store:
     def close(self) -> None:
         """Close the database and remove scratch files."""
         self.files.close()
+        self.files.locks.close()
         self.database.close()
 
 
