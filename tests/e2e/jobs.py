@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -216,6 +217,20 @@ class Job(Shop):
                 started.communicate()
 
 
+def staged(job: Job) -> list[Path]:
+    """The files of rows that were read and not judged yet, whole or not."""
+    return list((job.folder / ".rowlift").rglob("*stage-*"))
+
+
+def staged_rows(job: Job, running: "subprocess.Popen[str]") -> None:
+    """Wait until a run has rows on the disk: the query is in the middle of its result."""
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size > 100_000 for path in staged(job)):
+        assert running.poll() is None, running.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def ran(done: CliResult, code: int = 0) -> dict[str, Any]:
     """The report of the one run of `run NAME -o json`."""
     assert done.code == code, done.stdout + done.stderr
@@ -225,7 +240,7 @@ def ran(done: CliResult, code: int = 0) -> dict[str, Any]:
 
 def ended(started: "subprocess.Popen[str]", *sent: signal.Signals) -> CliResult:
     """Signal a program that stands still, let it go on and wait for its end."""
-    for one in (*sent, signal.SIGCONT):
+    for one in (*sent, signal.SIGCONT):  # a program that runs already takes no notice of the last
         os.kill(started.pid, one)
     stdout, stderr = started.communicate(timeout=60)
     return CliResult(started.returncode, stdout, stderr)

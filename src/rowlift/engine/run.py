@@ -90,6 +90,11 @@ class ImportRun:
                 raise
         return self._store.runs.get(self._run.id)
 
+    def cancel(self, reason: GuardStop) -> None:
+        """End a run that changed nothing yet; the reason's code is INTERRUPTED."""
+        with self._lease:
+            self._fail(reason)
+
     def _carry(self, duck: Duck) -> None:
         if self._run.phase == ADOPT:
             self._adopt()

@@ -10,6 +10,8 @@ from rowlift.engine.run import Import, ImportRun, Planned
 from rowlift.operations.home import Home
 from rowlift.state.runs import Run
 
+BEFORE_CHANGES = frozenset({"read", "validate"})
+
 
 @dataclass(frozen=True, slots=True)
 class Importer:
@@ -28,11 +30,18 @@ class Importer:
         return self.carry(run, spec, allow_removals=allow_removals)
 
     def resume(self) -> Run | None:
-        """Finish the run that a killed process left active; None when there is none."""
+        """Finish the run that a killed process left active; None when there is none.
+
+        A run that changed nothing yet is given up when its sync was edited since.
+        """
         left = self.home.store.runs.take_over(self.home.workspace_id)
         if left is None:
             return None
         spec = SyncSpec.from_json(left.spec)
+        if left.phase in BEFORE_CHANGES and self.is_edited(left):
+            self.progress.note(spec.name, f"Run {left.id} was interrupted; its sync was edited.")
+            self._import_run(left, spec).cancel(_edited(left, spec))
+            return None
         self.progress.note(spec.name, f"Run {left.id} was interrupted and goes on.")
         try:
             return self.carry(left, spec, allow_removals=False)
@@ -43,6 +52,26 @@ class Importer:
         self, run: Run, spec: SyncSpec, *, allow_removals: bool, planned: Planned | None = None
     ) -> Run:
         """Carry a run that is ours to its end."""
+        return self._import_run(
+            run, spec, allow_removals=allow_removals, planned=planned
+        ).carry()  # fmt: skip
+
+    def is_edited(self, run: Run) -> bool:
+        """Tell whether a run's sync is no longer the one that the run froze."""
+        home = self.home
+        present = [
+            home.project.syncs[name] for name, uid in home.syncs.items() if uid == run.sync_uid
+        ]
+        return [one.to_json() for one in present] != [run.spec]
+
+    def _import_run(
+        self,
+        run: Run,
+        spec: SyncSpec,
+        *,
+        allow_removals: bool = False,
+        planned: Planned | None = None,
+    ) -> ImportRun:
         work = Import(
             spec,
             lambda: self.home.source(spec.source),
@@ -52,7 +81,7 @@ class Importer:
             allow_removals=allow_removals,
             planned=planned,
         )
-        return ImportRun(self.home.store, run, work, self.progress).carry()
+        return ImportRun(self.home.store, run, work, self.progress)
 
     def _destination_uids(self) -> Mapping[str, str]:
         """Return uids by name, also by the names that a frozen sync may still use."""
@@ -64,3 +93,12 @@ class Importer:
             if one.renamed_from
         }
         return renamed | {name: uid for uid, name in known.items()} | dict(home.destinations)
+
+
+def _edited(run: Run, spec: SyncSpec) -> GuardStop:
+    return GuardStop(
+        "INTERRUPTED",
+        f"Run {run.id} of {spec.name} was interrupted before it changed anything, "
+        "and the sync was edited since.",
+        mend="Nothing to do: the next run goes by the new settings.",
+    )

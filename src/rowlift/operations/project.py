@@ -180,12 +180,16 @@ class Project:
         ]
 
     def _finish_interrupted(self, *, wait: bool) -> dict[str, RunReport]:
-        """Finish what a killed process left; a sync finished so needs no run of its own."""
-        left = Importer(self._home, self._progress).resume()
+        """Finish what a killed process left; a sync finished so needs no run of its own.
+
+        Unless it was edited since: then the new settings want theirs.
+        """
+        importer = Importer(self._home, self._progress)
+        left = importer.resume()
         if left is None:
             return {}
         report = self._delivered(left, wait=wait, resumed=True)
-        return {report.sync: report}
+        return {} if importer.is_edited(left) else {report.sync: report}
 
     def _run_one(self, name: str, *, wait: bool, allow_removals: bool, raising: bool) -> RunReport:
         importer = Importer(self._home, self._progress)
