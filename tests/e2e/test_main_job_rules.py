@@ -239,9 +239,10 @@ def test_B15_the_second_run_reads_only_fresh_rows_and_a_failed_row_holds_it(cli,
 def test_B15_a_type_error_shows_the_conversion(cli, postgres_job):
     postgres_job.sql("CREATE TABLE people (id int, changed_at timestamptz)")
     postgres_job.imported("SELECT * FROM people WHERE changed_at >= {{last_sync_time}}")
-    seen = cli("run", "people")
-    assert seen.code == 1
-    assert "to_timestamp(" in seen.stderr
+    for command in ("preview", "plan", "run"):
+        seen = cli(command, "people")
+        assert seen.code == 1
+        assert "as a moment: to_timestamp({{last_sync_time}})" in seen.stderr
 
 
 def test_B16_B22_history_has_statuses_codes_and_a_csv_of_rejects(cli, postgres_job):

@@ -21,6 +21,7 @@ from rowlift.engine.columns import judge_columns, key_column, other_identifiers
 from rowlift.engine.duck import Duck
 from rowlift.engine.jsontext import prepared
 from rowlift.engine.marks import Known, Mark, load_known, marked_counts, marked_rows
+from rowlift.engine.moments import conversion_told
 from rowlift.engine.problems import Problem
 from rowlift.engine.read import ROW_NUMBER, staged_columns
 from rowlift.engine.validate import judge
@@ -117,7 +118,8 @@ class _Look:
         self._elsewhere = load_known(duck, known, sync_uid) if known else False
 
     def at_sample(self, identifiers: Sequence[str]) -> Preview:
-        staged = self._staged(self._sql, "sample", SAMPLE_ROWS)
+        with conversion_told(self._spec.sql, self._source.dialect):
+            staged = self._staged(self._sql, "sample", SAMPLE_ROWS)
         columns = staged_columns(staged)
         findings = judge_columns(columns, self._spec, identifiers)
         wrong = any(one.level == "error" for one in findings)

@@ -27,6 +27,7 @@ from rowlift.engine.compare import Compared, compare, trait_columns
 from rowlift.engine.delivery import DeliverySpec, feed_of, timestamp_of
 from rowlift.engine.duck import Duck
 from rowlift.engine.layers import add_to_image
+from rowlift.engine.moments import conversion_told
 from rowlift.engine.populate import Populated, populate, record_ledger
 from rowlift.engine.read import stage
 from rowlift.kit.sqlguard import guard, render
@@ -123,7 +124,9 @@ class ImportRun:
         spec = self._spec
         moment = source.now()
         query = guard(render(spec.sql, self._since()), source.dialect)
-        self._tell(check_columns(source.describe(query.sql), spec, self._work.identifiers))
+        with conversion_told(spec.sql, source.dialect):
+            columns = source.describe(query.sql)
+        self._tell(check_columns(columns, spec, self._work.identifiers))
 
         def fill(path: Path) -> int:
             return stage(

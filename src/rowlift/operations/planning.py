@@ -27,6 +27,7 @@ from rowlift.engine.columns import check_columns
 from rowlift.engine.delivery import timestamp_of
 from rowlift.engine.duck import Duck
 from rowlift.engine.foresee import Foresight
+from rowlift.engine.moments import conversion_told
 from rowlift.engine.populate import TARGET
 from rowlift.engine.read import stage
 from rowlift.engine.run import Planned
@@ -80,7 +81,9 @@ class Planner:
             self.progress.phase(spec.name, "query")
             moment = source.now()
             query = guard(render(spec.sql, since), source.dialect)
-            warnings = [*check_columns(source.describe(query.sql), spec, identifiers)]
+            with conversion_told(spec.sql, source.dialect):
+                columns = source.describe(query.sql)
+            warnings = [*check_columns(columns, spec, identifiers)]
             stage(
                 source, query.sql, staged, most_rows=spec.limits.rows,
                 progress=self.progress, task=spec.name,

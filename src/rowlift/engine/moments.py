@@ -1,0 +1,27 @@
+"""How {{last_sync_time}}, in Unix seconds, becomes a moment; told when a query fails."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rowlift.core.errors import SourceError
+from rowlift.kit.sqlguard import uses_last_sync_time
+
+CONVERSIONS = {
+    "duckdb": "to_timestamp({{last_sync_time}})",
+    "mysql": "FROM_UNIXTIME({{last_sync_time}})",
+    "postgres": "to_timestamp({{last_sync_time}})",
+    "sqlite": "datetime({{last_sync_time}}, 'unixepoch')",
+}
+
+
+@contextmanager
+def conversion_told(sql: str, dialect: str) -> Iterator[None]:
+    """Add the dialect's conversion to the mend of a failed query that uses {{last_sync_time}}."""
+    try:
+        yield
+    except SourceError as error:
+        conversion = CONVERSIONS.get(dialect)
+        if error.code == "QUERY_FAILED" and conversion and uses_last_sync_time(sql):
+            told = f"{{{{last_sync_time}}}} is Unix seconds, an integer; as a moment: {conversion}"
+            error.mend = f"{error.mend}\n{told}".strip()
+        raise
