@@ -1,13 +1,9 @@
 """The program: finds the command, runs it, and turns whatever goes wrong into an exit code."""
 
-import contextlib
-import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from inspect import cleandoc
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +14,7 @@ from typer.main import get_command, get_group
 import rowlift
 from rowlift.cli import exits
 from rowlift.cli.boundary import bug
+from rowlift.cli.interrupts import interruptible
 from rowlift.cli.options import OutputOption, ProfileOption, ProjectDirOption, QuietOption
 from rowlift.cli.streams import silence
 from rowlift.cli.table import COMMANDS, Entry
@@ -117,23 +114,6 @@ def _run(words: list[str]) -> int:
     except Exception as error:  # noqa: BLE001
         return bug(Terminal(json=wants_json(words)), error)
     return code
-
-
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Let the first Ctrl-C or SIGTERM unwind, and the second end the process at once."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        for one in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(one, lambda *_: os._exit(exits.INTERRUPTED))
-        raise KeyboardInterrupt
-
-    before = {one: signal.signal(one, interrupt) for one in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
 
 
 def _flushed(code: int) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import rowlift
 from rowlift.cli import exits
+from rowlift.cli.interrupts import interrupted
 from rowlift.cli.terminal import Terminal
 from rowlift.core.errors import RowliftError
 
@@ -24,19 +25,23 @@ def guarded(chosen: Mapping[str, Any], body: Callable[[Terminal], int]) -> int:
         return body(terminal)
     except BrokenPipeError:
         raise
-    except RowliftError as error:
-        if error.code == "INTERNAL":
+    except KeyboardInterrupt:
+        return _interrupted(terminal)
+    except Exception as error:  # noqa: BLE001
+        if interrupted():  # drivers word it in their own way
+            return _interrupted(terminal)
+        if not isinstance(error, RowliftError) or error.code == "INTERNAL":
             return bug(terminal, error)
         terminal.error(error)
         return exits.of_error(error)
-    except KeyboardInterrupt:
-        terminal.error(
-            RowliftError("INTERRUPTED", "Interrupted; what was done so far is saved.",
-                         mend="Run again: it goes on where it stopped.")
-        )  # fmt: skip
-        return exits.INTERRUPTED
-    except Exception as error:  # noqa: BLE001
-        return bug(terminal, error)
+
+
+def _interrupted(terminal: Terminal) -> int:
+    terminal.error(
+        RowliftError("INTERRUPTED", "Interrupted; what was done so far is saved.",
+                     mend="Run again: it goes on where it stopped.")
+    )  # fmt: skip
+    return exits.INTERRUPTED
 
 
 def bug(terminal: Terminal, error: Exception) -> int:

@@ -126,6 +126,10 @@ class Duck:
                 f"There is no room left for the work: {told}",
                 mend="Free disk space or memory and run again: nothing was lost.",
             ) from error
+        except RuntimeError as error:
+            if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None  # DuckDB words it as an error of its own
+            raise
 
 
 def text(value: str) -> str:

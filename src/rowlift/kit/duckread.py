@@ -14,7 +14,7 @@ import weakref
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from shutil import rmtree
@@ -193,6 +193,10 @@ class DuckSource(ABC):
             yield
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise reworded(error, self._words.running, SourceError) from None
+        except RuntimeError as error:
+            if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None  # DuckDB words it as an error of its own
+            raise
 
     def _one_select(self, sql: str) -> str:
         guarded = guard(sql, self.dialect).sql
@@ -297,6 +301,8 @@ class Running:
         self._wake.set()
         if self._watcher.ident:
             self._watcher.join()
+        with suppress(duckdb.Error):  # closed already
+            self.cursor.interrupt()  # closing waits for a query that was left halfway
         self.cursor.close()
 
     def _watch(self) -> None:
