@@ -1,0 +1,69 @@
+"""Ctrl-C while a query runs that never ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from doors.cli import PROGRAM, clean_environment
+
+ENDLESS = (
+    "SELECT i::VARCHAR AS user_id, count(*) AS n "
+    "FROM range(100000000) a(i), range(100000000) b(j) WHERE (i * j) % 7 = 3 GROUP BY 1"
+)
+
+
+def started(shop, *words):
+    """Start a command and wait until it can only be at the query: it needs 1 s to get there."""
+    running = subprocess.Popen(
+        [PROGRAM, *words], cwd=shop.folder, env=clean_environment(shop.folder),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while processor_seconds(running.pid) < 3:
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.02)
+    return running
+
+
+def processor_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("words", [("run", "traits"), ("preview", "traits"), ("plan", "traits")])
+def test_ctrl_c_stops_an_endless_query(cli, shop, words):
+    shop.sync("traits", ENDLESS)
+    running = started(shop, *words)
+    running.send_signal(signal.SIGINT)
+    _, stderr = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "[INTERRUPTED]" in stderr
+    shop.sync()
+    done = cli("run", "traits")
+    assert done.code == 0
+    assert len(shop.people()) == 3
+
+
+STUCK = """
+import ctypes
+from rowlift.cli.interrupts import interruptible
+lock = ctypes.create_string_buffer(64)
+with interruptible():
+    threads = ctypes.CDLL(None)
+    threads.pthread_mutex_lock(lock)
+    print("locked", flush=True)
+    threads.pthread_mutex_lock(lock)
+"""
+
+
+def test_the_second_signal_ends_a_process_whose_main_thread_hangs_in_a_driver():
+    words = [sys.executable, "-c", STUCK]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout.readline() == "locked\n"
+        running.send_signal(signal.SIGINT)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(30) == 130
