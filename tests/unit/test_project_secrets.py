@@ -235,7 +235,7 @@ def test_references_work_only_below_a_connection(tmp_path):
     assert [one.place.line for one in found.problems] == [2]
     (tmp_path / "syncs/s.yml").write_text(text.replace("${SOURCE}", "warehouse"))
     assert read(tmp_path, KINDS).spec.syncs["s"].sql == "SELECT '${HOME}'"
-    connections = (tmp_path / "connections.yml").read_text().replace("postgres", "${TYPE}")
+    connections = (tmp_path / "connections.yml").read_text().replace("postgres", '"${TYPE}"')
     (tmp_path / "connections.yml").write_text(connections)
     assert read(tmp_path, KINDS).problems[0].code == "NAME_UNKNOWN"
 

@@ -114,9 +114,8 @@ def _variable(name: str, default: str | None, env: Mapping[str, str], place: Pla
 def _file(path: str, place: Place) -> str:
     try:
         if not Path(path).is_file():
-            if Path(path).exists():
-                raise Problem("FILE_UNREADABLE", f"{path} is not a file.", place=place)
-            raise Problem("FILE_MISSING", f"The file {path} does not exist.", place=place)
+            what = "is not a file" if Path(path).exists() else "does not exist"
+            raise Problem("FILE_MISSING", f"The file {path} {what}.", place=place)
         with Path(path).open("rb") as file:
             content = file.read(MAX_SECRET_BYTES + 1)
         text = content.decode("utf-8")

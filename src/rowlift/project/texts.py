@@ -13,9 +13,8 @@ def read_text(path: Path, name: str) -> str:
     place = Place(name)
     try:
         if not path.is_file():
-            if path.exists():
-                raise Problem("FILE_UNREADABLE", f"{name} is not a file.", place=place)
-            raise Problem("FILE_MISSING", f"{name} does not exist.", place=place)
+            what = "is not a file" if path.exists() else "does not exist"
+            raise Problem("FILE_MISSING", f"{name} {what}.", place=place)
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
@@ -33,7 +32,8 @@ def read_text(path: Path, name: str) -> str:
 
 def _decode(content: bytes, name: str) -> str:
     try:
-        return _without_zeros(content).decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
+        _refuse_zeros(content)
     except UnicodeDecodeError as error:
         before = content[: error.start].decode("utf-8-sig", "replace")
         line = before.count("\n") + 1
@@ -44,11 +44,11 @@ def _decode(content: bytes, name: str) -> str:
             place=Place(name, line, column),
             mend="Save it as UTF-8 in your editor.",
         ) from None
+    return text
 
 
-def _without_zeros(content: bytes) -> bytes:
+def _refuse_zeros(content: bytes) -> None:
     """A zero byte is UTF-16 without its mark, mostly; in text it means nothing."""
     zero = content.find(b"\0")
     if zero >= 0:
         raise UnicodeDecodeError("utf-8", content, zero, zero + 1, "a zero byte")
-    return content
