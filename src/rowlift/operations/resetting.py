@@ -1,10 +1,14 @@
 """Forget what was sent, or everything a sync knows."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 
 from rowlift.core.errors import Busy, ConfigError
+from rowlift.core.nouns import Status
+from rowlift.engine.delivery import COUNTED
 from rowlift.engine.ledger import LEDGER_FILES
 from rowlift.engine.populate import TARGET
 from rowlift.operations.home import Home
@@ -26,13 +30,63 @@ def reset(home: Home, name: str, target: str | None = None) -> None:
         raise ConfigError(
             "NAME_UNKNOWN", f"{name} has no target {target}.", mend=f"Known: {known}."
         )
-    if store.runs.active(home.workspace_id) or store.deliveries.open(uid):
-        raise Busy("BUSY", f"{name} is being run or delivered.", mend="Wait for it, then reset.")
+    chosen = [targets[target]] if target else [*targets.values()]
+    _refuse_run(home)
+    _give_up_deliveries(home, name, uid, chosen)
     with store.database.transaction("state.reset") as connection:
-        for one in [targets[target]] if target else targets.values():
+        _refuse_begun(home, connection, chosen, uid)
+        for one in chosen:
             _forget_ledger(home, connection, uid, one)
         if target is None:
             _forget_image(home, connection, uid)
+
+
+def _give_up_deliveries(home: Home, name: str, uid: str, targets: Collection[str]) -> None:
+    """End what waits or was left by a dead process: after a reset everything is sent anew.
+
+    Without this, a damaged data directory could neither be delivered from nor be reset.
+    """
+    deliveries = home.store.deliveries
+    for one in deliveries.open(uid):
+        if one.destination_uid not in targets:
+            continue
+        held = deliveries.claim(one.id)
+        if held is None:
+            raise Busy("BUSY", f"{name} is being delivered.", mend="Wait for it, then reset.")
+        with (
+            deliveries.lease(held) as lease,
+            home.store.database.transaction("reset.give_up") as connection,
+        ):
+            lease.hold(connection)
+            home.store.files.retire(connection, home.store.files.of_delivery("plan", one.id))
+            deliveries.finish(
+                connection, one.id, Status.CANCELLED, _all_pending(one.counts),
+                "INTERRUPTED", "The sync was reset: everything is sent again.",
+            )  # fmt: skip
+
+
+def _all_pending(counts: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not counts:
+        return counts
+    return {**dict.fromkeys(COUNTED, 0), **counts, "pending": counts["due"]}
+
+
+def _refuse_run(home: Home) -> None:
+    if home.store.runs.active(home.workspace_id):
+        mend = "Wait for it, or finish what was interrupted: rowlift run. Then reset."
+        raise Busy("BUSY", "A run is active or was interrupted.", mend=mend)
+
+
+def _refuse_begun(
+    home: Home, connection: sa.Connection, targets: Collection[str], uid: str
+) -> None:
+    """Refuse what began since the first look; until the commit nothing more can."""
+    if not home.store.database.is_sqlite:
+        connection.exec_driver_sql("LOCK TABLE runs, deliveries IN SHARE ROW EXCLUSIVE MODE")
+    _refuse_run(home)
+    open_ = {one.destination_uid for one in home.store.deliveries.open(uid)}
+    if not open_.isdisjoint(targets):
+        raise Busy("BUSY", "A delivery began meanwhile.", mend="Wait for it, then reset.")
 
 
 def _forget_ledger(home: Home, connection: sa.Connection, uid: str, target: str) -> None:
