@@ -63,7 +63,7 @@ class Segment:
         self._url = (config.endpoint or _ENDPOINTS[config.region]).rstrip("/") + "/batch"
         self._headers = {"Content-Type": "application/json", "Authorization": f"Basic {basic}"}
         self._gzip = config.gzip
-        self._secrets = (key, basic)
+        self._secrets = (key, basic, basic.rstrip("="))
         self.account = "segment:" + hashlib.sha256(key.encode()).hexdigest()[:16]
 
     def check(self) -> Sequence[Finding]:

@@ -64,7 +64,8 @@ class Webhook:
         about = {"sync": feed.sync, "kind": feed.kind, "object_type": feed.object_type}
         self._about = json.dumps(about, ensure_ascii=False)[:-1]
         wanted = target(config.url)
-        self._secrets = (*keys, *fixed.values(), config.url, *wanted.tokens)
+        tokens = (value.rpartition(" ")[2] for value in fixed.values())  # without Bearer
+        self._secrets = (*keys, *fixed.values(), *tokens, config.url, *wanted.tokens)
         path = hashlib.sha256(wanted.path.encode()).hexdigest()[:16]  # it may hold a token
         self.account = f"webhook:{wanted}/{path}"
         self.limits = Limits(
