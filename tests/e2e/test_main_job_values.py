@@ -11,9 +11,17 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from e2e.jobs import Job, Warehouse, mariadb_warehouse, postgres_warehouse, verified
+from e2e.jobs import (
+    Job,
+    PostgresWarehouse,
+    Warehouse,
+    mariadb_warehouse,
+    postgres_warehouse,
+    verified,
+)
 from rowlift.testing.sink import Sink
 from servers import MariaDbServer, PostgresDatabase, PostgresServer
+from servers.plugin import unique_name
 
 ROWS = 20_000
 NOTE = "Zoë 用户 \N{COMBINING ACUTE ACCENT} 👩‍👩‍👧 #"
@@ -267,3 +275,26 @@ def look_at_files(out: Path, expected: dict[str, dict[str, Any]]) -> None:
             "op", "key", "message_id", *expected[key]
         }  # fmt: skip
     assert (rows["formula"]["note"], records["formula"]["note"]) == ("'=1+1", "=1+1")
+
+
+def test_texts_that_are_not_utf_8_arrive_in_hexadecimal(
+    tmp_path: Path, sink: Sink, postgres_server: PostgresServer
+) -> None:
+    """PostgreSQL without a character set gives the bytes in hexadecimal."""
+    name = unique_name()
+    with postgres_server.connect() as admin:
+        admin.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0".encode())
+    raw = PostgresWarehouse(PostgresDatabase(postgres_server, name))
+    raw.execute(
+        "CREATE TABLE people (id text, note text)",
+        "INSERT INTO people VALUES ('bad', convert_from('\\x61ff', 'SQL_ASCII')), ('ok', 'é')",
+    )
+    here = Job(tmp_path, raw)
+    here.imported("SELECT * FROM people", here.segment(sink.url))
+    try:
+        assert here.run()["status"] == "Completed"
+    finally:
+        raw.drop()
+    assert {key: one["traits"] for key, one in sink.taken.by_key.items()} == {
+        "bad": {"note": "\\x61ff"}, "ok": {"note": "é"}
+    }  # fmt: skip
