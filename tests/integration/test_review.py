@@ -2,16 +2,18 @@
 
 import json
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import rowlift
-from rowlift.core.errors import ConfigError, GuardStop, RowliftError, StateError
+from rowlift.core.errors import Busy, ConfigError, GuardStop, RowliftError, StateError
 from rowlift.core.faults import InjectedFault, arm
 from rowlift.core.nouns import Outcome, Status, Verdict
 from rowlift.engine.deliver import Pace
+from rowlift.state.store import Store
 from rowlift.testing.clock import QuickClock
 from world import World
 
@@ -79,18 +81,18 @@ def test_an_interrupted_run_whose_source_is_gone_blocks_nothing(world: World) ->
     with rowlift.Project(world.folder, clock=QuickClock(), env=world.env) as project:
         assert project.run(["people"])[0].status is Status.COMPLETED
         first = project.runs()[-1]
-        assert (first.status, first.reason_code) == (Status.FAILED, "NAME_UNKNOWN")
+        assert (first.status, first.reason_code) == (Status.CANCELLED, "INTERRUPTED")
     assert world.applied() == {"a": {"plan": "x"}}
 
 
 def test_a_renamed_destination_gets_what_an_interrupted_run_queued(world: World) -> None:
     world.rows(("a", "x"))
-    _break_at(world, "run.read.after_commit:1")
+    _break_at(world, "run.merge.after_commit:1")
     _rename_crm(world)
     with rowlift.Project(world.folder, clock=QuickClock(), env=world.env) as project:
-        report = project.run(["people"])[0]
-    assert report.resumed
-    assert report.deliveries[0].counts["delivered"] == 1
+        project.run(["people"])
+    assert world.applied() == {"a": {"plan": "x"}}
+    assert len(world.sent()) == 1
 
 
 def test_a_renamed_destination_gets_its_open_delivery(world: World) -> None:
@@ -582,3 +584,60 @@ def test_nothing_of_a_finished_run_stays_behind(world: World) -> None:
     world.run()
     kept = {path.name.split("-")[0] for path in (world.folder / ".rowlift/files").glob("*/*")}
     assert kept == {"image_base", "ledger_base"}
+
+
+# names and uids
+
+
+def _uids(store: Store, **declared: str | None) -> dict[str, str]:
+    workspace = store.definitions.workspace("acme", {})
+    bodies = {name: ("body", renamed_from) for name, renamed_from in declared.items()}
+    return store.definitions.apply(workspace, "sync", bodies)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store.open(tmp_path / "state")
+    yield opened
+    opened.close()
+
+
+def test_a_rename_to_the_name_of_something_archived_keeps_the_uid(store: Store) -> None:
+    before = _uids(store, people=None, customers=None)
+    assert _uids(store, people=None) == {"people": before["people"]}
+    assert _uids(store, customers="people") == {"customers": before["people"]}
+    assert _uids(store, customers="people") == {"customers": before["people"]}
+
+
+def test_two_names_never_share_a_uid(store: Store) -> None:
+    before = _uids(store, a=None, b=None)
+    chained = _uids(store, b="a", c="b")
+    assert len(set(chained.values())) == 2
+    assert chained["b"] == before["b"]
+    assert _uids(store, b="a", c="b") == chained
+
+
+# two processes at once
+
+
+def test_a_reset_is_refused_while_a_run_is_open(world: World) -> None:
+    world.rows(("a", "x"))
+    world.run()
+    with world.project() as project, world.project() as other:
+        home = project._home  # noqa: SLF001 - a run held open by another part of this process
+        run = home.store.runs.open(home.workspace_id, home.syncs["people"], "{}")
+        with home.store.runs.lease(run), pytest.raises(Busy):
+            other.reset("people")
+        assert other.state("people")["image"]["present"] == 1
+
+
+def test_a_reset_leaves_no_plan_of_an_interrupted_delivery(world: World) -> None:
+    world.rows(("a", "x"))
+    _break_at(world, "fake.before_send:1")
+    with world.project() as project:
+        project.reset("people")
+        project.run(["people"])
+        counts = project.runs()[-1].deliveries[0].counts
+    assert (counts["due"], counts["pending"]) == (1, 1)
+    assert not list((world.folder / ".rowlift" / "files").glob("*/plan-*"))
+    assert world.applied() == {"a": {"plan": "x"}}

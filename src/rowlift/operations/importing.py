@@ -1,6 +1,5 @@
 """Run a sync's import, and finish first what a killed process left."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rowlift.core.errors import ConfigError, GuardStop, SourceError
@@ -77,22 +76,11 @@ class Importer:
             lambda: self.home.source(spec.source),
             self.home.workspace,
             self.home.project.workspace.identifiers,
-            self._destination_uids(),
+            self.home.destinations,
             allow_removals=allow_removals,
             planned=planned,
         )
         return ImportRun(self.home.store, run, work, self.progress)
-
-    def _destination_uids(self) -> Mapping[str, str]:
-        """Return uids by name, also by the names that a frozen sync may still use."""
-        home = self.home
-        known = home.store.definitions.names(home.workspace_id, "destination")
-        renamed = {
-            one.renamed_from: home.destinations[name]
-            for name, one in home.project.destinations.items()
-            if one.renamed_from
-        }
-        return renamed | {name: uid for uid, name in known.items()} | dict(home.destinations)
 
 
 def _edited(run: Run, spec: SyncSpec) -> GuardStop:

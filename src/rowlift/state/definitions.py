@@ -50,9 +50,10 @@ class DefinitionStore:
             return {name: known[name].uid for name in declared}
         with self._database.transaction("definitions.apply", alone=True) as connection:
             known = self._known(connection, workspace_id, kind)
+            chosen = _chosen(known, declared)
             uids = {
-                name: self._one(connection, workspace_id, kind, name, body, renamed_from, known)
-                for name, (body, renamed_from) in declared.items()
+                name: self._one(connection, workspace_id, kind, name, body, chosen.get(name))
+                for name, (body, _) in declared.items()
             }
             gone = [row.uid for row in known.values() if row.uid not in uids.values()]
             now = database_now(self._database, connection)
@@ -87,10 +88,8 @@ class DefinitionStore:
         kind: str,
         name: str,
         body: str,
-        renamed_from: str | None,
-        known: Mapping[str, sa.Row[Any]],
+        row: sa.Row[Any] | None,
     ) -> str:
-        row = known.get(name) or (known.get(renamed_from) if renamed_from else None)
         if row is None:
             return self._create(connection, workspace_id, kind, name, body)
         if (row.name, row.body, row.archived_at) != (name, body, None):
@@ -117,6 +116,21 @@ class DefinitionStore:
             )
         )
         return uid
+
+
+def _chosen(
+    known: Mapping[str, sa.Row[Any]], declared: Mapping[str, tuple[str, str | None]]
+) -> dict[str, sa.Row[Any]]:
+    """Return what each name goes on with: its own, what it was renamed from, what it once was."""
+    live = {name: row for name, row in known.items() if row.archived_at is None}
+    chosen = {name: live[name] for name in declared if name in live}
+    for name, (_, renamed_from) in declared.items():
+        taken = {row.uid for row in chosen.values()}
+        ways = (live.get(renamed_from or ""), known.get(name), known.get(renamed_from or ""))
+        free = [row for row in ways if row is not None and row.uid not in taken]
+        if name not in chosen and free:
+            chosen[name] = free[0]
+    return chosen
 
 
 def _is_current(
