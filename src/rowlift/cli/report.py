@@ -120,6 +120,8 @@ def _ended(terminal: Terminal, run: RunReport) -> None:
     reason = f": {safe(run.reason)}{code}" if run.reason else "."
     if run.status is Status.SOME_ROWS_FAILED:
         reason = "."
+    if run.failed and run.status is Status.COMPLETED:
+        (sign, style), reason = mark(Status.SOME_ROWS_FAILED), ", but not by every destination."
     line = Text.assemble("  ", (sign, style), f" {run.status.value}{reason}")
     line.append(f" last_sync_time: {moment(run.last_sync_time)}", style="dim")
     terminal.say(line)

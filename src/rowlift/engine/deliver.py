@@ -48,7 +48,9 @@ class Pace:
         rate: float | None,
         reserve: Callable[[int, float], float],
         cancelled: Callable[[], bool] = lambda: False,
+        tell: Callable[[str], None] = lambda _text: None,
     ) -> None:
+        self._tell = tell
         self._clock = clock
         self._cancelled = cancelled
         self._rate = rate
@@ -123,14 +125,23 @@ class Pace:
             now = self._clock.monotonic()
             if outcome.retry_after is not None:
                 wait_for = min(outcome.retry_after, LONGEST_WAIT)
+                if now + wait_for > self._not_before + 1:
+                    self._tell(f"The destination asked to wait {wait_for:.0f} s.")
                 self._not_before = max(self._not_before, now + wait_for)
                 self._probing = False
                 return
             self._failures += 1
+            said = outcome.reason or outcome.code
+            if self._failures == 1:
+                self._tell(f"A request failed ({said}); it is tried again.")
             if self._failures > FAILURES_TO_OPEN and self._probing:
                 self.stopped = self.stopped or Stopped("CIRCUIT_OPEN", _open_reason(outcome))
             elif self._failures == FAILURES_TO_OPEN:
                 self._not_before = max(self._not_before, now + OPEN_SECONDS)
+                self._tell(
+                    f"{FAILURES_TO_OPEN} requests failed one after another ({said}); "
+                    f"one more is tried in {OPEN_SECONDS:.0f} s."
+                )
 
 
 def _open_reason(outcome: Outcome) -> str:

@@ -253,7 +253,7 @@ class DeliveryRun:
         def reserve(requests: int, rate: float) -> float:
             return self._store.deliveries.reserve(destination.account, requests, rate)
 
-        pace = Pace(self._clock, limits.requests_per_second, reserve, self._cancelled)
+        pace = Pace(self._clock, limits.requests_per_second, reserve, self._cancelled, self._tell)
         jitter = random.Random(self._delivery.id)  # noqa: S311
         settler = Settler(destination, pace, jitter)
         journal = Journal(
@@ -263,6 +263,9 @@ class DeliveryRun:
         )
         batches = plan_batches(plan.path, self._spec.timestamp, done)
         return send(batches, settler, pace, journal, limits.in_flight)
+
+    def _tell(self, text: str) -> None:
+        self._progress.note(self._task, text)
 
     def _start(self, fresh: list[Batch], known: dict[int, BatchRecord]) -> AbstractSet[int]:
         with self._store.database.transaction("delivery.start") as connection:

@@ -41,7 +41,9 @@ class Store:
         """
         with file_errors():
             make_folder(folder)
-        database = Database(url or f"sqlite:///{folder.resolve() / 'state.db'}")
+        database = Database(
+            url or URL.create("sqlite", database=str(folder.resolve() / "state.db"))
+        )
         upgrade(database, folder)
         _seed(database)
         locks = Locks(folder)
