@@ -7,6 +7,7 @@ Without either variable a point costs one test of a global.
 
 import os
 import signal
+import threading
 from collections import Counter
 from dataclasses import dataclass
 
@@ -50,7 +51,10 @@ def _parse(spec: str) -> _Armed | None:
 def _act(action: str, name: str) -> None:
     if action == "raise":
         raise InjectedFault(name)
-    os.kill(os.getpid(), signal.SIGKILL if action == "kill" else signal.SIGSTOP)
+    # To this thread: a signal to the process may reach another one, and this one would go on.
+    signal.pthread_kill(
+        threading.get_ident(), signal.SIGKILL if action == "kill" else signal.SIGSTOP
+    )
 
 
 _faults = _Faults(os.environ.get("ROWLIFT_FAULTS", ""), os.environ.get("ROWLIFT_FAULTS_RECORD", ""))
