@@ -80,6 +80,12 @@ def change_shop(folder: Path) -> None:
         shop.execute("INSERT INTO people VALUES ('p9', 'p9@example.com', 'free', 9)")
 
 
+def add_to_shop(folder: Path) -> None:
+    with sqlite3.connect(folder / "shop.db") as shop:
+        shop.execute("UPDATE people SET plan = 'pro' WHERE user_id IN ('p1', 'p2')")
+        shop.execute("INSERT INTO people VALUES ('p9', 'p9@example.com', 'free', 9)")
+
+
 def empty_shop(folder: Path) -> None:
     with sqlite3.connect(folder / "shop.db") as shop:
         shop.execute("DELETE FROM people")
@@ -251,6 +257,11 @@ SCENARIOS = (
         "retry", "retry", before=("run",), shop_before=heal_poison, poisoned=frozenset()
     ),
     Scenario("reset", "reset", before=("run",)),
+    Scenario(
+        "reset after a kill", "reset", before=("run",), shop_before=add_to_shop,
+        first_kill="delivery.start.after_commit:1",
+        only=frozenset({"reset.give_up.before_commit", "reset.give_up.after_commit"}),
+    ),
     Scenario(
         "plan and apply", "plan_and_apply", before=("run",), shop_before=change_shop,
         until="run.merge.before_commit",

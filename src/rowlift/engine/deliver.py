@@ -76,6 +76,7 @@ class Pace:
 
     def enter(self) -> None:
         """Wait until a request may leave; raises Stopped when none may any more."""
+        self.is_over()
         while (seconds := self._wait_for()) > 0:
             self._clock.sleep(min(seconds, 1.0))
             self.is_over()

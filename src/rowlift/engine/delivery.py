@@ -253,7 +253,10 @@ class DeliveryRun:
         def reserve(requests: int, rate: float) -> float:
             return self._store.deliveries.reserve(destination.account, requests, rate)
 
-        pace = Pace(self._clock, limits.requests_per_second, reserve, self._cancelled, self._tell)
+        def is_over() -> bool:
+            return self._cancelled() or not self._lease.is_ours()
+
+        pace = Pace(self._clock, limits.requests_per_second, reserve, is_over, self._tell)
         jitter = random.Random(self._delivery.id)  # noqa: S311
         settler = Settler(destination, pace, jitter)
         journal = Journal(

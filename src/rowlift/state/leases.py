@@ -89,9 +89,18 @@ class Lease:
             raise self._fenced()
         self._renewed = before
 
-    def is_lapsed(self) -> bool:
-        """Tell whether so much of the lease is gone that no request may be started any more."""
-        return _elapsed() - self._renewed > LEASE_SECONDS / 2
+    def is_ours(self) -> bool:
+        """Tell whether a request may still start; asks the database when half the time is gone.
+
+        A process that stood still learns here, before it sends anything, that it was replaced.
+        """
+        if _elapsed() - self._renewed < LEASE_SECONDS / 2:
+            return True
+        try:
+            self._renew()
+        except (Fenced, StateError):
+            return False
+        return True
 
     def _fenced(self) -> Fenced:
         return Fenced(
@@ -103,12 +112,15 @@ class Lease:
     def _keep(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
             try:
-                with self._database.transaction("heartbeat") as connection:
-                    self.hold(connection)
+                self._renew()
             except Fenced:
                 return
             except StateError:
-                continue  # the next beat may pass; until then `is_lapsed` stops the sending
+                continue  # the next beat may pass; until then `is_ours` holds the sending back
+
+    def _renew(self) -> None:
+        with self._database.transaction("heartbeat") as connection:
+            self.hold(connection)
 
 
 def owner_name() -> str:
