@@ -35,3 +35,12 @@ def test_an_email_key_may_be_a_user_id_at_the_destination(tmp_path: Path) -> Non
     world.rows(("ann@example.com", "free"))
     world.run()
     assert set(world.applied()) == {"ann@example.com"}
+
+
+def test_no_destination_is_called_workspace(tmp_path: Path) -> None:
+    world = World(tmp_path / "acme")
+    world.rows(("a", "free"))
+    world.others["workspace"] = {}
+    with pytest.raises(ProjectInvalid) as refused:
+        world.run()
+    assert [problem.code for problem in refused.value.problems] == ["NAME_TWICE"]

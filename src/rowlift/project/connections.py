@@ -110,6 +110,9 @@ def _check(
     *,
     is_used: bool,
 ) -> None:
+    if path[2:] == ("destinations", "workspace"):
+        text = '"workspace" is the name of the workspace itself, which is no destination.'
+        document.report("NAME_TWICE", text, path, "Give the destination another name.")
     try:
         config = _config(spec, document, path, kinds)
     except ConfigError as error:  # its driver is not installed
