@@ -32,6 +32,7 @@ profiles:
         batch_rows: 3
         in_flight: 2
         lost_replies: 0.2
+        seed: 2
         poison: [p5]
 """
 

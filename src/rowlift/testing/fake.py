@@ -87,8 +87,9 @@ class FakeDestination:
     def _take(self, batch: Batch) -> Outcomes:
         with self._config.path.open("a+b") as log:
             fcntl.flock(log, fcntl.LOCK_EX)
-            attempt = _attempts(log, batch.id)
-            chance = random.Random(f"{self._config.seed} {batch.id} {attempt}")  # noqa: S311
+            keys = batch.keys.to_pylist()
+            attempt = _attempts(log, keys)
+            chance = random.Random(f"{self._config.seed} {keys} {attempt}")  # noqa: S311
             if chance.random() < self._config.unavailable:
                 _append(log, batch, attempt, [], answered=True)
                 return Outcomes(self._unavailable())
@@ -111,19 +112,21 @@ class FakeDestination:
         return Outcome(Verdict.PENDING, "UNAVAILABLE", "come back later", self._config.retry_after)
 
 
-def _attempts(log: IO[bytes], batch_id: str) -> int:
+def _attempts(log: IO[bytes], keys: Sequence[str]) -> int:
+    """Count what came before with the same keys: ids would differ from one run to another."""
     log.seek(0)
     text = log.read()
     whole = text.rpartition(b"\n")[0] + b"\n" if b"\n" in text else b""
     log.truncate(len(whole))  # a process killed here may leave half a line
-    return sum(json.loads(line)["batch"] == batch_id for line in whole.splitlines())
+    return sum(json.loads(line)["keys"] == keys for line in whole.splitlines())
 
 
 def _append(
     log: IO[bytes], batch: Batch, attempt: int, messages: list[dict[str, Any]], *, answered: bool
 ) -> None:
     request = {
-        "batch": batch.id, "attempt": attempt, "answered": answered, "messages": messages,
+        "batch": batch.id, "keys": batch.keys.to_pylist(), "attempt": attempt,
+        "answered": answered, "messages": messages,
     }  # fmt: skip
     log.write(json.dumps(request).encode() + b"\n")
     log.flush()
@@ -135,7 +138,7 @@ def key_of(message: dict[str, Any]) -> str:
 
 
 def requests(path: Path) -> Iterator[dict[str, Any]]:
-    """Return every request taken: its batch, attempt, messages applied, and if it was answered."""
+    """Return every request taken: its batch, keys, attempt, what it applied, if it was answered."""
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     return (json.loads(line) for line in lines if line.endswith(b"\n"))
 
