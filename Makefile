@@ -25,7 +25,7 @@ help: ## list the targets
 
 .PHONY: system
 system: ## Debian packages for the tests (root: installed; else: the line to run)
-	@tools/system_packages python postgresql mariadb
+	@tools/system_packages python postgresql mariadb strace
 
 .PHONY: system-python
 system-python:
