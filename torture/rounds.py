@@ -14,7 +14,7 @@ from rowlift.testing.fake import deliveries
 from torture.arena import POISONED, Arena, Row, changed
 
 MOST_KILLS = 3
-AT_POINTS = 0.5  # the share of kills at points, the others are at random instants
+AT_POINTS = 0.6  # the share of kills at points, the others are at random instants
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,10 @@ def torture(arena: Arena, limits: Limits) -> Score:
     until = time.monotonic() + limits.seconds
     rows = changed([], chance)
     arena.replace(rows)
-    seconds, points = _learn(arena)
+    arena.run()
+    rows = changed(rows, chance)
+    arena.replace(rows)
+    seconds, points = _learn(arena, chance)
     score.known_points = len(points)
     ahead = iter(points)
     for number in count(1):
@@ -72,8 +75,8 @@ def torture(arena: Arena, limits: Limits) -> Score:
     return score
 
 
-def _learn(arena: Arena) -> tuple[float, list[str]]:
-    """Return how long a run takes and every point it passes, as name:occurrence."""
+def _learn(arena: Arena, chance: random.Random) -> tuple[float, list[str]]:
+    """Return how long a run takes and every point it passes, shuffled, as name:occurrence."""
     recorded = arena.folder / "points"
     began = time.monotonic()
     arena.run(ROWLIFT_FAULTS_RECORD=str(recorded))
@@ -82,6 +85,7 @@ def _learn(arena: Arena) -> tuple[float, list[str]]:
     for name in recorded.read_text().splitlines():
         seen[name] += 1
         points.append(f"{name}:{seen[name]}")
+    chance.shuffle(points)
     return time.monotonic() - began, points
 
 
