@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -396,15 +395,8 @@ def test_T24_after_a_restore_no_message_id_is_used_twice(world: World) -> None:
     world.run()
     shutil.rmtree(world.folder / ".rowlift")
     shutil.copytree(backup, world.folder / ".rowlift")
-    wait_for_the_next_second()
     world.rows(("a", "team"))
     world.run()
     ids = [message["message_id"] for message in world.sent()]
     assert len(ids) == len(set(ids)) == 3
     assert world.applied() == {"a": {"plan": "team"}}
-
-
-def wait_for_the_next_second() -> None:
-    now = int(time.time())
-    while int(time.time()) == now:
-        time.sleep(0.01)

@@ -10,12 +10,14 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 import rowlift.workspace.tables  # noqa: F401 - its tables belong to the metadata
 from rowlift.core import faults
 from rowlift.core.errors import StateError
 from rowlift.db import Database, metadata
 from rowlift.state.migrate import REVISIONS, upgrade
+from rowlift.state.revision import HEAD, current
 from rowlift.state.store import Store
 
 SECOND = '''"""A later release."""
@@ -37,6 +39,16 @@ def upgrade() -> None:
 def revision_of(database: Database) -> str | None:
     with database.engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
+
+
+def test_a_start_knows_the_newest_tables_without_reading_the_migrations(state_url: str) -> None:
+    scripts = ScriptDirectory(str(REVISIONS))
+    assert scripts.get_current_head() == HEAD
+    database = Database(state_url)
+    try:
+        assert current(database) is None
+    finally:
+        database.close()
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(tmp_path: Path, state_url: str) -> None:

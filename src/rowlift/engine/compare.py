@@ -34,12 +34,13 @@ class Compared:
     def revision(self, moment: float) -> int:
         """Return the image's revision after a merge; it rises only when a row changed.
 
-        It is the Unix second of the merge, or one more than the last, so that what is merged after
-        a backup was put back never repeats a version, nor a message id.
+        It is the Unix millisecond of the merge, or one more than the last. No two merges start
+        within one, so what is merged after a backup was put back never repeats a version, nor a
+        message id; with seconds, two runs within one would count ahead of the clock and repeat.
         """
         before = self.image.revision if self.image else 0
         moved = sum(self.counts[name] for name in ("added", "changed", "returned", "removed"))
-        return max(before + 1, int(moment)) if moved or not before else before
+        return max(before + 1, int(moment * 1000)) if moved or not before else before
 
 
 def compare(

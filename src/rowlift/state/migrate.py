@@ -8,14 +8,14 @@ from pathlib import Path
 
 from alembic.command import upgrade as alembic_upgrade
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from rowlift.core import faults
 from rowlift.core.errors import StateError
-from rowlift.db import Database, mapped_errors
+from rowlift.db import Database
 from rowlift.kit.durable import publish, temporary_for
 from rowlift.state.failures import file_errors
+from rowlift.state.revision import current
 
 REVISIONS = Path(__file__).parent / "migrations"
 
@@ -30,24 +30,22 @@ def upgrade(database: Database, folder: Path, revisions: Path = REVISIONS) -> No
     config.set_main_option("script_location", str(revisions))
     scripts = ScriptDirectory.from_config(config)
     head = scripts.get_current_head()
-    if _current(database) == head:
+    if current(database) == head:
         return
     with _alone(folder):
-        current = _current(database)
-        if current == head:
+        found = current(database)
+        if found == head:
             return
-        if current is not None and current not in {
-            one.revision for one in scripts.walk_revisions()
-        }:
+        if found is not None and found not in {one.revision for one in scripts.walk_revisions()}:
             raise StateError(
                 "STATE_NEWER",
-                f"The state was written by a newer Rowlift (revision {current}).",
+                f"The state was written by a newer Rowlift (revision {found}).",
                 mend="Upgrade Rowlift, or restore the backup made before that upgrade.",
             )
-        if current is None:
+        if found is None:
             _refuse_loss(folder)
         else:
-            _back_up(database, folder, current)
+            _back_up(database, folder, found)
         _run(database, config)
 
 
@@ -58,11 +56,6 @@ def _refuse_loss(folder: Path) -> None:
             f"The state database is empty, but {folder} holds the files of an earlier one.",
             mend="Restore the last backup; to start from nothing, move that folder away.",
         )
-
-
-def _current(database: Database) -> str | None:
-    with mapped_errors(), database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
 
 
 def _run(database: Database, config: Config) -> None:

@@ -16,7 +16,7 @@ from rowlift.state.failures import file_errors
 from rowlift.state.files import FileStore
 from rowlift.state.images import ImageStore
 from rowlift.state.locks import Locks
-from rowlift.state.migrate import upgrade
+from rowlift.state.revision import HEAD, current
 from rowlift.state.runs import RunStore
 from rowlift.state.tables import meta
 
@@ -44,7 +44,10 @@ class Store:
         database = Database(
             url or URL.create("sqlite", database=str(folder.resolve() / "state.db"))
         )
-        upgrade(database, folder)
+        if current(database) != HEAD:
+            from rowlift.state.migrate import upgrade
+
+            upgrade(database, folder)
         _seed(database)
         locks = Locks(folder)
         return cls(
