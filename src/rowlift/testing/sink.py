@@ -1,9 +1,11 @@
 """A local HTTP receiver for tests: keeps what it applied, forgets repeats, misbehaves on demand.
 
 It takes Segment batches (`{"batch":[…]}`) and our webhook envelopes (`{"data":{"records":[…]}}`) at
-any path. `python -m rowlift.testing.sink` runs one until its input ends and prints what it took.
+any path. `python -m rowlift.testing.sink [--latency-ms 100]` runs one until its input ends; each
+line of input, and the end, makes it print what it took so far.
 """
 
+import argparse
 import contextlib
 import json
 import re
@@ -66,10 +68,16 @@ class Sink:
     """Serves until closed, each connection in a thread; a context manager.
 
     `requests` holds every request that was applied, answered or not, `seen` every other one too.
-    With `parse=False` it only counts, for measurements.
+    With `parse=False` it only counts, for measurements; `latency` seconds pass before each answer.
     """
 
-    def __init__(self, *, context: ssl.SSLContext | None = None, parse: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        context: ssl.SSLContext | None = None,
+        parse: bool = True,
+        latency: float = 0,
+    ) -> None:
         self.taken = Taken()
         self.requests: list[Received] = []
         self.seen: list[Received] = []
@@ -77,6 +85,7 @@ class Sink:
         self.connections = 0
         self._context = context
         self._parse = parse
+        self._latency = latency
         self._next: deque[Misbehaviour] = deque()
         self._always: Misbehaviour | None = None
         self._lock = threading.Lock()
@@ -160,7 +169,10 @@ class Sink:
             return False
         received = _body(head, reader)
         if way is None:
-            stream.sendall(self._judge(received))
+            reply = self._judge(received)
+            if self._latency:
+                self._closing.wait(self._latency)
+            stream.sendall(reply)
             return True
         self._note(received, apply=way.apply, refused=way.refused)
         self._misanswer(stream, way)
@@ -249,14 +261,25 @@ def _end(stream: socket.socket, *, reset: bool) -> None:
 
 
 def main() -> None:
-    """Run a counting sink: the URL first, then a JSON line of counts when the input ends."""
-    with Sink(parse=False) as sink:
-        sys.stdout.write(sink.url + "\n")
-        sys.stdout.flush()
-        sys.stdin.read()
-        taken = sink.taken
-        counts = {"requests": taken.requests, "rows": taken.rows, "bytes": taken.bytes}
-        sys.stdout.write(json.dumps(counts) + "\n")
+    """Run a counting sink: the URL first, then a JSON line of counts as often as it is asked."""
+    parser = argparse.ArgumentParser(prog="python -m rowlift.testing.sink")
+    parser.add_argument("--latency-ms", type=float, default=0, help="wait before each answer")
+    given = parser.parse_args()
+    with Sink(parse=False, latency=given.latency_ms / 1000) as sink:
+        _tell(sink.url)
+        for _ in sys.stdin:
+            _tell(_counts(sink.taken))
+        _tell(_counts(sink.taken))
+
+
+def _counts(taken: Taken) -> str:
+    counts = {"requests": taken.requests, "rows": taken.rows, "bytes": taken.bytes}
+    return json.dumps(counts)
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
