@@ -75,8 +75,9 @@ def check_all(expected: Expected) -> None:
     try:
         with engine.connect() as state:
             _check_workspace(state, expected)
-            _check_active(state)
-            _check_counts(state)
+            check_active(state)
+            check_counts(state)
+            check_moment(state)
             _check_layers(state, expected)
             _check_files(state, expected)
             _check_report(state, expected)
@@ -105,13 +106,15 @@ def _check_workspace(state: sa.Connection, expected: Expected) -> None:
     assert there == expected.source, "the workspace is not the source"
 
 
-def _check_active(state: sa.Connection) -> None:
+def check_active(state: sa.Connection) -> None:
+    """Assert that no run and no delivery is open."""
     for table in ("runs", "deliveries"):
         active = state.scalar(sa.text(f"SELECT count(*) FROM {table} WHERE active = 1"))
         assert active == 0, f"{active} active rows in {table}"
 
 
-def _check_counts(state: sa.Connection) -> None:
+def check_counts(state: sa.Connection) -> None:
+    """Assert that the counts of every run and delivery add up."""
     for one in state.execute(sa.text("SELECT id, counts, image_revision FROM runs")):
         if one.image_revision is not None:
             counts = json.loads(one.counts)
@@ -124,6 +127,13 @@ def _check_counts(state: sa.Connection) -> None:
         if not counts:  # refused before it was planned
             continue
         assert counts["due"] == sum(counts[part] for part in DELIVERY_PARTS), counts
+
+
+def check_moment(state: sa.Connection) -> None:
+    """Assert that last_sync_time is the source's time of the last completed run, or 0."""
+    moved = "SELECT max(source_time) FROM runs WHERE status = 'Completed'"
+    known = state.scalar(sa.text("SELECT max(last_sync_time) FROM sync_state"))
+    assert (known or 0) == (state.scalar(sa.text(moved)) or 0), "last_sync_time is wrong"
 
 
 def _check_layers(state: sa.Connection, expected: Expected) -> None:
@@ -218,7 +228,7 @@ def _check_silence(expected: Expected) -> None:
 
 def _check_repeats(expected: Expected) -> None:
     """Repeats have equal ids and fit the batches in flight; no key ever goes back."""
-    _check_order(expected.folder / "crm.jsonl")
+    check_order(expected.folder / "crm.jsonl")
     extra, most = _repeats(expected), expected.most_repeats
     assert extra <= most, f"{extra} extra deliveries, {most} rows were in flight"
 
@@ -234,7 +244,8 @@ def _repeats(expected: Expected) -> int:
     return sum(times - 1 for times in answered.values())
 
 
-def _check_order(log: Path) -> None:
+def check_order(log: Path) -> None:
+    """Assert that no key got an id again after a later one."""
     seen: dict[str, list[str]] = {}
     for message in deliveries(log):
         ids = seen.setdefault(key_of(message), [])
