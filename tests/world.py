@@ -20,6 +20,7 @@ class World:
         self.folder = folder
         self.columns = columns
         self.crm: dict[str, Any] = {"batch_rows": 3, "in_flight": 2}
+        self.shop: dict[str, Any] = {"type": "files", "root": str(folder / "data")}
         self.others: dict[str, dict[str, Any]] = {}
         self.use: dict[str, Any] = {"use": "crm", "match": "user_id"}
         self.uses: list[dict[str, Any]] = []
@@ -47,8 +48,7 @@ class World:
         destinations = {"crm": {"type": "sandbox", "path": str(self.log()), **self.crm}}
         for name, settings in self.others.items():
             destinations[name] = {"type": "sandbox", "path": str(self.log(name)), **settings}
-        sources = {"shop": {"type": "files", "root": str(self.folder / "data")}}
-        profile = {"sources": sources, "destinations": destinations}
+        profile = {"sources": {"shop": self.shop}, "destinations": destinations}
         self._write("connections.yml", {"default": "dev", "profiles": {"dev": profile}})
         self._write("syncs/people.yml", {**self.sync, "destinations": [self.use, *self.uses]})
 

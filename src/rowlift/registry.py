@@ -1,6 +1,8 @@
 """Kinds of sources and destinations by entry point, imported when first used."""
 
+import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
@@ -28,7 +30,7 @@ class Kinds(Mapping[str, type[ConnectorConfig]]):
 
     def __init__(self, group: str) -> None:
         self._group = group
-        self._points = {point.name: point for point in entry_points(group=group)}
+        self._points = _points(group)
 
     def __getitem__(self, kind: str) -> type[ConnectorConfig]:
         if kind not in self._points:
@@ -46,7 +48,7 @@ class Abilities(Mapping[str, Accepts]):
     """What each kind of destination can do; a class is imported when it is asked for."""
 
     def __init__(self) -> None:
-        self._names = {point.name for point in entry_points(group=DESTINATIONS)}
+        self._names = _points(DESTINATIONS).keys()
 
     def __getitem__(self, kind: str) -> Accepts:
         if kind not in self._names:
@@ -60,8 +62,18 @@ class Abilities(Mapping[str, Accepts]):
         return len(self._names)
 
 
+def _points(group: str) -> Mapping[str, EntryPoint]:
+    return _points_on(tuple(sys.path), group)
+
+
+@cache
+def _points_on(_path: tuple[str, ...], group: str) -> Mapping[str, EntryPoint]:
+    """Look through the installed packages once: there may be hundreds, and each is a file."""
+    return {point.name: point for point in entry_points(group=group)}
+
+
 def _load(group: str, kind: str) -> Any:
-    points: dict[str, EntryPoint] = {one.name: one for one in entry_points(group=group)}
+    points = _points(group)
     noun = group.removeprefix("rowlift.").removesuffix("s")
     if kind not in points:
         raise ConfigError(

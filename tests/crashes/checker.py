@@ -79,7 +79,7 @@ def check_all(expected: Expected) -> None:
             check_counts(state)
             check_moment(state)
             _check_layers(state, expected)
-            _check_files(state, expected)
+            check_files(state, folder)
             _check_report(state, expected)
             if state.engine.dialect.name == "sqlite":
                 assert state.scalar(sa.text("PRAGMA integrity_check")) == "ok"
@@ -138,14 +138,14 @@ def check_moment(state: sa.Connection) -> None:
 
 def _check_layers(state: sa.Connection, expected: Expected) -> None:
     """The image is the source; each ledger has acknowledged exactly the image."""
-    image = _layers(state, expected, "image", "")
+    image = layers(state, expected.folder, "image", "")
     present = {key: json.loads(row["attributes"]) for key, row in image.items() if row["present"]}
     assert present == expected.source, "the image is not the source"
     targets = state.scalars(sa.text("SELECT target FROM ledgers")).all()
     assert len(targets) == 2
     for target in targets:
         refused = frozenset() if target == "workspace" else expected.poisoned
-        _check_ledger(image, _layers(state, expected, "ledger", target), refused)
+        _check_ledger(image, layers(state, expected.folder, "ledger", target), refused)
 
 
 def _check_ledger(image: Rows, ledger: Rows, refused: frozenset[str]) -> None:
@@ -161,12 +161,13 @@ def _check_ledger(image: Rows, ledger: Rows, refused: frozenset[str]) -> None:
     assert ledger.keys() <= image.keys()
 
 
-def _layers(state: sa.Connection, expected: Expected, noun: str, target: str) -> Rows:
+def layers(state: sa.Connection, folder: Path, noun: str, target: str) -> Rows:
+    """Return the current rows of an image or a ledger, read from its files by key."""
     order = {"image": "version", "ledger": "seq"}[noun]
     current: Rows = {}
-    for path in _live(state, expected, f"{noun}_base", target):
+    for path in _live(state, folder, f"{noun}_base", target):
         current |= {row["key"]: row for row in _rows(path)}
-    for path in _live(state, expected, f"{noun}_delta", target):
+    for path in _live(state, folder, f"{noun}_delta", target):
         for row in _rows(path):
             known = current.get(row["key"])
             if known is None or known[order] < row[order]:
@@ -174,7 +175,7 @@ def _layers(state: sa.Connection, expected: Expected, noun: str, target: str) ->
     return current
 
 
-def _live(state: sa.Connection, expected: Expected, kind: str, target: str) -> Iterator[Path]:
+def _live(state: sa.Connection, folder: Path, kind: str, target: str) -> Iterator[Path]:
     found = state.scalars(
         sa.text(
             "SELECT path FROM files WHERE kind = :kind AND target = :target AND state = 'live'"
@@ -184,16 +185,16 @@ def _live(state: sa.Connection, expected: Expected, kind: str, target: str) -> I
     ).all()
     if kind.endswith("_base"):
         assert len(found) <= 1, f"{len(found)} live files of kind {kind}"
-    return (expected.folder / ".rowlift" / "files" / path for path in found)
+    return (folder / ".rowlift" / "files" / path for path in found)
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     return list(pq.ParquetFile(path).read().to_pylist())
 
 
-def _check_files(state: sa.Connection, expected: Expected) -> None:
+def check_files(state: sa.Connection, folder: Path) -> None:
     """Every live file is there, and every file that is there is known."""
-    root = expected.folder / ".rowlift" / "files"
+    root = folder / ".rowlift" / "files"
     known = {one.path: one.state for one in state.execute(sa.text("SELECT path, state FROM files"))}
     there = {str(path.relative_to(root)) for path in root.rglob("*.parquet")}
     missing = {path for path, status in known.items() if status == "live"} - there

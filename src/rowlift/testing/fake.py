@@ -7,7 +7,7 @@ its successor and a checker see the same history. What goes wrong is drawn from 
 import fcntl
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
@@ -35,6 +35,7 @@ from rowlift.kit.texts import change_records
 _REFUSED = Outcome(Verdict.REFUSED, "REFUSED", "one of the rows is poison")
 _REJECTED = Outcome(Verdict.REJECTED, "REFUSED", "the fake does not like this key")
 _LOST = Outcome(Verdict.IN_DOUBT, "UNREACHABLE", "the reply was lost")
+_FAILED = Outcome(Verdict.IN_DOUBT, "UNAVAILABLE", "the fake failed")
 
 
 class FakeConfig(ConnectorConfig):
@@ -45,6 +46,9 @@ class FakeConfig(ConnectorConfig):
     seed: int = Field(0, description="Seed of everything that goes wrong")
     lost_replies: float = Field(0, ge=0, lt=1, description="Share applied but not answered")
     unavailable: float = Field(0, ge=0, lt=1, description="Share neither applied nor in doubt")
+    failing: float = Field(0, ge=0, lt=1, description="Share failed without a word, not applied")
+    partial: float = Field(0, ge=0, lt=1, description="Share answered for the first rows only")
+    late: float = Field(0, ge=0, lt=1, description="Share not answered, applied before the next")
     retry_after: float | None = Field(None, description="Seconds to wait when unavailable")
     reject: tuple[str, ...] = Field((), description="Keys rejected by name")
     poison: tuple[str, ...] = Field((), description="Keys for which a whole batch is refused")
@@ -89,15 +93,24 @@ class FakeDestination:
             fcntl.flock(log, fcntl.LOCK_EX)
             keys = batch.keys.to_pylist()
             attempt = _attempts(log, keys)
+            _land(log)
             chance = random.Random(f"{self._config.seed} {keys} {attempt}")  # noqa: S311
             if chance.random() < self._config.unavailable:
                 _append(log, batch, attempt, [], answered=True)
                 return Outcomes(self._unavailable())
+            if _drawn(chance, self._config.failing):
+                _append(log, batch, attempt, [], answered=False)
+                return Outcomes(_FAILED)
             messages = [json.loads(text) for text in batch.messages.to_pylist()]
             outcomes = self._judge(messages)
             delivered = outcomes.default.verdict is Verdict.DELIVERED
             good = [one for at, one in enumerate(messages) if at not in outcomes.rows]
             lost = delivered and chance.random() < self._config.lost_replies
+            if delivered and _drawn(chance, self._config.late):
+                _append(log, batch, attempt, [], answered=False, late=good)
+                return Outcomes(_LOST)
+            if delivered and not outcomes.rows and _drawn(chance, self._config.partial):
+                return _answer_some(log, batch, attempt, good, chance)
             _append(log, batch, attempt, good if delivered else [], answered=not lost)
         return Outcomes(_LOST) if lost else outcomes
 
@@ -112,6 +125,26 @@ class FakeDestination:
         return Outcome(Verdict.PENDING, "UNAVAILABLE", "come back later", self._config.retry_after)
 
 
+def _drawn(chance: random.Random, share: float) -> bool:
+    return bool(share) and chance.random() < share
+
+
+def _answer_some(
+    log: IO[bytes],
+    batch: Batch,
+    attempt: int,
+    messages: list[dict[str, Any]],
+    chance: random.Random,
+) -> Outcomes:
+    """Apply the first rows, answer for fewer of them, and say nothing of the others."""
+    applied_rows = chance.randint(0, len(messages))
+    answered_rows = chance.randint(0, applied_rows)
+    _append(log, batch, attempt, messages[:answered_rows], answered=True)
+    _append(log, batch, attempt, messages[answered_rows:applied_rows], answered=False)
+    unknown = dict.fromkeys(range(answered_rows, len(messages)), _LOST)
+    return Outcomes(Outcome(Verdict.DELIVERED), unknown)
+
+
 def _attempts(log: IO[bytes], keys: Sequence[str]) -> int:
     """Count what came before with the same keys: ids would differ from one run to another."""
     log.seek(0)
@@ -121,13 +154,33 @@ def _attempts(log: IO[bytes], keys: Sequence[str]) -> int:
     return sum(json.loads(line)["keys"] == keys for line in whole.splitlines())
 
 
+def _land(log: IO[bytes]) -> None:
+    """Apply a request that was on its way when its sender gave up waiting."""
+    log.seek(0)
+    lines = log.read().splitlines()
+    late = json.loads(lines[-1]).get("late") if lines else None
+    if late:
+        landed = {"batch": "", "keys": [], "attempt": 0, "answered": False, "messages": late}
+        _write(log, landed)
+
+
 def _append(
-    log: IO[bytes], batch: Batch, attempt: int, messages: list[dict[str, Any]], *, answered: bool
+    log: IO[bytes],
+    batch: Batch,
+    attempt: int,
+    messages: list[dict[str, Any]],
+    *,
+    answered: bool,
+    late: Sequence[dict[str, Any]] = (),
 ) -> None:
     request = {
         "batch": batch.id, "keys": batch.keys.to_pylist(), "attempt": attempt,
         "answered": answered, "messages": messages,
     }  # fmt: skip
+    _write(log, request | ({"late": list(late)} if late else {}))
+
+
+def _write(log: IO[bytes], request: Mapping[str, Any]) -> None:
     log.write(json.dumps(request).encode() + b"\n")
     log.flush()
 
