@@ -113,13 +113,17 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
+_RESTORE = (
+    "Keep the damaged file, put the last backup of the data directory in its place and run again;"
+    " docs/operations.md says how."
+)
 _SQLITE_WORDS = (
     ("database or disk is full", "STATE_FULL", "Free space and run again: nothing was lost."),
     ("disk I/O error", "STATE_FULL", "Check the disk, then run again: nothing was lost."),
     ("readonly database", "STATE_FULL", "Make the data directory writable, then run again."),
     ("database is locked", "STATE_LOCKED", "Wait for the other process to finish."),
-    ("malformed", "STATE_DAMAGED", "Restore the last backup; see docs/operations.md."),
-    ("not a database", "STATE_DAMAGED", "Restore the last backup; see docs/operations.md."),
+    ("malformed", "STATE_DAMAGED", _RESTORE),
+    ("not a database", "STATE_DAMAGED", _RESTORE),
     ("unable to open", "STATE_UNREACHABLE", "Check the path and the rights of the data directory."),
 )
 
@@ -147,7 +151,9 @@ def _state_error(error: DBAPIError) -> StateError:
     text = str(error.orig)
     for words, code, mend in _SQLITE_WORDS:
         if words in text:
-            return StateError(code, f"The state database answered: {words}.", mend=mend)
+            damaged = code == "STATE_DAMAGED"
+            what = "is damaged; SQLite says" if damaged else "answered"
+            return StateError(code, f"The state database {what}: {words}.", mend=mend)
     return StateError(
         "STATE_UNREACHABLE",
         "The state database cannot be reached or refused the work.",

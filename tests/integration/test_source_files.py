@@ -137,9 +137,21 @@ def test_delimiter_header_and_encoding_are_as_declared(root: Path) -> None:
     assert rows(root, delimiter="\t", encoding="utf-16") == [{"id": "1", "name": "Żółć"}]
 
 
-def test_repeated_and_missing_names_are_made_unique(root: Path) -> None:
-    (root / "t.csv").write_text("a,A,,a_1\n1,2,3,4\n")
-    assert rows(root) == [{"a": "1", "A_1": "2", "column2": "3", "a_1_1": "4"}]
+def test_a_column_without_a_name_is_called_by_its_number(root: Path) -> None:
+    (root / "t.csv").write_text("a,, ,b\n1,2,3,4\n")
+    assert rows(root) == [{"a": "1", "column1": "2", "column2": "3", "b": "4"}]
+
+
+@pytest.mark.parametrize("head", ["id,plan,plan", "id,plan,Plan", "id,,column1", "id,plan, plan "])
+@pytest.mark.parametrize("sql", ["FROM t", "SELECT id FROM T", "SELECT count(*) AS n FROM t"])
+def test_two_columns_of_one_name_are_refused_whichever_are_read(
+    root: Path, head: str, sql: str
+) -> None:
+    (root / "t.csv").write_text(f"{head}\n1,2,3\n")
+    with pytest.raises(SourceError, match=r"t\.csv, line 1: 2 columns are called") as caught:
+        rows(root, sql)
+    assert caught.value.code == "COLUMN_DUPLICATE"
+    assert caught.value.mend == "Give each column its own name in the first line of the file."
 
 
 def test_a_header_alone_is_an_empty_table(root: Path) -> None:
@@ -215,7 +227,12 @@ def test_a_broken_file_spoils_only_its_own_table(root: Path) -> None:
     with opened(root) as source:
         assert source.query("FROM good").read_all().num_rows == 1
         for name in ("bad", "empty", '"wild[1]"'):
-            for sql in (f"FROM {name}", f"SELECT count(*) AS n FROM {name}"):
+            for sql in (
+                f"FROM {name}",
+                f"SELECT count(*) AS n FROM {name}",
+                f"SELECT id, plan FROM {name}",
+                f"WITH x AS (SELECT t.id FROM {name} AS t) SELECT id FROM good JOIN x USING (id)",
+            ):
                 with pytest.raises(SourceError, match="FILE_UNREADABLE"):
                     source.query(sql).read_all()
         levels = {finding.message.partition(":")[0]: finding.level for finding in source.check()}

@@ -89,14 +89,39 @@ def test_a_suggested_name_is_a_name(text):
     assert not near or name(near) == near
 
 
-@pytest.mark.parametrize("text", ["30 6 * * 1-5", "*/15 * * * *", "0 8,12 1 JAN MON"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "30 6 * * 1-5",
+        "*/15 * * * *",
+        "0 8,12 1 JAN MON",
+        "5/10 0-23/2 31 12 fri-sun",
+        "0 0 * 1-3 7",
+    ],
+)
 def test_cron_lines(text):
     assert cron(text) == text
 
 
-@pytest.mark.parametrize("text", ["", "* * * *", "* * * * * *", "@daily", "a;b * * * *", 5])
+@pytest.mark.parametrize("text", ["", "* * * *", "* * * * * *", "@daily", 5])
 def test_broken_cron_lines_are_refused(text):
     with pytest.raises(ValueError, match="five fields"):
+        cron(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("61 * * * *", "minute"), ("60 * * * *", "minute"), ("*/0 * * * *", "minute"),
+        ("-1 * * * *", "minute"), ("9-5 * * * *", "minute"), ("1, * * * *", "minute"),
+        ("a;b * * * *", "minute"), ("٣ * * * *", "minute"), ("* 24 * * *", "hour"),
+        ("* * 0 * *", "day of month"), ("* * 32 * *", "day of month"), ("* * * 13 *", "month"),
+        ("* * * foo *", "month"), ("* * * * 8", "day of week"), ("* * * * mon-xyz", "day of week"),
+        ("* * * * */99", "day of week"), ("0 0 L * *", "day of month"),
+    ],
+)  # fmt: skip
+def test_a_cron_field_out_of_its_range_is_named(text, field):
+    with pytest.raises(ValueError, match=f"whose {field} is"):
         cron(text)
 
 

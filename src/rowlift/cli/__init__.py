@@ -1,11 +1,13 @@
 """The command line: one small module per command, loaded when it is called."""
 
 import os
+import signal
 import sys
 
 
 def main() -> None:
     """Run the command line of this process and leave with its exit code."""
+    signal.signal(signal.SIGINT, _leave)
     try:
         from rowlift.cli.app import run
         from rowlift.cli.streams import prepare
@@ -15,3 +17,8 @@ def main() -> None:
     except KeyboardInterrupt:  # before or after anything was done
         os._exit(130)
     sys.exit(code)
+
+
+def _leave(_number: int, _frame: object) -> None:
+    """End the process while nothing is done yet, or all is done."""
+    os._exit(130)

@@ -6,10 +6,15 @@ Without either variable a point costs one test of a global.
 """
 
 import os
+import re
 import signal
 import threading
 from collections import Counter
 from dataclasses import dataclass
+
+from rowlift.core.errors import ConfigError
+
+_SPEC = re.compile(r"([\w.-]+):([1-9]\d{0,8}):(kill|raise|stop)")
 
 
 class InjectedFault(BaseException):
@@ -44,8 +49,14 @@ class _Faults:
 def _parse(spec: str) -> _Armed | None:
     if not spec:
         return None
-    name, occurrence, action = spec.split(":")
-    return _Armed(name, int(occurrence), action)
+    found = _SPEC.fullmatch(spec)
+    if not found:
+        raise ConfigError(
+            "VALUE_WRONG",
+            "ROWLIFT_FAULTS is not a fault to be armed.",
+            mend="Unset it: only tests need it. It reads name:n:action with kill, raise or stop.",
+        )
+    return _Armed(found[1], int(found[2]), found[3])
 
 
 def _act(action: str, name: str) -> None:

@@ -425,6 +425,12 @@ RULES: dict[str, Rule] = _table(
         "The destination cannot do what the sync asks",
         "Change match, mode, kind or removed.",
     ),
+    Rule(
+        "FOLDER_UNWRITABLE",
+        "destination",
+        "The folder of a destination cannot be written",
+        "Free space or mend its rights, then run again: the rows stay due.",
+    ),
     # files
     Rule("FILE_UNREADABLE", "file", "A file cannot be read", "Check path and rights."),
     Rule("YAML_INVALID", "file", "The YAML cannot be read", "Mend it at the marked place."),

@@ -23,11 +23,14 @@ from rowlift.core.nouns import (
     Verdict,
 )
 from rowlift.core.ports import Batch, Rows
+from rowlift.core.rules import rule
 from rowlift.kit.arrow import joined
 from rowlift.kit.config import ConnectorConfig
 from rowlift.kit.durable import make_folder, sweep, write_durable
 from rowlift.kit.http import Http
 from rowlift.kit.texts import change_records, concat, csv_cell, spread
+
+UNWRITABLE = "FOLDER_UNWRITABLE"
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -71,7 +74,8 @@ class Files:
             (self._root / ".check").unlink()
         except OSError as error:
             words = f"{self._root} cannot be written: {error.strerror}"
-            return [Finding("privileges", "error", words, "Check path and rights.", "STATE_FULL")]
+            mend = rule(UNWRITABLE).mend
+            return [Finding("privileges", "error", words, mend, UNWRITABLE)]
         return [Finding("privileges", "ok", f"{self._root} can be written")]
 
     def encode(self, rows: Rows) -> pa.StringArray:
@@ -89,9 +93,9 @@ class Files:
             write_durable(self._folder / name, self._content(batch))
         except OSError as error:
             raise DestinationError(
-                "STATE_FULL",
+                UNWRITABLE,
                 f"{self._folder} cannot be written: {error.strerror}",
-                mend="Free space or mend the rights, then run again: nothing was lost.",
+                mend=rule(UNWRITABLE).mend,
             ) from None
         return Outcomes(Outcome(Verdict.DELIVERED))
 

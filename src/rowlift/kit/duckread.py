@@ -119,11 +119,11 @@ class DuckSource(ABC):
 
     def describe(self, sql: str) -> Sequence[Column]:
         """Return the output columns of a query without running it."""
-        return self._described(self._one_select(sql))
+        return self._described(self.read_only_select(sql))
 
     def query(self, sql: str, *, limit: int | None = None) -> pa.RecordBatchReader:
         """Stream the result in bounded memory; a late row's error comes out of the reader."""
-        statement = self._one_select(sql)
+        statement = self.read_only_select(sql)
         columns = self._described(statement)
         schema = pa.schema([self._field(column) for column in columns])
         running = Running(self.open().cursor(), self._limits.statement_timeout)
@@ -198,7 +198,8 @@ class DuckSource(ABC):
                 raise KeyboardInterrupt from None  # DuckDB words it as an error of its own
             raise
 
-    def _one_select(self, sql: str) -> str:
+    def read_only_select(self, sql: str) -> str:
+        """Return the one SELECT a text holds, as DuckDB reads it; raises SourceError SQL_…."""
         guarded = guard(sql, self.dialect).sql
         with self._cursor() as cursor:
             statements = cursor.extract_statements(guarded)

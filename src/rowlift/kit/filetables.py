@@ -6,6 +6,7 @@ an unquoted empty value is null while a quoted one is an empty text.
 
 import csv
 import glob
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -86,7 +87,7 @@ def scan(paths: Sequence[Path], table: FileTable) -> str:
         raise _unusable("FILE_UNREADABLE", f"the format of {paths[0].name} is not given")
     if named == "parquet":
         return READ_PARQUET.format(files=_list(map(str, paths)))
-    names = unique(_one_head(paths, table))
+    names = named_columns(_one_head(paths, table), paths[0])
     how = AS_TEXT.format(columns=", ".join(f"{literal(name)}: 'VARCHAR'" for name in names))
     return READ_CSV.format(
         files=_list(map(str, paths)),
@@ -98,19 +99,18 @@ def scan(paths: Sequence[Path], table: FileTable) -> str:
     )
 
 
-def unique(names: Sequence[str]) -> list[str]:
-    """Return column names with `_1`, `_2` … after a name that came before in any spelling."""
-    taken: set[str] = set()
-    result = []
-    for number, name in enumerate(names):
-        base = candidate = name.strip() or f"column{number}"
-        suffix = 0
-        while candidate.lower() in taken:
-            suffix += 1
-            candidate = f"{base}_{suffix}"
-        taken.add(candidate.lower())
-        result.append(candidate)
-    return result
+def named_columns(head: Sequence[str], path: Path) -> list[str]:
+    """Return the names of the columns; one without a name is called by its number: column0.
+
+    Raises SourceError COLUMN_DUPLICATE, for `plan` and `Plan` too.
+    """
+    names = [name.strip() or f"column{number}" for number, name in enumerate(head)]
+    for name, count in Counter(map(str.lower, names)).items():
+        if count > 1:
+            twice = f"{path}, line 1: {count} columns are called {name}"
+            mend = "Give each column its own name in the first line of the file."
+            raise SourceError("COLUMN_DUPLICATE", twice, mend=mend)
+    return names
 
 
 def _one_head(paths: Sequence[Path], table: FileTable) -> list[str]:

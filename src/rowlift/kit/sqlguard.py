@@ -63,7 +63,8 @@ EFFECTS = {
     "duckdb": r"""getenv | glob | read_(csv|csv_auto|parquet|json|json_auto|json_objects\w*
         |ndjson\w*|text|blob|xlsx) | parquet_\w+ | sniff_csv | nextval | query | query_table
         | \w+_(scan|query|attach|execute) | checkpoint | force_checkpoint | which_secret
-        | duckdb_(secrets|settings)""",
+        | duckdb_(secrets|settings) | (enable|disable)_(logging|profiling)
+        | (write|truncate_duckdb|parse_duckdb)_logs?\w* | json_execute_serialized_sql""",
     "sqlite": r"load_extension | readfile | writefile | edit | fts3_tokenizer | fsdir",
 }
 _EFFECTS = {
@@ -209,6 +210,8 @@ def _between(text: str, tokens: Sequence[Token]) -> str:
 
 def _query(reader: Dialect, tokens: list[Token], text: str) -> exp.Expr:
     _refuse_words(tokens)
+    if tokens[0].text.upper() == "VALUES" and tokens[1:2] and tokens[1].text == "(":
+        reader = Dialect()  # that of MySQL takes it for the function VALUES()
     (query,) = reader.parser().parse(tokens, text)
     if not isinstance(query, exp.Query | exp.Values):
         _refuse_statement(tokens[0])

@@ -7,8 +7,17 @@ from zoneinfo import available_timezones
 from rowlift.project.problems import did_you_mean
 from rowlift.project.units import SECONDS, seconds
 
-_FIELD = r"(\*|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/[0-9]{1,3})?"
-_FIELDS = re.compile(rf"{_FIELD}(,{_FIELD})*", re.ASCII)
+_PART = re.compile(r"(?:\*|([0-9A-Za-z]{1,3})(?:-([0-9A-Za-z]{1,3}))?)(?:/([0-9]{1,3}))?", re.ASCII)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+# What each field may hold: its name, its least and its highest number, the words for numbers.
+_FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day of month", 1, 31, ()),
+    ("month", 1, 12, _MONTHS),
+    ("day of week", 0, 7, _DAYS),
+)
 
 
 def interval(value: object) -> str:
@@ -22,12 +31,36 @@ def interval(value: object) -> str:
 def cron(value: object) -> str:
     """Return a cron line of five fields as written."""
     fields = value.split() if isinstance(value, str) else []
-    if len(fields) != 5 or not all(_FIELDS.fullmatch(one) for one in fields):  # noqa: PLR2004
+    if len(fields) != len(_FIELDS):
         raise ValueError(
             "must be a cron line of five fields in quotes: minute, hour, day of month, month, "
             'day of week, for example "30 6 * * 1-5"'
         )
+    for text, (name, least, most, words) in zip(fields, _FIELDS, strict=True):
+        if not all(_fits(part, least, most, words) for part in text.split(",")):
+            spelled = f", or {words[0]} to {words[-1]}" if words else ""
+            raise ValueError(
+                f"must be a cron line whose {name} is *, or {least} to {most}{spelled}, or a list, "
+                'a range or steps of them, for example "30 6 * * 1-5"'
+            )
     return " ".join(fields)
+
+
+def _fits(part: str, least: int, most: int, words: tuple[str, ...]) -> bool:
+    found = _PART.fullmatch(part)
+    if not found or (found[3] and not 1 <= int(found[3]) <= most):
+        return False
+    numbers = [_number(word, words, least) for word in found.group(1, 2) if word is not None]
+    if words is _DAYS and len(numbers) == 2 and numbers[1] == 0:  # noqa: PLR2004
+        numbers[1] = 7  # fri-sun
+    return all(least <= number <= most for number in numbers) and numbers == sorted(numbers)
+
+
+def _number(word: str, words: tuple[str, ...], least: int) -> int:
+    """Return the number a word stands for, or -1; jan is 1 and sun is 0, as the fields begin."""
+    if word.isdigit():
+        return int(word)
+    return words.index(word.lower()) + least if word.lower() in words else -1
 
 
 def start(value: object) -> str:

@@ -10,8 +10,9 @@ from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.nouns import Finding, Table
 from rowlift.core.rules import rule
 from rowlift.kit.config import LocalPath
-from rowlift.kit.duckread import DuckConfig, DuckSource, literal, quoted
+from rowlift.kit.duckread import DuckConfig, DuckSource, literal, plain, quoted
 from rowlift.kit.filetables import FileTable, discovered, files, scan
+from rowlift.kit.sqlguard import guard
 from rowlift.sources.dialects.duckdb import DIALECT
 
 if TYPE_CHECKING:
@@ -41,9 +42,19 @@ class Files(DuckSource):
     def __init__(self, config: FilesConfig) -> None:
         super().__init__(config, DIALECT)
         self._config = config
+        self._spoiled: dict[str, SourceError] = {}
 
     def __repr__(self) -> str:
         return f"Files({str(self._config.root)!r})"
+
+    def read_only_select(self, sql: str) -> str:
+        """Return the one SELECT of a text; raises what is wrong with a file it asks for."""
+        statement = super().read_only_select(sql)
+        for name in {parts[-1].casefold() for parts in guard(sql, self.dialect).tables}:
+            if name in self._spoiled:
+                error = self._spoiled[name]
+                raise SourceError(error.code, error.message, mend=error.mend)
+        return statement
 
     def mount(self, instance: duckdb.DuckDBPyConnection) -> None:
         """Make a view of each table and allow its files; ConnectError if the folder is missing."""
@@ -58,9 +69,10 @@ class Files(DuckSource):
                 instance.execute(VIEW.format(name=quoted(name), select=scan(paths, table)))
                 readable += paths
             except SourceError as error:
-                _spoil(instance, name, f"[{error.code}] {error.message}")
+                self._spoil(instance, name, error)
             except duckdb.Error as error:
-                _spoil(instance, name, f"[FILE_UNREADABLE] {table.path}: {error}")
+                message, mend = f"{table.path}: {plain(str(error))}", rule("FILE_UNREADABLE").mend
+                self._spoil(instance, name, SourceError("FILE_UNREADABLE", message, mend=mend))
         instance.execute(ALLOW.format(paths=", ".join(literal(str(path)) for path in readable)))
 
     def check(self) -> Sequence[Finding]:
@@ -73,6 +85,12 @@ class Files(DuckSource):
         message = f"{self._config.root}: {len(tables)} tables"
         return [Finding("login", level, message, mend), *map(self._finding, tables)]
 
+    def _spoil(self, instance: duckdb.DuckDBPyConnection, name: str, error: SourceError) -> None:
+        """Keep the name in the catalogue; whatever reads it in spite of us fails as well."""
+        self._spoiled[name.casefold()] = error
+        select = SPOILED.format(message=literal(f"[{error.code}] {error.message}"))
+        instance.execute(VIEW.format(name=quoted(name), select=select))
+
     def _finding(self, table: Table) -> Finding:
         try:
             self.query(FIRST.format(name=quoted(table.name)), limit=1).read_all()
@@ -80,8 +98,3 @@ class Files(DuckSource):
             message = f"{table.name}: {error.message}"
             return Finding("privileges", "warning", message, error.mend, error.code)
         return Finding("privileges", "ok", f"{table.name}: {len(table.columns)} columns")
-
-
-def _spoil(instance: duckdb.DuckDBPyConnection, name: str, message: str) -> None:
-    select = SPOILED.format(message=literal(message))
-    instance.execute(VIEW.format(name=quoted(name), select=select))

@@ -122,7 +122,13 @@ OPENING = (
 RUNNING = (
     *(
         Wording(rf"\[{code}\] (?P<text>[^\n]+)", code, "{text}")
-        for code in ("FILE_MISSING", "FILE_OUTSIDE_ROOT", "FILE_UNREADABLE", "TEXT_ENCODING")
+        for code in (
+            "COLUMN_DUPLICATE",
+            "FILE_MISSING",
+            "FILE_OUTSIDE_ROOT",
+            "FILE_UNREADABLE",
+            "TEXT_ENCODING",
+        )
     ),
     Wording(r"^INTERRUPT Error", "QUERY_CANCELLED", "The query was cancelled"),
     Wording(
