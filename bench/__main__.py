@@ -1,15 +1,15 @@
-"""Measure the goals of the main job and write docs/benchmarks.md."""
+"""Measure Rowlift beside the floor and a plain script, judge it, and write docs/benchmarks.md.
+
+    python -m bench [--quick] [--only CASE] [--repeat 3] [--rows N] [--large] [--write]
+
+`--write` keeps each case's figures in docs/benchmarks.json as soon as it is measured and writes the
+page from all that is kept, so a part can be measured again by itself.
+"""
 
 import argparse
 import os
-import platform
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,158 +17,98 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 import rowlift  # noqa: E402
-from bench import measure, project  # noqa: E402
-from servers import postgres  # noqa: E402
-from servers.room import Room  # noqa: E402
+from bench import results  # noqa: E402
+from bench.cases import MILLION, SIZES, Case, cases  # noqa: E402
+from bench.goals import verdicts  # noqa: E402
+from bench.page import ordered, page, steps  # noqa: E402
+from bench.results import Figures, Result  # noqa: E402
+from bench.stage import Sample, Stage  # noqa: E402
 
-ROWLIFT = str(Path(sys.executable).with_name("rowlift"))
-HELP_CPU_SECONDS = 0.4
-FLAT = 1.2
 PAGE = ROOT / "docs" / "benchmarks.md"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One goal: what was measured, what it must be, what it was."""
-
-    what: str
-    goal: str
-    figure: str
-    met: bool
-    cost: measure.Cost
-
-
-@contextmanager
-def sink() -> Iterator[str]:
-    """Run the local receiver as a process of its own and give its URL."""
-    words = [sys.executable, "-m", "rowlift.testing.sink"]
-    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        url = process.stdout.readline().strip() if process.stdout else ""
-        yield f"{url}/v1"
-    finally:
-        process.communicate(timeout=30)
-
-
-def seconds(what: str, most: float, cost: measure.Cost) -> Line:
-    """Return a goal in seconds of wall clock."""
-    return Line(what, f"< {most:g} s", f"{cost.wall:.1f} s", cost.wall < most, cost)
-
-
-def database(rows: int, room: Room) -> tuple[postgres.PostgresServer, dict[str, object]]:
-    """Start a PostgreSQL with the table and return it with the source that reads it."""
-    found = room.once("postgresql", lambda folder: postgres.launch(room, folder))
-    server = postgres.at_port(room, found.port)
-    made = server.create_database("bench")
-    made.execute(project.SEED.format(rows=rows))
-    made.execute(project.READER)
-    source = {
-        "type": "postgres", "host": server.host, "port": server.port, "database": "bench",
-        "user": "rowlift_ro", "password": "${PGPASSWORD}", "sslmode": "disable",
-    }  # fmt: skip
-    return server, source
-
-
-def main_job(rows: int, folder: Path) -> Iterator[Line]:
-    """Measure PostgreSQL to the workspace and to Segment, first and unchanged."""
-    env = {"PGPASSWORD": "reader", "WRITE_KEY": "bench"}
-    label = f"{rows:,} x 10 from PostgreSQL"
-    room = Room.open()
-    try:
-        _, source = database(rows, room)
-        with sink() as url:
-            into = folder / "workspace"
-            project.write(into, source, {"destinations": []}, url)
-            run = [ROWLIFT, "run", "people"]
-            yield seconds(f"{label} into the workspace", 60, measure.run(run, into, env))
-            yield seconds(f"{label}, workspace, unchanged", 60, measure.run(run, into, env))
-            to = folder / "segment"
-            use = {"use": "segment", "match": "user_id"}
-            project.write(to, source, {"workspace": "none", "destinations": [use]}, url)
-            yield seconds(f"{label} to Segment", 60, measure.run(run, to, env))
-            yield seconds(f"{label}, Segment, unchanged", 60, measure.run(run, to, env))
-    finally:
-        room.close()
-
-
-def memory(rows: int, folder: Path, peak_mb: float) -> Line:
-    """Measure the peak of twice the rows to Segment against that of the rows."""
-    room = Room.open()
-    try:
-        _, source = database(2 * rows, room)
-        with sink() as url:
-            use = {"use": "segment", "match": "user_id"}
-            project.write(folder, source, {"workspace": "none", "destinations": [use]}, url)
-            env = {"PGPASSWORD": "reader", "WRITE_KEY": "bench"}
-            cost = measure.run([ROWLIFT, "run", "people"], folder, env)
-    finally:
-        room.close()
-    ratio = cost.peak_mb / peak_mb
-    what = f"peak memory of {2 * rows:,} rows against {rows:,}"
-    return Line(what, f"< {FLAT:g} times", f"{ratio:.2f} times", ratio < FLAT, cost)
-
-
-def start_up(folder: Path) -> Line:
-    """Measure what `rowlift --help` costs, the best of five."""
-    cost = min(
-        (measure.run([ROWLIFT, "--help"], folder, {}) for _ in range(5)), key=lambda c: c.cpu
-    )
-    return Line(
-        "rowlift --help", "< 0.4 s CPU", f"{cost.cpu:.2f} s CPU", cost.cpu < HELP_CPU_SECONDS, cost
-    )
-
-
-def demo(folder: Path) -> Line:
-    """Measure the demo after installation."""
-    return seconds("rowlift demo", 60, measure.run([ROWLIFT, "demo", "shop"], folder, {}))
-
-
-def all_lines(rows: int, folder: Path) -> Iterator[Line]:
-    """Measure everything, the quick things first."""
-    yield start_up(folder)
-    yield demo(folder)
-    peak_mb = 1.0
-    for line in main_job(rows, folder):
-        if line.what.endswith("to Segment"):
-            peak_mb = line.cost.peak_mb
-        yield line
-    yield memory(rows, folder / "twice", peak_mb)
-
-
-def page(lines: list[Line], rows: int) -> str:
-    """Return the page, with the machine it was measured on."""
-    head = (
-        f"# Benchmarks\n\nWritten by `make bench` on {datetime.now(UTC):%Y-%m-%d}: rowlift "
-        f"{rowlift.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores, "
-        f"{platform.system()} {platform.release()}. {rows:,} rows of ten columns; the databases "
-        "and the receiver run on the same machine, CPU seconds are those of the rowlift process.\n"
-    )
-    table = ["| what | goal | measured | met | CPU s | peak MB |", "|---|---|---|---|---|---|"]
-    table += [
-        f"| {one.what} | {one.goal} | {one.figure} | {'yes' if one.met else '**no**'}"
-        f" | {one.cost.cpu:.1f} | {one.cost.peak_mb:.0f} |"
-        for one in lines
-    ]
-    return head + "\n" + "\n".join(table) + "\n"
+KEPT = PAGE.with_suffix(".json")
+QUICK_ROWS = 100_000
+ENOUGH = 3
 
 
 def main() -> int:
     """Measure, print, write the page; exit 1 when a goal is missed."""
+    given = arguments()
+    every = list(cases(given.rows, SIZES if given.rows == MILLION else (given.rows,)))
+    chosen = [one for one in every if given.only in one.name and (given.large or not one.large)]
+    if given.list or not chosen:
+        print("\n".join(one.name for one in every))
+        return 0 if given.list else 2
+    kept = results.load(KEPT) if given.write else {}
+    met = True
+    with Stage.open() as stage:
+        for case in chosen:
+            result = measured(stage, case, given.repeat)
+            met &= show(result)
+            if given.write:
+                kept |= {result.name: result}
+                results.save(KEPT, kept)
+                PAGE.write_text(page(list(ordered(kept, [one.name for one in every]))))
+    return 0 if met else 1
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--quick", action="store_true", help="one run of 100,000 rows, to try")
+    parser.add_argument("--only", default="", metavar="CASE", help="cases with this in their name")
+    parser.add_argument("--list", action="store_true", help="print the names of the cases")
+    parser.add_argument("--repeat", type=int, default=ENOUGH, help="runs of each case")
+    parser.add_argument("--rows", type=int, default=MILLION, help="rows instead of a million")
+    parser.add_argument("--large", action="store_true", help="also ten times the rows or columns")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
-    asked = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="rowlift-bench-"))
-    try:
-        lines: list[Line] = []
-        for line in all_lines(asked.rows, folder):
-            print(f"{'met ' if line.met else 'MISS'}  {line.what}: {line.figure} ({line.goal})")
-            lines.append(line)
-    finally:
-        shutil.rmtree(folder)
-    if asked.write:
-        PAGE.write_text(page(lines, asked.rows))
-    return 0 if all(one.met for one in lines) else 1
+    given = parser.parse_args()
+    if given.quick:
+        given.repeat, given.rows = 1, QUICK_ROWS
+    if given.write and given.repeat < ENOUGH:
+        parser.error(f"the page has medians of at least {ENOUGH} runs")
+    return given
+
+
+def measured(stage: Stage, case: Case, runs: int) -> Result:
+    """Measure a case so many times over."""
+    load = os.getloadavg()[0]
+    samples: dict[str, list[Sample]] = {}
+    for number in range(runs):
+        tell(f"{case.name}, run {number + 1} of {runs}")
+        for one in case.round(stage):
+            tell(f"  {one.step}: {one.cost.wall:.2f} s, CPU {one.cost.cpu:.2f} s")
+            samples.setdefault(one.step, []).append(one)
+    return Result(
+        case.name,
+        case.title,
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        revision(),
+        round(load, 2),
+        runs,
+        [f"rowlift {rowlift.__version__}", *stage.versions()],
+        {step: Figures.of(several) for step, several in samples.items()},
+    )
+
+
+def revision() -> str:
+    """Return the measured commit, with a plus where files differ from it."""
+    words = ["git", "describe", "--always", "--abbrev=8", "--dirty=+"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def show(result: Result) -> bool:
+    """Print a case and its verdicts; returns whether all goals are met."""
+    print(f"\n{result.title}\n\n{steps(result)}\n")
+    judged = list(verdicts(result))
+    for one in judged:
+        print(f"{'met ' if one.met else 'MISS'}  {one.what}: {one.figure} ({one.goal})")
+    return all(one.met for one in judged)
+
+
+def tell(text: str) -> None:
+    """Say on standard error how far it is."""
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,36 +1,107 @@
 """Run a command as a process of its own and say what it cost."""
 
 import os
+import select
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import processes
+
+NOWHERE = Path(os.devnull)
+LOOK_SECONDS = 0.02
+LOOKS_PER_SEARCH = 10  # children are searched for less often than the process is looked at
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds of wall clock and CPU (children included), and the peak of resident memory in MB."""
+    """Seconds of wall clock and CPU, and peaks of resident memory in MB.
+
+    `cpu` is the process with its children, `served` the database servers meanwhile, `others` the
+    cores that anything else but the excluded processes kept busy. `children_mb` is the highest sum
+    of the peaks of children that lived together.
+    """
 
     wall: float
     cpu: float
+    served: float
+    others: float
     peak_mb: float
-    stdout: str
+    children_mb: float
 
 
-def run(words: Sequence[str], folder: Path, env: Mapping[str, str]) -> Cost:
-    """Run to the end; raises CalledProcessError when it fails."""
-    out = folder / "stdout.txt"
-    with out.open("w") as stdout:
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Processes that with all their children work for the command, or are its sink."""
+
+    serving: Sequence[int] = ()
+    excluded: Sequence[int] = ()
+
+    def reading(self) -> tuple[float, float, float]:
+        """Return CPU seconds so far: serving, excluded, the whole machine."""
+        serving, excluded = (sum(map(processes.spent, at)) for at in (self.serving, self.excluded))
+        return serving, excluded, processes.busy()
+
+
+@dataclass(slots=True)
+class Watch:
+    """The peaks of memory of a process and of its children, as often as it looks."""
+
+    pid: int
+    looks: int = 0
+    own_mb: float = 0
+    children_mb: float = 0
+    children: Sequence[int] = ()
+
+    def look(self) -> None:
+        """Read the peaks now; the kernel keeps them, so that only the end can be missed."""
+        if self.looks % LOOKS_PER_SEARCH == 0:
+            self.children = list(processes.below(self.pid).keys() - {self.pid})
+        self.looks += 1
+        self.own_mb = max(self.own_mb, processes.peak_mb(self.pid))
+        self.children_mb = max(self.children_mb, sum(map(processes.peak_mb, self.children)))
+
+
+def run(
+    words: Sequence[str],
+    folder: Path,
+    env: Mapping[str, str],
+    around: Surroundings = Surroundings(),
+    stdout: Path = NOWHERE,
+) -> Cost:
+    """Run to the end in the folder; raises CalledProcessError when it fails."""
+    with stdout.open("wb") as out, tempfile.TemporaryFile("w+") as errors:
+        before = around.reading()
         start = time.perf_counter()
         process = subprocess.Popen(
-            words, cwd=folder, env={**os.environ, **env}, stdout=stdout, stderr=subprocess.PIPE
+            words, cwd=folder, env={**os.environ, **env}, stdout=out, stderr=errors
         )
-        errors = process.stderr.read() if process.stderr else b""
-        _, status, usage = os.wait4(process.pid, 0)
+        watch = watched(process.pid)
         wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, words, out.read_text(), errors)
+        _, status, usage = os.wait4(process.pid, 0)
+        serving, excluded, busy = (
+            now - then for now, then in zip(around.reading(), before, strict=True)
+        )
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            errors.seek(0)
+            raise subprocess.CalledProcessError(process.returncode, words, None, errors.read())
     cpu = usage.ru_utime + usage.ru_stime
-    return Cost(wall, cpu, usage.ru_maxrss / 1024, out.read_text())
+    others = max(0, busy - serving - excluded - cpu) / wall
+    return Cost(wall, cpu, serving, others, watch.own_mb, watch.children_mb)
+
+
+def watched(pid: int) -> Watch:
+    """Watch a process until it ends."""
+    watch = Watch(pid)
+    handle = os.pidfd_open(pid)
+    try:
+        watch.look()
+        while not select.select([handle], [], [], LOOK_SECONDS)[0]:
+            watch.look()
+    finally:
+        os.close(handle)
+    return watch

@@ -1,56 +1,46 @@
-"""The measured project: a million people in PostgreSQL, and where they go."""
+"""The measured project: people in a database, and where they go."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-SEED = """
-CREATE TABLE people AS
-SELECT 'u' || n AS user_id, 'user' || n || '@example.com' AS email,
-    'first' || n % 1000 AS first_name,
-    timestamptz '2024-01-01 00:00:00+00' + n * interval '1 second' AS created_at,
-    timestamptz '2024-06-01 00:00:00+00' + n * interval '7 seconds' AS updated_at,
-    'plan' || n % 4 AS plan, (n / 7.0)::numeric(12, 2) AS ltv, n AS n, n % 2 = 0 AS flag,
-    CASE WHEN n % 7 = 0 THEN NULL ELSE n / 3.0::float8 END AS score
-FROM generate_series(1, {rows}) AS n;
-ANALYZE people;
-"""
-READER = """
-CREATE ROLE rowlift_ro LOGIN PASSWORD 'reader';
-GRANT SELECT ON people TO rowlift_ro;
-"""
-SQL = (
-    "SELECT user_id, email, first_name, created_at, updated_at, plan, ltv, n, flag, score"
-    " FROM people"
-)
+ENV = {"READER_PASSWORD": "reader", "WRITE_KEY": "bench"}
+TO_WORKSPACE: Mapping[str, Any] = {"destinations": []}
+TO_SEGMENT: Mapping[str, Any] = {
+    "workspace": "none",
+    "destinations": [{"use": "segment", "match": "user_id"}],
+}
 
 
-def write(folder: Path, source: Mapping[str, Any], sync: Mapping[str, Any], sink: str) -> None:
-    """Write a project folder whose one sync is called people."""
+def write(
+    folder: Path, source: Mapping[str, Any], syncs: Mapping[str, Mapping[str, Any]], sink: str = ""
+) -> None:
+    """Write a project folder with one source, its syncs by name, and Segment where a sink is."""
     (folder / "syncs").mkdir(parents=True, exist_ok=True)
     segment = {
         "type": "segment",
         "write_key": "${WRITE_KEY}",
-        "endpoint": sink,
+        "endpoint": f"{sink}/v1",
         "allow_networks": ["127.0.0.0/8"],
     }
-    profile = {"sources": {"db": dict(source)}, "destinations": {"segment": segment}}
+    declared = {"password": "${READER_PASSWORD}", **source}
+    profile = {"sources": {"db": declared}, "destinations": {"segment": segment} if sink else {}}
     documents: dict[str, Any] = {
         "rowlift.yml": {
             "version": 1,
             "workspace": {"name": "bench", "identifiers": ["id", "email"]},
         },
         "connections.yml": {"default": "bench", "profiles": {"bench": profile}},
-        "syncs/people.yml": {
-            "sync": "people",
+    }
+    for name, sync in syncs.items():
+        documents[f"syncs/{name}.yml"] = {
+            "sync": name,
             "preset": "import",
             "kind": "person",
             "source": "db",
-            "sql": SQL,
             "identify_by": "user_id",
             **sync,
-        },
-    }
+        }
     for name, document in documents.items():
         (folder / name).write_text(json.dumps(document, indent=1))

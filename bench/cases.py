@@ -1,0 +1,195 @@
+"""The cases: each is a round of measured commands that can be repeated."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from bench import measure, project
+from bench.databases import MariaDB, PostgreSQL
+from bench.stage import ROWLIFT, Sample, Sink, Stage, sink, took
+
+MILLION = 1_000_000
+SIZES = (100_000, 250_000, 500_000, 750_000, MILLION)
+LATENCY_MS = 100
+MANY = 100
+SLOWEST_SCRIPT = 10  # with latency, the script sends this part of the rows: it takes a second each
+WIDE = 100
+Round = Callable[[Stage], Iterator[Sample]]
+Database = PostgreSQL | MariaDB
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case by name, with what it is about in the words of the page."""
+
+    name: str
+    title: str
+    rows: int
+    round: Round
+    large: bool = False
+
+
+def short(rows: int) -> str:
+    """Return a number of rows as names have it: 250k, 1m."""
+    return f"{rows // MILLION}m" if rows % MILLION == 0 else f"{rows // 1000}k"
+
+
+def cases(rows: int, sizes: Sequence[int]) -> Iterator[Case]:
+    """Yield all cases, the quick ones first; `sizes` are those of the workspace's table."""
+    label, part = f"{rows:,}", partial(partial, rows=rows)
+    yield Case("start", "Starting the program", 0, start)
+    yield Case(
+        f"segment-{short(rows)}", f"{label} rows from PostgreSQL to Segment", rows, part(segment)
+    )
+    yield Case(
+        f"latency-{short(rows)}",
+        f"The same where each request takes {LATENCY_MS} ms more",
+        rows,
+        part(latency),
+    )
+    yield Case(
+        f"memory-{short(rows)}", f"{label} rows and twice as many to Segment", rows, part(memory)
+    )
+    yield Case("many", f"{MANY} syncs of 1,000 rows to Segment in one project", MANY * 1000, many)
+    for kind, name in (("mariadb", "MariaDB"), ("postgresql", "PostgreSQL")):
+        for size in sizes:
+            title = f"{size:,} rows from {name} into the empty workspace on SQLite"
+            yield Case(f"{kind}-{short(size)}", title, size, partial(workspace, kind, rows=size))
+        title = f"{label} rows from {name} into the empty workspace on PostgreSQL"
+        state = partial(workspace_on_postgresql, kind, rows=rows)
+        yield Case(f"state-{kind}-{short(rows)}", title, rows, state)
+    ten = 10 * rows
+    yield Case(
+        f"large-{short(ten)}",
+        f"{ten:,} rows from PostgreSQL",
+        ten,
+        partial(large, rows=ten),
+        large=True,
+    )
+    title = f"{label} rows of {WIDE} columns from PostgreSQL"
+    yield Case(f"wide-{short(rows)}", title, rows, part(large, columns=WIDE), large=True)
+
+
+def start(stage: Stage) -> Iterator[Sample]:
+    """Measure commands that read no warehouse."""
+    with stage.project() as folder:
+        yield Sample("rowlift --help", 0, measure.run([ROWLIFT, "--help"], folder, {}))
+        demo = folder / "demo"
+        yield Sample("rowlift demo", 0, measure.run([ROWLIFT, "demo", str(demo)], folder, {}))
+        yield Sample("rowlift ls", 0, measure.run([ROWLIFT, "ls"], demo, {}))
+
+
+def segment(stage: Stage, rows: int) -> Iterator[Sample]:
+    """Measure PostgreSQL to Segment beside the plain script."""
+    database = stage.postgresql
+    sql = database.people(rows)
+    yield stage.floor(database, rows, sql)
+    with sink() as receiver:
+        yield stage.script(rows, sql, receiver)
+        yield from deliveries(stage, sql, rows, receiver)
+        yield to_segment(stage, "first sync, base install", sql, rows, receiver, database.plain)
+
+
+def latency(stage: Stage, rows: int) -> Iterator[Sample]:
+    """Measure the same against a slow sink; the plain script sends a part of the rows only."""
+    few = rows // SLOWEST_SCRIPT
+    with sink(LATENCY_MS) as receiver:
+        yield stage.script(few, stage.postgresql.people(few), receiver)
+        yield from deliveries(stage, stage.postgresql.people(rows), rows, receiver)
+
+
+def deliveries(stage: Stage, sql: str, rows: int, receiver: Sink) -> Iterator[Sample]:
+    """Measure a first sync, an unchanged one, and two with changes."""
+    database = stage.postgresql
+    with stage.project() as folder:
+        source = {**database.source, "reader": database.fast}
+        project.write(folder, source, {"people": {"sql": sql, **project.TO_SEGMENT}}, receiver.url)
+        cost = stage.run("first sync", folder, {"added": rows}, receiver)
+        yield Sample("first sync", rows, cost, took(receiver, rows))
+        for percent in (0, 1, 10):
+            if percent:
+                database.change(sql, percent)
+            step = f"{percent} % changed" if percent else "unchanged"
+            changed = rows * percent // 100
+            cost = stage.run(step, folder, {"changed": changed}, receiver)
+            yield Sample(step, rows, cost, took(receiver, changed))
+
+
+def to_segment(stage: Stage, step: str, sql: str, rows: int, receiver: Sink, reader: str) -> Sample:
+    """Measure one first sync from PostgreSQL."""
+    with stage.project() as folder:
+        source = {**stage.postgresql.source, "reader": reader}
+        project.write(folder, source, {"people": {"sql": sql, **project.TO_SEGMENT}}, receiver.url)
+        cost = stage.run(step, folder, {"added": rows}, receiver)
+        return Sample(step, rows, cost, took(receiver, rows))
+
+
+def memory(stage: Stage, rows: int) -> Iterator[Sample]:
+    """Measure whether memory grows with the rows."""
+    database = stage.postgresql
+    with sink() as receiver:
+        for step, size in (("first sync", rows), ("first sync of twice the rows", 2 * rows)):
+            sql = database.people(size)
+            yield to_segment(stage, step, sql, size, receiver, database.fast)
+
+
+def many(stage: Stage) -> Iterator[Sample]:
+    """Measure what a run costs however few its rows are."""
+    source = {**stage.postgresql.source, "reader": stage.postgresql.fast}
+    sql = stage.postgresql.people(1000)
+    rows = MANY * 1000
+    syncs = {f"people_{at}": {"sql": sql, **project.TO_SEGMENT} for at in range(MANY)}
+    with sink() as receiver, stage.project() as folder:
+        project.write(folder, source, syncs, receiver.url)
+        cost = stage.run("first sync of each", folder, {"added": rows}, receiver)
+        yield Sample("first sync of each", rows, cost, took(receiver, rows))
+        cost = stage.run("unchanged", folder, {"unchanged": rows}, receiver)
+        yield Sample("unchanged", rows, cost, took(receiver, 0))
+
+
+def workspace(kind: str, stage: Stage, rows: int) -> Iterator[Sample]:
+    """Measure a database into an empty workspace, with the fast reader and with the base one."""
+    database = stage.database(kind)
+    sql = database.people(rows)
+    yield stage.floor(database, rows, sql)
+    for step, reader in (("fast reader", database.fast), ("base install", database.plain)):
+        yield from imports(stage, database, step, sql, rows, reader)
+
+
+def workspace_on_postgresql(kind: str, stage: Stage, rows: int) -> Iterator[Sample]:
+    """Measure the same where state and workspace are in PostgreSQL."""
+    database = stage.database(kind)
+    sql = database.people(rows)
+    env = {"ROWLIFT_STATE_URL": stage.postgresql.state("state")}
+    yield stage.floor(database, rows, sql)
+    yield from imports(stage, database, "fast reader", sql, rows, database.fast, env)
+
+
+def imports(
+    stage: Stage,
+    database: Database,
+    step: str,
+    sql: str,
+    rows: int,
+    reader: str,
+    env: Mapping[str, str] = {},
+) -> Iterator[Sample]:
+    """Measure a first import and, of the fast reader, an unchanged one."""
+    with stage.project() as folder:
+        source = {**database.source, "reader": reader}
+        project.write(folder, source, {"people": {"sql": sql, **project.TO_WORKSPACE}})
+        yield Sample(step, rows, stage.run(step, folder, {"added": rows}, env=env))
+        if reader == database.fast:
+            again = f"{step}, unchanged"
+            yield Sample(again, rows, stage.run(again, folder, {"unchanged": rows}, env=env))
+
+
+def large(stage: Stage, rows: int, columns: int = 10) -> Iterator[Sample]:
+    """Measure much of everything."""
+    database = stage.postgresql
+    sql = database.people(rows, columns)
+    yield stage.floor(database, rows, sql)
+    with sink() as receiver:
+        yield stage.script(rows, sql, receiver)
+        yield from deliveries(stage, sql, rows, receiver)
+    yield from imports(stage, database, "into the workspace", sql, rows, database.fast)

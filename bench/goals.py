@@ -1,0 +1,122 @@
+"""What must be reached, judged case by case: a ratio stands only on figures of the same call."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from bench.results import Figures, Result
+
+MILLION = 1_000_000
+# Seconds a hosted service publishes: rows of ten columns, from MySQL into an empty workspace.
+HOSTED = {100_000: 260, 250_000: 636, 500_000: 1309, 750_000: 1882, MILLION: 2439}
+FASTER = 100
+SCRIPT, FIRST, UNCHANGED, FAST = "plain script", "first sync", "unchanged", "fast reader"
+OF_SCRIPT = 0.4
+OF_SCRIPT_UNCHANGED = 0.2
+WITH_LATENCY_SECONDS = 30
+FLAT = 1.2
+HELP_SECONDS = 0.4
+DEMO_SECONDS = 60
+MEMORY_MB = {MILLION: 500, 10 * MILLION: 1000}
+Steps = Mapping[str, Figures]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One goal: what was measured, what it must be, what it was."""
+
+    what: str
+    goal: str
+    figure: str
+    met: bool
+
+
+def verdicts(result: Result) -> Iterator[Verdict]:
+    """Yield the verdicts of the goals that a case has figures for."""
+    kind = result.name.partition("-")[0]
+    for judge in JUDGES.get(kind, ()):
+        yield from judge(result.steps)
+
+
+def at_most(what: str, most: float, found: float, unit: str, digits: int = 1) -> Verdict:
+    """Judge a figure that must not be higher."""
+    return Verdict(what, f"≤ {most:g} {unit}", f"{found:.{digits}f} {unit}", found <= most)
+
+
+def exactly(what: str, expected: int, found: int | None) -> Verdict:
+    """Judge a count of messages."""
+    return Verdict(what, f"{expected:,} messages", f"{found or 0:,} messages", found == expected)
+
+
+def hosted(steps: Steps) -> Iterator[Verdict]:
+    """Judge an import against the hosted service."""
+    fast = steps[FAST]
+    if fast.rows in HOSTED:
+        times = HOSTED[fast.rows] / fast.wall
+        what = f"{fast.rows:,} rows from MariaDB into the workspace, against the hosted service"
+        yield Verdict(what, f"≥ {FASTER} times faster", f"{times:.0f} times", times >= FASTER)
+    if fast.rows == MILLION:
+        what = "1,000,000 rows from MariaDB into the workspace"
+        yield at_most(what, 24, fast.wall, "s")
+
+
+def script(steps: Steps) -> Iterator[Verdict]:
+    """Judge deliveries against the plain script of the same call."""
+    plain, first, unchanged = steps[SCRIPT], steps[FIRST], steps[UNCHANGED]
+    label, times = f"{first.rows:,} rows to Segment", "of the plain script's"
+    cpu, wall = first.all_cpu / plain.all_cpu, first.wall / plain.wall
+    yield at_most(f"{label}: CPU seconds", OF_SCRIPT, cpu, times, 2)
+    yield at_most(f"{label}: wall seconds", OF_SCRIPT, wall, times, 2)
+    cpu = unchanged.all_cpu / plain.all_cpu
+    yield at_most(f"{label}, unchanged: CPU seconds", OF_SCRIPT_UNCHANGED, cpu, times, 2)
+
+
+def messages(steps: Steps) -> Iterator[Verdict]:
+    """Judge that what did not change is not sent."""
+    rows = steps[FIRST].rows
+    label = f"{rows:,} rows to Segment"
+    yield exactly(f"{label}, unchanged", 0, steps[UNCHANGED].messages)
+    yield exactly(f"{label}, 1 % changed", rows // 100, steps["1 % changed"].messages)
+
+
+def slow_sink(steps: Steps) -> Iterator[Verdict]:
+    """Judge deliveries where each request takes long."""
+    first = steps[FIRST]
+    if first.rows == MILLION:
+        what = "1,000,000 rows to Segment, each request 100 ms slower"
+        yield at_most(what, WITH_LATENCY_SECONDS, first.wall, "s")
+
+
+def peak(steps: Steps) -> Iterator[Verdict]:
+    """Judge the highest memory of any of a case's runs of Rowlift, children included."""
+    ours = [one for step, one in steps.items() if step not in (SCRIPT, "floor")]
+    rows = max(one.rows for one in ours)
+    if rows in MEMORY_MB:
+        what = f"peak memory at {rows:,} rows"
+        yield at_most(what, MEMORY_MB[rows], max(one.all_mb for one in ours), "MB", 0)
+
+
+def flat(steps: Steps) -> Iterator[Verdict]:
+    """Judge the memory of twice the rows."""
+    once, twice = steps[FIRST], steps["first sync of twice the rows"]
+    what = f"peak memory of {twice.rows:,} rows"
+    ratio = twice.all_mb / once.all_mb
+    yield at_most(what, FLAT, ratio, f"of that of {once.rows:,}", 2)
+
+
+def starting(steps: Steps) -> Iterator[Verdict]:
+    """Judge the start of the program."""
+    yield at_most("rowlift --help", HELP_SECONDS, steps["rowlift --help"].cpu, "s CPU", 2)
+    yield at_most("rowlift demo", DEMO_SECONDS, steps["rowlift demo"].wall, "s")
+
+
+JUDGES: Mapping[str, tuple[Callable[[Steps], Iterator[Verdict]], ...]] = {
+    "start": (starting,),
+    "segment": (script, messages, peak),
+    "latency": (slow_sink,),
+    "memory": (flat,),
+    "mariadb": (hosted, peak),
+    "postgresql": (peak,),
+    "state": (peak,),
+    "large": (script, messages, peak),
+    "wide": (script, messages),
+}

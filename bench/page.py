@@ -1,0 +1,121 @@
+"""docs/benchmarks.md, written from the kept results."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from bench.goals import HOSTED, SCRIPT, verdicts
+from bench.results import Figures, Result, machine
+
+ABOUT = """\
+Medians. The databases, the sink and the measured program share the machine; the sink is one and the
+same for all and is never counted. Rows have ten columns unless said. Every run is checked: it must
+count, and the sink must get, exactly the rows it should, or nothing is written.
+
+- **CPU s** is user and system time of the program with its children, **database** that of the
+  servers meanwhile: all processes of PostgreSQL or MariaDB, connections that ended included (their
+  time is in the one that started them), and their background work, which on an idle server is next
+  to nothing. Autovacuum is off for the measured tables.
+- **peak MB** is the highest resident memory of the process (`VmHWM`); after the plus, that of its
+  children that lived at the same time. Pages that both share are in both figures.
+- **others** is how many cores anything else on the machine kept busy meanwhile: where it is not
+  near 0, wall seconds are upper bounds.
+- **floor** is the database's own client reading the same query into nothing: `psql` with `COPY … TO
+  STDOUT (FORMAT binary)`, `mariadb --quick --batch`. Nothing that reads all rows can be faster.
+- **plain script** is `bench/baseline.py`: psycopg's server-side cursor, a dict and `json` for each
+  row, a `requests` session with retries, batches of 100, one after the other. It keeps no state:
+  run again, it sends everything again.
+- **fast reader** is connectorx for MariaDB and ADBC for PostgreSQL (extras), **base install**
+  PyMySQL and `COPY`.
+"""
+HEAD = (
+    "step", "rows", "wall s", "CPU s", "database", "of script", "rows/s", "peak MB", "messages",
+    "others",
+)  # fmt: skip
+TABLE = ("rows", "hosted service", "fast reader", "times faster", "base install", "times faster ")
+
+
+def page(results: Sequence[Result]) -> str:
+    """Return the page; cases stand in the order given."""
+    parts = ["# Benchmarks", head(results), ABOUT.rstrip(), "## Goals", goals(results)]
+    if table := against_hosted(results):
+        parts += ["## Into the empty workspace, beside a hosted service", table]
+    for one in results:
+        parts += [f"## {one.title}", steps(one)]
+    return "\n\n".join(parts) + "\n"
+
+
+def head(results: Sequence[Result]) -> str:
+    """Return what was measured on what."""
+    at = machine()
+    versions = sorted({version for one in results for version in one.versions})
+    days = sorted({one.measured[:10] for one in results})
+    return (
+        f"Written by `make bench`, measured {' to '.join(sorted({days[0], days[-1]}))}: "
+        f"{at['processor']}, {at['cores']} cores, {at['memory_gb']} GB, {at['system']}, "
+        f"Python {at['python']}, {', '.join(versions)}."
+    )
+
+
+def rows_of(*lines: Sequence[str]) -> str:
+    """Return a table whose first line is its head."""
+    first, *rest = lines
+    shown = [first, ["---", *["---:"] * (len(first) - 1)], *rest]
+    return "\n".join(f"| {' | '.join(line)} |" for line in shown)
+
+
+def goals(results: Sequence[Result]) -> str:
+    """Return the table of goals."""
+    judged = [one for result in results for one in verdicts(result)]
+    lines = [(one.what, one.goal, one.figure, "yes" if one.met else "**no**") for one in judged]
+    return rows_of(("what", "goal", "measured", "met"), *lines)
+
+
+def against_hosted(results: Sequence[Result]) -> str:
+    """Return the table of imports from MariaDB, empty when there are none."""
+    lines = []
+    for one in results:
+        fast, base = one.steps.get("fast reader"), one.steps.get("base install")
+        if one.name.startswith("mariadb-") and fast and base and fast.rows in HOSTED:
+            theirs = HOSTED[fast.rows]
+            ours = (f"{theirs / fast.wall:.0f}", f"{base.wall:.1f} s", f"{theirs / base.wall:.0f}")
+            minutes = f"{theirs // 60}:{theirs % 60:02}"
+            lines.append((f"{fast.rows:,}", minutes, f"{fast.wall:.1f} s", *ours))
+    return rows_of(TABLE, *lines) if lines else ""
+
+
+def steps(result: Result) -> str:
+    """Return a case's table and when it was measured."""
+    plain = result.steps.get(SCRIPT)
+    lines = [cells(step, one, plain) for step, one in result.steps.items()]
+    said = (
+        f"{result.measured}, revision {result.revision}, medians of {result.runs}, load average "
+        f"at start {result.load:.1f}."
+    )
+    return f"{rows_of(HEAD, *lines)}\n\n{said}"
+
+
+def cells(step: str, one: Figures, plain: Figures | None) -> tuple[str, ...]:
+    """Return one line of a case's table."""
+    low, high = min(one.walls), max(one.walls)
+    spread = f" ({low:.2f}-{high:.2f})" if len(one.walls) > 1 else ""
+    share = f"{one.all_cpu / plain.all_cpu:.2f}" if plain and plain.rows == one.rows else ""
+    speed = f"{one.rows / one.wall:,.0f}" if one.rows else ""
+    children = f" + {one.children_mb:.0f}" if one.children_mb else ""
+    return (
+        step,
+        f"{one.rows:,}" if one.rows else "",
+        f"{one.wall:.2f}{spread}",
+        f"{one.cpu:.2f}",
+        f"{one.served:.2f}" if one.served else "",
+        share,
+        speed,
+        f"{one.peak_mb:.0f}{children}",
+        "" if one.messages is None else f"{one.messages:,}",
+        f"{one.others:.1f}",
+    )
+
+
+def ordered(results: Mapping[str, Result], names: Sequence[str]) -> Iterator[Result]:
+    """Yield results in the order of the names, then those of other sizes."""
+    for name in [*names, *(name for name in results if name not in names)]:
+        if name in results:
+            yield results[name]

@@ -1,0 +1,157 @@
+"""What the cases share: servers, folders, the sink, and the program they run."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench import measure, project
+from bench.databases import LAUNCHES, MariaDB, PostgreSQL
+from bench.measure import Cost, Surroundings
+from servers.room import Room
+
+ROWLIFT = str(Path(sys.executable).with_name("rowlift"))
+SCRIPT = Path(__file__).with_name("baseline.py")
+
+
+class WrongResult(Exception):
+    """The measured command did not do its job, so what it cost means nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measured command of a case; `messages` is what the sink took of it."""
+
+    step: str
+    rows: int
+    cost: Cost
+    messages: int | None = None
+
+
+@dataclass(slots=True)
+class Sink:
+    """The local receiver, a process of its own that is never counted."""
+
+    process: subprocess.Popen[str]
+    url: str
+    rows: int = 0
+
+    def took(self) -> int:
+        """Return how many messages came since it was asked last."""
+        stdin, stdout = self.process.stdin, self.process.stdout
+        if not stdin or not stdout:
+            raise RuntimeError("the sink has no pipes")
+        stdin.write("\n")
+        stdin.flush()
+        before, self.rows = self.rows, json.loads(stdout.readline())["rows"]
+        return self.rows - before
+
+
+@contextmanager
+def sink(latency_ms: int = 0) -> Iterator[Sink]:
+    """Run a sink that waits before each answer."""
+    words = [sys.executable, "-m", "rowlift.testing.sink", f"--latency-ms={latency_ms}"]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield Sink(process, process.stdout.readline().strip() if process.stdout else "")
+    finally:
+        process.communicate(timeout=30)
+
+
+@dataclass(slots=True)
+class Stage:
+    """Servers that are started when first asked for, and folders that go with the stage."""
+
+    room: Room
+    folder: Path
+    _databases: dict[str, PostgreSQL | MariaDB] = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def open(cls) -> Iterator["Stage"]:
+        """Give a stage and clear it away."""
+        folder = Path(tempfile.mkdtemp(prefix="rowlift-bench-"))
+        room = Room.open()
+        try:
+            yield cls(room, folder)
+        finally:
+            room.close()
+            shutil.rmtree(folder)
+
+    def database(self, kind: str) -> PostgreSQL | MariaDB:
+        """Return the running server of a kind."""
+        if kind not in self._databases:
+            self._databases[kind] = LAUNCHES[kind](self.room)
+        return self._databases[kind]
+
+    def versions(self) -> list[str]:
+        """Return the names and versions of the servers that run."""
+        return [one.version() for one in self._databases.values()]
+
+    @property
+    def postgresql(self) -> PostgreSQL:
+        """The running PostgreSQL."""
+        found = self.database("postgresql")
+        if not isinstance(found, PostgreSQL):
+            raise TypeError(found)
+        return found
+
+    def around(self, receiver: Sink | None = None) -> Surroundings:
+        """Return which processes count and which do not."""
+        serving = [one.keeper_pid for one in self._databases.values()]
+        return Surroundings(serving, [receiver.process.pid] if receiver else [])
+
+    @contextmanager
+    def project(self) -> Iterator[Path]:
+        """Give an empty folder for one project."""
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
+
+    def floor(self, database: PostgreSQL | MariaDB, rows: int, sql: str) -> Sample:
+        """Measure the database's own client reading the rows, nothing more."""
+        words = database.floor(sql)
+        return Sample("floor", rows, measure.run(words, self.folder, {}, self.around()))
+
+    def script(self, rows: int, sql: str, receiver: Sink) -> Sample:
+        """Measure the plain script sending the rows."""
+        dsn = self.postgresql.server.dsn("bench", sslmode="disable")
+        words = [sys.executable, str(SCRIPT), "--dsn", dsn, "--sql", sql]
+        words += ["--url", f"{receiver.url}/v1"]
+        cost = measure.run(words, self.folder, project.ENV, self.around(receiver))
+        return Sample("plain script", rows, cost, took(receiver, rows))
+
+    def run(
+        self,
+        step: str,
+        folder: Path,
+        counts: Mapping[str, int],
+        receiver: Sink | None = None,
+        env: Mapping[str, str] = {},
+    ) -> Cost:
+        """Measure `rowlift run` of all syncs; raises WrongResult unless it counts as expected."""
+        out = folder / "stdout.json"
+        words = [ROWLIFT, "--output", "json", "run"]
+        cost = measure.run(words, folder, {**project.ENV, **env}, self.around(receiver), out)
+        runs: list[dict[str, Any]] = json.loads(out.read_text())["runs"]
+        for name, expected in counts.items():
+            found = sum(one["counts"].get(name, 0) for one in runs)
+            if found != expected:
+                raise WrongResult(f"{step}: {name} is {found}, not {expected}")
+        return cost
+
+
+def took(receiver: Sink, expected: int) -> int:
+    """Return what the sink took; raises WrongResult unless it is what was expected."""
+    found = receiver.took()
+    if found != expected:
+        raise WrongResult(f"the sink took {found} messages, not {expected}")
+    return found
