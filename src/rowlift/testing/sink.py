@@ -9,13 +9,14 @@ import argparse
 import contextlib
 import json
 import re
+import select
 import socket
 import ssl
 import struct
 import sys
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -67,7 +68,8 @@ class Taken:
 class Sink:
     """Serves until closed, each connection in a thread; a context manager.
 
-    `requests` holds every request that was applied, answered or not, `seen` every other one too.
+    `requests` holds every request that was applied, answered or not, `seen` every other one too;
+    `most_at_once` is how many were ever open at the same time.
     With `parse=False` it only counts, for measurements; `latency` seconds pass before each answer.
     """
 
@@ -83,12 +85,15 @@ class Sink:
         self.seen: list[Received] = []
         self.poison: set[str] = set()
         self.connections = 0
+        self.most_at_once = 0
+        self._at_once = 0
         self._context = context
         self._parse = parse
         self._latency = latency
-        self._next: deque[Misbehaviour] = deque()
+        self._next: deque[Misbehaviour | None] = deque()
         self._always: Misbehaviour | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._closing = threading.Event()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -100,8 +105,8 @@ class Sink:
     def url(self) -> str:
         return f"{'https' if self._context else 'http'}://127.0.0.1:{self.port}"
 
-    def misbehave(self, *ways: Misbehaviour) -> None:
-        """Answer the next requests in these ways, one each."""
+    def misbehave(self, *ways: Misbehaviour | None) -> None:
+        """Answer the next requests in these ways, one each; None is a good answer."""
         with self._lock:
             self._next.extend(ways)
 
@@ -109,6 +114,12 @@ class Sink:
         """Answer every request in this way until told otherwise."""
         with self._lock:
             self._always = way
+
+    def wait_until_idle(self, seconds: float = 10) -> None:
+        """Return when every connection is closed; raises TimeoutError."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._open, seconds):
+                raise TimeoutError("a connection stayed open")
 
     def close(self) -> None:
         """Stop serving and wait for the threads."""
@@ -154,19 +165,26 @@ class Sink:
             with stream, reader:
                 while self._one(stream, reader):
                     pass
-        with self._lock:
-            self._open -= {connection, stream}
         connection.close()
+        with self._changed:
+            self._open -= {connection, stream}
+            self._changed.notify_all()
 
     def _one(self, stream: socket.socket, reader: Any) -> bool:
         """Answer one request; returns whether the connection goes on."""
         head = _head(reader)
         if head is None:
             return False
+        with self._counted():
+            return self._answered(head, stream, reader)
+
+    def _answered(
+        self, head: tuple[str, str, dict[str, str]], stream: socket.socket, reader: Any
+    ) -> bool:
         way = self._way()
-        if way and not way.read_body:
-            _end(stream, reset=way.reset)
-            return False
+        if way and way.take is not None:
+            reader.read(way.take)
+            return self._misanswer(stream, way)
         received = _body(head, reader)
         if way is None:
             reply = self._judge(received)
@@ -175,8 +193,18 @@ class Sink:
             stream.sendall(reply)
             return True
         self._note(received, apply=way.apply, refused=way.refused)
-        self._misanswer(stream, way)
-        return False
+        return self._misanswer(stream, way)
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._lock:
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_once -= 1
 
     def _way(self) -> Misbehaviour | None:
         with self._lock:
@@ -187,18 +215,21 @@ class Sink:
         self._note(received, apply=not poisoned)
         return _POISONED if poisoned else _OK
 
-    def _misanswer(self, stream: socket.socket, way: Misbehaviour) -> None:
+    def _misanswer(self, stream: socket.socket, way: Misbehaviour) -> bool:
+        """Answer in a wrong way; returns whether the connection goes on."""
         self._closing.wait(way.wait)
-        if way.drip:
+        if way.drip and not way.endless:
             for at in range(len(way.raw)):
                 stream.sendall(way.raw[at : at + 1])
                 if self._closing.wait(way.drip):
-                    return
+                    return False
         else:
             stream.sendall(way.raw)
         while way.endless and not self._closing.is_set():
             stream.sendall(way.endless)
-        _end(stream, reset=way.reset)
+            self._closing.wait(way.drip)
+        _end(stream, way.end)
+        return way.end == "keep"
 
     def _note(
         self, received: Received, *, apply: bool, refused: frozenset[int] = frozenset()
@@ -255,9 +286,15 @@ def _body(head: tuple[str, str, dict[str, str]], reader: Any) -> Received:
     return Received(method, path, headers, body, len(raw))
 
 
-def _end(stream: socket.socket, *, reset: bool) -> None:
-    if reset:
+def _end(stream: socket.socket, how: str) -> None:
+    if how == "reset":
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    if how == "half-close":
+        stream.shutdown(socket.SHUT_WR)
+    if how in ("half-close", "hold"):
+        leaving = select.poll()
+        leaving.register(stream, select.POLLRDHUP)
+        leaving.poll()
 
 
 def main() -> None:

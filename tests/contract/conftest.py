@@ -1,0 +1,5 @@
+import pytest
+
+SUITES = ("deliveries", "destinations", "extractions", "sources")
+
+pytest.register_assert_rewrite(*(f"rowlift.testing.{name}" for name in SUITES))
