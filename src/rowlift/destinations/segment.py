@@ -18,7 +18,7 @@ from rowlift.kit.config import ConnectorConfig
 from rowlift.kit.exchange import NoReply, Reply
 from rowlift.kit.fields import AllowNetworks, Url
 from rowlift.kit.http import Http
-from rowlift.kit.replies import outcome, unreachable
+from rowlift.kit.replies import document, outcome, unreachable
 from rowlift.kit.texts import concat, json_inner, json_text, with_member
 
 _ENDPOINTS = {"us": "https://api.segment.io/v1", "eu": "https://events.eu1.segmentapis.com/v1"}
@@ -113,8 +113,5 @@ class Segment:
 
 
 def _accepted(reply: Reply) -> bool:
-    try:
-        said = json.loads(reply.body)
-    except ValueError:
-        return False
-    return isinstance(said, dict) and said.get("success", True) is True
+    said = document(reply)
+    return isinstance(said, dict) and said.get("success") is True and not said.get("errors")

@@ -18,7 +18,7 @@ from rowlift.kit.config import ConnectorConfig
 from rowlift.kit.exchange import NoReply, Reply
 from rowlift.kit.fields import AllowNetworks, Headers, SigningSecret, Url
 from rowlift.kit.http import Http
-from rowlift.kit.replies import by_index, outcome, unreachable
+from rowlift.kit.replies import by_index, document, outcome, unreachable
 from rowlift.kit.signatures import signature, signing_key
 from rowlift.kit.texts import change_records
 
@@ -40,9 +40,10 @@ class WebhookConfig(ConnectorConfig):
 
 
 class Webhook:
-    """Sends changes in an envelope, signed; 2xx takes them all, 207 names those it refused.
+    """Sends changes in an envelope, signed; 2xx takes them all, but for those it says it refused.
 
-    207 carries `{"errors":[{"index":n,"code":str,"message":str,"retryable":bool}]}`.
+    They stand in `{"errors":[{"index":n,"code":str,"message":str,"retryable":bool}]}`, without
+    which a 207 says nothing.
     """
 
     Config: ClassVar[type[BaseModel]] = WebhookConfig
@@ -93,7 +94,7 @@ class Webhook:
         ident = batch.id if self._config.batch else batch.message_ids[0].as_py()
         answer = self._http.request("POST", self._config.url, body, self._signed(ident, body))
         default = outcome(answer, name="The webhook", secrets=self._secrets, confirmed=_accepted)
-        if isinstance(answer, Reply) and answer.status == _MULTI_STATUS:
+        if isinstance(answer, Reply) and _names_rows(answer):
             return by_index(answer, len(batch), default, self._secrets)
         return Outcomes(default)
 
@@ -110,6 +111,13 @@ class Webhook:
         if self._keys:
             ours["webhook-signature"] = signature(self._keys, ident, now, body)
         return self._headers | ours
+
+
+def _names_rows(reply: Reply) -> bool:
+    if reply.status == _MULTI_STATUS:
+        return True
+    said = document(reply) if 200 <= reply.status < 300 else None  # noqa: PLR2004
+    return isinstance(said, dict) and bool(said.get("errors"))
 
 
 def _accepted(reply: Reply) -> bool:

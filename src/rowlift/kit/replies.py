@@ -66,10 +66,18 @@ def by_index(reply: Reply, count: int, default: Outcome, secrets: Iterable[str] 
     Rows without an error have the default; an index nobody sent puts the whole batch in doubt.
     """
     try:
-        errors = json.loads(reply.body)["errors"]
+        errors = document(reply)["errors"]
         return Outcomes(default, {_index(one, count): _row(one, secrets) for one in errors})
     except (ValueError, LookupError, TypeError, AttributeError):
         return Outcomes(unreadable(reply, secrets))
+
+
+def document(reply: Reply) -> Any:
+    """Return a reply's JSON document; None where there is none, or one too deep to read."""
+    try:
+        return json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def unreachable(answer: NoReply) -> Finding:
