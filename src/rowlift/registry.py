@@ -30,36 +30,32 @@ class Kinds(Mapping[str, type[ConnectorConfig]]):
 
     def __init__(self, group: str) -> None:
         self._group = group
-        self._points = _points(group)
 
     def __getitem__(self, kind: str) -> type[ConnectorConfig]:
-        if kind not in self._points:
+        if kind not in _points(self._group):
             raise KeyError(kind)
         return cast("type[ConnectorConfig]", _load(self._group, kind).Config)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._points))
+        return iter(sorted(_points(self._group)))
 
     def __len__(self) -> int:
-        return len(self._points)
+        return len(_points(self._group))
 
 
 class Abilities(Mapping[str, Accepts]):
     """What each kind of destination can do; a class is imported when it is asked for."""
 
-    def __init__(self) -> None:
-        self._names = _points(DESTINATIONS).keys()
-
     def __getitem__(self, kind: str) -> Accepts:
-        if kind not in self._names:
+        if kind not in _points(DESTINATIONS):
             raise KeyError(kind)
         return destination_kind(kind).accepts
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._names))
+        return iter(sorted(_points(DESTINATIONS)))
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(_points(DESTINATIONS))
 
 
 def _points(group: str) -> Mapping[str, EntryPoint]:
