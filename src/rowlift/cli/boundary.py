@@ -12,7 +12,7 @@ import rowlift
 from rowlift.cli import exits
 from rowlift.cli.interrupts import interrupted
 from rowlift.cli.terminal import Terminal
-from rowlift.core.errors import RowliftError
+from rowlift.core.errors import RowliftError, unexpected
 
 # Messages of other exceptions may quote a row or a password.
 _TELLING = (RowliftError, AttributeError, ImportError, NameError, TypeError)
@@ -30,10 +30,11 @@ def guarded(chosen: Mapping[str, Any], body: Callable[[Terminal], int]) -> int:
     except Exception as error:  # noqa: BLE001
         if interrupted():  # drivers word it in their own way
             return _interrupted(terminal)
-        if not isinstance(error, RowliftError) or error.code == "INTERNAL":
+        known = error if isinstance(error, RowliftError) else unexpected(error)
+        if known.code == "INTERNAL":
             return bug(terminal, error)
-        terminal.error(error)
-        return exits.of_error(error)
+        terminal.error(known)
+        return exits.of_error(known)
 
 
 def _interrupted(terminal: Terminal) -> int:

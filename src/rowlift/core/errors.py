@@ -93,3 +93,18 @@ class Fenced(Busy):
 
 class StateError(RowliftError):
     """The state database or a state file is unreadable, full, missing or of a newer release."""
+
+
+def unexpected(error: Exception) -> RowliftError:
+    """Say what an exception that nobody foresaw is: too little memory, or a fault of ours."""
+    if isinstance(error, MemoryError) or any(word in str(error) for word in _NO_MEMORY):
+        return RowliftError(
+            "OUT_OF_MEMORY",
+            "There is not enough memory.",
+            mend="Allow it more memory and run again: nothing was lost.",
+        )
+    return RowliftError("INTERNAL", f"A fault of ours: {type(error).__name__}.")
+
+
+# What the system's loader and Python's threads say instead of MemoryError.
+_NO_MEMORY = ("failed to map segment", "annot allocate memory", "can't start new thread")

@@ -8,7 +8,8 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -77,7 +78,8 @@ class Duck:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return a small result as tuples."""
-        return self._execute(sql, parameters).fetchall()
+        with _told():
+            return self._connection.execute(sql, parameters).fetchall()
 
     def one(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...]:
         """Return the only row of a result."""
@@ -94,7 +96,8 @@ class Duck:
 
     def table(self, sql: str) -> pa.Table:
         """Return a small result as an Arrow table."""
-        return self._execute(sql, ()).to_arrow_table()
+        with _told():
+            return self._connection.execute(sql).to_arrow_table()
 
     def register(self, name: str, data: pa.Table | pa.RecordBatchReader) -> None:
         """Make Arrow data readable under a name."""
@@ -105,31 +108,44 @@ class Duck:
         return int(self.one(f"COPY ({sql}) TO {text(str(path))} ({PARQUET})")[0])
 
     def _execute(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
-        try:
+        with _told():
             return self._connection.execute(sql, parameters)
-        except (
-            duckdb.IOException,
-            duckdb.OutOfMemoryException,
-            duckdb.InvalidInputException,
-        ) as error:
-            told = str(error).splitlines()[0]
-            if _DAMAGED.search(told):
-                raise StateError(
-                    "STATE_DAMAGED",
-                    f"A file of the data directory is missing or damaged: {told}",
-                    mend="Restore the last backup, or start over: rowlift state reset NAME.",
-                ) from error
-            if isinstance(error, duckdb.InvalidInputException):
-                raise
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn what DuckDB says of files, disks and memory into a StateError."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise StateError(
+            "OUT_OF_MEMORY",
+            f"There is not enough memory for the work: {_first_line(error)}",
+            mend="Free memory or disk space and run again: nothing was lost.",
+        ) from error
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        told = _first_line(error)
+        if _DAMAGED.search(told):
             raise StateError(
-                "STATE_FULL",
-                f"There is no room left for the work: {told}",
-                mend="Free disk space or memory and run again: nothing was lost.",
+                "STATE_DAMAGED",
+                f"A file of the data directory is missing or damaged: {told}",
+                mend="Restore the last backup, or start over: rowlift state reset NAME.",
             ) from error
-        except RuntimeError as error:
-            if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
-                raise KeyboardInterrupt from None  # DuckDB words it as an error of its own
+        if isinstance(error, duckdb.InvalidInputException):
             raise
+        raise StateError(
+            "STATE_FULL",
+            f"There is no room left for the work: {told}",
+            mend="Free disk space or memory and run again: nothing was lost.",
+        ) from error
+    except RuntimeError as error:
+        if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None  # DuckDB words it as an error of its own
+        raise
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
 
 
 def text(value: str) -> str:

@@ -1,9 +1,14 @@
 """What the operator is told when the data directory cannot be written."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rowlift.core.errors import StateError
+
+_ROOM = "Free space or mend its rights, then run again: nothing was lost."
+_HANDLES = "Allow it more open files (ulimit -n), then run again: nothing was lost."
+_MENDS = {errno.EMFILE: _HANDLES, errno.ENFILE: _HANDLES}
 
 
 @contextmanager
@@ -15,5 +20,5 @@ def file_errors() -> Iterator[None]:
         raise StateError(
             "STATE_FULL",
             f"The data directory cannot be written: {error.strerror or type(error).__name__}.",
-            mend="Free space or mend its rights, then run again: nothing was lost.",
+            mend=_MENDS.get(error.errno or 0, _ROOM),
         ) from error
