@@ -1,0 +1,64 @@
+"""Live through the story of one seed, and tell what went wrong so that it can be lived again."""
+
+import shutil
+import tempfile
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from torture.simulation.healed import heal
+from torture.simulation.source import installed
+from torture.simulation.steps import begin, step
+from torture.simulation.story import Story
+
+STEPS = (2, 6)
+_MEMORY = Path("/dev/shm")  # noqa: S108
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """How one story ended; `failure` is empty where all held."""
+
+    seed: int
+    runs: int
+    crashes: int
+    messages: int
+    repeats: int
+    failure: str = ""
+
+
+def live(seed: int, *, steps: int = 0) -> Lived:
+    """Live through one story; `steps` of 0 lets the seed say how many."""
+    home = _MEMORY if _MEMORY.is_dir() else None
+    folder = Path(tempfile.mkdtemp(prefix="rowlift-story-", dir=home))
+    story = Story(folder, seed)
+    failure = ""
+    try:
+        with installed():
+            begin(story)
+            for _ in range(steps or story.chance.randint(*STEPS)):
+                step(story)
+            heal(story)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its seed
+        failure = _told(story, seed, steps, error)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    watches = [target.watch for target in story.targets.values()]
+    return Lived(
+        seed, story.runs, story.crashes, sum(one.messages for one in watches),
+        sum(one.repeats for one in watches), failure,
+    )  # fmt: skip
+
+
+def _told(story: Story, seed: int, steps: int, error: Exception) -> str:
+    where = "".join(traceback.format_exception(error)[-3:]) if not str(error) else ""
+    replay = f"python -m torture.simulation --seed {seed} --seeds 1"
+    replay += f" --steps {steps}" if steps else ""
+    lines = [f"seed {seed}: {type(error).__name__}: {error}{where}", *story.told]
+    return "\n  ".join([*lines, f"replay: {replay}"])
+
+
+def stories(base: int, seeds: int, *, steps: int = 0) -> Iterator[Lived]:
+    """Live through the stories of seeds base, base + 1, …"""
+    return (live(seed, steps=steps) for seed in range(base, base + seeds))

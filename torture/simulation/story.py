@@ -1,0 +1,290 @@
+"""One story: a project in its own folder, runs of the real operations, and what each must come to.
+
+What a run must do is foreseen by the model wherever it can know; after a crash it waits until a run
+has ended well.
+"""
+
+import math
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from rowlift.core import faults
+from rowlift.core.errors import GuardStop, RowliftError, SourceError
+from rowlift.core.nouns import Status
+from rowlift.operations.reports import RunReport
+from torture.simulation.model import MOST_REMOVALS, OVERLAP, Expected, Memory, Settings, mapped
+from torture.simulation.shop import COLUMNS, Shop, email_of
+from torture.simulation.source import KIND
+from torture.simulation.watch import Divergence, Message, Watch, identity_of
+from world import World
+
+CALM: Mapping[str, Any] = {
+    "lost_replies": 0, "unavailable": 0, "failing": 0, "partial": 0, "late": 0, "reject": [],
+    "poison": [], "retry_after": None,
+}  # fmt: skip
+_OPEN = "SELECT (SELECT count(*) FROM runs WHERE active = 1)"
+_SURE = ("read", "rejected", "changed", "unchanged", "removed", "returned")
+
+
+@dataclass(slots=True)
+class Target:
+    """One destination: how it behaves, what arrived, and which keys nothing is promised of."""
+
+    name: str
+    watch: Watch
+    settings: dict[str, Any]
+    forgiven: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)  # left a full result since all was well
+    looks: list[dict[str, Any]] = field(default_factory=list)  # every mapping it ever had
+    removals: set[str] = field(default_factory=set)
+
+    def declared(self) -> dict[str, Any]:
+        """Return its settings as the project file says them."""
+        return {name: value for name, value in self.settings.items() if value is not None}
+
+
+class Story:
+    """The state of one simulated world; `told` is what happened, for the one who reads a failure."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.chance = chance = Random(f"rowlift {seed}")  # noqa: S311
+        self.folder = folder
+        self.world = World(folder / "acme")
+        self.shop = Shop(self.world.folder / "shop.db", chance, now=1_760_000_000 + seed % 1000)
+        self.settings = Settings(
+            columns=list(COLUMNS[: chance.randint(1, len(COLUMNS))]),
+            is_incremental=chance.random() < 0.35,  # noqa: PLR2004
+            writes_workspace=chance.random() < 0.3,  # noqa: PLR2004
+            removed=chance.choice(("delete", "delete", "clear", "keep")),
+        )
+        self.memory = Memory()
+        self.told: list[str] = []
+        self.crashes = 0
+        self.runs = 0
+        self.was_refused = False
+        self.forgiven: set[str] = set()  # keys whose going the workspace need not follow
+        self.targets = {name: self._target(name) for name in ("crm", "mail")}
+        self.use("crm")
+        self.world.shop = {"type": KIND, "path": str(self.shop.path)}
+
+    def _target(self, name: str) -> Target:
+        settings = {
+            "batch_rows": self.chance.randint(1, 4), "in_flight": self.chance.randint(1, 2),
+            "seed": self.chance.randint(0, 10**6), **CALM,
+        }  # fmt: skip
+        return Target(name, Watch(self.world.log(name)), settings)
+
+    def tell(self, text: str) -> None:
+        self.told.append(text)
+
+    # settings
+
+    def use(self, name: str) -> None:
+        """Let the sync deliver to a destination."""
+        removed = self.chance.choice(("delete", "delete", "clear", self.settings.removed))
+        match = "email" if self.settings.key == "email" else "user_id"
+        self.settings.uses[name] = {"match": match, "removed": removed}
+
+    def save(self) -> None:
+        """Write every file of the project and the source."""
+        settings, world = self.settings, self.world
+        self.shop.save()
+        world.sync |= {
+            "sql": settings.sql(), "identify_by": settings.key, "removed": settings.removed,
+            "workspace": "write" if settings.writes_workspace else "none",
+            "empty_values": settings.empty_values, "empty_strings": settings.empty_strings,
+            "guards": {"removals": MOST_REMOVALS}, "overlap": f"{OVERLAP}s",
+        }  # fmt: skip
+        world.crm = self.targets["crm"].declared()
+        world.others = {"mail": self.targets["mail"].declared()}
+        uses = [{"use": name, **use} for name, use in settings.uses.items()]
+        world.use, world.uses = uses[0], uses[1:]
+        world.save()
+
+    # runs
+
+    def run(self, *, crash: str = "", allow: bool = False, plan: bool = False) -> RunReport | None:
+        """Run once and hold it against what the model foresees; None when it did not end well."""
+        self.save()
+        self.runs += 1
+        self.was_refused = False
+        self._note_absences(allow=allow)
+        left_open = self._is_open()
+        expected = None if left_open else self.memory.expect(self.shop, self.settings, allow=allow)
+        try:
+            report = self._run(crash, allow=allow, plan=plan)
+        except faults.InjectedFault as fault:
+            self.tell(f"      crash at {fault}")
+            self.crashes += 1
+            self.memory.forget()
+            self.look(expected=None)
+            return None
+        except (GuardStop, SourceError) as error:
+            self._refused(error, expected, known=not left_open)
+            return None
+        self._ended(report, expected, left_open=left_open)
+        return report
+
+    def _run(self, crash: str, *, allow: bool, plan: bool) -> RunReport:
+        faults.arm(f"{crash}:raise" if crash else "")
+        try:
+            if not plan:
+                return self.world.run(allow_removals=allow)
+            path = self.folder / "a.plan"
+            with self.world.project() as project:
+                planned = project.plan("people", path)
+                report = project.run(plan=path)[0]
+        finally:
+            faults.arm()
+        for name in (*_SURE, "added"):
+            if planned.counts[name] != report.counts[name]:
+                raise Divergence(f"the plan said {planned.counts}, the run {report.counts}")
+        return report
+
+    def _is_open(self) -> bool:
+        state = self.world.folder / ".rowlift" / "state.db"
+        if not state.exists():
+            return False
+        with closing(sqlite3.connect(state)) as database:
+            return bool(database.execute(_OPEN).fetchone()[0])
+
+    def _refused(self, error: RowliftError, expected: Expected | None, *, known: bool) -> None:
+        self.tell(f"      {error.code}")
+        self.was_refused = True
+        if error.code == "INTERNAL":
+            raise error
+        self.look(expected=None)
+        if self.shop.cut is not None and isinstance(error, SourceError):
+            return
+        if error.code not in ("EMPTIED", "MASS_REMOVAL", "KEY_CHANGED"):
+            raise error
+        sure = known and expected is not None and expected.refusal is not None
+        if error.code != "KEY_CHANGED" and sure and expected and error.code != expected.refusal:
+            raise Divergence(f"stopped with {error.code}, not {expected.refusal or 'at all'}")
+
+    def _ended(self, report: RunReport, expected: Expected | None, *, left_open: bool) -> None:
+        counts = dict(report.counts)
+        told = {one.destination: dict(one.counts) for one in report.deliveries}
+        self.tell(f"      {report.status.value} {_short(counts)} {_short(told)}")
+        if report.resumed:
+            self.memory.forget()
+            self.look(expected=None)
+            return
+        if self.shop.cut is not None:
+            raise Divergence("a result that broke off was taken for a whole one")
+        if left_open:  # finished first, and edited since: a run of the new settings followed
+            self.memory.forget()
+            expected = self.memory.expect(self.shop, self.settings, allow=False)
+        elif expected is not None:
+            self._compare(report, expected)
+        self.memory.follow(expected, self.shop)
+        self._check_time(report, expected)
+        self.look(expected=None if left_open else expected)
+        self._settle(report)
+
+    def _compare(self, report: RunReport, expected: Expected) -> None:
+        if expected.refusal:
+            raise Divergence(f"it was not stopped with {expected.refusal}")
+        counts = dict(report.counts)
+        counts["new"] = counts["added"] + counts["returned"]
+        wrong = {
+            name: (counts[name], n) for name, n in expected.counts.items() if counts[name] != n
+        }
+        if wrong:
+            raise Divergence(f"counts are (told, true): {wrong}")
+
+    def _check_time(self, report: RunReport, expected: Expected | None) -> None:
+        told, known = report.last_sync_time, self.memory.last_sync_time
+        moves = report.status is Status.COMPLETED
+        if expected is not None and expected.moves != moves:
+            raise Divergence(f"the run is {report.status.value}")
+        if moves and told != math.floor(self.shop.now):
+            raise Divergence(f"last_sync_time is {told}, the run began at {self.shop.now}")
+        if not moves and known is not None and told != known:
+            raise Divergence(f"last_sync_time moved to {told} by a run that is {report.status}")
+        self.memory.last_sync_time = told
+
+    # what arrived
+
+    def _note_absences(self, *, allow: bool) -> None:
+        settings = self.settings
+        absent = self.shop.ever.keys() - self.shop.rows.keys()
+        if self.shop.is_empty and allow:
+            absent = set(self.shop.ever)
+        quiet = settings.is_incremental or settings.removed == "keep"
+        self.forgiven |= absent if quiet or not settings.writes_workspace else set()
+        for name, target in self.targets.items():
+            use = settings.uses.get(name)
+            target.gone |= set() if settings.is_incremental else absent
+            if settings.is_incremental or use is None or use["removed"] == "keep":
+                target.forgiven |= absent
+            if use is not None:
+                target.removals.add(use["removed"])
+                if use not in target.looks:
+                    target.looks.append(dict(use))
+
+    def look(self, *, expected: Expected | None = None) -> None:
+        for target in self.targets.values():
+            for message in target.watch.look():
+                self._check_message(target, message, expected)
+
+    def _check_message(self, target: Target, message: Message, expected: Expected | None) -> None:
+        who = identity_of(message)
+        if message["op"] != "upsert":
+            key = who[1].removesuffix(email_of(""))
+            if key not in target.gone or message["op"] not in target.removals:
+                raise Divergence(f"{target.name} was told to {message['op']} {key}, which is there")
+            return
+        if expected is None or who[1] not in expected.image:
+            return
+        newest = expected.image[who[1]]
+        if message["attributes"] not in [mapped(newest, look) for look in target.looks]:
+            raise Divergence(f"{target.name} was sent old values of {who[1]}: {message}")
+
+    def _settle(self, report: RunReport) -> None:
+        """What arrived whole is promised again from here on."""
+        present = self.shop.rows.keys() - self.shop.twice
+        if self.shop.is_empty or self.settings.is_incremental or report.resumed:
+            return
+        if report.status is Status.COMPLETED:
+            self.forgiven -= present if self.settings.writes_workspace else set()
+        for one in report.deliveries:
+            if one.status is Status.COMPLETED and one.reason_code != "SUPERSEDED":
+                self.targets[one.destination].forgiven -= present
+                self.targets[one.destination].gone -= present
+
+    def forgive_all(self, *names: str) -> None:
+        """Promise nothing of keys that went before a reset or under another identifier."""
+        for name in names or ("crm", "mail"):
+            self.targets[name].forgiven |= self.shop.ever.keys()
+        if not names:
+            self.forgiven |= self.shop.ever.keys()
+
+    # other operations
+
+    def reset(self, target: str | None = None) -> bool:
+        """Reset the sync or one target; False when something must be finished first."""
+        self.save()
+        if self._is_open():
+            return False
+        with self.world.project() as project:
+            project.reset("people", target=target)
+        if target:
+            self.forgive_all(target)
+        else:
+            self.memory.reset()
+            self.forgive_all()
+        return True
+
+
+def _short(counts: Mapping[str, Any]) -> str:
+    return " ".join(
+        f"{name}={{{_short(value)}}}" if isinstance(value, Mapping) else f"{name}={value}"
+        for name, value in counts.items()
+        if value
+    )
