@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from corpus import samples
 from rowlift.core.errors import ConnectError, SourceError
 from rowlift.sources.duckdb import DuckDB, DuckDBConfig
 from rowlift.testing.values import value_type
@@ -66,64 +67,7 @@ EXACT = [
     ("{'a': 1}::VARIANT", "json", '{"a":1}'),
     ('\'{"z": 1, "a": 1.10}\'::JSON', "json", '{"z": 1, "a": 1.10}'),
 ]
-UNSAFE = [
-    "SELECT * FROM read_csv('{secret}')",
-    "SELECT * FROM read_csv_auto('{secret}')",
-    "SELECT * FROM '{secret}'",
-    'SELECT * FROM "{secret}"',
-    "SELECT * FROM read_text('{secret}')",
-    "SELECT * FROM read_text(['{secret}'])",
-    "SELECT * FROM read_blob('{secret}')",
-    "SELECT * FROM read_json('{secret}')",
-    "SELECT * FROM read_ndjson_objects('{secret}')",
-    "SELECT * FROM read_parquet('{folder}/*')",
-    "SELECT * FROM parquet_metadata('{secret}')",
-    "SELECT * FROM sniff_csv('{secret}')",
-    "SELECT * FROM glob('{folder}/*')",
-    "SELECT * FROM query('SELECT * FROM read_text(''{secret}'')')",
-    "SELECT * FROM query_table('{secret}')",
-    "SELECT * FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
-    "SELECT * FROM 'http://127.0.0.1:9/x.csv'",
-    "SELECT * FROM read_csv('s3://bucket/x.csv')",
-    "SELECT * FROM duckdb_secrets()",
-    "SELECT getenv('HOME')",
-    "SELECT nextval('s')",
-    "SELECT write_log('x', level := 'error')",
-    "SELECT * FROM enable_logging(storage = 'file', storage_path = '{folder}/log')",
-    "SELECT * FROM \"Enable_Logging\" /* */ (level = 'debug')",
-    "SELECT * FROM enable_profiling(save_location = '{folder}/out.txt')",
-    "SELECT * FROM checkpoint()",
-    "SELECT 1; COPY (SELECT 1) TO '{folder}/out.csv'",
-    "COPY (SELECT 1) TO '{folder}/out.csv'",
-    "COPY people TO '{folder}/out.parquet' (FORMAT parquet)",
-    "COPY people FROM '{secret}'",
-    "EXPORT DATABASE '{folder}/out'",
-    "IMPORT DATABASE '{folder}'",
-    "ATTACH '{folder}/out.duckdb'",
-    "ATTACH ':memory:' AS other",
-    "DETACH shop",
-    "USE memory",
-    "INSTALL httpfs",
-    "LOAD httpfs",
-    "LOAD '{secret}'",
-    "SET enable_external_access = true",
-    "SET memory_limit = '100GB'",
-    "RESET threads",
-    "PRAGMA enable_profiling",
-    "PRAGMA database_list",
-    "CALL enable_logging()",
-    "CALL force_checkpoint()",
-    "CREATE TABLE memory.x AS SELECT 1",
-    "CREATE TEMP TABLE x AS SELECT 1",
-    "CREATE MACRO f() AS 1",
-    "CREATE PERSISTENT SECRET s (TYPE s3)",
-    "INSERT INTO people VALUES (9, 'x')",
-    "WITH w AS (DELETE FROM people RETURNING *) SELECT * FROM w",
-    "PREPARE p AS SELECT 1",
-    "EXPLAIN ANALYZE SELECT 1",
-    "VACUUM",
-    "CHECKPOINT",
-]
+UNSAFE = [one["sql"] for one in samples("unsafe/duckdb.toml")]
 SETTINGS = ["enable_external_access = true", "threads = 64", "lock_configuration = false"]
 
 

@@ -10,48 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from corpus import samples
 from rowlift.core.errors import ConnectError, SourceError
 from rowlift.sources.files import Files, FilesConfig
 
-UNSAFE = [
-    "SELECT * FROM '{secret}'",
-    "SELECT * FROM '{root}/../secret.csv'",
-    "SELECT * FROM '../secret.csv'",
-    "SELECT * FROM '{root}/link.csv'",
-    "SELECT * FROM link",
-    "SELECT * FROM read_csv('{secret}')",
-    "SELECT * FROM read_csv('{root}/people.csv')",
-    "SELECT * FROM read_text('{secret}')",
-    "SELECT * FROM read_blob(['{secret}'])",
-    "SELECT * FROM read_parquet('{folder}/*')",
-    "SELECT * FROM read_json('{secret}')",
-    "SELECT * FROM parquet_schema('{secret}')",
-    "SELECT * FROM sniff_csv('{secret}')",
-    "SELECT * FROM glob('{root}/*')",
-    "SELECT * FROM query('FROM read_text(''{secret}'')')",
-    "SELECT * FROM query_table('{secret}')",
-    "SELECT * FROM 'https://127.0.0.1:9/x.parquet'",
-    "SELECT * FROM enable_logging(storage = 'file', storage_path = '{folder}/log')",
-    "SELECT * FROM enable_profiling(save_location = '{folder}/out.txt')",
-    "SELECT getenv('HOME')",
-    "COPY (SELECT 1) TO '{folder}/out.csv'",
-    "COPY (SELECT 1) TO '{root}/people.csv' (USE_TMP_FILE false)",
-    "COPY people TO '{root}/out.parquet' (FORMAT parquet)",
-    "COPY people FROM '{secret}'",
-    "SELECT 1; COPY (SELECT 1) TO '{root}/people.csv' (USE_TMP_FILE false)",
-    "EXPORT DATABASE '{folder}/out'",
-    "ATTACH '{folder}/out.duckdb'",
-    "ATTACH '{root}/people.csv' AS x (TYPE duckdb)",
-    "INSTALL httpfs",
-    "LOAD '{secret}'",
-    "SET allowed_paths = ['{secret}']",
-    "SET enable_external_access = true",
-    "PRAGMA enable_profiling",
-    "CALL enable_logging()",
-    "CREATE TABLE x AS SELECT 1",
-    "CREATE OR REPLACE VIEW people AS SELECT 1",
-    "DROP VIEW people",
-]
+UNSAFE = [one["sql"] for one in samples("unsafe/files.toml")]
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import pydantic
 import pytest
 from pymysql.constants import CLIENT
 
+from corpus import samples
 from servers.mariadb import MariaDbDatabase, MariaDbServer
 from servers.plugin import unique_name
 
@@ -110,67 +111,10 @@ HOSTS = [
 ]
 
 # Tried through the source as its user, and again on its session as an administrator.
-UNSAFE = [
-    "INSERT INTO people VALUES (9, 'x')",
-    "INSERT INTO people VALUES (9, 'x') RETURNING id",
-    "REPLACE INTO people VALUES (1, 'x')",
-    "UPDATE people SET name = 'x'",
-    "DELETE FROM people",
-    "DELETE FROM people RETURNING id",
-    "TRUNCATE TABLE people",
-    "CREATE TABLE other (a INT)",
-    "CREATE TABLE other AS SELECT 1 AS a",
-    "DROP TABLE people",
-    "ALTER TABLE people ADD b INT",
-    "RENAME TABLE people TO other",
-    "LOAD DATA INFILE '/etc/passwd' INTO TABLE people",
-    "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE people",
-    "SELECT 1; DELETE FROM people",
-    "SELECT 1 AS a /*; */; DROP TABLE people; -- ",
-    "COMMIT; DELETE FROM people",
-    "SELECT 1) AS q; DROP TABLE people; -- ",
-    "/*!50000 DELETE FROM people */",
-    "SELECT 1 AS a /*M!100000 INTO OUTFILE '{folder}/out' */",
-    "SELECT 1 AS a /*!50000 INTO OUTFILE '{folder}/out' */",
-    "CALL danger()",
-    "GRANT ALL ON *.* TO admin@'%'",
-    "SELECT id FROM people FOR UPDATE",
-]
+UNSAFE = [one["sql"] for one in samples("unsafe/mysql.toml") if one.get("session")]
 # The server would do these for a user with the right: what stands before it must refuse them.
 UNSAFE_FOR_THE_PARSER = [
-    "SELECT id FROM people LOCK IN SHARE MODE",
-    "SET GLOBAL general_log = 1",
-    "DO sleep(0)",
-    "SELECT /*! sleep(9), */ 1 AS a",
-    "SELECT name FROM people INTO OUTFILE '{folder}/out'",
-    "SELECT name INTO OUTFILE '{folder}/out' FROM people",
-    "SELECT name FROM people LIMIT 1 INTO DUMPFILE '{folder}/out'",
-    "SELECT id FROM people LIMIT 1 INTO @x",
-    "SELECT load_file('/etc/passwd') AS a",
-    "SELECT LOAD_FILE(0x2f6574632f706173737764) AS a",
-    "SELECT sleep(100) AS a",
-    "SELECT benchmark(1000000000, sha2('x', 512)) AS a",
-    "SELECT get_lock('x', 100) AS a",
-    "SELECT release_all_locks() AS a",
-    "SELECT master_pos_wait('x', 4, 100) AS a",
-    "HANDLER people OPEN",
-    "KILL 1",
-    "KILL QUERY 1",
-    "START TRANSACTION",
-    "COMMIT",
-    "SET SESSION TRANSACTION READ WRITE",
-    "SET sql_mode = ''",
-    "USE mysql",
-    "SHOW GRANTS",
-    "EXPLAIN SELECT 1",
-    "ANALYZE SELECT id FROM people",
-    "LOCK TABLES people WRITE",
-    "FLUSH TABLES",
-    "PREPARE s FROM 'DELETE FROM people'",
-    "EXECUTE IMMEDIATE 'DELETE FROM people'",
-    "XA START 'x'",
-    "INSTALL SONAME 'x'",
-    "SHUTDOWN",
+    one["sql"] for one in samples("unsafe/mysql.toml") if not one.get("session")
 ]
 SAFE = [
     "SELECT id, upper(name) AS name FROM people -- all of them",

@@ -12,6 +12,8 @@ from typing import ClassVar
 import pyarrow as pa
 import pytest
 
+from corpus import samples
+
 pytest.register_assert_rewrite("rowlift.testing.sources")
 
 from rowlift.core.errors import SourceError  # noqa: E402 - after its asserts were made to speak
@@ -28,46 +30,7 @@ ENDLESS = (
 )
 
 # Each is tried through the source, and on its closed-in connection as if no parser stood before it.
-UNSAFE = [
-    "ATTACH '{folder}/new.db' AS other",
-    "ATTACH ':memory:' AS other",
-    "DETACH main",
-    "VACUUM",
-    "VACUUM INTO '{folder}/copy.db'",
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA writable_schema = ON",
-    "PRAGMA query_only = OFF",
-    "PRAGMA temp_store_directory = '{folder}'",
-    "SELECT * FROM pragma_database_list",
-    "SELECT * FROM pragma_table_info('people')",
-    "SELECT load_extension('{folder}/x.so')",
-    "SELECT fts3_tokenizer('simple', x'00')",
-    "SELECT writefile('{folder}/out', 'x')",
-    "SELECT readfile('/etc/passwd')",
-    "SELECT edit('x', 'touch {folder}/out')",
-    "SELECT length(randomblob(2000000000)) AS a",
-    "SELECT length(zeroblob(2000000000)) AS a",
-    "SELECT length(replace(hex(zeroblob(30000000)), '00', 'xxxxxxxxxx')) AS a",
-    "SELECT group_concat(hex(zeroblob(1000000))) AS a FROM ("
-    + COUNT.format(last=99)
-    + " SELECT i FROM n)",
-    ENDLESS,
-    "CREATE TABLE other (a)",
-    "CREATE TEMP TABLE other (a)",
-    "CREATE TRIGGER t AFTER INSERT ON people BEGIN SELECT 1; END",
-    "INSERT INTO people VALUES (9, 'x')",
-    "INSERT INTO people VALUES (9, 'x') RETURNING id",
-    "UPDATE people SET name = 'x'",
-    "DELETE FROM people",
-    "REPLACE INTO people VALUES (1, 'x')",
-    "DROP TABLE people",
-    "ALTER TABLE people RENAME TO other",
-    "REINDEX",
-    "ANALYZE",
-    "SAVEPOINT s",
-    "COMMIT",
-    "SELECT 1; DELETE FROM people",
-]
+UNSAFE = [one["sql"] for one in samples("unsafe/sqlite.toml")]
 SAFE = [
     "SELECT id, upper(name) AS name FROM people -- all of them",
     "WITH p AS (SELECT * FROM people) SELECT count(*) AS n FROM p;",

@@ -4,11 +4,11 @@ import re
 import socket
 import ssl
 import threading
-from pathlib import Path
 
 import pytest
 import trustme
 
+import corpus
 from rowlift.core import faults
 from rowlift.core.errors import DestinationError
 from rowlift.kit.addresses import AddressGuard, normal_host, system_resolver, target
@@ -19,7 +19,7 @@ from rowlift.testing.sink import Sink
 
 LOOPBACK = ("127.0.0.0/8",)
 PUBLIC = "93.184.215.14"
-LINES = (Path(__file__).parent.parent / "data" / "ssrf_urls.txt").read_text().split("\n")
+LINES = (corpus.FOLDER / "ssrf_urls.txt").read_text().split("\n")
 HOSTILE = [line for line in LINES if line and not line.startswith("#")]
 
 
