@@ -87,9 +87,7 @@ class Arena:
         given = {PASSWORD_VARIABLE: PASSWORD, **state, **(extra or {})}
         return clean_environment(self.folder, given)
 
-    def start(
-        self, *words: str, before: Sequence[str] = (), **env: str
-    ) -> "subprocess.Popen[str]":
+    def start(self, *words: str, before: Sequence[str] = (), **env: str) -> "subprocess.Popen[str]":
         """Start the program, behind a command if one is given."""
         return subprocess.Popen(
             [*before, PROGRAM, *words], cwd=self.folder, env=self.environment(env), text=True,
@@ -167,7 +165,7 @@ def changed(rows: Sequence[Row], chance: random.Random, keys: int = 60) -> list[
     there.setdefault(POISONED, (POISONED, f"{POISONED}@example.com", "free", 0))
     for number in chance.sample(range(keys), chance.randint(1, 20)):
         key = f"p{number}"
-        if key in there and key != POISONED and chance.random() < 0.3:  # noqa: PLR2004
+        if key in there and key != POISONED and chance.random() < 0.3:
             del there[key]
         else:
             plan = chance.choice(("free", "pro", "team"))

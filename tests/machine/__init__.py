@@ -1,0 +1,1 @@
+"""Everything a person can do with one project, in any order: a state machine."""
