@@ -20,6 +20,7 @@ import rowlift  # noqa: E402
 from bench import results  # noqa: E402
 from bench.cases import MILLION, SIZES, Case, cases  # noqa: E402
 from bench.goals import verdicts  # noqa: E402
+from bench.measure import WrongResult  # noqa: E402
 from bench.page import ordered, page, steps  # noqa: E402
 from bench.results import Figures, Result  # noqa: E402
 from bench.stage import Sample, Stage  # noqa: E402
@@ -42,7 +43,12 @@ def main() -> int:
     met = True
     with Stage.open() as stage:
         for case in chosen:
-            result = measured(stage, case, given.repeat)
+            try:
+                result = measured(stage, case, given.repeat)
+            except WrongResult as error:
+                tell(f"{case.name}: {error}")
+                met = False
+                continue
             met &= show(result)
             if given.write:
                 kept |= {result.name: result}
@@ -71,7 +77,7 @@ def arguments() -> argparse.Namespace:
 
 def measured(stage: Stage, case: Case, runs: int) -> Result:
     """Measure a case so many times over."""
-    load = os.getloadavg()[0]
+    load, commit = os.getloadavg()[0], revision()
     samples: dict[str, list[Sample]] = {}
     for number in range(runs):
         tell(f"{case.name}, run {number + 1} of {runs}")
@@ -82,7 +88,7 @@ def measured(stage: Stage, case: Case, runs: int) -> Result:
         case.name,
         case.title,
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        revision(),
+        commit,
         round(load, 2),
         runs,
         [f"rowlift {rowlift.__version__}", *stage.versions()],

@@ -8,12 +8,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from bench import processes
 
 NOWHERE = Path(os.devnull)
+LAST_WORDS = 3000
 LOOK_SECONDS = 0.02
 LOOKS_PER_SEARCH = 10  # children are searched for less often than the process is looked at
+
+
+class WrongResult(Exception):
+    """The measured command did not do its job, so what it cost means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +78,8 @@ def run(
     around: Surroundings = Surroundings(),
     stdout: Path = NOWHERE,
 ) -> Cost:
-    """Run to the end in the folder; raises CalledProcessError when it fails."""
-    with stdout.open("wb") as out, tempfile.TemporaryFile("w+") as errors:
+    """Run to the end in the folder; raises WrongResult with its last words when it fails."""
+    with stdout.open("w+b") as out, tempfile.TemporaryFile("w+b") as errors:
         before = around.reading()
         start = time.perf_counter()
         process = subprocess.Popen(
@@ -87,11 +93,17 @@ def run(
         )
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            errors.seek(0)
-            raise subprocess.CalledProcessError(process.returncode, words, None, errors.read())
+            said = last_words(errors) + ("" if stdout == NOWHERE else last_words(out))
+            raise WrongResult(f"{words[0]} ended with {process.returncode}:\n{said}")
     cpu = usage.ru_utime + usage.ru_stime
     others = max(0, busy - serving - excluded - cpu) / wall
     return Cost(wall, cpu, serving, others, watch.own_mb, watch.children_mb)
+
+
+def last_words(file: IO[bytes]) -> str:
+    """Return the end of what a process wrote."""
+    file.seek(0)
+    return file.read()[-LAST_WORDS:].decode(errors="replace")
 
 
 def watched(pid: int) -> Watch:

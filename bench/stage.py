@@ -13,15 +13,11 @@ from typing import Any
 
 from bench import measure, project
 from bench.databases import LAUNCHES, MariaDB, PostgreSQL
-from bench.measure import Cost, Surroundings
+from bench.measure import Cost, Surroundings, WrongResult
 from servers.room import Room
 
 ROWLIFT = str(Path(sys.executable).with_name("rowlift"))
 SCRIPT = Path(__file__).with_name("baseline.py")
-
-
-class WrongResult(Exception):
-    """The measured command did not do its job, so what it cost means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
