@@ -197,14 +197,14 @@ def two_replies() -> Misbehaviour:
     return Misbehaviour(raw * 2, apply=True, end="keep")
 
 
-def partial(errors: Mapping[int, tuple[str, str, bool]]) -> Misbehaviour:
-    """207 with (code, message, retryable) by index; the sink applies the other records."""
+def partial(errors: Mapping[int, tuple[str, str, bool]], status: int = 207) -> Misbehaviour:
+    """Name (code, message, retryable) by index; the sink applies the other records."""
     listed = [
         {"index": index, "code": code, "message": message, "retryable": retryable}
         for index, (code, message, retryable) in errors.items()
     ]
     body = json.dumps({"errors": listed}).encode()
-    return Misbehaviour(answer(207, body), apply=True, refused=frozenset(errors))
+    return Misbehaviour(answer(status, body), apply=True, refused=frozenset(errors))
 
 
 def _chunked(body: bytes) -> bytes:

@@ -1,0 +1,60 @@
+"""A whole project with one sync in it, run through the Python door under a quick clock."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rowlift
+from rowlift.testing.clock import QuickClock
+
+if TYPE_CHECKING:
+    from rowlift.operations.reports import RunReport
+
+SYNC = "people"
+
+
+class Folder:
+    """A project folder; source and destination are what stands in connections.yml.
+
+    More keys of the sync are given by name; `use` says how it uses its destination. The clock is
+    the same for all runs, and nobody really waits for it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        source: Mapping[str, Any],
+        destination: Mapping[str, Any],
+        *,
+        use: Mapping[str, Any] | None = None,
+        **sync: Any,
+    ) -> None:
+        self.path = path
+        self.clock = QuickClock()
+        (path / "syncs").mkdir(parents=True)
+        profile = {"sources": {"shop": source}, "destinations": {"there": destination}}
+        uses = [{"use": "there", "match": "user_id", **(use or {})}]
+        given: dict[str, Any] = {
+            "sync": SYNC,
+            "preset": "import",
+            "kind": "person",
+            "source": "shop",
+        }
+        given |= {"identify_by": "user_id", "destinations": uses, **sync}
+        self._write("rowlift.yml", {"version": 1, "workspace": {"name": "acme"}})
+        self._write("connections.yml", {"default": "dev", "profiles": {"dev": profile}})
+        self._write(f"syncs/{SYNC}.yml", given)
+
+    def run(self, **how: Any) -> "RunReport":
+        """Run the sync and drain its deliveries; raises what `rowlift.Project.run` raises."""
+        with self.project() as project:
+            return project.run([SYNC], **how)[0]
+
+    def project(self) -> "rowlift.Project":
+        """Open the project; the state is in the folder."""
+        return rowlift.Project(self.path, clock=self.clock, env={})
+
+    def _write(self, name: str, document: Mapping[str, Any]) -> None:
+        text = json.dumps(document, indent=1, default=str)  # JSON is YAML
+        (self.path / name).write_text(text)
