@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bench import measure, project
-from bench.databases import MariaDB, PostgreSQL
-from bench.stage import ROWLIFT, Sample, Sink, Stage, sink, took
+from bench.stage import ROWLIFT, Database, Sample, Sink, Stage, sink, took
 
 MILLION = 1_000_000
 SIZES = (100_000, 250_000, 500_000, 750_000, MILLION)
@@ -15,7 +14,6 @@ MANY = 100
 SLOWEST_SCRIPT = 10  # with latency, the script sends this part of the rows: it takes a second each
 WIDE = 100
 Round = Callable[[Stage], Iterator[Sample]]
-Database = PostgreSQL | MariaDB
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ def segment(stage: Stage, rows: int) -> Iterator[Sample]:
     sql = database.people(rows)
     yield stage.floor(database, rows, sql)
     with sink() as receiver:
-        yield stage.script(rows, sql, receiver)
+        yield stage.script(database, rows, sql, receiver)
         yield from deliveries(stage, sql, rows, receiver)
         yield to_segment(stage, "first sync, base install", sql, rows, receiver, database.plain)
 
@@ -94,7 +92,7 @@ def latency(stage: Stage, rows: int) -> Iterator[Sample]:
     """Measure the same against a slow sink; the plain script sends a part of the rows only."""
     few = rows // SLOWEST_SCRIPT
     with sink(LATENCY_MS) as receiver:
-        yield stage.script(few, stage.postgresql.people(few), receiver)
+        yield stage.script(stage.postgresql, few, stage.postgresql.people(few), receiver)
         yield from deliveries(stage, stage.postgresql.people(rows), rows, receiver)
 
 
@@ -152,6 +150,7 @@ def workspace(kind: str, stage: Stage, rows: int) -> Iterator[Sample]:
     database = stage.database(kind)
     sql = database.people(rows)
     yield stage.floor(database, rows, sql)
+    yield stage.script(database, rows, sql, None)
     for step, reader in (("fast reader", database.fast), ("base install", database.plain)):
         yield from imports(stage, database, step, sql, rows, reader)
 
@@ -162,6 +161,7 @@ def workspace_on_postgresql(kind: str, stage: Stage, rows: int) -> Iterator[Samp
     sql = database.people(rows)
     env = {"ROWLIFT_STATE_URL": stage.postgresql.state("state")}
     yield stage.floor(database, rows, sql)
+    yield stage.script(database, rows, sql, None)
     yield from imports(stage, database, "fast reader", sql, rows, database.fast, env)
 
 
@@ -190,6 +190,6 @@ def large(stage: Stage, rows: int, columns: int = 10) -> Iterator[Sample]:
     sql = database.people(rows, columns)
     yield stage.floor(database, rows, sql)
     with sink() as receiver:
-        yield stage.script(rows, sql, receiver)
+        yield stage.script(database, rows, sql, receiver)
         yield from deliveries(stage, sql, rows, receiver)
     yield from imports(stage, database, "into the workspace", sql, rows, database.fast)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from servers import mariadb, postgres
 from servers.room import Launched, Room, program
@@ -43,34 +43,7 @@ MARIADB_READER = (
 CHANGE = "UPDATE {table} SET score = coalesce(score, 0) + 1 WHERE n % 100 < {percent}"
 
 
-class Warehouse(Protocol):
-    """A running database server with tables of people, numbered from 1."""
-
-    fast: str
-    plain: str
-
-    @property
-    def keeper_pid(self) -> int:
-        """The process that all of the server runs below."""
-
-    @property
-    def source(self) -> Mapping[str, Any]:
-        """The connection of a project, without its password."""
-
-    def people(self, rows: int, columns: int = 10) -> str:
-        """Make the table unless there is one, and return the query of all its rows."""
-
-    def change(self, sql: str, percent: int) -> None:
-        """Change this share of a table's rows, a column each."""
-
-    def floor(self, sql: str) -> Sequence[str]:
-        """Return the command of the database's own client that reads a query, nothing more."""
-
-    def version(self) -> str:
-        """Return the server's name and version."""
-
-
-def query(table: str, columns: int) -> str:
+def query(table: str, columns: int = 10) -> str:
     """Return the query of all rows of a table."""
     return f"SELECT {COLUMNS}{''.join(f', {name}' for name in extra(columns))} FROM {table}"
 
@@ -91,6 +64,7 @@ class PostgreSQL:
 
     server: postgres.PostgresServer
     keeper_pid: int
+    kind: str = "postgresql"
     fast: str = "adbc"
     plain: str = "copy"
     made: set[str] = field(default_factory=set)
@@ -112,29 +86,36 @@ class PostgreSQL:
 
     @property
     def source(self) -> Mapping[str, Any]:
+        """The connection of a project, without its password."""
         place = {"host": self.server.host, "port": self.server.port, "database": NAME}
         return {"type": "postgres", **place, "user": "reader", "sslmode": "disable"}
 
     def people(self, rows: int, columns: int = 10) -> str:
+        """Make the table unless there is one, and return the query of all its rows."""
         table = f"people_{rows}_{columns}"
         if table not in self.made:
-            more = "".join(f", md5(n::text || '{name}') AS {name}" for name in extra(columns))
+            more = "".join(
+                f", left(md5(n::text || '{name}'), 12) AS {name}" for name in extra(columns)
+            )
             seed = POSTGRES_SEED.format(table=table, columns=POSTGRES_COLUMNS + more, rows=rows)
             self.execute(seed, f"VACUUM ANALYZE {table}", "CHECKPOINT")
             self.made.add(table)
         return query(table, columns)
 
     def change(self, sql: str, percent: int) -> None:
+        """Change this share of a table's rows, one column of each."""
         table = table_of(sql)
         self.execute(CHANGE.format(table=table, percent=percent), f"VACUUM {table}", "CHECKPOINT")
 
     def floor(self, sql: str) -> Sequence[str]:
+        """Return the command of the database's own client that reads a query, nothing more."""
         places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
         psql = program("psql", places, postgres.PACKAGE)
         url = self.server.dsn(NAME, sslmode="disable")
         return [str(psql), "-X", "-q", "-d", url, "-c", f"COPY ({sql}) TO STDOUT (FORMAT binary)"]
 
     def version(self) -> str:
+        """Return the server's name and version."""
         with self.server.connect() as connection:
             row = connection.execute("SHOW server_version").fetchone()
         return f"PostgreSQL {str(row[0]).split()[0]}" if row else "PostgreSQL"
@@ -142,7 +123,7 @@ class PostgreSQL:
     def state(self, name: str) -> str:
         """Make an empty database for state and return its SQLAlchemy URL."""
         self.server.drop_database(name)
-        return self.server.create_database(name).url
+        return f"{self.server.create_database(name).url}?sslmode=disable"
 
 
 @dataclass(slots=True)
@@ -151,6 +132,7 @@ class MariaDB:
 
     server: mariadb.MariaDbServer
     keeper_pid: int
+    kind: str = "mariadb"
     fast: str = "connectorx"
     plain: str = "pymysql"
     made: set[str] = field(default_factory=set)
@@ -172,18 +154,14 @@ class MariaDB:
         place = {"host": self.server.host, "port": self.server.port, "database": NAME}
         return {"type": "mysql", **place, "user": "reader", "ssl_mode": "DISABLED"}
 
-    def people(self, rows: int, columns: int = 10) -> str:
-        if columns != len(COLUMNS.split(",")):
-            raise ValueError("wide tables are measured in PostgreSQL")
-        table = f"people_{rows}_{columns}"
+    def people(self, rows: int) -> str:
+        """Make the table unless there is one, and return the query of all its rows."""
+        table = f"people_{rows}"
         if table not in self.made:
             values = {"table": table, "columns": MARIADB_COLUMNS, "rows": rows}
             self.execute(*(statement.format(**values) for statement in MARIADB_SEED))
             self.made.add(table)
-        return query(table, columns)
-
-    def change(self, sql: str, percent: int) -> None:
-        self.execute(CHANGE.format(table=table_of(sql), percent=percent))
+        return query(table)
 
     def floor(self, sql: str) -> Sequence[str]:
         client = program("mariadb", mariadb.PLACES, mariadb.PACKAGE)

@@ -16,6 +16,8 @@ from bench.databases import LAUNCHES, MariaDB, PostgreSQL
 from bench.measure import Cost, Surroundings, WrongResult
 from servers.room import Room
 
+Database = PostgreSQL | MariaDB
+
 ROWLIFT = str(Path(sys.executable).with_name("rowlift"))
 SCRIPT = Path(__file__).with_name("baseline.py")
 
@@ -66,7 +68,7 @@ class Stage:
 
     room: Room
     folder: Path
-    _databases: dict[str, PostgreSQL | MariaDB] = field(default_factory=dict)
+    _databases: dict[str, Database] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
@@ -80,7 +82,7 @@ class Stage:
             room.close()
             shutil.rmtree(folder)
 
-    def database(self, kind: str) -> PostgreSQL | MariaDB:
+    def database(self, kind: str) -> Database:
         """Return the running server of a kind."""
         if kind not in self._databases:
             self._databases[kind] = LAUNCHES[kind](self.room)
@@ -112,18 +114,19 @@ class Stage:
         finally:
             shutil.rmtree(folder)
 
-    def floor(self, database: PostgreSQL | MariaDB, rows: int, sql: str) -> Sample:
+    def floor(self, database: Database, rows: int, sql: str) -> Sample:
         """Measure the database's own client reading the rows, nothing more."""
         words = database.floor(sql)
         return Sample("floor", rows, measure.run(words, self.folder, {}, self.around()))
 
-    def script(self, rows: int, sql: str, receiver: Sink) -> Sample:
-        """Measure the plain script sending the rows."""
-        dsn = self.postgresql.server.dsn("bench", sslmode="disable")
-        words = [sys.executable, str(SCRIPT), "--dsn", dsn, "--sql", sql]
-        words += ["--url", f"{receiver.url}/v1"]
-        cost = measure.run(words, self.folder, project.ENV, self.around(receiver))
-        return Sample("plain script", rows, cost, took(receiver, rows))
+    def script(self, database: Database, rows: int, sql: str, receiver: Sink | None) -> Sample:
+        """Measure the plain script sending the rows, or keeping them without a receiver."""
+        words = [sys.executable, str(SCRIPT), "--kind", database.kind, "--sql", sql]
+        words += ["--port", str(database.server.port)]
+        with self.project() as folder:
+            words.append(f"{receiver.url}/v1" if receiver else "people.db")
+            cost = measure.run(words, folder, project.ENV, self.around(receiver))
+        return Sample("plain script", rows, cost, took(receiver, rows) if receiver else None)
 
     def run(
         self,
