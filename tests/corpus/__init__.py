@@ -69,12 +69,14 @@ def _samples(file: str, group: Mapping[str, Any]) -> Iterator[Sample]:
 
 
 def _built(value: Any) -> Any:
-    """Carry out the recipes in a value: {repeat, times}, {join}, {hex} and {null}."""
+    """Carry out the recipes in a value; README.md lists them."""
     match value:
         case list():
             return [_built(one) for one in value]
         case {"repeat": part, "times": times}:
             return _built(part) * times
+        case {"numbered": part, "times": times}:
+            return ",".join(part % number for number in range(times))
         case {"join": parts}:
             return "".join(map(_built, parts))
         case {"hex": digits}:

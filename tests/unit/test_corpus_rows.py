@@ -73,6 +73,19 @@ def test_an_address_beside_the_key_is_judged_by_the_same_rule(outcomes):
     assert came == [one.code or one.name for one in some]
 
 
+@pytest.mark.parametrize(("value_type", "some"), by_type("values.toml", "staged"))
+def test_T9_every_value_has_one_canonical_form(tmp_path, value_type, some):
+    raw = value_type == "bytes"
+    value = field("v", "text" if raw else value_type, pa.binary() if raw else None)
+    rows = [(one.name, one["value"]) for one in some]
+    staged = stage(tmp_path / "staged.parquet", [field("user_id", "text"), value], rows)
+    with duck(tmp_path) as engine:
+        validate(engine, staged, spec())
+        came = dict(engine.rows("SELECT key, attributes FROM valid"))
+        came |= dict(engine.rows("SELECT identifier, code FROM rejected"))
+    assert came == {one.name: one.code or f'{{"v":{one["kept"]}}}' for one in some}
+
+
 def names(some):
     found = [one.name for one in some]
     assert max(Counter(found).values()) == 1
