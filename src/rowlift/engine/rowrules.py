@@ -75,6 +75,7 @@ def checks(
 def _identifier_checks(column: Staged, value: str, *, odd_emails: bool) -> Iterator[Check]:
     odd = f"NOT row_printable({value}) AND"
     name = column.name
+    yield from _json_checks([column])  # what is broken has no text, and would seem blank
     yield Check("ID_BLANK", f"{name} is empty or only spaces.", f"{odd} row_blank({value})")
     if column.value_type == "json":
         many = f"left({canonical(column)}, 1) IN ('{{', '[')"
