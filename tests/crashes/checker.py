@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from crashes.story import BATCH_ROWS, IN_FLIGHT, source_rows
 from rowlift.testing.fake import applied, deliveries, key_of, requests
 
-Rows = dict[str, dict[str, object]]
+Rows = dict[str, dict[str, Any]]
 
 RUN_PARTS = ("unchanged", "added", "changed", "returned", "rejected")
 DELIVERY_PARTS = (

@@ -127,7 +127,7 @@ def _check_ledger(target: str, image: Layer, ledger: Layer) -> None:
 
 def _check_workspace(story: Story, state: sa.Connection, wanted: Mapping[str, Attributes]) -> None:
     column = "email" if story.settings.key == "email" else "id"
-    found = state.execute(sa.text(f"SELECT {column}, attributes FROM people"))  # noqa: S608
+    found = state.execute(sa.text(f"SELECT {column}, attributes FROM people"))
     people = {row[0]: json.loads(row.attributes) for row in found}
     for key, attributes in wanted.items():
         if key not in people:

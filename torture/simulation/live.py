@@ -3,7 +3,6 @@
 import shutil
 import tempfile
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +24,7 @@ class Lived:
     crashes: int
     messages: int
     repeats: int
+    told: tuple[str, ...]
     failure: str = ""
 
 
@@ -47,7 +47,7 @@ def live(seed: int, *, steps: int = 0) -> Lived:
     watches = [target.watch for target in story.targets.values()]
     return Lived(
         seed, story.runs, story.crashes, sum(one.messages for one in watches),
-        sum(one.repeats for one in watches), failure,
+        sum(one.repeats for one in watches), tuple(story.told), failure,
     )  # fmt: skip
 
 
@@ -57,8 +57,3 @@ def _told(story: Story, seed: int, steps: int, error: Exception) -> str:
     replay += f" --steps {steps}" if steps else ""
     lines = [f"seed {seed}: {type(error).__name__}: {error}{where}", *story.told]
     return "\n  ".join([*lines, f"replay: {replay}"])
-
-
-def stories(base: int, seeds: int, *, steps: int = 0) -> Iterator[Lived]:
-    """Live through the stories of seeds base, base + 1, …"""
-    return (live(seed, steps=steps) for seed in range(base, base + seeds))

@@ -29,7 +29,7 @@ class Settings:
     def sql(self) -> str:
         """Return the query."""
         where = " WHERE updated_at >= {{last_sync_time}}" if self.is_incremental else ""
-        return f"SELECT {', '.join([self.key, *self.columns])} FROM people{where}"  # noqa: S608
+        return f"SELECT {', '.join([self.key, *self.columns])} FROM people{where}"
 
     def identity(self, key: str) -> str:
         """Return what identifies the row of a key."""

@@ -269,7 +269,8 @@ def step(story: Story) -> None:
     point = crash(story)
     allowed = ALLOWED_AFTER_REFUSAL if story.was_refused else ALLOWED
     allow = chance.random() < allowed and not shop.is_empty
-    plan = chance.random() < 0.05 and not point and not allow  # noqa: PLR2004
+    plan = chance.random() < 0.05 and not point and not shop.is_empty  # noqa: PLR2004
+    allow = allow or plan  # what a plan shows is wanted
     wrong = "the source is empty; " if shop.is_empty else ""
     wrong += "the result breaks off; " if shop.cut is not None else ""
     story.tell(

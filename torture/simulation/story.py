@@ -16,7 +16,7 @@ from typing import Any
 from rowlift.core import faults
 from rowlift.core.errors import GuardStop, RowliftError, SourceError
 from rowlift.core.nouns import Status
-from rowlift.operations.reports import RunReport
+from rowlift.operations.reports import DeliveryReport, RunReport
 from torture.simulation.model import MOST_REMOVALS, OVERLAP, Expected, Memory, Settings, mapped
 from torture.simulation.shop import COLUMNS, Shop, email_of
 from torture.simulation.source import KIND
@@ -49,7 +49,7 @@ class Target:
 
 
 class Story:
-    """The state of one simulated world; `told` is what happened, for the one who reads a failure."""
+    """The state of one simulated world; `told` is what happened, for whoever reads a failure."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.chance = chance = Random(f"rowlift {seed}")  # noqa: S311
@@ -74,7 +74,7 @@ class Story:
 
     def _target(self, name: str) -> Target:
         settings = {
-            "batch_rows": self.chance.randint(1, 4), "in_flight": self.chance.randint(1, 2),
+            "batch_rows": self.chance.randint(1, 4), "in_flight": self.chance.choice((1, 1, 1, 2)),
             "seed": self.chance.randint(0, 10**6), **CALM,
         }  # fmt: skip
         return Target(name, Watch(self.world.log(name)), settings)
@@ -169,7 +169,7 @@ class Story:
 
     def _ended(self, report: RunReport, expected: Expected | None, *, left_open: bool) -> None:
         counts = dict(report.counts)
-        told = {one.destination: dict(one.counts) for one in report.deliveries}
+        told = {one.destination: dict(one.counts) for one in sorted(report.deliveries, key=_name)}
         self.tell(f"      {report.status.value} {_short(counts)} {_short(told)}")
         if report.resumed:
             self.memory.forget()
@@ -288,3 +288,7 @@ def _short(counts: Mapping[str, Any]) -> str:
         for name, value in counts.items()
         if value
     )
+
+
+def _name(report: DeliveryReport) -> str:
+    return report.destination

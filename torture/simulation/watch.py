@@ -38,14 +38,14 @@ class Watch:
         with self.path.open("rb") as log:
             log.seek(self._read)
             lines = log.read().splitlines(keepends=True)
-        fresh = []
-        for line in lines:
-            self._read += len(line)
-            request = json.loads(line)
-            for message in request["messages"]:
-                if self._take(message, answered=request["answered"]) and request["batch"]:
-                    fresh.append(message)
-        return fresh
+        self._read += sum(len(line) for line in lines)
+        requests = [json.loads(line) for line in lines]
+        return [
+            message
+            for request in requests
+            for message in request["messages"]
+            if self._take(message, answered=request["answered"]) and request["batch"]
+        ]
 
     def _take(self, message: Message, *, answered: bool) -> bool:
         self.messages += 1

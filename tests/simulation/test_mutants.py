@@ -1,0 +1,25 @@
+"""The list of planted faults fits the code, and what must find them does."""
+
+import pytest
+from torture.simulation.mutants import ROOT, Mutant, hunt, mutants
+
+PLANTED = 20
+TRAPS = ("T1", "T2", "T3", "T4", "T6", "T7", "T13", "T18")
+SOURCE = ROOT / "src" / "rowlift"
+
+
+@pytest.mark.parametrize("mutant", mutants(), ids=lambda one: one.name)
+def test_every_fault_can_still_be_planted(mutant: Mutant) -> None:
+    assert mutant.old != mutant.new
+    compile(mutant.applied_to(SOURCE), mutant.file, "exec")
+
+
+def test_the_simulator_has_enough_to_find() -> None:
+    assert len({one.name for one in mutants()}) == len(mutants())
+    assert sum(not one.test for one in mutants()) >= PLANTED
+    assert {one.breaks for one in mutants()} >= set(TRAPS)
+
+
+def test_T1_ids_by_content_are_found() -> None:
+    (mutant,) = mutants("ids by content")
+    assert hunt(mutant, seeds=20).found

@@ -1,0 +1,24 @@
+"""A hundred stories, other ones each day; `make torture` lives through more of them."""
+
+import time
+
+import pytest
+from torture.simulation.live import live
+
+BASE = int(time.strftime("%Y%m%d", time.gmtime()))
+SEEDS = 100
+CHUNK = 10
+
+
+@pytest.mark.parametrize("first", range(BASE, BASE + SEEDS, CHUNK))
+def test_stories_end_as_promised(first: int) -> None:
+    lived = [live(seed) for seed in range(first, first + CHUNK)]
+    failures = [one.failure for one in lived if one.failure]
+    assert not failures, "\n".join(failures)
+    assert sum(one.messages for one in lived) > 0
+
+
+def test_a_story_is_lived_again_by_its_seed() -> None:
+    first, again = live(1000), live(1000)
+    assert first == again
+    assert first.crashes > 0
