@@ -11,7 +11,7 @@ from torture.simulation.source import installed
 from torture.simulation.steps import begin, step
 from torture.simulation.story import Story
 
-STEPS = (2, 6)
+STEPS = (1, 4)
 _MEMORY = Path("/dev/shm")  # noqa: S108
 
 
@@ -43,11 +43,12 @@ def live(seed: int, *, steps: int = 0) -> Lived:
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its seed
         failure = _told(story, seed, steps, error)
     finally:
+        story.close()
         shutil.rmtree(folder, ignore_errors=True)
     watches = [target.watch for target in story.targets.values()]
     return Lived(
         seed, story.runs, story.crashes, sum(one.messages for one in watches),
-        sum(one.repeats for one in watches), tuple(story.told), failure,
+        sum(len(one.repeated) for one in watches), tuple(story.told), failure,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ FIRST_ROWS = 14
 CRASHES = 0.3
 EDITS = 0.3
 OPERATIONS = 0.2
+CHANGES_OF_WEATHER = 0.6
 ALLOWED = 0.2
 ALLOWED_AFTER_REFUSAL = 0.7
 BEGUN = 0.8  # how many stories begin with a run that nothing disturbs
@@ -180,6 +181,7 @@ def reset(story: Story) -> str:
 
 
 def back_up(story: Story) -> str:
+    story.close()
     state, copy = story.world.folder / ".rowlift", story.folder / "backup"
     shutil.rmtree(copy, ignore_errors=True)
     if state.exists():
@@ -189,6 +191,7 @@ def back_up(story: Story) -> str:
 
 def restore(story: Story) -> str:
     """Put an old state back; only a reset makes it true again."""
+    story.close()
     state, copy = story.world.folder / ".rowlift", story.folder / "backup"
     if not copy.exists():
         return back_up(story)
@@ -206,10 +209,9 @@ def restore(story: Story) -> str:
 def retry(story: Story) -> str:
     """Send again what the last run's deliveries left."""
     story.save()
-    with story.world.project() as project:
-        runs = project.runs("people", limit=1)
-        if runs:
-            project.retry(runs[0].id)
+    runs = story.project().runs("people", limit=1)
+    if runs:
+        story.project().retry(runs[0].id)
     story.look()
     return "retry"
 
@@ -265,7 +267,8 @@ def step(story: Story) -> None:
         if chance.random() < share and not shop.is_empty and shop.cut is None:
             (way,) = chance.choices(list(ways), list(ways.values()))
             done.append(way(story))
-    done.append(weather(story))
+    if chance.random() < CHANGES_OF_WEATHER:
+        done.append(weather(story))
     point = crash(story)
     allowed = ALLOWED_AFTER_REFUSAL if story.was_refused else ALLOWED
     allow = chance.random() < allowed and not shop.is_empty

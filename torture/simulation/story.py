@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import rowlift
 from rowlift.core import faults
 from rowlift.core.errors import GuardStop, RowliftError, SourceError
 from rowlift.core.nouns import Status
@@ -44,8 +45,8 @@ class Target:
     removals: set[str] = field(default_factory=set)
 
     def declared(self) -> dict[str, Any]:
-        """Return its settings as the project file says them."""
-        return {name: value for name, value in self.settings.items() if value is not None}
+        """Return its settings as the project file says them, without what is the default."""
+        return {name: value for name, value in self.settings.items() if value}
 
 
 class Story:
@@ -68,6 +69,8 @@ class Story:
         self.runs = 0
         self.was_refused = False
         self.forgiven: set[str] = set()  # keys whose going the workspace need not follow
+        self._open: rowlift.Project | None = None
+        self._texts: list[str] = []
         self.targets = {name: self._target(name) for name in ("crm", "mail")}
         self.use("crm")
         self.world.shop = {"type": KIND, "path": str(self.shop.path)}
@@ -106,6 +109,20 @@ class Story:
         world.use, world.uses = uses[0], uses[1:]
         world.save()
 
+    def project(self) -> rowlift.Project:
+        """Return the project, opened anew when a file of it changed."""
+        texts = [path.read_text() for path in sorted(self.world.folder.rglob("*.yml"))]
+        if self._open is None or texts != self._texts:
+            self.close()
+            self._open, self._texts = self.world.project(), texts
+        return self._open
+
+    def close(self) -> None:
+        """End what a process that dies would end."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
     # runs
 
     def run(self, *, crash: str = "", allow: bool = False, plan: bool = False) -> RunReport | None:
@@ -132,13 +149,16 @@ class Story:
 
     def _run(self, crash: str, *, allow: bool, plan: bool) -> RunReport:
         faults.arm(f"{crash}:raise" if crash else "")
+        project = self.project()
         try:
             if not plan:
-                return self.world.run(allow_removals=allow)
+                return project.run(["people"], allow_removals=allow)[0]
             path = self.folder / "a.plan"
-            with self.world.project() as project:
-                planned = project.plan("people", path)
-                report = project.run(plan=path)[0]
+            planned = project.plan("people", path)
+            report = project.run(plan=path)[0]
+        except BaseException:
+            self.close()
+            raise
         finally:
             faults.arm()
         for name in (*_SURE, "added"):
@@ -272,8 +292,7 @@ class Story:
         self.save()
         if self._is_open():
             return False
-        with self.world.project() as project:
-            project.reset("people", target=target)
+        self.project().reset("people", target=target)
         if target:
             self.forgive_all(target)
         else:

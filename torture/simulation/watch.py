@@ -22,7 +22,7 @@ class Watch:
     path: Path
     state: dict[Identity, Message] = field(default_factory=dict)
     messages: int = 0
-    repeats: int = 0
+    repeated: set[str] = field(default_factory=set)  # ids that came again after an answer
     _content: dict[str, str] = field(default_factory=dict)
     _ids: dict[Identity, list[str]] = field(default_factory=dict)
     _answered: Counter[str] = field(default_factory=Counter)
@@ -54,7 +54,7 @@ class Watch:
         if self._content.setdefault(number, content) != content:
             raise Divergence(f"one message id for two contents of {who}")
         if self._answered[number]:
-            self.repeats += 1
+            self.repeated.add(number)
         self._answered[number] += answered
         ids = self._ids.setdefault(who, [])
         if number in ids:
