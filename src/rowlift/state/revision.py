@@ -2,14 +2,14 @@
 
 import sqlalchemy as sa
 
-from rowlift.db import Database, mapped_errors
+from rowlift.db import Database
 
 HEAD = "0001"  # the last of state/migrations/versions
 
 
 def current(database: Database) -> str | None:
     """Return the revision of the tables, or None where there are none."""
-    with mapped_errors(), database.engine.connect() as connection:
+    with database.read() as connection:
         if not sa.inspect(connection).has_table("alembic_version"):
             return None
         found = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
