@@ -84,7 +84,7 @@ class Arena:
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return what every process of this project knows."""
         state = {"ROWLIFT_STATE_URL": self.state_url} if self.state_url else {}
-        given = {PASSWORD_VARIABLE: PASSWORD, **state, **(extra or {})}
+        given = {PASSWORD_VARIABLE: PASSWORD, "ROWLIFT_THREADS": "1", **state, **(extra or {})}
         return clean_environment(self.folder, given)
 
     def start(self, *words: str, before: Sequence[str] = (), **env: str) -> "subprocess.Popen[str]":
