@@ -1,83 +1,177 @@
-"""Kill the real program at random instants and at every point, and compare everything each time.
+"""Break everything that can break, and compare everything each time.
 
-    python -m torture [--seconds 120] [--seed 1] [--rounds N] [--only COMBINATION]
+    python -m torture [--seconds 600] [--seed 20261121] [--only PART] [--rounds N] [--write]
 
-Four combinations of source and state are tortured, two at a time. A round changes the source, kills
-the program one to three times in a row, lets it end, and checks. Exits 1 on any fault.
+Without --seconds it goes on until each part has reached its figure, such as 200 kills and 1,000
+seeds. Prints one table; exits 1 if anything was lost, wrong or left untried. --write keeps the
+table in docs/torture.md.
 """
 
 import argparse
+import functools
+import multiprocessing
+import os
+import platform
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-
-from servers import PostgresServer, postgres
+from servers import mariadb, postgres
 from servers.room import Room
-from torture.arena import COMBINATIONS, Arena, Combination
-from torture.rounds import Limits, Score, torture
+from torture import ROOT, drawn, fsyncs, kills, stops, suites, walks
+from torture.score import LEGEND, Score, markdown, merged, plain
+from torture.task import Task
 
 AT_ONCE = 2
-HEAD = (
-    "source → state", "rounds", "kills", "points", "sent", "repeated", "lost", "wrong", "faults",
-)  # fmt: skip
+PAGE = ROOT / "docs" / "torture.md"
+COMBINATIONS = (
+    ("postgresql", "sqlite"),
+    ("postgresql", "postgresql"),
+    ("mariadb", "sqlite"),
+    ("sqlite", "postgresql"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A line of the table: what is done, in how many shares, for which share of the time."""
+
+    name: str
+    do: Callable[[Task], Score]
+    figure: int  # rounds, of all shares together, where no time is given; 0: what there is
+    weight: float
+    shares: int = 1
+
+
+PARTS = (
+    *(
+        Part(
+            f"kill {source} → {state}",
+            functools.partial(kills.kill_loop, source=source, state=state),
+            figure=28,
+            weight=8,
+        )
+        for source, state in COMBINATIONS
+    ),
+    Part("simulator", drawn.simulate, figure=1_000, weight=24, shares=4),
+    Part("state machine", drawn.do_anything, figure=24, weight=12, shares=2),
+    *(
+        Part(
+            f"crash walk, {state}",
+            functools.partial(walks.crash_walk, state=state),
+            figure=0,
+            weight=8,
+        )
+        for state in ("sqlite", "postgresql")
+    ),
+    Part("stopped past a lease", stops.stop_loop, figure=20, weight=5),
+    Part("failing fsync", fsyncs.fsync_walk, figure=60, weight=4),
+    Part("fault matrix", suites.fault_matrix, figure=1, weight=8),
+    Part("bad input", suites.corpora, figure=1, weight=4),
+)
 
 
 def main() -> int:
     """Torture, print one table, and tell by the exit code whether all held."""
     given = arguments()
+    os.environ.setdefault("ROWLIFT_THREADS", "1")  # few rows: threads cost more than they bring
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="rowlift-torture-"))
-    chosen = [one for one in COMBINATIONS if given.only in ("", one.name)]
-    turns = -(-len(chosen) // AT_ONCE)
-    limits = Limits(given.seed, given.seconds / turns, given.rounds)
+    chosen = [one for one in PARTS if given.only in ("", one.name)]
+    if not chosen:
+        sys.exit(f"There is no part {given.only}: {', '.join(one.name for one in PARTS)}.")
     room = Room.open()
     try:
-        found = room.once("postgresql", lambda at: postgres.launch(room, at))
-        one = partial(tortured, folder, postgres.at_port(room, found.port), limits)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            scores = list(pool.map(one, chosen))
+        at = room.once("postgresql", lambda at: postgres.launch(room, at))
+        beside = room.once("mariadb", lambda at: mariadb.launch(room, at))
+        servers = postgres.at_port(room, at.port), mariadb.at_port(room, beside.port)
+        scores = merged(tortured(chosen, given, folder, *servers))
     finally:
         room.close()
-    show(scores, given.seed, time.monotonic() - began)
-    faults = [fault for score in scores for fault in score.faults]
-    for fault in faults:
-        print(f"\n{fault}")
-    if not faults:
+    foot = footing(given.seed, time.monotonic() - began)
+    print(plain(scores), foot, LEGEND, sep="\n")
+    for failure in scores[-1].failures:
+        print(f"\n{failure}")
+    if not scores[-1].failures:
         shutil.rmtree(folder)
-    return int(bool(faults) or not all(score.kills for score in scores))
+    if given.write:
+        write(scores, foot)
+    return int(not all(score.held for score in scores))
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
+    today = int(time.strftime("%Y%m%d", time.gmtime()))
     parser = argparse.ArgumentParser(prog="torture")
-    parser.add_argument("--seconds", type=float, default=120, help="how long to go on")
-    parser.add_argument("--seed", type=int, default=1, help="what everything random is drawn from")
-    parser.add_argument("--rounds", type=int, default=0, help="end after so many rounds each")
-    parser.add_argument("--only", default="", help="one combination, as the table names it")
+    parser.add_argument("--seconds", type=float, default=0, help="about how long to go on")
+    parser.add_argument("--seed", type=int, default=today, help="what is drawn; default: the date")
+    parser.add_argument("--rounds", type=int, default=0, help="end each part after so many")
+    parser.add_argument("--only", default="", help="one part, as the table names it")
+    parser.add_argument("--write", action="store_true", help="keep the table in docs/torture.md")
     return parser.parse_args()
 
 
-def tortured(folder: Path, server: PostgresServer, limits: Limits, what: Combination) -> Score:
-    """Torture one combination in a folder of its own."""
-    return torture(Arena.make(folder, server, what), limits)
+def tortured(
+    chosen: Sequence[Part],
+    given: argparse.Namespace,
+    folder: Path,
+    postgresql: postgres.PostgresServer,
+    mariadb_server: mariadb.MariaDbServer,
+) -> list[Score]:
+    """Do all parts, two at a time, and return their scores in the order of the table."""
+    per_weight = given.seconds * AT_ONCE / sum(one.weight for one in chosen)
+    started: list[tuple[Part, Future[Score]]] = []
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(AT_ONCE, mp_context=spawn) as pool:
+        for part in chosen:
+            shares = 1 if given.rounds else part.shares
+            each = -(-part.figure // shares)
+            for share in range(shares):
+                figure = given.rounds or (0 if given.seconds else each)
+                task = Task(
+                    part.name, given.seed + share * 1_000_000, part.weight * per_weight / shares,
+                    figure, folder / f"{share + 1}", postgresql, mariadb_server,
+                )  # fmt: skip
+                started.append((part, pool.submit(part.do, task)))
+        return [_told(part, future) for part, future in started]
 
 
-def show(scores: Sequence[Score], seed: int, seconds: float) -> None:
-    """Print the table."""
-    rows = [HEAD, *(score.cells() for score in scores)]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(HEAD))]
-    for row in rows:
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        print("  ".join(cells))
-    print(f"seed {seed}, {seconds:.0f} s")
+def _told(part: Part, future: "Future[Score]") -> Score:
+    try:
+        score = future.result()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it fails this part alone
+        score = Score(part.name, failures=[f"{part.name}: {error!r}"])
+    print(f"{time.strftime('%H:%M:%S')}  {plain([score]).splitlines()[1]}", file=sys.stderr)
+    return score
+
+
+def footing(seed: int, seconds: float) -> str:
+    """Return what the table was made with."""
+    date = time.strftime("%Y-%m-%d", time.gmtime())
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    return f"{date}, seed {seed}, {seconds:,.0f} s, {machine}, Python {platform.python_version()}"
+
+
+def write(scores: Sequence[Score], foot: str) -> None:
+    """Keep the table as a page."""
+    text = f"""\
+# Torture
+
+`make torture` breaks what can break and compares source, image, ledger, destination, workspace and
+report each time; `python -m torture --write` wrote this page.
+
+{markdown(scores)}
+
+{foot}.
+
+{LEGEND}
+"""
+    PAGE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

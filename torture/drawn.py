@@ -1,0 +1,36 @@
+"""Stories of the simulator and sequences of the state machine, from one seed to the next."""
+
+from machine.examples import run_examples
+from torture.score import Score
+from torture.simulation.live import live
+from torture.task import Task
+
+STEPS = 50  # of each sequence of the state machine
+
+
+def simulate(task: Task) -> Score:
+    """Live through the stories of seeds in a row."""
+    score = Score(task.part)
+    for number in task.rounds():
+        lived = live(task.seed + number - 1)
+        score.rounds += 1
+        score.faults += lived.crashes
+        score.repeats += lived.repeats
+        if lived.failure:
+            score.failures.append(lived.failure)
+    return score
+
+
+def do_anything(task: Task) -> Score:
+    """Run sequences of 50 steps, each from a seed of its own."""
+    score = Score(task.part)
+    for number in task.rounds():
+        seed = task.seed + number - 1
+        score.rounds += 1
+        try:
+            run_examples(examples=1, steps=STEPS, seed=seed)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its seed
+            text = "\n".join([repr(error), *getattr(error, "__notes__", ())])
+            replay = f"python -m torture --only '{task.part}' --seed {seed} --rounds 1"
+            score.failures.append(f"{text}\nreplay: {replay}")
+    return score

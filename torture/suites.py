@@ -1,0 +1,50 @@
+"""Tests of pytest that count as torture: the fault matrix with every case, and the corpora."""
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+from faults.samples import EVERY
+from torture import ROOT
+from torture.score import Score
+from torture.task import Task
+
+FAULTS = (
+    "tests/integration/test_faults_*.py", "tests/integration/test_state_damage.py",
+    "tests/integration/test_state_processes.py", "tests/integration/test_state_migrations.py",
+)  # fmt: skip
+CORPORA = ("tests/**/test_corpus*.py", "tests/**/test_unsafe*.py", "tests/**/test_ssrf*.py")
+
+
+def fault_matrix(task: Task) -> Score:
+    """Try every case of the fault matrix."""
+    score = _suite(task, FAULTS)
+    score.faults = score.rounds
+    return score
+
+
+def corpora(task: Task) -> Score:
+    """Try every value of the corpora of bad input."""
+    return _suite(task, CORPORA)
+
+
+def _suite(task: Task, patterns: tuple[str, ...]) -> Score:
+    score = Score(task.part)
+    report = task.folder / f"{task.part.replace(' ', '-')}.xml"
+    files = sorted({str(one) for pattern in patterns for one in ROOT.glob(pattern)})
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    done = subprocess.run(
+        [*words, *files], check=False, cwd=ROOT, env={**os.environ, EVERY: "1"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    if not report.exists():
+        score.failures.append(done.stdout + done.stderr)
+        return score
+    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - our own report
+        name = f"{case.get('classname')}::{case.get('name')}"
+        score.rounds += case.find("skipped") is None
+        bad = case.find("failure") if case.find("failure") is not None else case.find("error")
+        if bad is not None:
+            score.failures.append(f"{name}: {bad.get('message')}")
+    return score

@@ -1,0 +1,38 @@
+"""The crash walk: every commit, file write and send of every scenario, one kill after the other."""
+
+import random
+import tempfile
+from pathlib import Path
+
+from crashes.story import SCENARIOS, Scenario
+from crashes.walk import Place, Places, prepare, record, walk
+from torture.score import Score
+from torture.task import Task
+
+
+def crash_walk(task: Task, state: str) -> Score:
+    """Kill at each point of each scenario, in an order drawn from the seed."""
+    score = Score(task.part)
+    memory = Path("/dev/shm")  # noqa: S108
+    root = Path(tempfile.mkdtemp(prefix="walk-", dir=memory if memory.is_dir() else None))
+    places = Places(root, task.postgres if state == "postgresql" else None)
+    chance = random.Random(f"{task.seed} walk {state}")  # noqa: S311
+    scenarios = chance.sample(SCENARIOS, len(SCENARIOS))
+    ahead = ((one, place, point) for one in scenarios for place, point in _points(places, one))
+    try:
+        for number, (scenario, place, point) in zip(task.rounds(), ahead, strict=False):
+            walked = walk(places, scenario, [point], place)
+            score.rounds = number
+            score.kills += walked.killed.total()
+            score.repeats += walked.extra
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        text = "\n".join([repr(error), *getattr(error, "__notes__", ())])
+        score.failures.append(f"{text}\nreplay: {task.replay(score.rounds + 1)}")
+    finally:
+        places.close()
+    return score
+
+
+def _points(places: Places, scenario: Scenario) -> "list[tuple[Place, str]]":
+    place = prepare(places, scenario)
+    return [(place, point) for point in record(places, scenario, place)]
