@@ -10,6 +10,7 @@ import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,25 +22,24 @@ from bench import results  # noqa: E402
 from bench.cases import MILLION, SIZES, Case, cases  # noqa: E402
 from bench.goals import verdicts  # noqa: E402
 from bench.measure import WrongResult  # noqa: E402
-from bench.page import ordered, page, steps  # noqa: E402
+from bench.page import page, steps  # noqa: E402
 from bench.results import Figures, Result  # noqa: E402
 from bench.stage import Sample, Stage  # noqa: E402
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-KEPT = PAGE.with_suffix(".json")
 QUICK_ROWS = 100_000
 ENOUGH = 3
 
 
 def main() -> int:
-    """Measure, print, write the page; exit 1 when a goal is missed."""
+    """Measure, print, write the page; exit 1 when a goal is missed or a run went wrong."""
     given = arguments()
     every = list(cases(given.rows, SIZES if given.rows == MILLION else (given.rows,)))
     chosen = [one for one in every if given.only in one.name and (given.large or not one.large)]
     if given.list or not chosen:
         print("\n".join(one.name for one in every))
         return 0 if given.list else 2
-    kept = results.load(KEPT) if given.write else {}
+    keeper = Keeper(given.write, [one.name for one in every]) if given.write else None
     met = True
     with Stage.open() as stage:
         for case in chosen:
@@ -50,10 +50,8 @@ def main() -> int:
                 met = False
                 continue
             met &= show(result)
-            if given.write:
-                kept |= {result.name: result}
-                results.save(KEPT, kept)
-                PAGE.write_text(page(list(ordered(kept, [one.name for one in every]))))
+            if keeper:
+                keeper.keep(result)
     return 0 if met else 1
 
 
@@ -66,13 +64,31 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=ENOUGH, help="runs of each case")
     parser.add_argument("--rows", type=int, default=MILLION, help="rows instead of a million")
     parser.add_argument("--large", action="store_true", help="also ten times the rows or columns")
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    parser.add_argument(
+        "--write", nargs="?", type=Path, const=PAGE, help="write docs/benchmarks.md, or this page"
+    )
     given = parser.parse_args()
     if given.quick:
         given.repeat, given.rows = 1, QUICK_ROWS
     if given.write and given.repeat < ENOUGH:
         parser.error(f"the page has medians of at least {ENOUGH} runs")
     return given
+
+
+class Keeper:
+    """Keeps results beside a page and writes the page from all that is kept."""
+
+    def __init__(self, page_file: Path, names: Sequence[str]) -> None:
+        """Read what was kept before; raises OtherMachine."""
+        self._page, self._kept_file = page_file, page_file.with_suffix(".json")
+        self._names = names
+        self._kept = results.load(self._kept_file)
+
+    def keep(self, result: Result) -> None:
+        """Replace a case's figures and write both files."""
+        self._kept[result.name] = result
+        results.save(self._kept_file, self._kept)
+        self._page.write_text(page(self._kept, self._names))
 
 
 def measured(stage: Stage, case: Case, runs: int) -> Result:
@@ -118,4 +134,7 @@ def tell(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except results.OtherMachine as error:
+        sys.exit(str(error))

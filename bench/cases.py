@@ -11,6 +11,7 @@ MILLION = 1_000_000
 SIZES = (100_000, 250_000, 500_000, 750_000, MILLION)
 LATENCY_MS = 100
 MANY = 100
+NO_SOURCE = {"type": "postgres", "host": "127.0.0.1", "database": "none", "user": "none"}
 SLOWEST_SCRIPT = 10  # with latency, the script sends this part of the rows: it takes a second each
 WIDE = 100
 Round = Callable[[Stage], Iterator[Sample]]
@@ -34,58 +35,65 @@ def short(rows: int) -> str:
 
 def cases(rows: int, sizes: Sequence[int]) -> Iterator[Case]:
     """Yield all cases, the quick ones first; `sizes` are those of the workspace's table."""
-    label, part = f"{rows:,}", partial(partial, rows=rows)
     yield Case("start", "Starting the program", 0, start)
-    yield Case(
-        f"segment-{short(rows)}", f"{label} rows from PostgreSQL to Segment", rows, part(segment)
-    )
-    yield Case(
-        f"latency-{short(rows)}",
-        f"The same where each request takes {LATENCY_MS} ms more",
-        rows,
-        part(latency),
-    )
-    yield Case(
-        f"memory-{short(rows)}", f"{label} rows and twice as many to Segment", rows, part(memory)
-    )
+    yield Case("demo", "The demo", 0, demo)
+    yield from to_segment(rows)
     yield Case("many", f"{MANY} syncs of 1,000 rows to Segment in one project", MANY * 1000, many)
     for kind, name in (("mariadb", "MariaDB"), ("postgresql", "PostgreSQL")):
         for size in sizes:
             title = f"{size:,} rows from {name} into the empty workspace on SQLite"
             yield Case(f"{kind}-{short(size)}", title, size, partial(workspace, kind, rows=size))
-        title = f"{label} rows from {name} into the empty workspace on PostgreSQL"
+        title = f"{rows:,} rows from {name} into the empty workspace on PostgreSQL"
         state = partial(workspace_on_postgresql, kind, rows=rows)
         yield Case(f"state-{kind}-{short(rows)}", title, rows, state)
-    ten = 10 * rows
-    yield Case(
-        f"large-{short(ten)}",
-        f"{ten:,} rows from PostgreSQL",
-        ten,
-        partial(large, rows=ten),
-        large=True,
-    )
-    title = f"{label} rows of {WIDE} columns from PostgreSQL"
-    yield Case(f"wide-{short(rows)}", title, rows, part(large, columns=WIDE), large=True)
+    yield from large(rows)
+
+
+def to_segment(rows: int) -> Iterator[Case]:
+    """Yield the cases of deliveries."""
+    size, label = short(rows), f"{rows:,} rows"
+    title = f"{label} from PostgreSQL to Segment"
+    yield Case(f"segment-{size}", title, rows, partial(segment, rows=rows))
+    title += f", {LATENCY_MS} ms added to each request"
+    yield Case(f"latency-{size}", title, rows, partial(latency, rows=rows))
+    title = f"{label} and twice as many to Segment"
+    yield Case(f"memory-{size}", title, rows, partial(memory, rows=rows))
+
+
+def large(rows: int) -> Iterator[Case]:
+    """Yield the cases that run on request only."""
+    for name, size, columns in (("large", 10 * rows, 10), ("wide", rows, WIDE)):
+        label = f"{size:,} rows of {columns} columns from PostgreSQL"
+        measured = partial(segment, rows=size, columns=columns)
+        yield Case(f"{name}-{short(size)}", f"{label} to Segment", size, measured, large=True)
+        measured = partial(workspace, "postgresql", rows=size, columns=columns)
+        title = f"{label} into the workspace"
+        yield Case(f"{name}-workspace-{short(size)}", title, size, measured, large=True)
 
 
 def start(stage: Stage) -> Iterator[Sample]:
     """Measure commands that read no warehouse."""
     with stage.project() as folder:
         yield Sample("rowlift --help", 0, measure.run([ROWLIFT, "--help"], folder, {}))
-        demo = folder / "demo"
-        yield Sample("rowlift demo", 0, measure.run([ROWLIFT, "demo", str(demo)], folder, {}))
-        yield Sample("rowlift ls", 0, measure.run([ROWLIFT, "ls"], demo, {}))
+        project.write(folder, NO_SOURCE, {"people": {"sql": "SELECT 1", **project.TO_WORKSPACE}})
+        yield Sample("rowlift ls", 0, measure.run([ROWLIFT, "ls"], folder, project.ENV))
 
 
-def segment(stage: Stage, rows: int) -> Iterator[Sample]:
+def demo(stage: Stage) -> Iterator[Sample]:
+    """Measure the demo."""
+    with stage.project() as folder:
+        yield Sample("rowlift demo", 0, measure.run([ROWLIFT, "demo", "shop"], folder, {}))
+
+
+def segment(stage: Stage, rows: int, columns: int = 10) -> Iterator[Sample]:
     """Measure PostgreSQL to Segment beside the plain script."""
     database = stage.postgresql
-    sql = database.people(rows)
+    sql = database.people(rows, columns)
     yield stage.floor(database, rows, sql)
     with sink() as receiver:
         yield stage.script(database, rows, sql, receiver)
         yield from deliveries(stage, sql, rows, receiver)
-        yield to_segment(stage, "first sync, base install", sql, rows, receiver, database.plain)
+        yield delivery(stage, "first sync, base install", sql, rows, receiver, database.plain)
 
 
 def latency(stage: Stage, rows: int) -> Iterator[Sample]:
@@ -113,7 +121,7 @@ def deliveries(stage: Stage, sql: str, rows: int, receiver: Sink) -> Iterator[Sa
             yield Sample(step, rows, cost, took(receiver, changed))
 
 
-def to_segment(stage: Stage, step: str, sql: str, rows: int, receiver: Sink, reader: str) -> Sample:
+def delivery(stage: Stage, step: str, sql: str, rows: int, receiver: Sink, reader: str) -> Sample:
     """Measure one first sync from PostgreSQL."""
     with stage.project() as folder:
         source = {**stage.postgresql.source, "reader": reader}
@@ -128,7 +136,7 @@ def memory(stage: Stage, rows: int) -> Iterator[Sample]:
     with sink() as receiver:
         for step, size in (("first sync", rows), ("first sync of twice the rows", 2 * rows)):
             sql = database.people(size)
-            yield to_segment(stage, step, sql, size, receiver, database.fast)
+            yield delivery(stage, step, sql, size, receiver, database.fast)
 
 
 def many(stage: Stage) -> Iterator[Sample]:
@@ -145,10 +153,10 @@ def many(stage: Stage) -> Iterator[Sample]:
         yield Sample("unchanged", rows, cost, took(receiver, 0))
 
 
-def workspace(kind: str, stage: Stage, rows: int) -> Iterator[Sample]:
+def workspace(kind: str, stage: Stage, rows: int, columns: int = 10) -> Iterator[Sample]:
     """Measure a database into an empty workspace, with the fast reader and with the base one."""
     database = stage.database(kind)
-    sql = database.people(rows)
+    sql = database.people(rows, columns)
     yield stage.floor(database, rows, sql)
     yield stage.script(database, rows, sql, None)
     for step, reader in (("fast reader", database.fast), ("base install", database.plain)):
@@ -182,14 +190,3 @@ def imports(
         if reader == database.fast:
             again = f"{step}, unchanged"
             yield Sample(again, rows, stage.run(again, folder, {"unchanged": rows}, env=env))
-
-
-def large(stage: Stage, rows: int, columns: int = 10) -> Iterator[Sample]:
-    """Measure much of everything."""
-    database = stage.postgresql
-    sql = database.people(rows, columns)
-    yield stage.floor(database, rows, sql)
-    with sink() as receiver:
-        yield stage.script(database, rows, sql, receiver)
-        yield from deliveries(stage, sql, rows, receiver)
-    yield from imports(stage, database, "into the workspace", sql, rows, database.fast)

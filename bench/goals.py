@@ -18,6 +18,7 @@ HELP_SECONDS = 0.4
 DEMO_SECONDS = 60
 MEMORY_MB = {MILLION: 500, 10 * MILLION: 1000}
 Steps = Mapping[str, Figures]
+Judge = Callable[[Steps], Iterator["Verdict"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ def verdicts(result: Result) -> Iterator[Verdict]:
     """Yield the verdicts of the goals that a case has figures for."""
     kind = result.name.partition("-")[0]
     for judge in JUDGES.get(kind, ()):
-        yield from judge(result.steps)
+        if NEEDS.get(judge, set()) <= result.steps.keys():
+            yield from judge(result.steps)
 
 
 def at_most(what: str, most: float, found: float, unit: str, digits: int = 1) -> Verdict:
@@ -106,11 +108,16 @@ def flat(steps: Steps) -> Iterator[Verdict]:
 def starting(steps: Steps) -> Iterator[Verdict]:
     """Judge the start of the program."""
     yield at_most("rowlift --help", HELP_SECONDS, steps["rowlift --help"].cpu, "s CPU", 2)
+
+
+def trying(steps: Steps) -> Iterator[Verdict]:
+    """Judge the demo."""
     yield at_most("rowlift demo", DEMO_SECONDS, steps["rowlift demo"].wall, "s")
 
 
-JUDGES: Mapping[str, tuple[Callable[[Steps], Iterator[Verdict]], ...]] = {
+JUDGES: Mapping[str, tuple[Judge, ...]] = {
     "start": (starting,),
+    "demo": (trying,),
     "segment": (script, messages, peak),
     "latency": (slow_sink,),
     "memory": (flat,),
@@ -119,4 +126,8 @@ JUDGES: Mapping[str, tuple[Callable[[Steps], Iterator[Verdict]], ...]] = {
     "state": (peak,),
     "large": (script, messages, peak),
     "wide": (script, messages),
+}
+NEEDS: Mapping[Judge, set[str]] = {
+    script: {SCRIPT, FIRST, UNCHANGED},
+    messages: {FIRST, UNCHANGED},
 }

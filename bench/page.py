@@ -1,6 +1,6 @@
 """docs/benchmarks.md, written from the kept results."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.goals import HOSTED, SCRIPT, verdicts
 from bench.results import Figures, Result, machine
@@ -33,9 +33,12 @@ HEAD = (
 TABLE = ("rows", "hosted service", "fast reader", "times faster", "base install", "times faster ")
 
 
-def page(results: Sequence[Result]) -> str:
-    """Return the page; cases stand in the order given."""
+def page(kept: Mapping[str, Result], names: Sequence[str]) -> str:
+    """Return the page; cases stand in the order of the names, then those of other sizes."""
+    results = [kept[name] for name in [*names, *sorted(kept.keys() - set(names))] if name in kept]
     parts = ["# Benchmarks", head(results), ABOUT.rstrip(), "## Goals", goals(results)]
+    if missing := [name for name in names if name not in kept]:
+        parts.append(f"Not measured yet: {', '.join(missing)}.")
     if table := against_hosted(results):
         parts += ["## Into the empty workspace, beside a hosted service", table]
     for one in results:
@@ -112,10 +115,3 @@ def cells(step: str, one: Figures, plain: Figures | None) -> tuple[str, ...]:
         "" if one.messages is None else f"{one.messages:,}",
         f"{one.others:.1f}",
     )
-
-
-def ordered(results: Mapping[str, Result], names: Sequence[str]) -> Iterator[Result]:
-    """Yield results in the order of the names, then those of other sizes."""
-    for name in [*names, *(name for name in results if name not in names)]:
-        if name in results:
-            yield results[name]

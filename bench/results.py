@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -100,11 +100,6 @@ def load(file: Path) -> dict[str, Result]:
     if kept[MACHINE] != machine():
         raise OtherMachine(f"{file} is of another machine or Python; remove it to start afresh")
     return {name: Result.from_json(name, stored) for name, stored in kept[CASES].items()}
-
-
-def merged(kept: Mapping[str, Result], measured: Iterator[Result]) -> dict[str, Result]:
-    """Return the kept cases, each replaced by its new measurement where there is one."""
-    return {**kept, **{one.name: one for one in measured}}
 
 
 def save(file: Path, results: Mapping[str, Result]) -> None:
