@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from rowlift.core.values import VALUE_TYPES
 from rowlift.engine import canon
-from rowlift.engine.jsontext import BROKEN, canonical_json, canonical_number, prepared
+from rowlift.engine.arrivals import with_canonical_json
+from rowlift.engine.jsontext import BROKEN, canonical_json, canonical_number
 from unit.canonforms import column, duck, field, spec, write
 
 GOLDEN = Path(__file__).parents[1] / "data/golden/canon_v1.json"
@@ -34,8 +35,8 @@ def engine(tmp_path_factory):
 def canonical_texts(engine, value_type, data):
     path = engine.scratch_file("staged")
     write(path, {"v": (field("v", value_type, data.type), data)})
-    path = prepared(path, lambda: engine.scratch_file("json"))
     columns = canon.staged_columns(pq.read_schema(path))
+    path = with_canonical_json(engine, path, columns)
     relation = canon.staged_sql(path, columns)
     return [row[0] for row in engine.rows(f"SELECT {canon.canonical(columns[0])} FROM {relation}")]
 
@@ -274,7 +275,7 @@ def test_rows_are_equal_only_if_every_value_is(engine, rows):
 )
 def test_a_key_is_its_own_text(engine, value_type, raw, key):
     path = write(engine.scratch_file("staged"), {"id": (field("id", value_type), pa.array([raw]))})
-    path = prepared(path, lambda: engine.scratch_file("json"))
     columns = canon.staged_columns(pq.read_schema(path))
+    path = with_canonical_json(engine, path, columns)
     relation = canon.staged_sql(path, columns)
     assert engine.one(f"SELECT {canon.key_sql(columns[0])} FROM {relation}") == (key,)

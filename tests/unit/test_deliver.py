@@ -1,7 +1,8 @@
 """Settling batches against the shipped sandbox: retries, bisection, circuit, doubt."""
 
+import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -107,15 +108,17 @@ def test_F44_retry_after_is_waited_for_by_everybody_and_capped(tmp_path: Path) -
     assert clock.slept == pytest.approx(4 * 3600, abs=200)
 
 
-def journal_of(known: dict[int, Outcomes], started: list[int]) -> Journal:
-    def starting(fresh: list[Batch]) -> frozenset[int]:
-        started.extend(batch.number for batch in fresh)
+def journal_of(known: dict[int, Outcomes], started: list[int], most: float = math.inf) -> Journal:
+    def write_down(
+        settled: Sequence[tuple[Batch, Outcomes]], starting: Sequence[Batch]
+    ) -> frozenset[int] | None:
+        known.update({batch.number: outcomes for batch, outcomes in settled})
+        if len(known) >= most:
+            return None
+        started.extend(batch.number for batch in starting)
         return frozenset()
 
-    def settled(batch: Batch, outcomes: Outcomes) -> None:
-        known[batch.number] = outcomes
-
-    return Journal(starting, settled, lambda: True)
+    return write_down
 
 
 def many(destination: FakeDestination, count: int) -> Iterator[Batch]:
@@ -157,16 +160,14 @@ def test_a_newer_image_stops_what_was_not_yet_sent(tmp_path: Path) -> None:
     destination = sandbox(tmp_path / "log")
     pace = Pace(QuickClock(), None, free)
     known: dict[int, Outcomes] = {}
-    journal = Journal(lambda _fresh: frozenset(), known.__setitem__, lambda: len(known) < 3)
-    settled = Journal(
-        journal.starting, lambda batch, answer: known.update({batch.number: answer}),
-        journal.may_go_on,
-    )  # fmt: skip
+    started: list[int] = []
+    journal = journal_of(known, started, most=3)
     settler = Settler(destination, pace, random.Random(1))
-    stopped = send(many(destination, 100), settler, pace, settled, 2)
+    stopped = send(many(destination, 100), settler, pace, journal, 2)
     assert isinstance(stopped, Stopped)
     assert stopped.code == "SUPERSEDED"
     assert len(known) <= 4
+    assert sorted(known) == sorted(started)
 
 
 def test_a_cancel_brings_what_is_in_flight_to_an_end(tmp_path: Path) -> None:

@@ -23,13 +23,14 @@ IDENTIFIERS = frozenset({"id", "user_id", "email", "anonymous_id", "group_id", "
 
 _DIGITS = "[0-9]"
 _DAY = f"{_DIGITS}{{4}}-{_DIGITS}{{2}}-{_DIGITS}{{2}}"
-_HOUR = rf"{_DIGITS}{{2}}:{_DIGITS}{{2}}:{_DIGITS}{{2}}(?:\.{_DIGITS}+)?"
+_WHOLE_HOUR = f"{_DIGITS}{{2}}:{_DIGITS}{{2}}:{_DIGITS}{{2}}"
+_HOUR = rf"{_WHOLE_HOUR}(?:\.{_DIGITS}+)?"
 _NUMBER = (
     rf"(?P<sign>[+-]?)(?P<whole>{_DIGITS}*)(?:\.(?P<part>{_DIGITS}*))?"
     rf"(?:[eE](?P<power>[+-]?{_DIGITS}{{1,3}}))?"
 )
 
-# Numbers that stand in their shortest form already pass by one pattern; the others are taken apart.
+# What stands in its usual form already passes by one pattern; the rest is taken apart.
 _MACROS = (
     "canon_quoted(x) AS '\"' || x || '\"'",
     "canon_text(x) AS CAST(to_json(x) AS VARCHAR)",
@@ -83,6 +84,8 @@ _MACROS = (
             THEN canon_moment(x, '')
         ELSE canon_quoted(canon_era(CAST(x AS VARCHAR))) END""",
     f"""canon_timestamp_text(x) AS CASE
+        WHEN regexp_full_match(x, '{_DAY} {_WHOLE_HOUR}') AND NOT starts_with(x, '0000')
+            THEN concat('"', left(x, 10), 'T', substring(x, 12), '"')
         WHEN regexp_full_match(x, '{_DAY}[ T]{_HOUR}') AND NOT starts_with(x, '0000')
             THEN canon_quoted(replace(canon_cut(x), ' ', 'T'))
         ELSE canon_text(x) END""",
@@ -92,6 +95,8 @@ _MACROS = (
             THEN canon_moment(make_timestamp(epoch_us(x)), 'Z')
         ELSE canon_quoted(canon_era(CAST(x AS VARCHAR))) END""",
     f"""canon_instant_text(x) AS CASE
+        WHEN regexp_full_match(x, '{_DAY} {_WHOLE_HOUR}\\+00') AND NOT starts_with(x, '0000')
+            THEN concat('"', left(x, 10), 'T', substring(x, 12, 8), 'Z"')
         WHEN starts_with(x, '0000') THEN canon_text(x)
         WHEN regexp_full_match(x, '{_DAY}[ T]{_HOUR}(?:Z|[+-]00(?::?00)?)') THEN canon_quoted(
             replace(canon_cut(regexp_replace(x, '(?:Z|[+-]00(?::?00)?)$', '')), ' ', 'T') || 'Z')
@@ -176,7 +181,12 @@ def attributes_sql(columns: Sequence[Staged], key: str, spec: SyncSpec) -> str:
         for column in sorted(columns, key=lambda column: column.name.encode())
         if column.name != ROW_NUMBER and (column.name != key or spec.identify_by == "email")
     ]
-    return "'{' || concat_ws(',', " + ", ".join([*members, "NULL"]) + ") || '}'"
+    return f"'{{' || ltrim(concat({', '.join([*members, 'NULL'])}), ',') || '}}'"
+
+
+def fingerprint(attributes: str) -> str:
+    """Return the expression of a fingerprint: the last eight bytes of the MD5, little-endian."""
+    return f"(md5_number({attributes}) >> 64)::UBIGINT"
 
 
 def key_sql(column: Staged) -> str:
@@ -211,4 +221,4 @@ def _member(column: Staged, spec: SyncSpec) -> str:
     if spec.empty_values == "delete" and column.name not in IDENTIFIERS:
         value = f"coalesce({value}, 'null')"
     name = json.dumps(column.name, ensure_ascii=False)
-    return f"{literal(name + ':')} || {value}"
+    return f"{literal(f',{name}:')} || {value}"

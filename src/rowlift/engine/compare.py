@@ -12,12 +12,21 @@ from rowlift.engine.canon import CANON_VERSION
 from rowlift.engine.columns import key_column
 from rowlift.engine.duck import Duck
 from rowlift.engine.layers import Layers, open_image, recanonicalise
-from rowlift.engine.merge import Merged, find_changes, guard_removals
+from rowlift.engine.merge import COMPACT_SHARE, Merged, find_changes, guard_removals, refresh
 from rowlift.engine.read import staged_columns
 from rowlift.engine.validate import Validated, validate
 from rowlift.kit.sqlguard import guard, render, uses_last_sync_time
 from rowlift.state.images import Image
 from rowlift.state.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A staged result, the dialect of its query and when its run began, in Unix seconds."""
+
+    staged: Path
+    dialect: str
+    moment: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,47 +37,48 @@ class Compared:
     found: Layers
     columns: tuple[Column, ...]
     counts: dict[str, Any]
-    warnings: tuple[Finding, ...] = ()
-    rewritten: Path | None = None  # the image in this release's canonical form, where it changed
-
-    def revision(self, moment: float) -> int:
-        """Return the image's revision after a merge; it rises only when a row changed.
-
-        It is the Unix millisecond of the merge, or one more than the last. No two merges start
-        within one, so what is merged after a backup was put back never repeats a version, nor a
-        message id; with seconds, two runs within one would count ahead of the clock and repeat.
-        """
-        before = self.image.revision if self.image else 0
-        moved = sum(self.counts[name] for name in ("added", "changed", "returned", "removed"))
-        return max(before + 1, int(moment * 1000)) if moved or not before else before
+    warnings: tuple[Finding, ...]
+    revision: int
+    judged: Path
+    rewritten: Path | None = None  # the image in a new form, where it has one
 
 
 def compare(
-    duck: Duck,
-    store: Store,
-    sync_uid: str,
-    spec: SyncSpec,
-    dialect: str,
-    staged: Path,
-    *,
-    allow_removals: bool,
+    duck: Duck, store: Store, sync_uid: str, spec: SyncSpec, result: Result, *, allow_removals: bool
 ) -> Compared:
     """Validate a staged result, find what changed and ask the guards; nothing is written.
 
     Raises GuardStop.
     """
     image = store.images.image(sync_uid)
-    full = _is_full(spec, dialect)
-    checked = validate(duck, staged, spec, full=full)
-    _guard_key(image, spec)
+    full = _is_full(spec, result.dialect)
     found = open_image(duck, store, sync_uid)
+    first = found.base is None
+    version = _next_revision(image, result.moment)
+    checked = validate(duck, result.staged, spec, full=full, version=version, first=first)
+    _guard_key(image, spec)
     outdated = image is not None and image.canon_version != CANON_VERSION
-    rewritten = recanonicalise(duck) if outdated and found.base else None
-    merged = find_changes(duck, full=full, first=found.base is None)
+    rewritten = recanonicalise(duck) if outdated and not first else None
+    present = image.present if image else 0
+    merged = find_changes(duck, known=checked.known, present=present, full=full, first=first)
     if image and not allow_removals:
-        guard_removals(merged, before=image.present, read=checked.read, guards=spec.guards)
-    columns, counts = staged_columns(staged), _counts(checked, merged)
-    return Compared(image, found, columns, counts, checked.warnings, rewritten)
+        guard_removals(merged, before=present, read=checked.read, guards=spec.guards)
+    if not rewritten and merged.unchanged - checked.known > COMPACT_SHARE * present:
+        rewritten = refresh(duck)
+    return Compared(
+        image, found, staged_columns(result.staged), _counts(checked, merged), checked.warnings,
+        version if merged.moved or not image else image.revision, checked.judged, rewritten,
+    )  # fmt: skip
+
+
+def _next_revision(image: Image | None, moment: float) -> int:
+    """Return the image's revision if a row changed.
+
+    It is the Unix millisecond of the merge, or one more than the last. No two merges start within
+    one, so what is merged after a backup was put back never repeats a version, nor a message id;
+    with seconds, two runs within one would count ahead of the clock and repeat.
+    """
+    return max(image.revision + 1 if image else 1, int(moment * 1000))
 
 
 def trait_columns(columns: Sequence[Column], spec: SyncSpec) -> list[Column]:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -276,13 +278,17 @@ def _part(batch: Batch, rows: Sequence[int]) -> Batch:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
-    """Where sending writes down what it did, so that a killed process is resumed."""
+class Journal(Protocol):
+    """Writes down what sending does, so that a killed process is resumed."""
 
-    starting: Callable[[list[Batch]], AbstractSet[int]]  # returns those sent before
-    settled: Callable[[Batch, Outcomes], None]
-    may_go_on: Callable[[], bool]
+    def __call__(
+        self, settled: Sequence[tuple[Batch, Outcomes]], starting: Sequence[Batch]
+    ) -> AbstractSet[int] | None:
+        """Commit once: what became of some batches, and which ones may leave from now on.
+
+        Returns the numbers of batches that a killed process may have sent before, or None when
+        nothing more is to leave; then none has been started.
+        """
 
 
 def send(
@@ -290,7 +296,8 @@ def send(
 ) -> Stopped | None:
     """Send batches, at most `in_flight` at once; return why it stopped early, if it did.
 
-    What is in flight is brought to an end and written down, also when the user interrupts.
+    A batch counts as in flight until its outcomes are written down. What is in flight is brought to
+    an end and written down, also when the user interrupts.
     """
     waiting: dict[Future[Outcomes], Batch] = {}
     with ThreadPoolExecutor(in_flight, thread_name_prefix="deliver") as pool:
@@ -302,7 +309,7 @@ def send(
         except BaseException:
             pace.stop("INTERRUPTED", "Sending was interrupted; the rows stay due.")
             while waiting:
-                _collect(waiting, journal)
+                journal(_collect(waiting), ())
             raise
     return stopped
 
@@ -318,26 +325,26 @@ def _pump(
 ) -> Stopped | None:
     superseded = False
     while True:
+        done = _collect(waiting) if waiting else []
         fresh = [] if superseded or pace.is_over() else _next(batches, in_flight - len(waiting))
-        if fresh:
-            doubted = journal.starting(fresh)
-            for batch in fresh:
-                future = pool.submit(settler.settle, batch, in_doubt=batch.number in doubted)
-                waiting[future] = batch
-        if not waiting:
+        if not (done or fresh):
             break
-        _collect(waiting, journal)
-        superseded = superseded or not journal.may_go_on()
+        doubted = journal(done, fresh)
+        if doubted is None:
+            superseded = True
+            continue
+        for batch in fresh:
+            future = pool.submit(settler.settle, batch, in_doubt=batch.number in doubted)
+            waiting[future] = batch
     if superseded and not pace.stopped:
         return Stopped("SUPERSEDED", "A newer image took over.")
     return pace.stopped
 
 
 def _next(batches: Iterator[Batch], room: int) -> list[Batch]:
-    return [batch for _, batch in zip(range(room), batches, strict=False)]
+    return list(islice(batches, room))
 
 
-def _collect(waiting: dict[Future[Outcomes], Batch], journal: Journal) -> None:
+def _collect(waiting: dict[Future[Outcomes], Batch]) -> list[tuple[Batch, Outcomes]]:
     done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-    for future in done:
-        journal.settled(waiting.pop(future), future.result())
+    return [(waiting.pop(future), future.result()) for future in done]

@@ -33,7 +33,7 @@ from rowlift.core.nouns import (
 from rowlift.core.ports import Batch, Destination
 from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec, UseSpec
-from rowlift.engine.deliver import Journal, Pace, Settler, Stopped, send
+from rowlift.engine.deliver import Pace, Settler, Stopped, send
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.layers import Layers, add_to_ledger, open_image, open_ledger
 from rowlift.engine.ledger import LEDGER_FILES, find_due, load_ledger, mapping_of
@@ -44,13 +44,13 @@ from rowlift.state.images import Ledger
 from rowlift.state.store import Store
 
 _SETTLED = """
-CREATE OR REPLACE TEMP TABLE settled AS
+CREATE OR REPLACE TEMP VIEW settled AS
 SELECT p.key, p.version, p.op, p.fp, p.row_number, p.batch,
     CASE WHEN p.batch = {rolled} THEN 'rolled' WHEN p.batch = {too_large} THEN 'rejected'
          ELSE coalesce(r.verdict, b.verdict, '{left}') END AS verdict,
     CASE WHEN p.batch = {too_large} THEN 'RECORD_TOO_LARGE'
          ELSE coalesce(r.code, b.code, '') END AS code,
-    CASE WHEN p.batch = {too_large} THEN 'The encoded record has ' || strlen(p.message) || ' bytes.'
+    CASE WHEN p.batch = {too_large} THEN 'The encoded record has ' || p.bytes || ' bytes.'
          ELSE coalesce(r.reason, b.reason, '') END AS reason
 FROM {plan} p
 LEFT JOIN batch_verdicts b ON b.batch = p.batch
@@ -58,7 +58,7 @@ LEFT JOIN row_verdicts r ON r.batch = p.batch AND r.position = p.position
 """
 
 _LEDGER_ROWS = """
-CREATE OR REPLACE TEMP TABLE ledger_rows AS
+CREATE OR REPLACE TEMP VIEW ledger_rows AS
 SELECT s.key,
     CASE s.verdict WHEN 'in_doubt' THEN coalesce(l.version, 0) ELSE s.version END AS version,
     CASE s.verdict WHEN 'delivered' THEN s.op = 'upsert' ELSE coalesce(l.present, false) END
@@ -259,35 +259,36 @@ class DeliveryRun:
         pace = Pace(self._clock, limits.requests_per_second, reserve, is_over, self._tell)
         jitter = random.Random(self._delivery.id)  # noqa: S311
         settler = Settler(destination, pace, jitter)
-        journal = Journal(
-            starting=lambda fresh: self._start(fresh, known),
-            settled=self._settle,
-            may_go_on=self._is_current,
-        )
         batches = plan_batches(plan.path, self._spec.timestamp, done)
+        journal = partial(self._write_down, known.keys())
         return send(batches, settler, pace, journal, limits.in_flight)
 
     def _tell(self, text: str) -> None:
         self._progress.note(self._task, text)
 
-    def _start(self, fresh: list[Batch], known: dict[int, BatchRecord]) -> AbstractSet[int]:
-        with self._store.database.transaction("delivery.start") as connection:
+    def _write_down(
+        self,
+        doubted: AbstractSet[int],
+        settled: Sequence[tuple[Batch, Outcomes]],
+        starting: Sequence[Batch],
+    ) -> AbstractSet[int] | None:
+        name, store = "delivery.batch" if settled else "delivery.start", self._store.deliveries
+        with self._store.database.transaction(name) as connection:
             self._lease.hold(connection)
-            for batch in fresh:
-                self._store.deliveries.start_batch(
-                    connection, self._delivery.id, batch.number, len(batch)
-                )
-        return known.keys()
-
-    def _settle(self, batch: Batch, outcomes: Outcomes) -> None:
-        with self._store.database.transaction("delivery.batch") as connection:
-            self._lease.hold(connection)
-            self._store.deliveries.end_batch(connection, self._delivery.id, batch.number, outcomes)
-        self._progress.advance(self._task, len(batch))
+            for batch, outcomes in settled:
+                store.end_batch(connection, self._delivery.id, batch.number, outcomes)
+            revision = self._store.images.revision(connection, self._delivery.sync_uid)
+            may_go_on = revision == self._delivery.image_revision
+            for batch in starting if may_go_on else ():
+                store.start_batch(connection, self._delivery.id, batch.number, len(batch))
+        for batch, _ in settled:
+            self._progress.advance(self._task, len(batch))
+        return doubted if may_go_on else None
 
     def _is_current(self) -> bool:
-        image = self._store.images.image(self._delivery.sync_uid)
-        return image is not None and image.revision == self._delivery.image_revision
+        with self._store.database.read() as connection:
+            revision = self._store.images.revision(connection, self._delivery.sync_uid)
+        return revision == self._delivery.image_revision
 
     # record
 

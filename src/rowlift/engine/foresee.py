@@ -12,13 +12,13 @@ from rowlift.core.ports import Destination
 from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec, UseSpec
 from rowlift.engine import apply
-from rowlift.engine.compare import Compared, compare, trait_columns
+from rowlift.engine.compare import Compared, Result, compare, trait_columns
 from rowlift.engine.delivery import feed_of
 from rowlift.engine.duck import Duck
 from rowlift.engine.layers import load_image_with, open_ledger
 from rowlift.engine.ledger import Mapping as RowMapping
 from rowlift.engine.ledger import find_due, load_ledger, mapping_of
-from rowlift.engine.merge import write_delta
+from rowlift.engine.merge import write_delta, write_first
 from rowlift.engine.plan import write_plan
 from rowlift.engine.populate import TARGET
 from rowlift.state.images import Ledger
@@ -63,12 +63,14 @@ class Foresight:
         """Compare a staged result; leaves changes.parquet in the folder. Raises GuardStop."""
         spec = self.spec
         compared = compare(
-            duck, self.store, self.sync_uid, spec, self.dialect, staged,
+            duck, self.store, self.sync_uid, spec, Result(staged, self.dialect, time.time()),
             allow_removals=True,
         )  # fmt: skip
         changes = folder / "changes.parquet"
-        first = compared.found.base is None
-        write_delta(duck, changes, revision=compared.revision(time.time()), first=first)
+        if compared.found.base:
+            write_delta(duck, changes, revision=compared.revision)
+        else:
+            write_first(duck, changes, compared.judged)
         load_image_with(duck, compared.found, changes, compared.rewritten)
         targets = dict(self._targets(duck, spec, compared, folder))
         return Foreseen(compared.counts, targets, _samples(duck, changes), compared.warnings)

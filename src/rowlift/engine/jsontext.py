@@ -2,15 +2,13 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from rowlift.core.values import META
 
 BROKEN = ""  # no canonical text is empty
 MAX_DEPTH = 100
@@ -52,16 +50,12 @@ def canonical_number(text: str) -> str:
     return signed if exact else f'"{signed}"'
 
 
-def prepared(staged: Path, scratch: Callable[[], Path]) -> Path:
-    """Return the staged file, or a copy whose json columns are canonical when it has any.
+def prepared(staged: Path, positions: Sequence[int], copy: Path) -> Path:
+    """Copy a staged file with the json columns at some positions made canonical; return the copy.
 
     JSON null counts as NULL. One batch of rows is in memory at a time.
     """
     schema = pq.read_schema(staged)
-    positions = [at for at, field in enumerate(schema) if _is_json(field)]
-    if not positions:
-        return staged
-    copy = scratch()
     with (
         pq.ParquetFile(staged) as file,
         pq.ParquetWriter(copy, schema, compression="zstd", compression_level=1) as out,
@@ -109,10 +103,6 @@ def _plain(digits: str, point: int) -> str:
     digits = digits.ljust(point, "0")
     whole, part = digits[:point].lstrip("0") or "0", digits[point:].rstrip("0")
     return f"{whole}.{part}" if part else whole
-
-
-def _is_json(field: pa.Field) -> bool:
-    return bool((field.metadata or {}).get(META) == b"json")
 
 
 def _with_canonical(

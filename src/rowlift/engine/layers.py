@@ -1,14 +1,23 @@
 """Images and ledgers as a base file and delta files: open them, add to them, compact them."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from rowlift.engine.canon import fingerprint
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.jsontext import recanonicalised
 from rowlift.engine.ledger import load_ledger, write_ledger
-from rowlift.engine.merge import COMPACT_SHARE, IMAGE_COLUMNS, load_image, write_base, write_delta
+from rowlift.engine.merge import (
+    COMPACT_SHARE,
+    IMAGE_COLUMNS,
+    load_image,
+    write_base,
+    write_delta,
+    write_first,
+)
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.store import Store
 
@@ -72,38 +81,33 @@ def recanonicalise(duck: Duck) -> Path:
             out.write_batch(batch.set_column(at, batch.schema.field(at), texts))
     fresh = duck.scratch_file("image")
     duck.write(
-        f"SELECT * REPLACE (md5_number_lower(attributes) AS fp) FROM {parquet([path])}", fresh
+        f"SELECT * REPLACE ({fingerprint('attributes')} AS fp) FROM {parquet([path])}", fresh
     )
     load_image(duck, fresh, [])
     return fresh
 
 
 def add_to_image(
-    duck: Duck,
-    store: Store,
-    owner: Owner,
-    found: Layers,
-    *,
-    revision: int,
+    duck: Duck, store: Store, owner: Owner, found: Layers, *, revision: int, judged: Path,
     rewritten: Path | None = None,
-) -> Added:
+) -> Added:  # fmt: skip
     """Write the changed rows, as the first base or as a delta, compacting when it is time.
 
-    `rewritten` is the image in a new canonical form, which then becomes the base.
+    `judged` is what becomes the first base, `rewritten` the image in a new form, which then becomes
+    the base.
     """
-    first = found.base is None
-    if not first and not rewritten and not duck.count("changed_keys"):
+    if found.base is None:
+        fill = partial(write_first, duck, judged=judged)
+        return Added((store.files.write("image_base", owner, fill),))
+    if not rewritten and not duck.count("changed_keys"):
         return Added()
-    kind = "image_base" if first else "image_delta"
-    delta = store.files.write(
-        kind, owner, lambda path: write_delta(duck, path, revision=revision, first=first)
-    )
-    if first or not (rewritten or found.must_compact(delta.rows)):
+    fill = partial(write_delta, duck, revision=revision)
+    delta = store.files.write("image_delta", owner, fill)
+    if not (rewritten or found.must_compact(delta.rows)):
         return Added((delta,))
     load_image_with(duck, found, delta.path, rewritten)
-    base = store.files.write("image_base", owner, lambda path: write_base(duck, path))
-    replaced = tuple(one for one in (found.base, *found.deltas) if one)
-    return Added((base, delta), (*replaced, delta))
+    base = store.files.write("image_base", owner, partial(write_base, duck))
+    return Added((base, delta), (found.base, *found.deltas, delta))
 
 
 def load_image_with(duck: Duck, found: Layers, delta: Path, rewritten: Path | None) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rowlift.core.nouns import Removed
 from rowlift.core.specs import UseSpec
+from rowlift.engine.canon import fingerprint
 from rowlift.engine.duck import Duck, parquet, text
 
 LEDGER_FILES = ("ledger_base", "ledger_delta")
@@ -119,7 +120,7 @@ def find_due(duck: Duck, mapping: Mapping, *, epoch: int, salt: str, key_trait: 
         _DUE.format(
             behind=_BEHIND.format(epoch=epoch),
             mapped=_mapped(mapping),
-            fp="image_fp" if mapping.fields is None else "md5_number_lower(wanted)",
+            fp="image_fp" if mapping.fields is None else fingerprint("wanted"),
             keep="true" if mapping.removed is Removed.KEEP else "false",
             removal="delete" if mapping.removed is Removed.DELETE else "clear",
             cleared=_CLEARED.replace("KEPT", kept),
@@ -146,10 +147,10 @@ def _pointer(member: str) -> str:
 def write_ledger(duck: Duck, path: Path, settled: str, *, whole: bool) -> int:
     """Write the settled rows as a delta, or everything current as a new base."""
     if not whole:
-        return duck.write(f"SELECT {_COLUMNS} FROM {settled} ORDER BY key", path)
+        return duck.write(f"SELECT {_COLUMNS} FROM {settled}", path)
     return duck.write(
         f"SELECT {_COLUMNS} FROM ledger WHERE NOT EXISTS"
         f" (SELECT 1 FROM {settled} s WHERE s.key = ledger.key)"
-        f" UNION ALL SELECT {_COLUMNS} FROM {settled} ORDER BY key",
+        f" UNION ALL SELECT {_COLUMNS} FROM {settled}",
         path,
     )

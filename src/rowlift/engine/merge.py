@@ -8,20 +8,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
+from rowlift.core import faults
 from rowlift.core.errors import GuardStop
 from rowlift.core.specs import GuardSpec, Threshold
 from rowlift.engine.duck import Duck, parquet
 
 COMPACT_SHARE = 0.2
+SORTED_AT_ONCE = 100_000  # rows; more would hold all their values at once
 LEAST_REMOVALS = 100
 
-_COLUMNS = "key, version, present, fp, attributes"
-IMAGE_COLUMNS = f"{_COLUMNS}, row_number"
+IMAGE_COLUMNS = "key, version, present, fp, raw, attributes, row_number"
 
 _EMPTY = """
 CREATE OR REPLACE VIEW image AS SELECT
     ''::VARCHAR AS key, 0::BIGINT AS version, false AS present, 0::UBIGINT AS fp,
-    ''::VARCHAR AS attributes, 0::BIGINT AS row_number WHERE false
+    0::UBIGINT AS raw, ''::VARCHAR AS attributes, 0::BIGINT AS row_number WHERE false
 """
 
 _LAYERED = """
@@ -37,32 +40,36 @@ UNION ALL SELECT {columns} FROM newest
 
 _CHANGED_KEYS = """
 CREATE OR REPLACE TEMP TABLE changed_keys AS
-SELECT coalesce(v.key, i.key) AS key, v.row_number AS row_number,
-    CASE WHEN i.key IS NULL THEN 'added' WHEN v.key IS NULL THEN 'removed'
-         WHEN NOT i.present THEN 'returned' ELSE 'changed' END AS change
-FROM (SELECT key, fp, row_number FROM valid) v
-{join} JOIN (SELECT key, fp, present FROM image) i ON i.key = v.key
-WHERE (v.key IS NOT NULL AND (i.key IS NULL OR NOT i.present OR i.fp <> v.fp))
-   OR (v.key IS NULL AND i.present AND i.key NOT IN (SELECT key FROM held))
+SELECT v.key AS key, v.row_number AS row_number,
+    CASE WHEN i.key IS NULL THEN 'added' WHEN NOT i.present THEN 'returned' ELSE 'changed' END
+        AS change
+FROM valid v LEFT JOIN image i ON i.key = v.key
+WHERE i.key IS NULL OR NOT i.present OR i.fp <> v.fp
+"""
+
+# A key that arrived is not gone, whether its row was good or not.
+_REMOVED_KEYS = """
+INSERT INTO changed_keys
+SELECT key, NULL, 'removed' FROM image WHERE present AND NOT EXISTS (
+    SELECT 1 FROM arrived WHERE NOT no_key AND hashed_key = hash(image.key))
 """
 
 _DELTA = """
 SELECT c.key AS key, {revision}::BIGINT AS version, c.change <> 'removed' AS present,
-    coalesce(v.fp, i.fp) AS fp, coalesce(v.attributes, i.attributes) AS attributes,
+    coalesce(v.fp, i.fp) AS fp, coalesce(v.raw, i.raw) AS raw,
+    coalesce(v.attributes, i.attributes) AS attributes,
     CASE WHEN c.change <> 'added' THEN i.attributes END AS before, c.row_number AS row_number
 FROM changed_keys c
 LEFT JOIN valid v ON v.key = c.key
 LEFT JOIN image i ON i.key = c.key
-ORDER BY c.row_number
 """
 
-_FIRST_DELTA = """
-SELECT key, {revision}::BIGINT AS version, true AS present, fp, attributes,
-    NULL::VARCHAR AS before, row_number FROM valid ORDER BY row_number
-"""
+_IN_ORDER = " ORDER BY c.row_number"
 
-_COMPACTED = """
-SELECT {columns}, NULL::VARCHAR AS before, row_number FROM image ORDER BY row_number
+_BASE = "SELECT {columns}, NULL::VARCHAR AS before FROM image"
+
+_REFRESHED = """
+SELECT i.* REPLACE (coalesce(v.raw, i.raw) AS raw) FROM image i LEFT JOIN valid v ON v.key = i.key
 """
 
 
@@ -76,6 +83,11 @@ class Merged:
     removed: int
     unchanged: int
     present: int
+
+    @property
+    def moved(self) -> int:
+        """Return how many rows of the image changed."""
+        return self.merged + self.removed
 
     @property
     def merged(self) -> int:
@@ -95,36 +107,55 @@ def load_image(duck: Duck, base: Path | None, deltas: Sequence[Path]) -> None:
         duck.run(f"CREATE OR REPLACE VIEW image AS SELECT {IMAGE_COLUMNS} FROM {parquet([base])}")
 
 
-def find_changes(duck: Duck, *, full: bool, first: bool) -> Merged:
+def find_changes(duck: Duck, *, known: int, present: int, full: bool, first: bool) -> Merged:
     """Compare the relation `valid` with the view `image`; leaves the table `changed_keys`.
 
-    `held` names the keys whose rows were rejected: they are still in the source.
+    `known` rows arrived as they stand in the image, which holds `present` rows.
     """
-    if first:
-        rows = duck.count("valid")
-        return Merged(rows, 0, 0, 0, 0, rows)
-    duck.run(_CHANGED_KEYS.format(join="FULL" if full else "LEFT"))
-    found = dict(duck.rows("SELECT change, count(*) FROM changed_keys GROUP BY change"))
     valid = duck.count("valid")
-    present = duck.count("image WHERE present")
+    if first:
+        return Merged(valid, 0, 0, 0, 0, valid)
+    duck.run(_CHANGED_KEYS)
+    found = dict(duck.rows("SELECT change, count(*) FROM changed_keys GROUP BY change"))
     added, changed = found.get("added", 0), found.get("changed", 0)
-    returned, removed = found.get("returned", 0), found.get("removed", 0)
+    returned, removed = found.get("returned", 0), 0
+    unchanged = known + valid - added - changed - returned
+    if full and unchanged + changed < present:
+        duck.run(_REMOVED_KEYS)
+        removed = duck.count("changed_keys WHERE change = 'removed'")
     return Merged(
-        added, changed, returned, removed,
-        unchanged=valid - added - changed - returned,
+        added, changed, returned, removed, unchanged,
         present=present + added + returned - removed,
     )  # fmt: skip
 
 
-def write_delta(duck: Duck, path: Path, *, revision: int, first: bool) -> int:
+def write_delta(duck: Duck, path: Path, *, revision: int) -> int:
     """Write the rows that changed, each with what it replaced."""
-    sql = _FIRST_DELTA if first else _DELTA
-    return duck.write(sql.format(revision=revision), path)
+    few = duck.count("changed_keys") <= SORTED_AT_ONCE
+    return duck.write(_DELTA.format(revision=revision) + (_IN_ORDER if few else ""), path)
+
+
+def write_first(duck: Duck, path: Path, judged: Path) -> int:
+    """Make the judged rows the first image; where all of them are good, the file as it stands."""
+    rows = duck.count("valid")
+    if rows < pq.read_metadata(judged).num_rows:
+        return duck.write("SELECT * FROM valid", path)
+    faults.point("image.before_link")
+    path.hardlink_to(judged)
+    return rows
 
 
 def write_base(duck: Duck, path: Path) -> int:
     """Write every current row as a new base."""
-    return duck.write(_COMPACTED.format(columns=_COLUMNS), path)
+    return duck.write(_BASE.format(columns=IMAGE_COLUMNS), path)
+
+
+def refresh(duck: Duck) -> Path:
+    """Replace the view `image` by one with the raws of this run; return its scratch file."""
+    path = duck.scratch_file("image")
+    duck.write(_REFRESHED, path)
+    load_image(duck, path, [])
+    return path
 
 
 def guard_removals(merged: Merged, *, before: int, read: int, guards: GuardSpec) -> None:

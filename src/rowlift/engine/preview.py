@@ -17,9 +17,9 @@ from rowlift.core.ports import Source
 from rowlift.core.rules import rule
 from rowlift.core.specs import SyncSpec
 from rowlift.engine import canon, proof
+from rowlift.engine.arrivals import with_canonical_json
 from rowlift.engine.columns import judge_columns, key_column, other_identifiers
 from rowlift.engine.duck import Duck
-from rowlift.engine.jsontext import prepared
 from rowlift.engine.marks import Known, Mark, load_known, marked_counts, marked_rows
 from rowlift.engine.moments import conversion_told
 from rowlift.engine.problems import Problem
@@ -181,8 +181,8 @@ class _Look:
         self, staged: Path, key: str | None, marks: Mapping[int, Mark]
     ) -> tuple[PreviewRow, ...]:
         canon.install(self._duck)
-        source = prepared(staged, lambda: self._duck.scratch_file("json"))
-        columns = canon.staged_columns(pq.read_schema(source))
+        columns = canon.staged_columns(pq.read_schema(staged))
+        source = with_canonical_json(self._duck, staged, columns)
         shown = [column for column in columns if column.name != ROW_NUMBER]
         named = {column.name: column for column in columns}
         values = ", ".join(canon.canonical(column) for column in shown)

@@ -25,7 +25,7 @@ def stage(
     reader = source.query(sql)
     schema = reader.schema.append(pa.field(ROW_NUMBER, pa.int64(), nullable=False))
     rows = 0
-    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
+    with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=False) as writer:
         for batch in reader:
             numbers = _numbers(rows, len(batch))
             writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, numbers], schema=schema))

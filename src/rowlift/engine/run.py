@@ -23,7 +23,7 @@ from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.canon import CANON_VERSION
 from rowlift.engine.columns import check_columns
-from rowlift.engine.compare import Compared, compare, trait_columns
+from rowlift.engine.compare import Compared, Result, compare, trait_columns
 from rowlift.engine.delivery import DeliverySpec, feed_of, timestamp_of
 from rowlift.engine.duck import Duck
 from rowlift.engine.layers import add_to_image
@@ -162,7 +162,8 @@ class ImportRun:
         self._progress.phase(self._task, "validate")
         (staged,) = self._store.files.of_run("stage", self._run.id)
         compared = compare(
-            duck, self._store, self._run.sync_uid, self._spec, dialect, staged.path,
+            duck, self._store, self._run.sync_uid, self._spec,
+            Result(staged.path, dialect, self._run.created_at),
             allow_removals=self._work.allow_removals,
         )  # fmt: skip
         self._tell(compared.warnings)
@@ -172,10 +173,10 @@ class ImportRun:
 
     def _commit_merge(self, duck: Duck, compared: Compared) -> None:
         image, columns, counts = compared.image, compared.columns, compared.counts
-        revision = compared.revision(self._run.created_at)
+        revision = compared.revision
         added = add_to_image(
             duck, self._store, self._owner, compared.found,
-            revision=revision, rewritten=compared.rewritten,
+            revision=revision, judged=compared.judged, rewritten=compared.rewritten,
         )  # fmt: skip
         rejects = self._write_rejects(duck, counts)
         rows = (image.rows if image else 0) + counts["added"]

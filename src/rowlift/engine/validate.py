@@ -1,7 +1,8 @@
 """Validate: the rules for rows as set operations over the staged file, never a loop over rows.
 
-One pass over the keys finds the duplicates, one pass over the whole file judges every row and
-writes the good ones in their canonical form. Both spill; neither holds the result in memory.
+One pass over the whole file finds duplicates and rows that stand in the image as they are; one
+over the others judges them and writes the good ones as rows of the image. Both spill; neither
+holds the result in memory.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,45 +15,29 @@ from rowlift.core.errors import GuardStop
 from rowlift.core.nouns import Finding, Removed
 from rowlift.core.rules import rule
 from rowlift.core.specs import SyncSpec
-from rowlift.engine import canon, emails
+from rowlift.engine import canon
+from rowlift.engine.arrivals import RAW, Arrived, arrive, key_relation
 from rowlift.engine.canon import Staged
 from rowlift.engine.columns import key_column, other_identifiers
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.duck import text as literal
-from rowlift.engine.jsontext import prepared
 from rowlift.engine.problems import Problem, bad_rows, problems
 from rowlift.engine.read import ROW_NUMBER, too_many_rows
 from rowlift.engine.rowrules import MAX_ROW_BYTES, Check, checks, macros
 
 GUARDED_FROM_ROWS = 100
 
-_KEYS = """
-CREATE OR REPLACE TEMP VIEW keys AS SELECT {key} AS key FROM {staged} {odd}
-"""
-
-# Numbers first: grouping ten million texts would cost five times the memory.
-_TWICE = """
-CREATE OR REPLACE TEMP TABLE twice AS
-SELECT hashed FROM (SELECT hash(key) AS hashed FROM keys WHERE key IS NOT NULL)
-GROUP BY hashed HAVING count(*) > 1
-"""
-
-_DUPLICATE = """
-CREATE OR REPLACE TEMP TABLE duplicate AS
-SELECT key FROM keys WHERE hash(key) IN (SELECT hashed FROM twice)
-GROUP BY key HAVING count(*) > 1
-"""
-
 _JUDGED = """
 WITH canonical AS (
-    SELECT staged.*, {identifier} AS identifier, {key} AS key,
+    SELECT staged.*, {identifier} AS identifier, {key} AS key, {raw} AS hashed,
         CASE WHEN {bytes} <= {most_bytes} THEN {attributes} END AS attributes
-    FROM {staged} {odd}
+    FROM {staged} {join}
 ), judged AS (
     SELECT *, CASE {problems} ELSE 0 END AS problem FROM canonical
 )
 SELECT {row_number} AS row_number, key, problem::USMALLINT AS problem,
-    CASE WHEN problem = 0 THEN md5_number_lower(attributes) END AS fp,
+    {version}::BIGINT AS version, true AS present, hashed AS raw, NULL::VARCHAR AS before,
+    CASE WHEN problem = 0 THEN {fp} END AS fp,
     CASE WHEN problem = 0 THEN attributes END AS attributes,
     CASE WHEN problem > 0 THEN left(identifier, 500) END AS identifier
 FROM judged
@@ -60,7 +45,8 @@ FROM judged
 
 _VALID = """
 CREATE OR REPLACE TEMP VIEW valid AS
-SELECT row_number, key, fp, attributes FROM {judged} WHERE problem = 0
+SELECT key, version, present, fp, raw, attributes, before, row_number
+FROM {judged} WHERE problem = 0
 """
 
 _REJECTED = """
@@ -70,26 +56,27 @@ JOIN (VALUES {reasons}) AS reasons(problem, code, reason) USING (problem)
 ORDER BY row_number
 """
 
-_HELD = """
-CREATE OR REPLACE TEMP VIEW held AS
-SELECT DISTINCT key FROM {judged} WHERE problem > 0 AND key IS NOT NULL
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """What validation found; its rows stand in the relations valid, rejected and held.
+    """What validation found; its rows stand in the relations valid and rejected.
 
-    valid(row_number, key, fp, attributes); rejected(row_number, identifier, code, reason) in the
-    order of the source; held(key): keys of rejected rows, which are still in the source.
+    valid has the columns of an image's rows, without the `known` rows, which stand in the image as
+    they are; rejected(row_number, identifier, code, reason) is in the order of the source. `judged`
+    is the file of both.
     """
 
     read: int
-    valid: int
+    known: int
     rejected: int
-    key: str
+    judged: Path
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Finding, ...] = ()
+
+    @property
+    def valid(self) -> int:
+        """Return the number of good rows, known ones included."""
+        return self.read - self.rejected
 
     @property
     def codes(self) -> Mapping[str, int]:
@@ -97,37 +84,56 @@ class Validated:
         return {problem.code: problem.count for problem in self.problems}
 
 
-def validate(duck: Duck, staged: Path, spec: SyncSpec, *, full: bool = True) -> Validated:
+def validate(
+    duck: Duck,
+    staged: Path,
+    spec: SyncSpec,
+    *,
+    full: bool = True,
+    version: int = 0,
+    first: bool = True,
+) -> Validated:
     """Judge every row of a staged file whose columns are right.
 
     `full` says that the query returns everything: only then is a constant trait worth a warning.
+    `version` is what good rows get in the image; unless `first`, rows that the view `image` knows
+    are not judged again.
     Raises GuardStop TOO_MANY_ROWS, BAD_ROWS (on_bad_rows: stop) or MASS_REJECT, nothing changed.
     """
     if pq.read_metadata(staged).num_rows > spec.limits.rows:
         raise too_many_rows(spec.limits.rows)
-    validated = judge(duck, staged, spec, full=full)
+    validated = judge(duck, staged, spec, full=full, version=version, first=first)
     if validated.rejected and spec.on_bad_rows == "stop":
         raise bad_rows(validated.problems, validated.read)
     _guard_rejects(validated, spec)
     return validated
 
 
-def judge(duck: Duck, staged: Path, spec: SyncSpec, *, full: bool = True) -> Validated:
+def judge(
+    duck: Duck,
+    staged: Path,
+    spec: SyncSpec,
+    *,
+    full: bool = True,
+    version: int = 0,
+    first: bool = True,
+) -> Validated:
     """Judge every row and say what was found, without stopping at anything."""
     read = pq.read_metadata(staged).num_rows
     canon.install(duck)
     for macro in macros():
         duck.run(f"CREATE OR REPLACE TEMP MACRO {macro}")
-    source = prepared(staged, lambda: duck.scratch_file("json"))
-    columns = canon.staged_columns(pq.read_schema(source))
-    key = key_column([column.name for column in columns], spec)
-    if key is None:
+    columns = canon.staged_columns(pq.read_schema(staged))
+    name = key_column([column.name for column in columns], spec)
+    if name is None:
         raise GuardStop("NO_IDENTIFIER", "The result has no identifier column.")
-    _judge_rows(duck, source, columns, key, spec)
-    found = problems(duck, key)
+    key = next(column for column in columns if column.name == name)
+    arrived = arrive(duck, staged, columns, key, spec, first=first)
+    judged = _judge_rows(duck, arrived, key, spec, version)
+    found = problems(duck, name)
     rejected = sum(problem.count for problem in found)
-    warnings = constant_traits(staged, key, spec) if full else ()
-    return Validated(read, read - rejected, rejected, key, found, warnings)
+    warnings = constant_traits(staged, name, spec) if full else ()
+    return Validated(read, arrived.known, rejected, judged, found, warnings)
 
 
 def constant_traits(staged: Path, key: str, spec: SyncSpec) -> tuple[Finding, ...]:
@@ -145,48 +151,35 @@ def constant_traits(staged: Path, key: str, spec: SyncSpec) -> tuple[Finding, ..
     return (Finding("rows", "warning", message, known.mend, known.code),)
 
 
-def _judge_rows(
-    duck: Duck, source: Path, columns: Sequence[Staged], key: str, spec: SyncSpec
-) -> None:
+def _judge_rows(duck: Duck, arrived: Arrived, key: Staged, spec: SyncSpec, version: int) -> Path:
+    columns = [column for column in arrived.columns if column is not RAW]
     named = {column.name: column for column in columns}
-    others = [named[name] for name in other_identifiers(list(named), key)]
-    staged = canon.staged_sql(source, columns)
-    addresses = [column for column in (named[key], *others) if column.name == "email"]
-    odd = emails.look_at(duck, addresses, staged)
-    identifier = canon.key_sql(named[key])
-    folded, join = emails.folded_sql(named[key], odd=odd)
-    parts = {
-        "staged": staged,
-        "key": folded if key == "email" else identifier,
-        "odd": join if key == "email" else "",
-    }
-    duplicates = _duplicates(duck, parts)
+    others = [named[name] for name in other_identifiers(list(named), key.name)]
+    staged = canon.staged_sql(arrived.path, arrived.columns)
+    expression, join, odd = key_relation(duck, key, others, staged)
     rules = [
         check
-        for check in checks(named[key], others, columns, odd_emails=odd)
-        if duplicates or check.code != "ID_DUPLICATE"
+        for check in checks(key, others, columns, odd_emails=odd)
+        if arrived.duplicates or check.code != "ID_DUPLICATE"
     ]
     judged = duck.scratch_file("judged")
     sql = _JUDGED.format(
-        **parts,
-        identifier=identifier,
+        staged=staged,
+        key=expression,
+        join=join,
+        identifier=canon.key_sql(key),
+        raw=arrived.raw,
         bytes=_bytes(columns),
         most_bytes=MAX_ROW_BYTES,
-        attributes=canon.attributes_sql(columns, key, spec),
+        attributes=canon.attributes_sql(columns, key.name, spec),
+        fp=canon.fingerprint("attributes"),
         problems=" ".join(f"WHEN {one.predicate} THEN {at}" for at, one in enumerate(rules, 1)),
         row_number=named[ROW_NUMBER].sql,
+        version=version,
     )
     duck.write(sql, judged)
     _publish(duck, parquet([judged]), rules)
-
-
-def _duplicates(duck: Duck, parts: Mapping[str, str]) -> int:
-    duck.run(_KEYS.format(**parts))
-    duck.run(_TWICE)
-    if not duck.count("twice"):
-        return 0
-    duck.run(_DUPLICATE)
-    return duck.count("duplicate")
+    return judged
 
 
 def _bytes(columns: Sequence[Staged]) -> str:
@@ -204,7 +197,6 @@ def _publish(duck: Duck, judged: str, rules: Sequence[Check]) -> None:
     )
     duck.run(_VALID.format(judged=judged))
     duck.run(_REJECTED.format(judged=judged, reasons=reasons))
-    duck.run(_HELD.format(judged=judged))
 
 
 def _guard_rejects(validated: Validated, spec: SyncSpec) -> None:

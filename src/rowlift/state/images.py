@@ -56,6 +56,11 @@ class ImageStore:
         columns = tuple(Column(**column) for column in json.loads(row.columns))
         return replace(Image(**dict(row._mapping)), columns=columns)  # noqa: SLF001
 
+    def revision(self, connection: sa.Connection, sync_uid: str) -> int | None:
+        """Return the revision of a sync's image as the caller's transaction sees it."""
+        found = sa.select(images.c.revision).where(images.c.sync_uid == sync_uid)
+        return connection.scalar(found)
+
     def save_image(self, connection: sa.Connection, image: Image) -> None:
         """Write the pointer as part of the caller's transaction."""
         values = asdict(image) | {"columns": json.dumps([asdict(one) for one in image.columns])}

@@ -1,0 +1,164 @@
+"""The benchmarks measure what they say they do."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from bench import goals, measure, processes, results
+from bench.measure import Cost, Surroundings
+from bench.page import page
+from bench.results import Figures, Result
+from bench.stage import Sample
+
+BURN = "import time\nwhile time.process_time() < 0.3: pass"
+LITTLE = Cost(wall=1, cpu=2, served=0.5, others=0, peak_mb=100, children_mb=20)
+
+
+def python(*lines):
+    return [sys.executable, "-c", "\n".join(lines)]
+
+
+def figures(rows=1_000_000, messages=None, **seconds):
+    return Figures.of([Sample("", rows, Cost(**{**cost(), **seconds}), messages)])
+
+
+def cost():
+    return {name: getattr(LITTLE, name) for name in Cost.__slots__}
+
+
+def result(name, steps):
+    return Result(name, f"Title of {name}", "2026-01-02 03:04 UTC", "abc", 0.5, 1, ["x 1"], steps)
+
+
+def test_cpu_seconds_are_those_of_children_too(tmp_path):
+    words = python("import subprocess, sys", f"subprocess.run([sys.executable, '-c', {BURN!r}])")
+    assert measure.run(words, tmp_path, {}).cpu >= 0.3
+
+
+def test_a_server_works_in_children_living_and_gone_and_in_no_other_process(tmp_path):
+    child = f"[sys.executable, '-c', {BURN!r}]"
+    ends = f"subprocess.run({child})"
+    lives = f"subprocess.Popen([sys.executable, '-c', {BURN + chr(10) + 'time.sleep(60)'!r}])"
+    told = ("print('ready', flush=True)", "input()", "kept.kill()")
+    words = python("import subprocess, sys", ends, f"kept = {lives}", *told)
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        server.stdout.readline()
+        deadline = time.monotonic() + 60
+        while processes.spent(server.pid) < 0.6:
+            assert time.monotonic() < deadline
+        burnt = processes.spent(server.pid)
+        idle = measure.run(python("pass"), tmp_path, {}, Surroundings([server.pid]))
+        server.communicate(b"\n")
+    assert burnt < 2
+    assert idle.served < 0.2
+
+
+def test_memory_of_the_process_and_of_its_children_stand_apart(tmp_path):
+    child = "x = bytearray(150_000_000); import time; time.sleep(0.5)"
+    words = python(
+        "import subprocess, sys, time", "x = bytearray(60_000_000)", "del x",
+        f"subprocess.run([sys.executable, '-c', {child!r}])",
+    )  # fmt: skip
+    found = measure.run(words, tmp_path, {})
+    assert 60 < found.peak_mb < 110
+    assert 143 < found.children_mb < 190
+
+
+def test_a_command_that_fails_is_no_measurement(tmp_path):
+    with pytest.raises(measure.WrongResult, match="no such thing"):
+        measure.run(python("raise SystemExit('no such thing')"), tmp_path, {})
+
+
+def test_figures_are_medians():
+    walls = (3, 1, 2)
+    samples = [Sample("a", 10, Cost(**{**cost(), "wall": wall}), 10) for wall in walls]
+    found = Figures.of(samples)
+    assert (found.wall, found.walls, found.messages) == (2, [3, 1, 2], 10)
+    assert (found.all_cpu, found.all_mb) == (2.5, 120)
+
+
+def test_kept_results_come_back_and_those_of_another_machine_do_not(tmp_path):
+    file = tmp_path / "kept.json"
+    kept = {"segment-1m": result("segment-1m", {"floor": figures()})}
+    assert results.load(file) == {}
+    results.save(file, kept)
+    assert results.load(file) == kept
+    other = json.loads(file.read_text())
+    other["machine"]["cores"] = 1000
+    file.write_text(json.dumps(other))
+    with pytest.raises(results.OtherMachine):
+        results.load(file)
+
+
+def judged(name, **steps):
+    named = {step.replace("_", " "): one for step, one in steps.items()}
+    return {one.what: one.met for one in goals.verdicts(result(name, named))}
+
+
+@pytest.mark.parametrize(
+    ("rows", "wall", "met"),
+    [
+        (100_000, 2.6, [True]),
+        (100_000, 2.7, [False]),
+        (250_000, 6.3, [True]),
+        (1_000_000, 24, [True, True, True]),
+        (1_000_000, 24.2, [True, False, True]),
+        (1_000_000, 24.5, [False, False, True]),
+        (123, 0.1, []),
+    ],
+)
+def test_imports_are_judged_against_the_hosted_figures(rows, wall, met):
+    assert list(judged("mariadb-1", fast_reader=figures(rows, wall=wall)).values()) == met
+
+
+def test_deliveries_are_judged_against_the_script_of_the_same_call():
+    steps = {
+        "plain_script": figures(cpu=20, served=5, wall=40),
+        "first_sync": figures(cpu=9, served=0.9, wall=17, messages=1_000_000),
+        "unchanged": figures(cpu=4, served=1.1, messages=3),
+        "1_%_changed": figures(cpu=4, served=1, messages=10_000),
+    }
+    assert judged("segment-1m", **steps) == {
+        "1,000,000 rows to Segment: CPU seconds": True,
+        "1,000,000 rows to Segment: wall seconds": False,
+        "1,000,000 rows to Segment, unchanged: CPU seconds": False,
+        "1,000,000 rows to Segment, unchanged": False,
+        "1,000,000 rows to Segment, 1 % changed": True,
+        "peak memory at 1,000,000 rows": True,
+    }
+
+
+def test_memory_is_judged_with_children_and_without_what_is_not_ours():
+    ours, script = figures(peak_mb=450, children_mb=60), figures(peak_mb=900)
+    assert judged("mariadb-1m", fast_reader=ours, plain_script=script, floor=script) == {
+        "1,000,000 rows from MariaDB into the workspace, against the hosted service": True,
+        "1,000,000 rows from MariaDB into the workspace": True,
+        "peak memory at 1,000,000 rows": False,
+    }
+
+
+def test_latency_and_flat_memory_and_starting_are_judged():
+    assert list(judged("latency-1m", first_sync=figures(wall=31)).values()) == [False]
+    twice = figures(2_000_000, peak_mb=130)
+    memory = {"first_sync": figures(), "first_sync_of_twice_the_rows": twice}
+    assert list(judged("memory-1m", **memory).values()) == [False]
+    assert list(judged("start", **{"rowlift_--help": figures(0, cpu=0.39)}).values()) == [True]
+    assert list(judged("demo", rowlift_demo=figures(0, wall=61)).values()) == [False]
+
+
+def test_the_page_shows_multiples_of_the_hosted_service_and_what_is_missing():
+    steps = {"fast reader": figures(wall=20), "base install": figures(wall=60)}
+    names = ["segment-1m", "mariadb-1m"]
+    text = page({"mariadb-1m": result("mariadb-1m", steps)}, names)
+    assert "| 1,000,000 | 40:39 | 20.0 s | 122 | 60.0 s | 41 |" in text
+    assert "Not measured yet: segment-1m." in text
+
+
+def test_shares_of_the_script_stand_only_beside_as_many_rows():
+    steps = {"plain script": figures(10, cpu=9.5), "few": figures(10), "more": figures(99)}
+    lines = page({"x": result("x", steps)}, []).splitlines()
+    cells = [line.strip("| ").split(" | ") for line in lines]
+    shares = {line[0]: line[5] for line in cells if line[0] in steps}
+    assert shares == {"plain script": "1.00", "few": "0.25", "more": ""}
