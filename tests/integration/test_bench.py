@@ -1,0 +1,44 @@
+"""The benchmarks run, on real servers, and keep what was measured before."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from bench import results
+from bench.results import Figures, Result
+
+ROOT = Path(__file__).parents[2]
+
+
+def bench(*words):
+    command = [sys.executable, "-m", "bench", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_deliveries_are_measured_beside_the_floor_and_the_script():
+    done = bench("--only", "segment", "--rows", "500", "--repeat", "1")
+    steps = [line.split(" | ")[0].strip("| ") for line in done.stdout.splitlines() if "|" in line]
+    assert steps[2:] == [
+        "floor", "plain script", "first sync", "unchanged", "1 % changed", "10 % changed",
+        "first sync, base install",
+    ]  # fmt: skip
+    assert "met   500 rows to Segment, unchanged: 0 messages" in done.stdout
+    assert done.returncode == 1  # so few rows cannot pay for a start
+
+
+def test_a_part_measured_again_leaves_the_others_as_they_were(tmp_path):
+    page, kept = tmp_path / "page.md", tmp_path / "page.json"
+    step = Figures(1, 2, 3, 4, 5, 6, 7, 8, [9])
+    before = Result("many", "Measured before", "2026-01-02", "abc", 0.5, 3, [], {"step": step})
+    results.save(kept, {"many": before})
+    done = bench("--only", "start", "--write", str(page))
+    assert done.returncode in {0, 1}, done.stderr
+    assert results.load(kept)["many"] == before
+    titles = [line for line in page.read_text().splitlines() if line.startswith("## ")]
+    assert titles == ["## Goals", "## Starting the program", "## Measured before"]
+
+
+def test_a_single_run_does_not_become_the_page(tmp_path):
+    done = bench("--quick", "--write", str(tmp_path / "page.md"))
+    assert done.returncode == 2
+    assert "medians of at least 3 runs" in done.stderr
