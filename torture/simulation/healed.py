@@ -145,7 +145,6 @@ def _check_repeats(story: Story) -> None:
     """An answered message is repeated only where a crash had a batch in flight."""
     for target in story.targets.values():
         most = story.crashes * target.settings["batch_rows"] * target.settings["in_flight"]
-        if target.watch.repeats > most:
-            raise Divergence(
-                f"{target.watch.repeats} answered messages of {target.name} came twice"
-            )
+        repeated = len(target.watch.repeated)
+        if repeated > most:
+            raise Divergence(f"{repeated} answered messages of {target.name} came again")

@@ -1,8 +1,15 @@
 """What may happen between two runs, each step drawn from the story's seed."""
 
+import json
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from torture.simulation.model import MOST_REMOVALS
 from torture.simulation.shop import COLUMNS
@@ -11,13 +18,17 @@ from torture.simulation.story import CALM, Story
 Step = Callable[[Story], str]
 
 FIRST_ROWS = 14
-CRASHES = 0.3
+CRASHES = 0.4
 EDITS = 0.3
 OPERATIONS = 0.2
 CHANGES_OF_WEATHER = 0.6
 ALLOWED = 0.2
 ALLOWED_AFTER_REFUSAL = 0.7
 BEGUN = 0.8  # how many stories begin with a run that nothing disturbs
+
+_IMAGE_FILES = """
+SELECT path FROM files WHERE kind IN ('image_base', 'image_delta') AND state = 'live'
+"""
 
 # name, and how often the run of a small story passes it
 POINTS = (
@@ -216,7 +227,31 @@ def retry(story: Story) -> str:
     return "retry"
 
 
-OPERATIONS_OF: dict[Step, int] = {reset: 3, back_up: 2, restore: 1, retry: 3}
+def upgrade(story: Story) -> str:
+    """Give the image the form of an older release: what was equal must count as equal."""
+    story.close()
+    folder = story.world.folder / ".rowlift"
+    if not folder.exists() or story.is_open():
+        return "nothing"
+    with closing(sqlite3.connect(folder / "state.db")) as state, state:
+        for (path,) in state.execute(_IMAGE_FILES).fetchall():
+            _age(folder / "files" / path)
+        state.execute("UPDATE images SET canon_version = 0")
+    return "upgrade"
+
+
+def _age(path: Path) -> None:
+    table = pq.ParquetFile(path).read()
+    older = [json.dumps(json.loads(text)) for text in table["attributes"].to_pylist()]
+    aged = {"attributes": older, "fp": [0] * len(older), "raw": [0] * len(older)}
+    for name in aged.keys() & set(table.schema.names):
+        field = table.schema.field(name)
+        column = pa.array(aged[name], field.type)
+        table = table.set_column(table.schema.get_field_index(name), field, column)
+    pq.write_table(table, path)
+
+
+OPERATIONS_OF: dict[Step, int] = {reset: 3, back_up: 2, restore: 1, retry: 3, upgrade: 2}
 
 
 # the weather
@@ -252,7 +287,7 @@ def crash(story: Story) -> str:
     if story.chance.random() >= CRASHES:
         return ""
     name, most = story.chance.choice(POINTS)
-    return f"{name}:{story.chance.randint(1, most)}"
+    return f"{name}:{story.chance.randint(1, story.chance.randint(1, most))}"
 
 
 def step(story: Story) -> None:

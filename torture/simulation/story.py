@@ -131,7 +131,7 @@ class Story:
         self.runs += 1
         self.was_refused = False
         self._note_absences(allow=allow)
-        left_open = self._is_open()
+        left_open = self.is_open()
         expected = None if left_open else self.memory.expect(self.shop, self.settings, allow=allow)
         try:
             report = self._run(crash, allow=allow, plan=plan)
@@ -166,7 +166,8 @@ class Story:
                 raise Divergence(f"the plan said {planned.counts}, the run {report.counts}")
         return report
 
-    def _is_open(self) -> bool:
+    def is_open(self) -> bool:
+        """Tell whether a run was left behind."""
         state = self.world.folder / ".rowlift" / "state.db"
         if not state.exists():
             return False
@@ -290,7 +291,7 @@ class Story:
     def reset(self, target: str | None = None) -> bool:
         """Reset the sync or one target; False when something must be finished first."""
         self.save()
-        if self._is_open():
+        if self.is_open():
             return False
         self.project().reset("people", target=target)
         if target:
