@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from rowlift.core import faults
 from rowlift.core.errors import StateError
@@ -135,6 +136,12 @@ def mapped_errors() -> Iterator[None]:
         yield
     except OperationalError as error:
         raise _state_error(error) from error
+    except PoolTimeout as error:
+        raise StateError(
+            "STATE_LOCKED",
+            "The state database had no connection free in time: too much is done at once.",
+            mend="Run again, with fewer runs side by side: nothing was lost.",
+        ) from error
     except DBAPIError as error:
         damaged = "malformed" in str(error.orig) or "not a database" in str(error.orig)
         if damaged or error.connection_invalidated or _ended(error):

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 from rowlift.core.clock import Clock
 from rowlift.core.errors import ConfigError, Fenced
@@ -14,6 +15,8 @@ from rowlift.core.progress import Progress
 from rowlift.engine.delivery import DeliveryRun, DeliverySpec
 from rowlift.operations.home import Home
 from rowlift.state.deliveries import Delivery
+
+AT_ONCE = 8  # each needs connections of the state database, whose pool is bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,8 @@ class Drain:
 
     def _claim(self, sync_uid: str) -> list[Delivery]:
         store = self.home.store.deliveries
-        claimed = [store.claim(one.id) for one in store.open(sync_uid)]
-        return [one for one in claimed if one]
+        claimed = (store.claim(one.id) for one in store.open(sync_uid))
+        return list(islice(filter(None, claimed), AT_ONCE))
 
     def _side_by_side(self, claimed: Sequence[Delivery]) -> list[Delivery]:
         with ThreadPoolExecutor(len(claimed), thread_name_prefix="delivery") as pool:
