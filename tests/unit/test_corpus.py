@@ -1,0 +1,41 @@
+"""The corpus itself: it is whole, large enough, and says nothing twice."""
+
+import re
+from collections import Counter
+
+from corpus import FOLDER, everything, files
+from rowlift.core.rules import RULES
+
+GROUPS = 100
+VALUES = 600
+
+
+def left_out() -> set[int]:
+    table = (
+        (FOLDER / "README.md").read_text(encoding="utf-8").partition("## What is not here yet")[2]
+    )
+    return {int(number) for number in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
+
+
+def test_every_group_is_there_or_named_as_missing():
+    there = {sample.group for file in files() for sample in everything(file)}
+    assert there & left_out() == set()
+    assert there | left_out() == set(range(1, GROUPS + 1))
+
+
+def test_there_are_enough_concrete_values():
+    for_rows = [one for file in files() if "unsafe" not in file for one in everything(file)]
+    assert len({repr((one.list, sorted(one.given.items(), key=str))) for one in for_rows}) >= VALUES
+
+
+def test_no_file_holds_a_sample_twice():
+    for file in files():
+        found = Counter(repr((one.list, one.given)) for one in everything(file))
+        assert [given[:100] for given, count in found.items() if count > 1] == []
+
+
+def test_every_outcome_is_a_documented_code():
+    for file in files():
+        for one in everything(file):
+            codes = {one.code, *one.get("codes", ())} - {""}
+            assert codes <= set(RULES), one.name
