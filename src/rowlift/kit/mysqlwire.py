@@ -1,8 +1,9 @@
 """The MySQL protocol through PyMySQL: values arrive as the server's own bytes."""
 
 import ssl
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pymysql
@@ -10,12 +11,17 @@ from pymysql.constants import CLIENT
 from pymysql.cursors import SSCursor
 from pymysql.protocol import FieldDescriptorPacket
 
+from rowlift.kit.patience import hang_up as hang_up_socket
+
 if TYPE_CHECKING:
+    import socket
 
     class Base(pymysql.Connection[Any]):
         """The parts of PyMySQL's connection that its stubs leave out."""
 
         server_capabilities: int
+        _sock: socket.socket | None
+        _read_timeout: float
 
         def _request_authentication(self) -> None: ...
         def _execute_command(self, command: int, sql: str) -> None: ...
@@ -28,6 +34,8 @@ LOST = 2013
 SYNTAX = 1064
 COM_STMT_PREPARE = 0x16
 PREPARED_HEAD = 5  # bytes: a zero and the statement's id
+SOME = 64  # rows fetched between two looks at the clock
+SHOW = 1.0  # seconds after which rows that come slowly are given all the same
 NEVER_LONGER = 31_000_000  # seconds; the driver takes no more
 
 
@@ -48,6 +56,15 @@ class Connection(Base):
         if self.ssl and not self.server_capabilities & CLIENT.SSL:
             raise pymysql.OperationalError(SSL_ERROR, "the server offers no encryption")
         super()._request_authentication()
+
+    def wait_for(self, seconds: float) -> None:
+        """Give the server so long for each answer from now on."""
+        self._read_timeout = min(seconds, NEVER_LONGER)
+
+    def hang_up(self) -> None:
+        """Fail, from any thread, whoever waits for the server."""
+        if connected := self._sock:
+            hang_up_socket(connected)
 
     def prepared(self, sql: str) -> list[FieldDescriptorPacket]:
         """Return the protocol's column definitions of a query."""
@@ -106,7 +123,7 @@ def connect(  # noqa: PLR0913 - what a connection is made of
 ) -> Connection:
     """Connect with nothing that the server or a host name could widen: one statement, no files."""
     with refusals():
-        return Connection(
+        connection = Connection(
             host=host,
             port=port,
             database=database,
@@ -120,10 +137,12 @@ def connect(  # noqa: PLR0913 - what a connection is made of
             autocommit=None,  # the session begins its own transaction
             local_infile=False,
             connect_timeout=min(connect_timeout, NEVER_LONGER),
-            read_timeout=min(read_timeout, NEVER_LONGER),
+            read_timeout=min(connect_timeout, NEVER_LONGER),  # of the login
             write_timeout=min(connect_timeout, NEVER_LONGER),
             program_name="rowlift",
         )
+    connection.wait_for(read_timeout)
+    return connection
 
 
 def execute(connection: Connection, sql: str) -> None:
@@ -166,10 +185,16 @@ class Stream:
             self._cursor.execute(sql)
 
     def fetchmany(self, size: int) -> Sequence[Sequence[Any]]:
-        """Return at most `size` rows; raises Refusal also after good rows."""
+        """Return at most `size` rows, fewer where they come slowly; raises Refusal also later."""
+        found: list[Sequence[Any]] = []
+        until = time.monotonic() + SHOW
         with refusals():
-            found: Sequence[Sequence[Any]] = self._cursor.fetchmany(size)
-            return found
+            while len(found) < size:
+                some = self._cursor.fetchmany(min(SOME, size - len(found)))
+                found += some
+                if not some or time.monotonic() > until:
+                    break
+        return found
 
     def abandon(self) -> None:
         """Hang up without reading what is left: closing the cursor would read it all."""
@@ -181,5 +206,5 @@ class Stream:
 
 def hang_up(connection: Connection) -> None:
     """Close a connection that may be closed already."""
-    if connection.open:
+    with suppress(pymysql.err.Error):
         connection.close()

@@ -5,6 +5,7 @@ becomes a Python object.
 """
 
 import select
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,9 +15,11 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, TransactionStatus
 from pyarrow import csv
 
+from rowlift.kit.patience import SILENT, TICK
 from rowlift.kit.pgsession import cancel
 
 BLOCK_BYTES = 4_000_000
+SHOW = 1.0  # seconds after which rows that come slowly are given all the same
 COPY = "COPY ({query}) TO STDOUT (FORMAT csv)"
 
 
@@ -68,17 +71,17 @@ class CopyStream:
         """Give whole rows, at least one and then up to a block's size at a time."""
         fetch = self._pgconn.get_copy_data
         rows: list[memoryview] = []
-        size = 0
+        size, given = 0, time.monotonic()
         while (found := fetch(1))[0] >= 0:
             length, row = found
-            if not length:
+            if length:
+                rows.append(row)
+                size += length
+            else:
                 self._wait()
-                continue
-            rows.append(row)
-            size += length
-            if size >= BLOCK_BYTES:
+            if size >= BLOCK_BYTES or (rows and not length and given < time.monotonic() - SHOW):
                 yield rows
-                rows, size = [], 0
+                rows, size, given = [], 0, time.monotonic()
         if rows:
             yield rows
         while self._receive(ExecStatus.COMMAND_OK):
@@ -87,8 +90,12 @@ class CopyStream:
     def _wait(self, event: int = select.POLLIN) -> None:
         poll = select.poll()
         poll.register(self._connection.fileno(), event)
-        if not poll.poll(self._silence * 1000):
-            raise psycopg.OperationalError("connection lost: the server said nothing")
+        until = time.monotonic() + self._silence
+        while not poll.poll(TICK * 1000) and not self.cancelled:
+            if time.monotonic() > until:
+                raise psycopg.OperationalError(SILENT)
+        if self.cancelled:
+            raise psycopg.OperationalError("cancelled")
         self._pgconn.consume_input()
 
     def _receive(self, expected: ExecStatus) -> bool:

@@ -11,10 +11,12 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
 from rowlift.core.nouns import Column
+from rowlift.kit.patience import hung_up_after
 from rowlift.kit.pgdialect import PgDialect, Reading
 from rowlift.kit.pgerrors import Explainer
 
 PREFIX = "SELECT * FROM (\n"
+SILENCE_AFTER_TIMEOUT = 10  # seconds the server has to report its own timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,10 @@ class PgSession:
     def reading(self) -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
         """Open a read-only transaction and end it; raises SourceError for what fails within."""
         connection = self.connect()
+        silence = self._statement_timeout + SILENCE_AFTER_TIMEOUT
         try:
-            begin(connection, self.dialect, self._statement_timeout)
-            with connection.cursor() as cursor:
+            with hung_up_after(silence, connection.fileno()), connection.cursor() as cursor:
+                begin(connection, self.dialect, self._statement_timeout)
                 yield cursor
         except psycopg.Error as error:
             raise self.explain.running(error) from None

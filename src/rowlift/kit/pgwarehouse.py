@@ -12,22 +12,23 @@ from rowlift.core.errors import SourceError
 from rowlift.core.nouns import Column, Finding, Table
 from rowlift.core.values import META
 from rowlift.kit.drivers import installed, load
+from rowlift.kit.patience import hung_up_after
 from rowlift.kit.pgcheck import Checkup, denied, unsafe_user
 from rowlift.kit.pgconfig import PgConfig
 from rowlift.kit.pgcopy import CopyStream
 from rowlift.kit.pgdialect import PgDialect, Reading
 from rowlift.kit.pgerrors import Explainer
-from rowlift.kit.pgsession import Described, PgSession, begin
+from rowlift.kit.pgsession import SILENCE_AFTER_TIMEOUT, Described, PgSession, begin
 from rowlift.kit.sqlguard import GuardedQuery, guard
 
 ARROW_TYPES = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
-SILENCE_AFTER_TIMEOUT = 10  # seconds the server has to report its own timeout
 
 
 class Stream(Protocol):
     """The batches of a running query."""
 
-    cancelled: bool
+    @property
+    def cancelled(self) -> bool: ...
 
     def __iter__(self) -> Iterator[pa.RecordBatch]: ...
 
@@ -91,6 +92,11 @@ class PgWarehouse:
             self._finish(stream)
         self._session.close()
 
+    @property
+    def _silence(self) -> float:
+        """Return the seconds after which a server that says nothing is given up."""
+        return self._config.statement_timeout + SILENCE_AFTER_TIMEOUT
+
     def _new_session(self) -> PgSession:
         timeout = self._config.statement_timeout
         return PgSession(self._dialect, self._parameters, self._explain, timeout)
@@ -126,28 +132,31 @@ class PgWarehouse:
     def _start_copy(self, query: str, schema: pa.Schema) -> Stream:
         timeout = self._config.statement_timeout
         connection = self._new_session().connect()
-        stream = CopyStream(connection, query, schema, timeout + SILENCE_AFTER_TIMEOUT)
+        stream = CopyStream(connection, query, schema, self._silence)
         with self._starting(stream, psycopg.Error):
-            begin(connection, self._dialect, timeout)
+            with hung_up_after(self._silence, connection.fileno()):
+                begin(connection, self._dialect, timeout)
             stream.start()
         return stream
 
     def _start_adbc(self, query: str, schema: pa.Schema) -> Stream:
         adbc = load("rowlift.kit.pgadbc", extra="postgres-fast")
+        stream = adbc.AdbcStream(self._parameters, query, schema, self._silence)
         try:
-            stream = adbc.AdbcStream(self._parameters, query, schema)
-        except adbc.Error as error:
+            stream.connect(self._config.connect_timeout * 2)
+        except (adbc.Error, OSError) as error:
+            stream.close()
             raise self._explain.connecting(error) from None
-        with self._starting(stream, adbc.Error):
+        with self._starting(stream, adbc.Error, OSError):
             stream.start(self._dialect, self._config.statement_timeout)
         return cast("Stream", stream)
 
     @contextmanager
-    def _starting(self, stream: Stream, failure: type[Exception]) -> Iterator[None]:
+    def _starting(self, stream: Stream, *failures: type[Exception]) -> Iterator[None]:
         self._streams.add(stream)
         try:
             yield
-        except failure as error:
+        except failures as error:
             self._finish(stream)
             raise self._explain.running(error, cancelled=stream.cancelled) from None
 

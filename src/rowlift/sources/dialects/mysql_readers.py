@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator, Sequence
+from threading import Timer
 from typing import Protocol
 
 import pyarrow as pa
@@ -57,7 +58,8 @@ class PlainReader:
         return [str(self._connection.thread_id())]  # type: ignore[no-untyped-call]
 
     def kill(self) -> None:
-        """Leave it to the server, whose answer then is an error."""
+        """Hang up: on a slow network the server's answer would come late."""
+        self._connection.hang_up()
 
     def close(self) -> None:
         """Hang up, whatever is left to read."""
@@ -69,7 +71,9 @@ class PlainReader:
 class FastReader:
     """Reads through connectorx in a child process, which finds itself by a tag in the SQL."""
 
-    def __init__(self, url: str, before: Sequence[str], plan: Plan, query: GuardedQuery) -> None:
+    def __init__(
+        self, url: str, before: Sequence[str], plan: Plan, query: GuardedQuery, patience: float
+    ) -> None:
         self._tag = f"rowlift-{secrets.token_hex(8)}"
         self._plan = plan
         self._request = {
@@ -77,12 +81,19 @@ class FastReader:
             "before": list(before),
             "sql": f"{plan.fast_select(query)} /* {self._tag} */",
         }
+        self._patience = patience  # seconds; the driver itself would wait for ever
         self._child: ArrowChild | None = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the result in the schema of the other reader."""
         self._child = ArrowChild(CHILD, self._request)
-        yield from map(self._plan.finished, self._child.batches())
+        watch = Timer(self._patience, self._child.kill)
+        watch.daemon = True
+        watch.start()
+        try:
+            yield from map(self._plan.finished, self._child.batches())
+        finally:
+            watch.cancel()
 
     def victims(self, connection: Connection) -> Sequence[str]:
         """Return the ids of the statements with our tag."""

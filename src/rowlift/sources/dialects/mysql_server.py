@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rowlift.sources.mysql import MySQLConfig
 
 STEPS = {"CONNECT_FAILED": "network", "TLS_FAILED": "tls"}
-PATIENCE = 30.0  # seconds beyond the statement's own limit until a silent server counts as lost
+PATIENCE = 10.0  # seconds beyond the statement's own limit until a silent server counts as lost
 
 
 class Server:
@@ -69,7 +69,7 @@ class Server:
             if limit is None and self._reads_fast():
                 before = [*self._settings(connection), data.SNAPSHOT]
                 reader.close()
-                reader = FastReader(self.url(), before, plan, guarded)
+                reader = FastReader(self.url(), before, plan, guarded, self._patience)
         running = Running(self, reader)
         self._running.add(running)
         if cancels != self._cancels:
@@ -101,6 +101,7 @@ class Server:
     def stop(self, reader: Reader) -> None:
         """Stop a reader's statements on the server, from a connection of our own."""
         with self._stopping, self._connected() as connection:
+            connection.wait_for(self._config.connect_timeout)
             for thread_id in reader.victims(connection):
                 with suppress(Refusal):  # it has just ended
                     mysqlwire.execute(connection, data.KILL.format(id=thread_id))
@@ -167,8 +168,13 @@ class Server:
             password=config.password.get_secret_value(),
             context=context,
             connect_timeout=config.connect_timeout,
-            read_timeout=config.statement_timeout + PATIENCE,
+            read_timeout=self._patience,
         )
+
+    @property
+    def _patience(self) -> float:
+        """Return the seconds after which a server that says nothing is given up."""
+        return self._config.statement_timeout + PATIENCE
 
     @contextmanager
     def session(self, *, keep: bool = False) -> Iterator[Connection]:
@@ -212,7 +218,8 @@ class Server:
         secret = quote(config.password.get_secret_value(), safe="")
         host = f"[{config.host}]" if ":" in config.host else config.host
         login = f"{quote(config.user, safe='')}:{secret}@{host}:{config.port}"
-        options = f"ssl-mode={config.ssl_mode}"
+        # Else it would leave a tunnel on loopback for the socket of this machine's own server.
+        options = f"prefer_socket=false&ssl-mode={config.ssl_mode}"
         options += f"&ssl-ca={quote(str(config.ssl_ca), safe='')}" if config.ssl_ca else ""
         return f"mysql://{login}/{quote(config.database, safe='')}?{options}"
 
@@ -269,7 +276,8 @@ class Running:
         if not self._ended:
             self._cancelled = True
             self._reader.kill()
-            self._server.stop(self._reader)
+            with suppress(SourceError):  # a server out of reach stops when it finds us gone
+                self._server.stop(self._reader)
 
     def close(self) -> None:
         """Give back everything; what was not read to its end is stopped on the server."""
