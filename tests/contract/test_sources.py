@@ -4,23 +4,19 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import duckdb
 import pytest
 
+from rowlift.core.ports import Source
+from rowlift.sources.duckdb import DuckDB, DuckDBConfig
+from rowlift.sources.files import Files, FilesConfig
+from rowlift.sources.sqlite import SQLite, SQLiteConfig
+from rowlift.testing.extractions import NetworkSourceSuite, Origin
+from rowlift.testing.sources import SourceSuite
+from rowlift.testing.values import VALUES, Value, without
 from servers import MariaDbDatabase, PostgresDatabase
-
-pytest.register_assert_rewrite("rowlift.testing.sources")
-
-from rowlift.core.ports import Source  # noqa: E402 - after its asserts were made to speak
-from rowlift.sources.duckdb import DuckDB, DuckDBConfig  # noqa: E402
-from rowlift.sources.files import Files, FilesConfig  # noqa: E402
-from rowlift.sources.mysql import MySQL, MySQLConfig  # noqa: E402
-from rowlift.sources.postgres import Postgres, PostgresConfig  # noqa: E402
-from rowlift.sources.sqlite import SQLite, SQLiteConfig  # noqa: E402
-from rowlift.testing.sources import SourceSuite  # noqa: E402
-from rowlift.testing.values import VALUES, Value, without  # noqa: E402
 
 PEOPLE = "CREATE TABLE people AS FROM (VALUES (1, 'Ada'), (2, ''), (3, NULL)) AS v(id, name)"
 ROWS = "INSERT INTO people VALUES (1, 'Ada'), (2, ''), (3, NULL)"
@@ -118,7 +114,7 @@ class TestSQLite(SourceSuite):
             yield source
 
 
-class PostgresSuite(SourceSuite):
+class PostgresSuite(NetworkSourceSuite):
     reader: ClassVar[str]
     secrets = (PASSWORD,)
     values = (
@@ -150,7 +146,7 @@ class PostgresSuite(SourceSuite):
     )
 
     @pytest.fixture
-    def source(self, postgres_database: PostgresDatabase) -> Iterator[Source]:
+    def origin(self, postgres_database: PostgresDatabase) -> Iterator[Origin]:
         database, user = postgres_database, f"{postgres_database.name}_reader"
         password = PASSWORD.replace("'", "''")
         database.execute(
@@ -158,7 +154,7 @@ class PostgresSuite(SourceSuite):
             f"CREATE TABLE people (id int, name text); {ROWS};"
             f"GRANT SELECT ON people TO {user}"
         )
-        config: dict[str, Any] = {
+        settings = {
             "host": database.server.host,
             "port": database.server.port,
             "database": database.name,
@@ -166,10 +162,16 @@ class PostgresSuite(SourceSuite):
             "password": PASSWORD,
             "sslrootcert": str(database.server.ca_file),
             "reader": self.reader,
-            "statement_timeout": SECONDS,
         }
-        with closing(Postgres(PostgresConfig.model_validate(config))) as source:
-            yield source
+        running = f"SELECT 1 FROM pg_stat_activity WHERE usename = '{user}' AND state = 'active'"
+
+        def count() -> int:
+            with database.connect() as admin:
+                return len(admin.execute(running.encode()).fetchall())
+
+        yield Origin(
+            "postgres", settings, lambda: database.server.stop_backends(database.name), count
+        )
         database.execute(f"DROP OWNED BY {user}; DROP ROLE {user}")
 
 
@@ -179,9 +181,10 @@ class TestPostgresCopy(PostgresSuite):
 
 class TestPostgresAdbc(PostgresSuite):
     reader = "adbc"
+    streams = False
 
 
-class MySQLSuite(SourceSuite):
+class MySQLSuite(NetworkSourceSuite):
     reader: ClassVar[str]
     secrets = (PASSWORD,)
     values = without("bool", "timestamptz", "json")  # types of columns, not of expressions
@@ -205,7 +208,7 @@ class MySQLSuite(SourceSuite):
         return super().escaped(text).replace("\\", "\\\\")
 
     @pytest.fixture
-    def source(self, mariadb_database: MariaDbDatabase) -> Iterator[Source]:
+    def origin(self, mariadb_database: MariaDbDatabase) -> Iterator[Origin]:
         database, user = mariadb_database, f"{mariadb_database.name}_r"
         password = PASSWORD.replace("'", "''")
         database.execute(
@@ -214,7 +217,7 @@ class MySQLSuite(SourceSuite):
             f"CREATE USER {user} IDENTIFIED BY '{password}'",
             f"GRANT SELECT ON {database.name}.* TO {user}",
         )
-        config = {
+        settings = {
             "host": database.server.host,
             "port": database.server.port,
             "database": database.name,
@@ -223,10 +226,14 @@ class MySQLSuite(SourceSuite):
             "ssl_mode": "VERIFY_IDENTITY",
             "ssl_ca": str(database.server.ca_file),
             "reader": self.reader,
-            "statement_timeout": SECONDS,
         }
-        with closing(MySQL(MySQLConfig.model_validate(config))) as source:
-            yield source
+        running = "SELECT 1 FROM information_schema.processlist WHERE user = %s AND info <> ''"
+
+        def count() -> int:
+            with database.connect() as admin, admin.cursor() as cursor:
+                return cursor.execute(running, [user])
+
+        yield Origin("mysql", settings, lambda: database.server.stop_backends(database.name), count)
         database.execute(f"DROP USER {user}")
 
 
@@ -236,3 +243,4 @@ class TestMySQLPyMySQL(MySQLSuite):
 
 class TestMySQLConnectorX(MySQLSuite):
     reader = "connectorx"
+    streams = False

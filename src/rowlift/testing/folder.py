@@ -35,16 +35,16 @@ class Folder:
         (path / "syncs").mkdir(parents=True)
         profile = {"sources": {"shop": source}, "destinations": {"there": destination}}
         uses = [{"use": "there", "match": "user_id", **(use or {})}]
-        given: dict[str, Any] = {
-            "sync": SYNC,
-            "preset": "import",
-            "kind": "person",
-            "source": "shop",
-        }
-        given |= {"identify_by": "user_id", "destinations": uses, **sync}
+        self._given: dict[str, Any] = {"sync": SYNC, "preset": "import", "kind": "person"}
+        self._given |= {"source": "shop", "identify_by": "user_id", "destinations": uses}
         self._write("rowlift.yml", {"version": 1, "workspace": {"name": "acme"}})
         self._write("connections.yml", {"default": "dev", "profiles": {"dev": profile}})
-        self._write(f"syncs/{SYNC}.yml", given)
+        self.edit(**sync)
+
+    def edit(self, **sync: Any) -> None:
+        """Set keys of the sync."""
+        self._given |= sync
+        self._write(f"syncs/{SYNC}.yml", self._given)
 
     def run(self, **how: Any) -> "RunReport":
         """Run the sync and drain its deliveries; raises what `rowlift.Project.run` raises."""

@@ -1,0 +1,270 @@
+"""The contract of a source behind a network: read through a proxy that makes it go wrong."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import pytest
+
+from rowlift.core.errors import SourceError
+from rowlift.core.nouns import Status
+from rowlift.core.ports import Source
+from rowlift.registry import source_kind
+from rowlift.testing.fake import deliveries
+from rowlift.testing.folder import SYNC, Folder
+from rowlift.testing.proxy import Proxy, Trouble
+from rowlift.testing.sources import BIG_ROWS, SourceSuite
+
+MOST_SECONDS = 30  # that anything but a stalled read may take
+STALLED_SECONDS = 25  # from a stall to its error, with a statement timeout of a second
+CANCEL_SECONDS = 5
+ROWS = 20_000
+PEOPLE = 3_000
+MIDST = 200_000  # bytes after which a read of 20,000 rows of 200 bytes is under way
+BROKEN = ("SOURCE_DROPPED", "CONNECT_FAILED", "TLS_FAILED", "QUERY_FAILED")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A server that holds the table `people`: the source's type and settings, host and port in it.
+
+    `stop` ends every connection to it as an administrator would; `running` counts the queries that
+    our user has running.
+    """
+
+    type: str
+    settings: Mapping[str, Any]
+    stop: Callable[[], object]
+    running: Callable[[], int]
+
+
+class NetworkSourceSuite(SourceSuite):
+    """Provide the fixture `origin` instead of `source`, and the snippets of SourceSuite.
+
+    The server must be reached over loopback, so that its certificate also holds for the proxy.
+    """
+
+    streams: ClassVar[bool] = True  # rows come as they arrive, not in large blocks
+
+    @pytest.fixture
+    def origin(self) -> Origin:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def source(self, origin: Origin) -> Iterator[Source]:
+        source = _built(origin, statement_timeout=60)
+        yield source
+        source.close()
+
+    @pytest.fixture
+    def proxy(self, origin: Origin) -> Iterator[Proxy]:
+        with Proxy(origin.settings["host"], origin.settings["port"]) as proxy:
+            yield proxy
+
+    @pytest.fixture
+    def far(self, origin: Origin, proxy: Proxy) -> Iterator[Source]:
+        """The source through the proxy."""
+        source = _built(origin, **_through(proxy), connect_timeout=2, statement_timeout=60)
+        yield source
+        source.close()
+
+    @pytest.fixture
+    def hasty(self, origin: Origin, proxy: Proxy) -> Iterator[Source]:
+        """The same, with a second for a query."""
+        source = _built(origin, **_through(proxy), connect_timeout=2, statement_timeout=1)
+        yield source
+        source.close()
+
+    def some(self, columns: str = "id, name", rows: int = ROWS) -> str:
+        """Return a query for a part of `big`."""
+        return f"SELECT {columns} FROM ({self.big}) AS b WHERE id < {rows}"
+
+    def test_a_slow_network_changes_nothing(self, far: Source, proxy: Proxy) -> None:
+        proxy.trouble = Trouble(latency=0.01)
+        table = _within(MOST_SECONDS, lambda: far.query(self.some(rows=PEOPLE)).read_all())
+        assert table.num_rows == PEOPLE
+
+    def test_F29_a_server_that_is_down_is_told_and_found_again(
+        self, far: Source, proxy: Proxy
+    ) -> None:
+        proxy.down()
+        for ask in (far.now, far.catalog, lambda: far.query(self.some()).read_all()):
+            with self.refused(far, "CONNECT_FAILED"):
+                ask()
+        (found,) = [one for one in far.check() if one.level == "error"]
+        assert (found.step, found.code) == ("network", "CONNECT_FAILED")
+        proxy.up()
+        assert far.query(self.some()).read_all().num_rows == ROWS
+
+    def test_T7_F30_a_read_that_is_cut_anywhere_is_an_error(
+        self, far: Source, proxy: Proxy
+    ) -> None:
+        sql = self.some(rows=PEOPLE)
+        assert far.query(sql).read_all().num_rows == PEOPLE
+        whole = proxy.longest
+        cuts = [0, 1, 1500, *range(whole // 4, whole, whole // 4), whole - 60, whole - 9]
+        broken = 0
+        for cut, how in zip(cuts, cycle(_CUTS), strict=False):
+            proxy.trouble = Trouble(after=cut, then=how)
+            reading = _Reading(far, sql)
+            reading.wait(MOST_SECONDS)
+            proxy.trouble = Trouble()
+            if reading.code:
+                assert reading.code in BROKEN, (cut, how)
+                broken += 1
+            else:
+                assert reading.rows == PEOPLE, (cut, how)
+        assert broken >= len(cuts) - 2  # the last bytes may be a farewell
+        assert far.query(sql).read_all().num_rows == PEOPLE
+
+    def test_F30_an_administrator_ends_the_read(
+        self, far: Source, proxy: Proxy, origin: Origin
+    ) -> None:
+        proxy.trouble = Trouble(after=MIDST, bandwidth=100_000)
+        reading = _Reading(far, self.big)
+        _wait_for(lambda: proxy.longest > MIDST)
+        origin.stop()
+        proxy.trouble = Trouble()
+        reading.wait(MOST_SECONDS)
+        assert (reading.code, reading.rows < BIG_ROWS) == ("SOURCE_DROPPED", True)
+        assert far.query(self.some()).read_all().num_rows == ROWS
+
+    @pytest.mark.parametrize("where", ["greeting", "question", "rows"])
+    def test_F31_a_server_that_falls_silent_is_given_up(
+        self, hasty: Source, proxy: Proxy, origin: Origin, where: str
+    ) -> None:
+        if where != "greeting":
+            hasty.now()
+        after = {"greeting": 0, "question": proxy.longest + 100, "rows": MIDST}[where]
+        proxy.trouble = Trouble(after=after, then="stall")
+        started = time.monotonic()
+        reading = _Reading(hasty, self.big)
+        reading.wait(STALLED_SECONDS * 2)
+        assert reading.code in (*BROKEN, "QUERY_TIMEOUT")
+        assert time.monotonic() - started < STALLED_SECONDS
+        _wait_for(lambda: origin.running() == 0)
+        proxy.trouble = Trouble()
+        assert hasty.query("SELECT 1 AS a").read_all().num_rows == 1
+
+    def test_F32_a_slow_read_shows_progress_and_can_be_cancelled(
+        self, far: Source, proxy: Proxy, origin: Origin
+    ) -> None:
+        proxy.trouble = Trouble(after=MIDST, bandwidth=20_000)
+        reading = _Reading(far, self.big)
+        _wait_for(lambda: proxy.longest > MIDST + 50_000)
+        if self.streams:
+            seen = reading.batches
+            _wait_for(lambda: reading.batches > seen + 1)
+        started = time.monotonic()
+        far.cancel()
+        reading.wait(MOST_SECONDS)
+        assert reading.code == "QUERY_CANCELLED"
+        assert time.monotonic() - started < CANCEL_SECONDS
+        _wait_for(lambda: origin.running() == 0)
+
+    def test_F30_F39_a_read_that_fails_sends_nothing_and_removes_nobody(
+        self, origin: Origin, proxy: Proxy, tmp_path: Path
+    ) -> None:
+        folder, log = self._folder(origin, proxy, tmp_path)
+        assert folder.run().counts["added"] == PEOPLE
+        sent, before = len(deliveries(log)), _state(folder)
+        assert sent == PEOPLE
+        for how in _CUTS:
+            proxy.trouble = Trouble(after=MIDST, then=how)
+            _refuses(folder)
+            proxy.trouble = Trouble()
+        proxy.down()
+        _refuses(folder)
+        proxy.up()
+        folder.edit(sql=f"SELECT name AS user_id, id AS plan FROM ({self.late_error}) AS b")
+        _refuses(folder, "QUERY_FAILED")
+        assert (len(deliveries(log)), _state(folder)) == (sent, before)
+        folder.edit(sql=self.some("id AS user_id, name AS plan", PEOPLE))
+        healed = folder.run()
+        assert (healed.counts["unchanged"], healed.counts["removed"]) == (PEOPLE, 0)
+        assert len(deliveries(log)) == sent
+
+    def _folder(self, origin: Origin, proxy: Proxy, path: Path) -> tuple[Folder, Path]:
+        source = {"type": origin.type, **origin.settings, **_through(proxy), "connect_timeout": 2}
+        log = path / "sent.jsonl"
+        destination = {"type": "sandbox", "path": str(log), "batch_rows": 1000}
+        folder = Folder(
+            path / "acme", source, destination,
+            use={"removed": "delete"}, workspace="none",
+            sql=self.some("id AS user_id, name AS plan", PEOPLE),
+        )  # fmt: skip
+        return folder, log
+
+
+_CUTS: tuple[Literal["close", "reset", "half-close"], ...] = ("close", "reset", "half-close")
+
+
+class _Reading:
+    """A query that is read in a thread of its own, so that a test can look on, or give up."""
+
+    def __init__(self, source: Source, sql: str) -> None:
+        self.rows = 0
+        self.batches = 0
+        self._error: SourceError | None = None
+        self._thread = threading.Thread(target=self._read, args=[source, sql], daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for its end; AssertionError if that does not come in time."""
+        self._thread.join(seconds)
+        assert not self._thread.is_alive(), "it never ended"
+
+    @property
+    def code(self) -> str:
+        """Return the code of the error it ended with; empty for a good end."""
+        return self._error.code if self._error else ""
+
+    def _read(self, source: Source, sql: str) -> None:
+        try:
+            for batch in source.query(sql):
+                self.rows += batch.num_rows
+                self.batches += 1
+        except SourceError as error:
+            self._error = error
+
+
+def _built(origin: Origin, **settings: Any) -> Source:
+    kind: Any = source_kind(origin.type)
+    built: Source = kind(kind.Config.model_validate({**origin.settings, **settings}))
+    return built
+
+
+def _through(proxy: Proxy) -> dict[str, Any]:
+    return {"host": "127.0.0.1", "port": proxy.port}
+
+
+def _within(seconds: float, ask: Callable[[], Any]) -> Any:
+    started = time.monotonic()
+    found = ask()
+    assert time.monotonic() - started < seconds
+    return found
+
+
+def _wait_for(condition: Callable[[], bool], seconds: float = MOST_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+def _state(folder: Folder) -> dict[str, Any]:
+    with folder.project() as project:
+        return dict(project.state(SYNC))
+
+
+def _refuses(folder: Folder, *codes: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        folder.run()
+    assert caught.value.code in (codes or BROKEN)
+    with folder.project() as project:
+        (last,) = project.runs(limit=1)
+    assert (last.status, last.reason_code) == (Status.FAILED, caught.value.code)
