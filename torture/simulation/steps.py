@@ -308,6 +308,7 @@ def step(story: Story) -> None:
     allowed = ALLOWED_AFTER_REFUSAL if story.was_refused else ALLOWED
     allow = chance.random() < allowed and not shop.is_empty
     plan = chance.random() < 0.05 and not point and not shop.is_empty  # noqa: PLR2004
+    plan = plan and not (story.is_open() or story.is_open("deliveries"))  # else it is stale
     allow = allow or plan  # what a plan shows is wanted
     wrong = "the source is empty; " if shop.is_empty else ""
     wrong += "the result breaks off; " if shop.cut is not None else ""

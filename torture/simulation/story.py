@@ -28,7 +28,7 @@ CALM: Mapping[str, Any] = {
     "lost_replies": 0, "unavailable": 0, "failing": 0, "partial": 0, "late": 0, "reject": [],
     "poison": [], "retry_after": None,
 }  # fmt: skip
-_OPEN = "SELECT (SELECT count(*) FROM runs WHERE active = 1)"
+_OPEN = "SELECT count(*) FROM {} WHERE active = 1"
 _SURE = ("read", "rejected", "changed", "unchanged", "removed", "returned")
 
 
@@ -166,13 +166,13 @@ class Story:
                 raise Divergence(f"the plan said {planned.counts}, the run {report.counts}")
         return report
 
-    def is_open(self) -> bool:
-        """Tell whether a run was left behind."""
+    def is_open(self, table: str = "runs") -> bool:
+        """Tell whether a run or one of the `deliveries` was left behind."""
         state = self.world.folder / ".rowlift" / "state.db"
         if not state.exists():
             return False
         with closing(sqlite3.connect(state)) as database:
-            return bool(database.execute(_OPEN).fetchone()[0])
+            return bool(database.execute(_OPEN.format(table)).fetchone()[0])
 
     def _refused(self, error: RowliftError, expected: Expected | None, *, known: bool) -> None:
         self.tell(f"      {error.code}")
@@ -213,11 +213,9 @@ class Story:
             raise Divergence(f"it was not stopped with {expected.refusal}")
         counts = dict(report.counts)
         counts["new"] = counts["added"] + counts["returned"]
-        wrong = {
-            name: (counts[name], n) for name, n in expected.counts.items() if counts[name] != n
-        }
-        if wrong:
-            raise Divergence(f"counts are (told, true): {wrong}")
+        told = {name: counts[name] for name in expected.counts}
+        if told != expected.counts:
+            raise Divergence(f"counts are {told}, not {expected.counts}")
 
     def _check_time(self, report: RunReport, expected: Expected | None) -> None:
         told, known = report.last_sync_time, self.memory.last_sync_time
