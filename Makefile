@@ -8,6 +8,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo python3 || echo python3.11)
 WORKERS ?= 2
+BENCH ?= --write
 PIP := -m pip --disable-pip-version-check --quiet
 export PYTHON
 export PIP_ROOT_USER_ACTION := ignore
@@ -99,8 +100,8 @@ wheel:
 
 ifneq ($(wildcard bench/__main__.py),)
 .PHONY: bench
-bench: system setup ## speed and memory on a million rows
-	@$(VENV)/bin/python -m bench
+bench: system setup ## speed and memory on a million rows; BENCH="--quick --only segment" to try
+	@$(VENV)/bin/python -m bench $(BENCH)
 endif
 
 ifneq ($(wildcard torture/__main__.py),)

@@ -41,7 +41,7 @@ def main() -> int:
         return 0 if given.list else 2
     keeper = Keeper(given.write, [one.name for one in every]) if given.write else None
     met = True
-    with Stage.open() as stage:
+    with Stage.open(given.rivals) as stage:
         for case in chosen:
             try:
                 result = measured(stage, case, given.repeat)
@@ -67,6 +67,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--write", nargs="?", type=Path, const=PAGE, help="write docs/benchmarks.md, or this page"
     )
+    parser.add_argument(
+        "--rivals", type=Path, default=sys.prefix, metavar="VENV",
+        help="environment where dlt and drt-core may be installed, with psycopg and requests",
+    )  # fmt: skip
     given = parser.parse_args()
     if given.quick:
         given.repeat, given.rows = 1, QUICK_ROWS
@@ -138,3 +142,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except results.OtherMachine as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)

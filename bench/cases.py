@@ -93,6 +93,7 @@ def segment(stage: Stage, rows: int, columns: int = 10) -> Iterator[Sample]:
     with sink() as receiver:
         yield stage.script(database, rows, sql, receiver)
         yield from deliveries(stage, sql, rows, receiver)
+        yield from stage.rivals(rows, sql, receiver)
         yield delivery(stage, "first sync, base install", sql, rows, receiver, database.plain)
 
 

@@ -10,6 +10,7 @@ MILLION = 1_000_000
 HOSTED = {100_000: 260, 250_000: 636, 500_000: 1309, 750_000: 1882, MILLION: 2439}
 FASTER = 100
 SCRIPT, FIRST, UNCHANGED, FAST = "plain script", "first sync", "unchanged", "fast reader"
+NOT_OURS = (SCRIPT, "floor", "dlt ", "drt ")
 OF_SCRIPT = 0.4
 OF_SCRIPT_UNCHANGED = 0.2
 WITH_LATENCY_SECONDS = 30
@@ -90,7 +91,7 @@ def slow_sink(steps: Steps) -> Iterator[Verdict]:
 
 def peak(steps: Steps) -> Iterator[Verdict]:
     """Judge the highest memory of any of a case's runs of Rowlift, children included."""
-    ours = [one for step, one in steps.items() if step not in (SCRIPT, "floor")]
+    ours = [one for step, one in steps.items() if not step.startswith(NOT_OURS)]
     rows = max(one.rows for one in ours)
     if rows in MEMORY_MB:
         what = f"peak memory at {rows:,} rows"

@@ -20,9 +20,14 @@ count, and the sink must get, exactly the rows it should, or nothing is written.
   near 0, wall seconds are upper bounds.
 - **floor** is the database's own client reading the same query into nothing: `psql` with `COPY … TO
   STDOUT (FORMAT binary)`, `mariadb --quick --batch`. Nothing that reads all rows can be faster.
-- **plain script** is `bench/baseline.py`: psycopg's server-side cursor, a dict and `json` for each
-  row, a `requests` session with retries, batches of 100, one after the other. It keeps no state:
-  run again, it sends everything again.
+- **plain script** is `bench/baseline.py`: psycopg's (PyMySQL's) server-side cursor, a dict and
+  `json` for each row; to Segment a `requests` session with retries, batches of 100, one after the
+  other; beside imports an upsert into one SQLite table. It keeps no state: run again, it sends
+  everything again. **of script** is CPU seconds with the database's, of the same call.
+- **dlt** and **drt** are other open-source programs on the same rows, where they were installed
+  (`--rivals`): dlt with a generator and a destination function, drt with its destination
+  `rest_api`. On this job neither compares rows: run again, they too send everything, unless a
+  column tells what is new.
 - **fast reader** is connectorx for MariaDB and ADBC for PostgreSQL (extras), **base install**
   PyMySQL and `COPY`.
 """

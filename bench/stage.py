@@ -14,6 +14,7 @@ from typing import Any
 from bench import measure, project
 from bench.databases import LAUNCHES, MariaDB, PostgreSQL
 from bench.measure import Cost, Surroundings, WrongResult
+from bench.rivals import RIVALS, Job
 from servers.room import Room
 
 Database = PostgreSQL | MariaDB
@@ -68,16 +69,17 @@ class Stage:
 
     room: Room
     folder: Path
+    venv: Path
     _databases: dict[str, Database] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
-    def open(cls) -> Iterator["Stage"]:
-        """Give a stage and clear it away."""
+    def open(cls, venv: Path) -> Iterator["Stage"]:
+        """Give a stage and clear it away; other programs are looked for in the environment."""
         folder = Path(tempfile.mkdtemp(prefix="rowlift-bench-"))
         room = Room.open()
         try:
-            yield cls(room, folder)
+            yield cls(room, folder, venv)
         finally:
             room.close()
             shutil.rmtree(folder)
@@ -127,6 +129,21 @@ class Stage:
             words.append(f"{receiver.url}/v1" if receiver else "people.db")
             cost = measure.run(words, folder, project.ENV, self.around(receiver))
         return Sample("plain script", rows, cost, took(receiver, rows) if receiver else None)
+
+    def rivals(self, rows: int, sql: str, receiver: Sink) -> Iterator[Sample]:
+        """Measure the other programs that are installed."""
+        url, port = f"{receiver.url}/v1", self.postgresql.server.port
+        for rival in RIVALS:
+            with self.project() as folder:
+                found = rival(Job(self.venv, folder, port, sql, url))
+                if not found:
+                    continue
+                try:
+                    cost = measure.run(found.words, folder, found.env, self.around(receiver))
+                    yield Sample(found.name, rows, cost, took(receiver, rows))
+                except WrongResult as error:  # what another program does is not our failure
+                    sys.stderr.write(f"  {found.name}: {error}\n")
+                    receiver.took()
 
     def run(
         self,

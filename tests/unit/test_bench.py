@@ -132,7 +132,8 @@ def test_deliveries_are_judged_against_the_script_of_the_same_call():
 
 def test_memory_is_judged_with_children_and_without_what_is_not_ours():
     ours, script = figures(peak_mb=450, children_mb=60), figures(peak_mb=900)
-    assert judged("mariadb-1m", fast_reader=ours, plain_script=script, floor=script) == {
+    others = {"plain script": script, "floor": script, "dlt 1.0.0, 100 rows a call": script}
+    assert judged("mariadb-1m", fast_reader=ours, **others) == {
         "1,000,000 rows from MariaDB into the workspace, against the hosted service": True,
         "1,000,000 rows from MariaDB into the workspace": True,
         "peak memory at 1,000,000 rows": False,
