@@ -4,13 +4,14 @@ import json
 import subprocess
 import sys
 import time
+import urllib.request
 
 import pytest
 from bench import goals, measure, processes, results
 from bench.measure import Cost, Surroundings
 from bench.page import page
 from bench.results import Figures, Result
-from bench.stage import Sample
+from bench.stage import Sample, sink, took
 
 BURN = "import time\nwhile time.process_time() < 0.3: pass"
 LITTLE = Cost(wall=1, cpu=2, served=0.5, others=0, peak_mb=100, children_mb=20)
@@ -163,3 +164,15 @@ def test_shares_of_the_script_stand_only_beside_as_many_rows():
     cells = [line.strip("| ").split(" | ") for line in lines]
     shares = {line[0]: line[5] for line in cells if line[0] in steps}
     assert shares == {"plain script": "1.00", "few": "0.25", "more": ""}
+
+
+def test_the_sink_counts_messages_since_it_was_asked_and_answers_late():
+    body = b'{"batch":[{"messageId":"a"},{"messageId":"b"}]}'
+    with sink(latency_ms=150) as receiver:
+        start = time.monotonic()
+        with urllib.request.urlopen(f"{receiver.url}/v1/batch", data=body) as answer:
+            assert answer.status == 200
+        assert time.monotonic() - start >= 0.15
+        assert (receiver.took(), receiver.took()) == (2, 0)
+        with pytest.raises(measure.WrongResult, match="the sink took 0 messages, not 2"):
+            took(receiver, 2)
