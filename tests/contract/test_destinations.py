@@ -22,7 +22,6 @@ from rowlift.kit.signatures import signature, signing_key
 from rowlift.testing import misbehaviour as m
 from rowlift.testing.destinations import (
     COLUMNS,
-    HOSTILE_TEXTS,
     TIMESTAMP,
     DestinationSuite,
     HttpDestinationSuite,
@@ -31,6 +30,7 @@ from rowlift.testing.destinations import (
 )
 from rowlift.testing.fake import FakeDestination, applied, deliveries, requests
 from rowlift.testing.sink import Sink
+from rowlift.testing.texts import HOSTILE_TEXTS
 
 LOOPBACK = ("127.0.0.0/8",)
 WRITE_KEY = "k3y-that-nobody-may-see"

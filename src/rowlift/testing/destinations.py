@@ -39,24 +39,10 @@ from rowlift.testing.answers import (
 )
 from rowlift.testing.misbehaviour import Misbehaviour
 from rowlift.testing.sink import Sink, key_of
+from rowlift.testing.texts import HOSTILE_TEXTS
 
 TIMESTAMP = "2026-11-21T10:00:00.000Z"
 COLUMNS = (Column("name", "text", "text"), Column("score", "int8", "int"))
-HOSTILE_TEXTS = (
-    "plain",
-    'quote " and \\ backslash \\" both',
-    "line\nbreak\r\ttab \x00 nul \x1f \x7f",
-    "ümläut é é Ω",
-    "emoji 😀👩‍👩‍👧 \U0010ffff",
-    "\u2028\u2029\ufeff zero\u200bwidth \u202ertl",
-    "</script><b>{{x}}${y}%s",
-    "=cmd|' /C calc'!A0",
-    "a,b;c\td|e",
-    "'; DROP TABLE people; --",
-    " lead and trail ",
-    "{",
-    "}",
-)
 _LOOPBACK = ("127.0.0.0/8",)
 State = tuple[Verdict | None, str, float | None]
 CLEAN, LOST, NEVER = Verdict.DELIVERED, Verdict.IN_DOUBT, Verdict.PENDING

@@ -19,6 +19,7 @@ from rowlift.core.errors import SourceError
 from rowlift.core.ports import Source
 from rowlift.core.rules import RULES
 from rowlift.core.values import META, VALUE_TYPES
+from rowlift.testing.texts import HOSTILE_TEXTS
 from rowlift.testing.values import VALUES, Value, canonical, value_type
 
 BIG_ROWS = 200_000
@@ -98,6 +99,12 @@ class SourceSuite:
         came = [canonical(table.field(i), table.column(i)[0]) for i in range(len(values))]
         assert came == [_expected(value) for value in values]
         assert {value_type(field) for field in table.schema} == {kind}
+
+    def test_hostile_texts_come_back_as_they_are(self, source: Source) -> None:
+        texts = [text.replace("\0", "") for text in HOSTILE_TEXTS]  # no database has NUL in a text
+        columns = [f"{self.sql(Value('text', text))} AS v{i}" for i, text in enumerate(texts)]
+        table = source.query(f"SELECT {', '.join(columns)}").read_all()
+        assert [column[0].as_py() for column in table.columns] == texts
 
     def test_every_field_names_a_value_type_and_fits_it(self, source: Source) -> None:
         columns = [f"{self.sql(value)} AS v{i}" for i, value in enumerate(self.values)]
