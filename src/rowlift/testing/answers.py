@@ -56,9 +56,8 @@ def _nonsense() -> Iterator[Answer]:
 
 
 def _trouble() -> Iterator[Answer]:
-    codes = (408, 425, 429, 500, 501, 502, 503, 504, 520, 599)
-    for status in codes:
-        code = "RATE_LIMITED" if status == codes[2] else "UNAVAILABLE"
+    for status in (408, 423, 425, 429, 500, 501, 502, 503, 504, 520, 599):
+        code = "RATE_LIMITED" if status == 429 else "UNAVAILABLE"
         yield Answer(str(status), m.status(status), Verdict.IN_DOUBT, code)
     for status in (408, 425, 500, 502, 504):  # nothing is promised, the wait is kept all the same
         way = m.status(status, retry_after="7")
