@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rowlift.core.values import VALUE_TYPES
 from rowlift.engine import canon
 from rowlift.engine.arrivals import with_canonical_json
-from rowlift.engine.jsontext import BROKEN, canonical_json, canonical_number
+from rowlift.engine.jsontext import BROKEN, canonical_json, canonical_number, recanonicalised
 from unit.canonforms import column, duck, field, spec, write
 
 GOLDEN = Path(__file__).parents[1] / "data/golden/canon_v1.json"
@@ -179,6 +179,14 @@ def test_json_is_equal_by_value(value):
 )
 def test_json_that_is_not_one_value_is_broken(text):
     assert canonical_json(text) == BROKEN
+
+
+@together
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_T10_floats_of_an_older_image_keep_their_form(engine, values):
+    forms = canonical_texts(engine, "float", pa.array(values, pa.float64()))
+    stored = pa.array([f'{{"b": {form}, "a": "x"}}' for form in forms])
+    assert recanonicalised(stored).to_pylist() == [f'{{"a":"x","b":{form}}}' for form in forms]
 
 
 def test_json_may_nest_a_hundred_deep():

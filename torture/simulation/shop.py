@@ -17,7 +17,7 @@ _VALUES: dict[str, Sequence[Value]] = {
     "plan": ("free", "pro", "team", "", None),
     "score": (0, 1, 2, -7, 10**12, None),
     "city": ("Bonn", "Žižkov ", 'a"b\\c', "naïve\nline", "", None),
-    "rate": (0.5, 1.25, 2.0, -0.0, 1234567.875, None),
+    "rate": (0.5, 1.25, 2.0, -0.0, 1e-7, 0.1 + 0.2, None),
 }
 _TABLES = """
 DROP TABLE IF EXISTS people;

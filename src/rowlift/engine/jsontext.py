@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ _NUMBER = re.compile(r"(-?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d+))?")
 _MAX_POWER = 999
 
 
-def canonical_json(text: str) -> str:
-    """Return the canonical form of a JSON text, or BROKEN.
+def canonical_json(text: str, numbers: Callable[[str], str] | None = None) -> str:
+    """Return the canonical form of a JSON text, or BROKEN; `numbers` gives each number's form.
 
     Broken is also what repeats a key, nests deeper than MAX_DEPTH or holds half a surrogate pair.
     """
@@ -32,7 +32,7 @@ def canonical_json(text: str) -> str:
             parse_float=_Number,
             parse_constant=_refuse,
         )
-        canonical = _encoded(value, MAX_DEPTH)
+        canonical = _encoded(value, MAX_DEPTH, numbers or canonical_number)
         canonical.encode()
     except (ValueError, RecursionError):
         return BROKEN
@@ -82,9 +82,9 @@ def _refuse(name: str) -> Any:
     raise ValueError(name)
 
 
-def _encoded(value: Any, depth: int) -> str:
+def _encoded(value: Any, depth: int, numbers: Callable[[str], str]) -> str:
     if isinstance(value, _Number):
-        return canonical_number(value)
+        return numbers(value)
     if isinstance(value, str):
         return encode_basestring(value)
     if value is None or isinstance(value, bool):
@@ -92,8 +92,10 @@ def _encoded(value: Any, depth: int) -> str:
     if depth == 0:
         raise ValueError("nested too deep")
     if isinstance(value, list):
-        return "[" + ",".join([_encoded(one, depth - 1) for one in value]) + "]"
-    members = [f"{encode_basestring(k)}:{_encoded(value[k], depth - 1)}" for k in sorted(value)]
+        return "[" + ",".join([_encoded(one, depth - 1, numbers) for one in value]) + "]"
+    members = [
+        f"{encode_basestring(k)}:{_encoded(value[k], depth - 1, numbers)}" for k in sorted(value)
+    ]
     return "{" + ",".join(members) + "}"
 
 
@@ -115,8 +117,12 @@ def _with_canonical(
 
 
 def recanonicalised(texts: pa.Array) -> pa.Array:
-    """Return stored attributes in this release's form; what cannot be read stays as it is."""
-    return pa.array([canonical_json(text) or text for text in texts.to_pylist()], pa.string())
+    """Return stored attributes in this release's form; what cannot be read stays as it is.
+
+    So do numbers: their text does not tell a float, whose form is another, from a decimal.
+    """
+    forms = [canonical_json(text, str) or text for text in texts.to_pylist()]
+    return pa.array(forms, pa.string())
 
 
 def _canonical_column(texts: pa.Array) -> pa.Array:
