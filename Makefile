@@ -106,8 +106,8 @@ endif
 
 ifneq ($(wildcard torture/__main__.py),)
 .PHONY: torture
-torture: system setup ## real processes killed at every point
-	@$(VENV)/bin/python -m torture
+torture: system setup ## break everything that can break (TORTURE="--seconds 600 --write")
+	@$(VENV)/bin/python -m torture $(TORTURE)
 endif
 
 .PHONY: clean

@@ -31,6 +31,7 @@ class Desk:
         self.world.others["mail"] = {"batch_rows": 2, "in_flight": 2}
         self.plan: Path | None = None
         self.crashes = 0
+        self.resets = 0
 
     # what is there
 
@@ -118,6 +119,7 @@ class Desk:
     def reset(self, target: str | None) -> None:
         """Forget everything, or one target; what a crash left is finished first."""
         self.settle()
+        self.resets += 1
         for one in [target] if target else [WORKSPACE, "crm", "mail"]:
             self.model.forget(one, {*self.held(one)})
         with self.world.project() as project:

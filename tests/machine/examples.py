@@ -1,4 +1,4 @@
-"""Run the state machine for a number of examples of so many steps each, from a seed."""
+"""Run the state machine for a number of sequences of so many steps each, from a seed."""
 
 from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis import seed as seeded
@@ -8,7 +8,10 @@ from machine.rules import Everything
 
 
 def run_examples(examples: int, steps: int, seed: int) -> None:
-    """Raise AssertionError, with the steps that lead to it, as soon as anything is wrong."""
+    """Raise AssertionError, with the steps that lead to it, as soon as anything is wrong.
+
+    The first sequence is always the shortest there is.
+    """
 
     @seeded(seed)
     class Seeded(Everything):

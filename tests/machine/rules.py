@@ -15,6 +15,7 @@ ROWS = st.fixed_dictionaries(dict.fromkeys(COLUMNS, TEXTS))
 QUERIES = st.sampled_from(
     [("plan",), ("plan", "city"), ("city", "plan"), ("plan", "city", "team"), ("team", "plan")]
 )
+MOST_RESETS = 2  # in one sequence: after each one less is known of who may be where
 SHARES = st.sampled_from([0.0, 0.3, 0.7])
 POINTS = st.sampled_from(
     [
@@ -103,6 +104,16 @@ class Everything(RuleBasedStateMachine):
     def die(self, point: str) -> None:
         self.desk.crash(point)
 
+    @rule(rows=st.dictionaries(KEYS, ROWS, min_size=1, max_size=5), point=POINTS)
+    def put_rows_and_die(self, rows: dict[str, dict[str, str | None]], point: str) -> None:
+        self.desk.model.rows |= rows
+        self.desk.crash(point)
+
+    @rule(keys=st.sets(KEYS, min_size=1, max_size=4), point=POINTS)
+    def drop_rows_and_die(self, keys: set[str], point: str) -> None:
+        self.drop_rows(keys)
+        self.desk.crash(point)
+
     @rule()
     def retry(self) -> None:
         self.desk.retry()
@@ -116,6 +127,7 @@ class Everything(RuleBasedStateMachine):
     def apply_the_plan(self) -> None:
         self.desk.apply_plan()
 
+    @precondition(lambda self: self.desk.resets < MOST_RESETS)
     @rule(what=st.sampled_from([None, "crm", "workspace"]))
     def reset(self, what: str | None) -> None:
         self.desk.reset(what)
