@@ -40,8 +40,8 @@ POINTS = (
     ("run.record.after_commit", 1), ("delivery.claim.after_commit", 2),
     ("delivery.plan.before_commit", 2), ("delivery.plan.after_commit", 2),
     ("delivery.start.before_commit", 4), ("delivery.start.after_commit", 4),
-    ("deliver.before_send", 5), ("fake.before_send", 5), ("fake.after_send", 5),
-    ("deliver.after_send", 5), ("delivery.batch.before_commit", 5),
+    ("deliver.before_send", 5), ("fake.before_send", 5), *[("fake.after_send", 5)] * 3,
+    *[("deliver.after_send", 5)] * 3, *[("delivery.batch.before_commit", 5)] * 3,
     ("delivery.batch.after_commit", 5), ("delivery.record.before_commit", 2),
     ("delivery.record.after_commit", 2),
 )  # fmt: skip
@@ -54,13 +54,13 @@ def change_source(story: Story) -> str:
         "change": (8, lambda: shop.change(columns)),
         "insert": (4, shop.insert),
         "delete": (4, shop.delete),
-        "revert": (5, shop.revert),
+        "revert": (5 if story.is_calm else 15, shop.revert),
         "bring back": (3, shop.bring_back),
         "change late": (2, lambda: shop.change_late(columns)),
         "duplicate": (2, lambda: _duplicate(story)),
         "mend rows": (2, shop.mend_rows),
         "nobody": (1, lambda: _nobody(story)),
-        "lose many": (1, lambda: _lose_many(story)),
+        "lose many": (2, lambda: _lose_many(story)),
     }
     (name,) = chance.choices(list(ways), [weight for weight, _ in ways.values()])
     done = ways[name][1]()

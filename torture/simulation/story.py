@@ -68,6 +68,7 @@ class Story:
         self.crashes = 0
         self.runs = 0
         self.was_refused = False
+        self.is_calm = True  # the last run neither crashed nor left a row undelivered
         self.forgiven: set[str] = set()  # keys whose going the workspace need not follow
         self._open: rowlift.Project | None = None
         self._texts: list[str] = []
@@ -129,7 +130,7 @@ class Story:
         """Run once and hold it against what the model foresees; None when it did not end well."""
         self.save()
         self.runs += 1
-        self.was_refused = False
+        self.was_refused, self.is_calm = False, True
         self._note_absences(allow=allow)
         left_open = self.is_open()
         expected = None if left_open else self.memory.expect(self.shop, self.settings, allow=allow)
@@ -138,6 +139,7 @@ class Story:
         except faults.InjectedFault as fault:
             self.tell(f"      crash at {fault}")
             self.crashes += 1
+            self.is_calm = False
             self.memory.forget()
             self.look(expected=None)
             return None
@@ -192,6 +194,7 @@ class Story:
         counts = dict(report.counts)
         told = {one.destination: dict(one.counts) for one in sorted(report.deliveries, key=_name)}
         self.tell(f"      {report.status.value} {_short(counts)} {_short(told)}")
+        self.is_calm = all(one.status is Status.COMPLETED for one in report.deliveries)
         if report.resumed:
             self.memory.forget()
             self.look(expected=None)
