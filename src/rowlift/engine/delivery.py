@@ -37,7 +37,7 @@ from rowlift.engine.deliver import Pace, Settler, Stopped, send
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.layers import Layers, add_to_ledger, open_image, open_ledger
 from rowlift.engine.ledger import LEDGER_FILES, find_due, load_ledger, mapping_of
-from rowlift.engine.plan import ROLLED, TOO_LARGE, Cut, plan_batches, write_plan
+from rowlift.engine.plan import ROLLED, TOO_LARGE, Cut, plan_batches, write_nothing, write_plan
 from rowlift.state.deliveries import BatchRecord, Delivery
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Ledger
@@ -182,7 +182,7 @@ class DeliveryRun:
         changed = bool(known.mapping) and known.mapping != mapping.to_json()
         ledger = replace(
             known, account=destination.account, mapping=mapping.to_json(),
-            epoch=known.epoch + (1 if changed else 0),
+            epoch=known.epoch + (1 if changed else 0), settled=0 if changed else known.settled,
         )  # fmt: skip
         open_image(duck, self._store, self._delivery.sync_uid)
         void = () if mapping.is_for_same_keys(known.mapping) else self._ledger_files()
@@ -200,6 +200,8 @@ class DeliveryRun:
 
         def fill(path: Path) -> int:
             nonlocal cut
+            if ledger.settled == image.revision:
+                return write_nothing(path)
             cut = write_plan(
                 duck, path, destination, timestamp=self._spec.timestamp,
                 record_bytes=self._spec.record_bytes, progress=self._progress, task=self._task,
@@ -275,12 +277,13 @@ class DeliveryRun:
         name, store = "delivery.batch" if settled else "delivery.start", self._store.deliveries
         with self._store.database.transaction(name) as connection:
             self._lease.hold(connection)
-            for batch, outcomes in settled:
-                store.end_batch(connection, self._delivery.id, batch.number, outcomes)
+            ended = {batch.number: outcomes for batch, outcomes in settled}
+            store.end_batches(connection, self._delivery.id, ended)
             revision = self._store.images.revision(connection, self._delivery.sync_uid)
             may_go_on = revision == self._delivery.image_revision
-            for batch in starting if may_go_on else ():
-                store.start_batch(connection, self._delivery.id, batch.number, len(batch))
+            if starting and may_go_on:
+                leaving = {batch.number: len(batch) for batch in starting}
+                store.start_batches(connection, self._delivery.id, leaving, doubted)
         for batch, _ in settled:
             self._progress.advance(self._task, len(batch))
         return doubted if may_go_on else None
@@ -306,8 +309,14 @@ class DeliveryRun:
         with self._store.database.transaction("delivery.record") as connection:
             self._lease.hold(connection)
             self._store.files.swap(connection, (*added.stored, *failed), added.replaced)
-            if added.stored:
-                self._store.images.save_ledger(connection, replace(ledger, revision=seq))
+            self._store.images.save_ledger(
+                connection,
+                replace(
+                    ledger, revision=seq if added.stored else ledger.revision,
+                    settled=0 if status is not Status.COMPLETED or superseded
+                    else self._delivery.image_revision or 0,
+                ),
+            )  # fmt: skip
             self._store.files.retire(connection, [self._plan_file()])
             self._store.deliveries.finish(
                 connection, self._delivery.id, status, counts, code, reason

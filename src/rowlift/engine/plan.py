@@ -93,6 +93,12 @@ def write_plan(
     return cut
 
 
+def write_nothing(path: Path) -> int:
+    """Write the plan of a target to which nothing is due; returns 0."""
+    pq.write_table(SCHEMA.empty_table(), path)
+    return 0
+
+
 def _queries(duck: Duck) -> list[str]:
     """Return the queries that give the due rows in the order in which they should leave.
 

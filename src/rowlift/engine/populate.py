@@ -23,6 +23,8 @@ from rowlift.state.store import Store
 from rowlift.workspace.workspace import Workspace, Writer
 
 TARGET = "workspace"
+WRITES = ("create", "update", "clear", "delete")
+COUNTED = (*WRITES, "due", "written", "skipped", "rejected")
 
 _LEDGER_ROWS = """
 CREATE OR REPLACE TEMP TABLE ledger_rows AS
@@ -51,7 +53,7 @@ class Populated:
 
     counts: Mapping[str, int] = field(default_factory=dict)
     codes: Mapping[str, int] = field(default_factory=dict)
-    plan: StoredFile | None = None
+    plan: StoredFile | None = None  # None where nothing was due
     late: tuple[Reject, ...] = ()
 
 
@@ -74,6 +76,8 @@ def populate(
     progress: Progress,
 ) -> Populated:
     """Decide once, then write slice by slice; a slice that was committed is never repeated."""
+    if _ledger(store, run).settled == run.image_revision:
+        return Populated(dict.fromkeys(COUNTED, 0))
     writer = Writer(run.sync_uid, run.id, run.source_time or 0)
     _find_due(duck, store, run, spec)
     plan = _plan(duck, store, lease, run, spec, workspace, writer)
@@ -91,12 +95,14 @@ def populate(
 def record_ledger(duck: Duck, store: Store, run: Run, done: Populated) -> LedgerChange:
     """Fold what was written into the workspace's ledger; the caller commits the change."""
     ledger = _ledger(store, run)
+    if done.plan is None:
+        return LedgerChange(ledger, (), ())
     late = [{"row_number": one.row_number, "identifier": one.identifier, "code": one.code,
              "reason": one.reason} for one in done.late]  # fmt: skip
     duck.register("late", pa.Table.from_pylist(late, _LATE))
     found = open_ledger(duck, store, run.sync_uid, TARGET)
     seq = ledger.revision + 1
-    plan = parquet([done.plan.path] if done.plan else [])
+    plan = parquet([done.plan.path])
     duck.run(_LEDGER_ROWS.format(plan=plan, epoch=ledger.epoch, seq=seq))
     owner = Owner(run.workspace_id, run.sync_uid, TARGET, run_id=run.id)
     added = add_to_ledger(duck, store, owner, found, "ledger_rows")
@@ -104,9 +110,11 @@ def record_ledger(duck: Duck, store: Store, run: Run, done: Populated) -> Ledger
     if done.counts.get("rejected"):
         fill = partial(duck.write, _REJECTS.format(plan=plan))
         stored = (*stored, store.files.write("apply_rejects", owner, fill))
-    replaced = (*added.replaced, *((done.plan,) if done.plan else ()))
     revision = seq if added.stored else ledger.revision
-    return LedgerChange(replace(ledger, revision=revision), stored, replaced)
+    held = done.counts["rejected"] or done.counts["skipped"]
+    settled = 0 if held else run.image_revision or 0
+    after = replace(ledger, revision=revision, settled=settled)
+    return LedgerChange(after, stored, (*added.replaced, done.plan))
 
 
 def _find_due(duck: Duck, store: Store, run: Run, spec: SyncSpec) -> None:
@@ -151,7 +159,7 @@ def _counted(duck: Duck, plan: StoredFile, late: tuple[Reject, ...]) -> Populate
     )
     codes.update(one.code for one in late)
     rejected = actions.pop("reject", 0) + len(late)
-    counts = {name: actions.get(name, 0) for name in ("create", "update", "clear", "delete")}
+    counts = {name: actions.get(name, 0) for name in WRITES}
     due = actions.total() + rejected - len(late)
     written = due - rejected - actions["skip"]
     counts |= {"due": due, "written": written, "skipped": actions["skip"], "rejected": rejected}

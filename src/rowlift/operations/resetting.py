@@ -92,7 +92,7 @@ def _refuse_begun(
 def _forget_ledger(home: Home, connection: sa.Connection, uid: str, target: str) -> None:
     ledger = home.store.images.ledger(uid, target, home.workspace_id)
     home.store.files.retire(connection, home.store.files.live(LEDGER_FILES, uid, target))
-    forgotten = replace(ledger, epoch=ledger.epoch + 1, account="", mapping="")
+    forgotten = replace(ledger, epoch=ledger.epoch + 1, settled=0, account="", mapping="")
     home.store.images.save_ledger(connection, forgotten)
 
 

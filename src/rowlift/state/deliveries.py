@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -219,42 +220,44 @@ class DeliveryStore:
             reason_code=reason_code, reason=reason, finished_at=now,
         )  # fmt: skip
 
-    def start_batch(
-        self, connection: sa.Connection, delivery_id: int, number: int, rows: int
+    def start_batches(
+        self,
+        connection: sa.Connection,
+        delivery_id: int,
+        starting: Mapping[int, int],
+        again: AbstractSet[int],
     ) -> None:
-        """Record, before the first attempt, that a batch may have left."""
-        again = connection.execute(
-            batches.update()
-            .where(batches.c.delivery_id == delivery_id, batches.c.number == number)
-            .values(attempts=batches.c.attempts + 1, status="sending")
-        )
-        if again.rowcount == 0:
-            connection.execute(
-                batches.insert().values(
-                    delivery_id=delivery_id, number=number, rows=rows, status="sending",
-                    attempts=1, updated_at=database_now(self._database, connection),
-                )
-            )  # fmt: skip
+        """Record, before their first attempt, that batches may have left.
 
-    def end_batch(
-        self, connection: sa.Connection, delivery_id: int, number: int, outcomes: Outcomes
+        `starting` has the number of rows by batch; those among `again` were started before.
+        """
+        now = database_now(self._database, connection)
+        repeated = [{"batch": number} for number in starting if number in again]
+        fresh = [
+            {
+                "delivery_id": delivery_id, "number": number, "rows": rows, "status": "sending",
+                "attempts": 1, "updated_at": now,
+            }
+            for number, rows in starting.items() if number not in again
+        ]  # fmt: skip
+        if repeated:
+            values = {"attempts": batches.c.attempts + 1, "status": "sending"}
+            connection.execute(_of_batch(delivery_id).values(values), repeated)
+        if fresh:
+            connection.execute(batches.insert(), fresh)
+
+    def end_batches(
+        self, connection: sa.Connection, delivery_id: int, ended: Mapping[int, Outcomes]
     ) -> None:
-        """Record what became of a batch."""
-        rows = {
-            str(index): [one.verdict.value, one.code, one.reason]
-            for index, one in outcomes.rows.items()
-        }
-        default = [outcomes.default.verdict.value, outcomes.default.code, outcomes.default.reason]
-        connection.execute(
-            batches.update()
-            .where(batches.c.delivery_id == delivery_id, batches.c.number == number)
-            .values(
-                status="done",
-                verdict=outcomes.default.verdict.value,
-                outcomes=json.dumps({"default": default, "rows": rows}),
-                updated_at=database_now(self._database, connection),
-            )
-        )
+        """Record what became of batches."""
+        if not ended:
+            return
+        now = database_now(self._database, connection)
+        rows = [
+            {"batch": number, "verdict": one.default.verdict.value, "outcomes": _told(one)}
+            for number, one in ended.items()
+        ]
+        connection.execute(_of_batch(delivery_id).values(_ENDED | {"updated_at": now}), rows)
 
     def batches(self, delivery_id: int) -> dict[int, BatchRecord]:
         """Return what is known of each batch that was started."""
@@ -309,6 +312,28 @@ def _queue_behind(connection: sa.Connection, row: Mapping[str, Any]) -> bool:
         .values(next_spec=row["spec"], next_run_id=row["run_id"])
     )
     return connection.execute(behind).rowcount == 1
+
+
+_ENDED = {
+    "status": "done",
+    "verdict": sa.bindparam("verdict"),
+    "outcomes": sa.bindparam("outcomes"),
+}
+
+
+def _of_batch(delivery_id: int) -> sa.Update:
+    return batches.update().where(
+        batches.c.delivery_id == delivery_id, batches.c.number == sa.bindparam("batch")
+    )
+
+
+def _told(outcomes: Outcomes) -> str:
+    rows = {
+        str(index): [one.verdict.value, one.code, one.reason]
+        for index, one in outcomes.rows.items()
+    }
+    one = outcomes.default
+    return json.dumps({"default": [one.verdict.value, one.code, one.reason], "rows": rows})
 
 
 def _batch(row: sa.Row[Any]) -> BatchRecord:

@@ -28,13 +28,17 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What is known of a ledger besides its rows."""
+    """What is known of a ledger besides its rows.
+
+    `settled` is the image revision of which every row is acknowledged; 0 where some are not.
+    """
 
     sync_uid: str
     target: str
     workspace_id: int
     epoch: int = 1
     revision: int = 0
+    settled: int = 0
     mapping: str = ""
     account: str = ""
 

@@ -105,6 +105,7 @@ ledgers = sa.Table(
     sa.Column("workspace_id", _ID, nullable=False),
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("settled", sa.BigInteger, nullable=False),
     sa.Column("mapping", sa.Text, nullable=False),
     sa.Column("account", sa.Text, nullable=False),
 )

@@ -153,6 +153,7 @@ def upgrade() -> None:
         ),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("settled", sa.BigInteger(), nullable=False),
         sa.Column("mapping", sa.Text(), nullable=False),
         sa.Column("account", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("sync_uid", "target", name=op.f("pk_ledgers")),
