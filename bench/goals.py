@@ -33,11 +33,10 @@ class Verdict:
 
 
 def verdicts(result: Result) -> Iterator[Verdict]:
-    """Yield the verdicts of the goals that a case has figures for."""
+    """Yield the verdicts of the goals that a case is about."""
     kind = result.name.partition("-")[0]
     for judge in JUDGES.get(kind, ()):
-        if NEEDS.get(judge, set()) <= result.steps.keys():
-            yield from judge(result.steps)
+        yield from judge(result.steps)
 
 
 def at_most(what: str, most: float, found: float, unit: str, digits: int = 1) -> Verdict:
@@ -125,10 +124,5 @@ JUDGES: Mapping[str, tuple[Judge, ...]] = {
     "mariadb": (hosted, peak),
     "postgresql": (peak,),
     "state": (peak,),
-    "large": (script, messages, peak),
-    "wide": (script, messages),
-}
-NEEDS: Mapping[Judge, set[str]] = {
-    script: {SCRIPT, FIRST, UNCHANGED},
-    messages: {FIRST, UNCHANGED},
+    "large": (peak,),
 }

@@ -15,7 +15,8 @@ count, and the sink must get, exactly the rows it should, or nothing is written.
   time is in the one that started them), and their background work, which on an idle server is next
   to nothing. Autovacuum is off for the measured tables.
 - **peak MB** is the highest resident memory of the process (`VmHWM`); after the plus, that of its
-  children that lived at the same time. Pages that both share are in both figures.
+  children that lived at the same time (one that is gone within a fifth of a second may be missed).
+  Pages that both share are in both figures.
 - **others** is how many cores anything else on the machine kept busy meanwhile: where it is not
   near 0, wall seconds are upper bounds.
 - **floor** is the database's own client reading the same query into nothing: `psql` with `COPY … TO
