@@ -47,7 +47,9 @@ POINTS = st.sampled_from(
 
 
 class Everything(RuleBasedStateMachine):
-    """One project; a folder for each sequence of steps."""
+    """One project; a folder for each sequence of steps. `kills` counts those of all sequences."""
+
+    kills = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -141,4 +143,5 @@ class Everything(RuleBasedStateMachine):
         try:
             self.desk.heal()
         finally:
+            type(self).kills += self.desk.crashes
             self.folder.cleanup()
