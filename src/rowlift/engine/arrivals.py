@@ -12,13 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-
 from rowlift.core.specs import SyncSpec
 from rowlift.core.version import VERSION
 from rowlift.engine import canon, emails
 from rowlift.engine.canon import Staged
-from rowlift.engine.duck import Duck
+from rowlift.engine.duck import DUCKDB_VERSION, Duck
 from rowlift.engine.jsontext import prepared
 from rowlift.engine.read import ROW_NUMBER
 
@@ -122,7 +120,7 @@ def _take_in(duck: Duck, staged: str, columns: Sequence[Staged], key: Staged, ra
 
 def _raw(columns: Sequence[Staged], spec: SyncSpec) -> str:
     depends = (
-        duckdb.__version__, VERSION, canon.CANON_VERSION,
+        DUCKDB_VERSION, VERSION, canon.CANON_VERSION,
         spec.kind.value, spec.identify_by, spec.empty_values, spec.empty_strings,
         [(one.name, one.value_type, one.is_text) for one in columns],
     )  # fmt: skip

@@ -18,9 +18,10 @@ import pyarrow as pa
 
 from rowlift.core.errors import StateError
 
+DUCKDB_VERSION = duckdb.__version__
 MEMORY_MB = 512
 THREADS = int(os.environ.get("ROWLIFT_THREADS", "0")) or min(os.cpu_count() or 1, 8)
-PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880"
+PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 20480"
 _DAMAGED = re.compile(
     r"No files found|Cannot open file .*No such file|Parquet file|magic bytes|Failed to read file"
 )

@@ -31,14 +31,23 @@ UNION ALL SELECT {columns} FROM newest
 """
 
 # Rows the target may be behind on; whether they are due is decided on their mapped form.
-_BEHIND = """
-SELECT i.key AS key, i.version AS version, i.present AS present, i.attributes AS attributes,
-    i.fp AS image_fp, i.row_number AS row_number, coalesce(l.present, false) AS had, l.fp AS had_fp,
+_BEHIND_KEYS = """
+CREATE OR REPLACE TEMP TABLE behind_keys AS
+SELECT i.key AS key, coalesce(l.present, false) AS had, l.fp AS had_fp,
     l.doubt IS NOT NULL AS doubt, i.version IS DISTINCT FROM l.version AS moved
-FROM image i LEFT JOIN ledger l ON l.key = i.key
+FROM (SELECT key, version, present FROM image) i LEFT JOIN ledger l ON l.key = i.key
 WHERE (l.key IS NULL AND i.present)
    OR (l.key IS NOT NULL
        AND (i.version <> l.version OR l.epoch <> {epoch} OR l.doubt IS NOT NULL))
+"""
+_BEHIND = """
+SELECT i.* RENAME (fp AS image_fp), b.had, b.had_fp, b.doubt, b.moved
+FROM image i JOIN behind_keys b ON b.key = i.key
+"""
+_ALL_BEHIND = """
+SELECT i.* RENAME (fp AS image_fp), false AS had, NULL::UBIGINT AS had_fp, false AS doubt,
+    true AS moved
+FROM image i WHERE i.present
 """
 
 # A removal is due only while its version is not acknowledged: a row that was kept when it left is
@@ -116,9 +125,12 @@ def find_due(duck: Duck, mapping: Mapping, *, epoch: int, salt: str, key_trait: 
     `key_trait` is the trait that a clear must leave alone because it identifies.
     """
     kept = text(key_trait) if key_trait else "''"
+    new = duck.count("ledger") == 0
+    if not new:
+        duck.run(_BEHIND_KEYS.format(epoch=epoch))
     duck.run(
         _DUE.format(
-            behind=_BEHIND.format(epoch=epoch),
+            behind=_ALL_BEHIND if new else _BEHIND,
             mapped=_mapped(mapping),
             fp="image_fp" if mapping.fields is None else fingerprint("wanted"),
             keep="true" if mapping.removed is Removed.KEEP else "false",

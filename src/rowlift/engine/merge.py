@@ -29,13 +29,16 @@ CREATE OR REPLACE VIEW image AS SELECT
 
 _LAYERED = """
 CREATE OR REPLACE VIEW image AS
-WITH newest AS (
-    SELECT {columns} FROM {deltas}
-    QUALIFY row_number() OVER (PARTITION BY key ORDER BY version DESC) = 1
-)
-SELECT {columns} FROM {base} base
-WHERE NOT EXISTS (SELECT 1 FROM newest WHERE newest.key = base.key)
-UNION ALL SELECT {columns} FROM newest
+SELECT {columns} FROM {base} base WHERE NOT EXISTS (
+    SELECT 1 FROM {deltas} newer WHERE newer.key = base.key)
+UNION ALL
+SELECT {columns} FROM {deltas} deltas {newest}
+"""
+
+# Only keys and versions are held to find the newest row of each key.
+_NEWEST = """
+SEMI JOIN (SELECT key, max(version) AS version FROM {deltas} GROUP BY key) newest
+    USING (key, version)
 """
 
 _CHANGED_KEYS = """
@@ -100,9 +103,9 @@ def load_image(duck: Duck, base: Path | None, deltas: Sequence[Path]) -> None:
     if base is None:
         duck.run(_EMPTY)
     elif deltas:
-        duck.run(
-            _LAYERED.format(columns=IMAGE_COLUMNS, base=parquet([base]), deltas=parquet(deltas))
-        )
+        parts = {"base": parquet([base]), "deltas": parquet(deltas)}
+        newest = _NEWEST.format(**parts) if len(deltas) > 1 else ""
+        duck.run(_LAYERED.format(columns=IMAGE_COLUMNS, newest=newest, **parts))
     else:
         duck.run(f"CREATE OR REPLACE VIEW image AS SELECT {IMAGE_COLUMNS} FROM {parquet([base])}")
 
