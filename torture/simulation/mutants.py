@@ -14,9 +14,8 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,8 +110,8 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="how many at once")
     given = parser.parse_args()
     with ThreadPoolExecutor(given.workers) as pool:
-        hunts = pool.map(partial(hunt, seeds=given.seeds), mutants(given.only))
-        return show(list(map(_shown, hunts)))
+        started = [pool.submit(hunt, one, seeds=given.seeds) for one in mutants(given.only)]
+        return show([_shown(one.result()) for one in as_completed(started)])
 
 
 def _shown(hunted: Hunt) -> Hunt:
