@@ -129,6 +129,9 @@ _SQLITE_WORDS = (
 )
 
 
+_TOLD = ("malformed", "not a database", "invalid connection option")
+
+
 @contextmanager
 def mapped_errors() -> Iterator[None]:
     """Turn a driver's failure into a StateError that names no row and no secret."""
@@ -143,8 +146,8 @@ def mapped_errors() -> Iterator[None]:
             mend="Run again, with fewer runs side by side: nothing was lost.",
         ) from error
     except DBAPIError as error:
-        damaged = "malformed" in str(error.orig) or "not a database" in str(error.orig)
-        if damaged or error.connection_invalidated or _ended(error):
+        known = any(words in str(error.orig) for words in _TOLD)
+        if known or error.connection_invalidated or _ended(error):
             raise _state_error(error) from error
         raise
 

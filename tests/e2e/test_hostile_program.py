@@ -105,14 +105,35 @@ def test_wrong_usage_has_a_code_and_a_document(cli, shop, words):
 
 
 @pytest.mark.parametrize(
-    "url", ["nonsense", "mysql://u:canary7@h/x", "postgres://u:canary7@h/x", "http://x:canary7@y"]
-)
+    "url",
+    [
+        "nonsense", "mysql://u:canary7@h/x", "postgres://u:canary7@h/x", "http://x:canary7@y",
+        "postgresql://u:canary7@h:port/x", "postgresql://u:canary7@[::1/x", "sqlite://canary7",
+        "sqlite:///x.db?key=canary7",
+    ],
+)  # fmt: skip
 def test_a_state_url_of_another_kind_is_refused(cli, shop, url):
     shop.sync()
     done = cli("ls", env={"ROWLIFT_STATE_URL": url})
     assert done.code == 2
     assert "ROWLIFT_STATE_URL is not the address of a state database. [VALUE_WRONG]" in done.stderr
     assert "canary7" not in done.stderr
+
+
+def test_an_option_that_the_driver_does_not_know_is_told_without_the_password(cli, shop):
+    shop.sync()
+    url = "postgresql://u:canary7@127.0.0.1:1/x?nonsense=1"
+    done = cli("ls", env={"ROWLIFT_STATE_URL": url, "ROWLIFT_DEBUG": "1"})
+    assert done.code == 1
+    assert "[STATE_UNREACHABLE]" in done.stderr
+    assert "canary7" not in done.stderr
+
+
+@pytest.mark.parametrize("faults", ["nonsense", "a:b:c", "point:0:kill", "point:1:sleep", "::"])
+def test_faults_that_are_none_are_told(cli, faults):
+    done = cli("ls", env={"ROWLIFT_FAULTS": faults})
+    assert done.code == 2
+    assert "ROWLIFT_FAULTS is not a fault to be armed. [VALUE_WRONG]" in done.stderr
 
 
 def test_a_plan_that_cannot_be_written_is_refused_before_the_query(cli, shop):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, SecretStr
 from rowlift.core.nouns import Accepts, Feed, Finding, Kind, Limits, Outcomes, Removed
 from rowlift.core.ports import Batch, Rows
 from rowlift.core.version import VERSION
+from rowlift.kit.addresses import target
 from rowlift.kit.arrow import joined
 from rowlift.kit.config import ConnectorConfig
 from rowlift.kit.exchange import NoReply, Reply
@@ -63,7 +64,8 @@ class Segment:
         self._url = (config.endpoint or _ENDPOINTS[config.region]).rstrip("/") + "/batch"
         self._headers = {"Content-Type": "application/json", "Authorization": f"Basic {basic}"}
         self._gzip = config.gzip
-        self._secrets = (key, basic, basic.rstrip("="))
+        tokens = target(self._url).tokens if config.endpoint else ()
+        self._secrets = (key, basic, basic.rstrip("="), *tokens)
         self.account = "segment:" + hashlib.sha256(key.encode()).hexdigest()[:16]
 
     def check(self) -> Sequence[Finding]:

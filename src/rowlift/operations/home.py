@@ -5,6 +5,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
 from rowlift.core.errors import ConfigError, StateError
 from rowlift.core.nouns import Feed
 from rowlift.core.ports import Destination, Source
@@ -128,13 +131,21 @@ def open_home(project: ProjectSpec, env: Mapping[str, str]) -> Home:
 def _state_url(env: Mapping[str, str]) -> str | None:
     """Return the state's URL, which holds a password: no message repeats it."""
     url = env.get(STATE_URL)
-    if not url or url.startswith(_STATE_URLS):
+    if not url or (url.startswith(_STATE_URLS) and _is_url(url)):
         return url or None
     raise ConfigError(
         "VALUE_WRONG",
         f"{STATE_URL} is not the address of a state database.",
         mend="Write postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, or unset it for SQLite.",
     )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        return False
+    return not (text.startswith("sqlite") and (url.host or url.query))
 
 
 def _connections(declared: Mapping[str, ConnectionSpec]) -> dict[str, tuple[str, str | None]]:
