@@ -284,7 +284,6 @@ def by_copy(config: PostgresConfig, sql: str) -> str:
 def by_adbc(config: PostgresConfig, sql: str) -> str:
     stream = AdbcStream(config.parameters(), WRAPPED.format(sql=sql), SCHEMA, 20)
     try:
-        stream.connect(10)
         stream.start(POSTGRES, 5)
         return str(pa.Table.from_batches(stream, SCHEMA).to_pylist())
     finally:

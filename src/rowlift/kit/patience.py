@@ -3,16 +3,24 @@
 import contextlib
 import os
 import socket
+import stat
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
-from queue import SimpleQueue
-from typing import TypeVar
+from itertools import cycle
+from pathlib import Path
 
-T = TypeVar("T")
 TICK = 0.25  # seconds between two looks at whether it is over
-GRACE = 2.0  # seconds a cancelled call may take to end by itself
 SILENT = "connection lost: the server said nothing"
+_USER_TIMEOUT = 60_000  # milliseconds
+_marks = cycle(range(_USER_TIMEOUT, _USER_TIMEOUT + 10_000))
+
+
+def new_mark() -> int:
+    """Return a TCP_USER_TIMEOUT (about a minute, in milliseconds) that tells a socket from others.
+
+    Some drivers do not say which socket is theirs, but set this option of it.
+    """
+    return next(_marks)
 
 
 def hang_up(connected: socket.socket) -> None:
@@ -21,57 +29,34 @@ def hang_up(connected: socket.socket) -> None:
         socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
+def hang_up_marked(mark: int) -> None:
+    """Shut the sockets of this process down that bear a mark."""
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError), _copy(int(entry.name)) as copy:
+            if copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == mark:
+                hang_up(copy)
+
+
 @contextlib.contextmanager
 def hung_up_after(seconds: float, descriptor: int) -> Iterator[None]:
     """Shut a socket down when what happens within takes longer."""
-    with socket.socket(fileno=os.dup(descriptor)) as own:
-        timer = threading.Timer(seconds, hang_up, [own])
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
+    with _copy(descriptor) as own, patient(seconds, lambda: hang_up(own)):
+        yield
 
 
-class Errand:
-    """A thread that makes a driver's calls, one after the other, and can be left behind."""
-
-    def __init__(self) -> None:
-        self.cancelled = False
-        self._left = False
-        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        threading.Thread(target=self._make, daemon=True).start()
-
-    def ask(self, call: Callable[[], T], seconds: float) -> T:
-        """Return what a call gives; raises OSError when it takes longer, or long after a cancel."""
-        future: Future[T] = Future()
-        self._calls.put(lambda: _answer(future, call))
-        waited = 0.0
-        while not wait([future], TICK).done:
-            waited += TICK
-            seconds = min(seconds, waited + GRACE) if self.cancelled else seconds
-            if waited >= seconds:
-                self._left = True
-                raise OSError(SILENT)
-        return future.result()
-
-    def end(self, last: Callable[[], None], seconds: float) -> None:
-        """Make a last call; if the thread was left behind, it makes it when it can."""
-        if self._left:
-            self._calls.put(last)
-        else:
-            with contextlib.suppress(OSError):
-                self.ask(last, seconds)
-        self._calls.put(None)
-
-    def _make(self) -> None:
-        while call := self._calls.get():
-            call()
-
-
-def _answer(future: "Future[T]", call: Callable[[], T]) -> None:
+@contextlib.contextmanager
+def patient(seconds: float, give_up: Callable[[], None]) -> Iterator[None]:
+    """Call something, in another thread, when what happens within takes longer."""
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
     try:
-        future.set_result(call())
-    except BaseException as error:  # noqa: BLE001 - it is raised where it was asked for
-        future.set_exception(error)
+        yield
+    finally:
+        timer.cancel()
+
+
+def _copy(descriptor: int) -> socket.socket:
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        raise OSError("not a socket")
+    return socket.socket(fileno=os.dup(descriptor))

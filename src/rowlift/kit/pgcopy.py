@@ -4,6 +4,7 @@ Rows travel as libpq hands them over, one buffer each, and Arrow parses them in 
 becomes a Python object.
 """
 
+import math
 import select
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from rowlift.kit.patience import SILENT, TICK
 from rowlift.kit.pgsession import cancel
 
 BLOCK_BYTES = 4_000_000
+CANCEL_SECONDS = 2.0  # in which the server may end a cancelled query itself
 SHOW = 1.0  # seconds after which rows that come slowly are given all the same
 COPY = "COPY ({query}) TO STDOUT (FORMAT csv)"
 
@@ -39,6 +41,7 @@ class CopyStream:
         self._query = query
         self._schema = schema
         self._silence = silence
+        self._hurry = math.inf  # when a cancelled query is given up
 
     def start(self) -> None:
         """Send the query and wait for its first rows."""
@@ -57,8 +60,9 @@ class CopyStream:
             yield self._parsed(b"".join((header, *rows)), types)
 
     def cancel(self) -> None:
-        """Stop the query on the server, from any thread."""
+        """Stop the query on the server, from any thread; soon, even if it does not answer."""
         self.cancelled = True
+        self._hurry = time.monotonic() + CANCEL_SECONDS
         cancel(self._connection)
 
     def close(self) -> None:
@@ -91,11 +95,11 @@ class CopyStream:
         poll = select.poll()
         poll.register(self._connection.fileno(), event)
         until = time.monotonic() + self._silence
-        while not poll.poll(TICK * 1000) and not self.cancelled:
-            if time.monotonic() > until:
+        said = False
+        while not said:
+            said = bool(poll.poll(TICK * 1000))
+            if time.monotonic() > min(self._hurry, math.inf if said else until):
                 raise psycopg.OperationalError(SILENT)
-        if self.cancelled:
-            raise psycopg.OperationalError("cancelled")
         self._pgconn.consume_input()
 
     def _receive(self, expected: ExecStatus) -> bool:

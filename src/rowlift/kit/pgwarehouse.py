@@ -27,8 +27,7 @@ ARROW_TYPES = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
 class Stream(Protocol):
     """The batches of a running query."""
 
-    @property
-    def cancelled(self) -> bool: ...
+    cancelled: bool
 
     def __iter__(self) -> Iterator[pa.RecordBatch]: ...
 
@@ -141,22 +140,20 @@ class PgWarehouse:
 
     def _start_adbc(self, query: str, schema: pa.Schema) -> Stream:
         adbc = load("rowlift.kit.pgadbc", extra="postgres-fast")
-        stream = adbc.AdbcStream(self._parameters, query, schema, self._silence)
         try:
-            stream.connect(self._config.connect_timeout * 2)
-        except (adbc.Error, OSError) as error:
-            stream.close()
+            stream = adbc.AdbcStream(self._parameters, query, schema, self._silence)
+        except adbc.Error as error:
             raise self._explain.connecting(error) from None
-        with self._starting(stream, adbc.Error, OSError):
+        with self._starting(stream, adbc.Error):
             stream.start(self._dialect, self._config.statement_timeout)
         return cast("Stream", stream)
 
     @contextmanager
-    def _starting(self, stream: Stream, *failures: type[Exception]) -> Iterator[None]:
+    def _starting(self, stream: Stream, failure: type[Exception]) -> Iterator[None]:
         self._streams.add(stream)
         try:
             yield
-        except failures as error:
+        except failure as error:
             self._finish(stream)
             raise self._explain.running(error, cancelled=stream.cancelled) from None
 

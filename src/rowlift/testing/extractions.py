@@ -150,6 +150,17 @@ class NetworkSourceSuite(SourceSuite):
         if self.streams:
             seen = reading.batches
             _wait_for(lambda: reading.batches > seen + 1)
+        self._cancelled(far, reading, origin)
+
+    def test_F31_a_silent_read_can_be_cancelled(
+        self, far: Source, proxy: Proxy, origin: Origin
+    ) -> None:
+        proxy.trouble = Trouble(after=MIDST, then="stall")
+        reading = _Reading(far, self.big)
+        _wait_for(lambda: proxy.longest >= MIDST)
+        self._cancelled(far, reading, origin)
+
+    def _cancelled(self, far: Source, reading: "_Reading", origin: Origin) -> None:
         started = time.monotonic()
         far.cancel()
         reading.wait(MOST_SECONDS)
