@@ -59,6 +59,7 @@ PARTS = (
         for source, state in COMBINATIONS
     ),
     Part("simulator", drawn.simulate, figure=1_000, weight=24, shares=4),
+    Part("planted mutants", drawn.hunt_mutants, figure=0, weight=6),
     Part("state machine", drawn.do_anything, figure=24, weight=12, shares=2),
     *(
         Part(

@@ -3,6 +3,7 @@
 from machine.examples import run_examples
 from torture.score import Score
 from torture.simulation.live import live
+from torture.simulation.mutants import hunt, mutants
 from torture.task import Task
 
 STEPS = 50  # of each sequence of the state machine
@@ -19,6 +20,17 @@ def simulate(task: Task) -> Score:
         score.repeats += lived.repeats
         if lived.failure:
             score.failures.append(lived.failure)
+    return score
+
+
+def hunt_mutants(task: Task) -> Score:
+    """Plant one fault in a copy of the engine after the other; each must be found."""
+    score = Score(task.part)
+    for _, mutant in zip(task.rounds(), mutants(), strict=False):
+        score.rounds += 1
+        score.faults += 1
+        if not hunt(mutant).found:
+            score.failures.append(f"The mutant {mutant.name} ({mutant.breaks}) was not found.")
     return score
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 HEAD = ("part", "rounds", "kills", "faults", "lost", "wrong", "repeats", "verdict")
 LEGEND = """\
-rounds: runs compared after a kill, seeds lived through, sequences of steps, cases of a corpus.
-faults: processes stopped, crashes in the simulator, failed calls, full disks, cut connections.
+rounds: comparisons after a kill, seeds lived through, mutants hunted, sequences of 50 steps,
+cases of the fault matrix, values of the corpora.
+faults: processes stopped, crashes in the simulator, planted mutants, failed calls, full disks.
 lost, wrong: rows that did not arrive, and rows removed or changed that should not be; must be 0.
 repeats: rows that arrived again under the message id they had before, so that a receiver drops
 them; after a kill there are at most as many as were in flight."""
