@@ -52,14 +52,16 @@ def test_F13_a_process_killed_at_random_instants_loses_nothing(arena: Arena) -> 
     arena.cli("run", "people")
     seconds = time.monotonic() - began
     killed = 0
-    for _ in range(2):
+    for _ in range(8):
+        if killed == 2:
+            break
         arena.replace(changed(arena.rows, chance))
         started = arena.start("run", "people")
         time.sleep(chance.uniform(0.3, 0.9) * seconds)  # the instant is what is random here
         started.kill()
         killed += ended(started).code == -signal.SIGKILL
         assert prove(arena, deaths=killed)[:2] == (0, 0)
-    assert killed
+    assert killed == 2
 
 
 @pytest.mark.parametrize("point", cases("deliver.after_send:2", "deliver.before_send:1"))

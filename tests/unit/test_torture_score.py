@@ -1,0 +1,32 @@
+"""What the table of the torture calls held."""
+
+import pytest
+from torture.score import HEAD, Score, markdown, merged, plain
+
+
+@pytest.mark.parametrize(
+    ("score", "held"),
+    [
+        (Score("a", rounds=3, kills=2, repeats=5), True),
+        (Score("nothing was tried", kills=2), False),
+        (Score("a", rounds=3, lost=1), False),
+        (Score("a", rounds=3, wrong=1), False),
+        (Score("a", rounds=3, failures=["seed 7"]), False),
+    ],
+)
+def test_a_part_holds_if_something_was_tried_and_nothing_went_wrong(
+    score: Score, held: bool
+) -> None:
+    assert score.held is held
+    assert (score.cells()[-1] == "held") is held
+
+
+def test_shares_of_a_part_are_one_line_and_the_last_line_is_the_sum() -> None:
+    shares = [Score("a", rounds=1, kills=2), Score("b", rounds=4), Score("a", rounds=1, lost=1)]
+    parts = merged(shares)
+    assert [(one.part, one.rounds, one.kills, one.lost) for one in parts] == [
+        ("a", 2, 2, 1), ("b", 4, 0, 0), ("all", 6, 2, 1),
+    ]  # fmt: skip
+    assert [one.held for one in parts] == [False, True, False]
+    for table in (plain(parts), markdown(parts)):
+        assert all(word in table for word in (*HEAD, "1 FAILED"))
