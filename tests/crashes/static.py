@@ -107,5 +107,6 @@ def _calls(nodes: Iterable[ast.AST], name: str) -> Iterator[ast.Call]:
 
 def _texts(call: ast.Call) -> list[str]:
     first = call.args[0]
-    is_text = isinstance(first, ast.Constant) and isinstance(first.value, str)
-    return [first.value] if is_text else []
+    chosen = [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]
+    values = [one.value for one in chosen if isinstance(one, ast.Constant)]
+    return [value for value in values if isinstance(value, str)]

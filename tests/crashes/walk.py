@@ -19,8 +19,8 @@ SAME_MOMENT = {
     "fake.after_send": "deliver.after_send",
 }
 
-# How many commits announce batches depends on which reply comes first.
-UNSTEADY = frozenset({"delivery.start.before_commit", "delivery.start.after_commit"})
+# How many commits write batches down depends on which replies come together.
+UNSTEADY = frozenset({"delivery.batch.before_commit", "delivery.batch.after_commit"})
 
 
 @dataclass(frozen=True, slots=True)

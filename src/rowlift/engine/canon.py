@@ -58,7 +58,7 @@ _MACROS = (
             THEN canon_cut(x)
         WHEN regexp_full_match(x, '{_NUMBER}') AND regexp_matches(x, '^[+-]?\\.?{_DIGITS}')
             THEN canon_digits(x)
-        WHEN lower(x) IN ('nan', 'infinity', '-infinity', 'inf', '-inf')
+        WHEN regexp_full_match(lower(x), 'nan|-?inf(?:inity)?')
             THEN canon_float(TRY_CAST(x AS DOUBLE))
         ELSE canon_text(x) END""",
     """canon_int(x) AS CASE

@@ -274,8 +274,10 @@ class DeliveryRun:
         settled: Sequence[tuple[Batch, Outcomes]],
         starting: Sequence[Batch],
     ) -> AbstractSet[int] | None:
-        name, store = "delivery.batch" if settled else "delivery.start", self._store.deliveries
-        with self._store.database.transaction(name) as connection:
+        store = self._store.deliveries
+        with self._store.database.transaction(
+            "delivery.batch" if settled else "delivery.start"
+        ) as connection:
             self._lease.hold(connection)
             ended = {batch.number: outcomes for batch, outcomes in settled}
             store.end_batches(connection, self._delivery.id, ended)
