@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import rowlift
 from doors.cli import PROGRAM, clean_environment
 
 ENDLESS = (
@@ -67,3 +68,24 @@ def test_the_second_signal_ends_a_process_whose_main_thread_hangs_in_a_driver():
         running.send_signal(signal.SIGINT)
         running.send_signal(signal.SIGTERM)
         assert running.wait(30) == 130
+
+
+EARLY = """
+import os, signal, sys
+sys.path.insert(0, sys.argv.pop())
+import rowlift.cli
+assert not {"re", "typing", "pathlib"} & sys.modules.keys(), "Ctrl-C would meet an import"
+class Never:
+    def find_spec(self, name, path=None, target=None):
+        if name == "rowlift.cli.app":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Never())
+rowlift.cli.main()
+"""
+
+
+def test_ctrl_c_while_the_program_is_loaded_ends_it_without_a_word():
+    source = Path(rowlift.__file__).parents[1]
+    words = [sys.executable, "-S", "-c", EARLY, source]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
