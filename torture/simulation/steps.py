@@ -22,9 +22,10 @@ CRASHES = 0.4
 EDITS = 0.3
 OPERATIONS = 0.2
 CHANGES_OF_WEATHER = 0.6
+REOPENED = 0.2
 ALLOWED = 0.2
 ALLOWED_AFTER_REFUSAL = 0.7
-REVERTS = 0.4  # after a crash or a lost answer: what is unknown is asked for at once
+REVERTS = 0.6  # after a crash or a lost answer: what is unknown is asked for at once
 BEGUN = 0.8  # how many stories begin with a run that nothing disturbs
 
 _IMAGE_FILES = """
@@ -41,8 +42,8 @@ POINTS = (
     ("run.record.after_commit", 1), ("delivery.claim.after_commit", 2),
     ("delivery.plan.before_commit", 2), ("delivery.plan.after_commit", 2),
     ("delivery.start.before_commit", 4), ("delivery.start.after_commit", 4),
-    ("deliver.before_send", 5), ("fake.before_send", 5), *[("fake.after_send", 5)] * 3,
-    *[("deliver.after_send", 5)] * 3, *[("delivery.batch.before_commit", 5)] * 3,
+    ("deliver.before_send", 5), ("fake.before_send", 5), *[("fake.after_send", 2)] * 4,
+    *[("deliver.after_send", 2)] * 4, *[("delivery.batch.before_commit", 2)] * 4,
     ("delivery.batch.after_commit", 5), ("delivery.record.before_commit", 2),
     ("delivery.record.after_commit", 2),
 )  # fmt: skip
@@ -306,6 +307,8 @@ def step(story: Story) -> None:
         if chance.random() < share and not shop.is_empty and shop.cut is None:
             (way,) = chance.choices(list(ways), list(ways.values()))
             done.append(way(story))
+    if chance.random() < REOPENED:
+        story.close()
     if chance.random() < CHANGES_OF_WEATHER:
         done.append(weather(story))
     point = crash(story)

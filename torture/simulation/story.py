@@ -24,10 +24,12 @@ from torture.simulation.source import KIND
 from torture.simulation.watch import Divergence, Message, Watch, identity_of
 from world import World
 
+SHARES = ("lost_replies", "unavailable", "failing", "partial", "late")
+KEYS = ("reject", "poison")  # two at most
 CALM: Mapping[str, Any] = {
-    "lost_replies": 0, "unavailable": 0, "failing": 0, "partial": 0, "late": 0, "reject": [],
-    "poison": [], "retry_after": None,
+    **dict.fromkeys(SHARES, 0), **dict.fromkeys(KEYS, ()), "retry_after": None,
 }  # fmt: skip
+_PAIR = range(2)
 _OPEN = "SELECT count(*) FROM {} WHERE active = 1"
 _SURE = ("read", "rejected", "changed", "unchanged", "removed", "returned")
 
@@ -45,8 +47,21 @@ class Target:
     removals: set[str] = field(default_factory=set)
 
     def declared(self) -> dict[str, Any]:
-        """Return its settings as the project file says them, without what is the default."""
-        return {name: value for name, value in self.settings.items() if value}
+        """Return its settings as the project file says them: the weather is in the environment."""
+        said: dict[str, Any] = {name: f"${{{self._variable(name)}}}" for name in SHARES}
+        said |= {name: [f"${{{self._variable(name, at)}}}" for at in _PAIR] for name in KEYS}
+        return {name: value for name, value in self.settings.items() if value} | said
+
+    def environment(self) -> dict[str, str]:
+        """Return the weather."""
+        said = {self._variable(name): str(self.settings[name]) for name in SHARES}
+        for name in KEYS:
+            keys = [*self.settings[name], "", ""]
+            said |= {self._variable(name, at): keys[at] for at in _PAIR}
+        return said
+
+    def _variable(self, *names: object) -> str:
+        return "_".join(map(str, (self.name, *names))).upper()
 
 
 class Story:
@@ -105,6 +120,9 @@ class Story:
             "guards": {"removals": MOST_REMOVALS}, "overlap": f"{OVERLAP}s",
         }  # fmt: skip
         world.crm = self.targets["crm"].declared()
+        world.env.update(
+            {**self.targets["crm"].environment(), **self.targets["mail"].environment()}
+        )
         world.others = {"mail": self.targets["mail"].declared()}
         uses = [{"use": name, **use} for name, use in settings.uses.items()]
         world.use, world.uses = uses[0], uses[1:]
