@@ -130,6 +130,7 @@ SAFE = [
     "SELECT group_concat(id ORDER BY id SEPARATOR '; ') AS ids FROM people GROUP BY name IS NULL",
     "SELECT (id > 1) AS more, id <=> NULL AS none, NOT id AS no FROM people",
     "(SELECT id FROM people ORDER BY id DESC LIMIT 1)",
+    "VALUES (1, 'a'), (2, 'b')",
     "SELECT cast(id AS CHAR) AS a, convert(name USING utf8mb4) AS b FROM people",
     "SELECT table_name AS t FROM information_schema.tables WHERE table_schema = database()",
 ]

@@ -24,6 +24,7 @@ SAFE = [
     "select a.id from a left join b on a.id = b.id and b.ok",
     "select id from a union all select id from b",
     "(select 1 as id)",
+    "values (1, 'a'), (2, 'b')",
     "select count(*) as n, max(x) as m from t group by y having count(*) > 1",
     "select case when a > 1 then 'x' else 'y' end as c from t",
     "select id, row_number() over (partition by a order by b) as r from t",
