@@ -104,6 +104,10 @@ class Shop:
         self.twice.clear()
         self.nobody = 0
 
+    def touched(self) -> list[str]:
+        """Return the keys written since time last passed."""
+        return sorted(key for key in self.rows if self.stamps[key] == self.now)
+
     # changes
 
     def touch(self, key: str) -> None:

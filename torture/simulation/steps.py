@@ -267,7 +267,7 @@ def weather(story: Story) -> str:
 def _weather(story: Story, name: str) -> str:
     chance, settings = story.chance, story.targets[name].settings
     settings |= CALM
-    keys = sorted(story.shop.rows)
+    keys = story.shop.touched() or sorted(story.shop.rows)
     some = [story.settings.identity(key) for key in chance.sample(keys, min(2, len(keys)))]
     weathers: dict[str, dict[str, Any]] = {
         "calm": {},
@@ -279,7 +279,7 @@ def _weather(story: Story, name: str) -> str:
         "picky": {"reject": some},
         "poisoned": {"poison": some},
     }
-    (kind,) = chance.choices(list(weathers), (8, 4, 4, 3, 2, 6, 3, 2))
+    (kind,) = chance.choices(list(weathers), (8, 4, 4, 3, 2, 6, 4, 4))
     settings |= weathers[kind]
     return kind
 
