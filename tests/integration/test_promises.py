@@ -1,6 +1,7 @@
 """What a delivery promises, through the Python door, against the sandbox destination."""
 
 import json
+import random
 import shutil
 from pathlib import Path
 
@@ -400,3 +401,13 @@ def test_T24_after_a_restore_no_message_id_is_used_twice(world: World) -> None:
     ids = [message["message_id"] for message in world.sent()]
     assert len(ids) == len(set(ids)) == 3
     assert world.applied() == {"a": {"plan": "team"}}
+
+
+def test_wide_rows_are_held_a_few_at_a_time(world: World) -> None:
+    del world.sync["workspace"]  # into the workspace as well
+    chance = random.Random(28)
+    rows = [(f"k{at}", chance.randbytes(14_000).hex()) for at in range(1700)]
+    world.rows(*rows)
+    report = world.run()
+    assert (report.status, report.deliveries[0].status) == (Status.COMPLETED, Status.COMPLETED)
+    assert world.applied() == {key: {"plan": text} for key, text in rows}

@@ -144,6 +144,21 @@ def test_F45_a_destination_that_is_down_opens_its_circuit_and_ends_the_delivery(
     assert clock.slept >= OPEN_SECONDS
 
 
+def test_F44_a_destination_that_always_asks_to_wait_opens_its_circuit_too(tmp_path: Path) -> None:
+    destination = sandbox(tmp_path / "log", unavailable=ALMOST_ALWAYS, retry_after=3600)
+    clock = QuickClock()
+    pace = Pace(clock, None, free)
+    known: dict[int, Outcomes] = {}
+    settler = Settler(destination, pace, random.Random(1))
+    start = clock.monotonic()
+    stopped = send(many(destination, 500), settler, pace, journal_of(known, []), 4)
+    assert stopped is not None
+    assert stopped.code == "CIRCUIT_OPEN"
+    waits = (clock.monotonic() - start) / 3600
+    assert FAILURES_TO_OPEN <= waits < FAILURES_TO_OPEN + 1
+    assert len(list(requests(tmp_path / "log"))) <= 4 * (FAILURES_TO_OPEN + 1)
+
+
 def test_five_percent_failing_requests_never_end_a_delivery(tmp_path: Path) -> None:
     destination = sandbox(tmp_path / "log", unavailable=0.05, lost_replies=0.05, seed=3)
     clock = QuickClock()

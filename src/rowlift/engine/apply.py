@@ -42,6 +42,9 @@ from rowlift.workspace.workspace import Workspace, Writer
 
 PLAN = "apply_plan"
 SLICE_ROWS = 20_000
+SLICE_BYTES = 40_000_000  # a slice is in memory as Python objects
+LEAST_SLICE_ROWS = 1000
+READ_ROWS = 4096
 PART_ROWS = 100_000  # rows whose stored attributes are in memory at once
 ACCOUNT_TYPE = "1"
 
@@ -82,6 +85,11 @@ def decide(
         first = reserve(workspace.database, table, new) if new else 0
         plan = _Planning(duck, connection, workspace.id, spec.kind, writer, first)
         plan.make()
+
+
+def slice_rows(width: int) -> int:
+    """Return how many rows of a mean width in bytes go into one slice."""
+    return max(LEAST_SLICE_ROWS, min(SLICE_ROWS, SLICE_BYTES // max(1, width)))
 
 
 def _table(kind: Kind) -> str:
@@ -162,7 +170,7 @@ def _grouped(plan: Path) -> Iterator[tuple[int, pa.Table]]:
     held: list[pa.Table] = []
     at = -1
     with pq.ParquetFile(plan) as file:
-        for batch in file.iter_batches(SLICE_ROWS):
+        for batch in file.iter_batches(READ_ROWS):
             for number, part in _runs(pa.Table.from_batches([batch])):
                 if held and number != at:
                     yield at, pa.concat_tables(held)

@@ -13,7 +13,7 @@ from rowlift.engine.columns import key_column
 from rowlift.engine.duck import Duck
 from rowlift.engine.layers import Layers, open_image, recanonicalise
 from rowlift.engine.merge import COMPACT_SHARE, Merged, find_changes, guard_removals, refresh
-from rowlift.engine.read import staged_columns
+from rowlift.engine.read import row_bytes, staged_columns
 from rowlift.engine.validate import Validated, validate
 from rowlift.kit.sqlguard import guard, render, uses_last_sync_time
 from rowlift.state.images import Image
@@ -50,6 +50,7 @@ def compare(
 
     Raises GuardStop.
     """
+    duck.make_room(row_bytes(result.staged))
     image = store.images.image(sync_uid)
     full = _is_full(spec, result.dialect)
     found = open_image(duck, store, sync_uid)

@@ -126,11 +126,13 @@ class Pace:
         """Count a failed attempt, obey its Retry-After, open the circuit when it is time."""
         with self._lock:
             now = self._clock.monotonic()
+            asked_before = outcome.retry_after is not None and now < self._not_before
             if outcome.retry_after is not None:
                 wait_for = min(outcome.retry_after, LONGEST_WAIT)
                 if now + wait_for > self._not_before + 1:
                     self._tell(f"The destination asked to wait {wait_for:.0f} s.")
                 self._not_before = max(self._not_before, now + wait_for)
+            if asked_before:  # sent side by side with one that was asked to wait: one failure
                 self._probing = False
                 return
             self._failures += 1

@@ -35,7 +35,7 @@ from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec, UseSpec
 from rowlift.engine.deliver import Pace, Settler, Stopped, send
 from rowlift.engine.duck import Duck, parquet
-from rowlift.engine.layers import Layers, add_to_ledger, open_image, open_ledger
+from rowlift.engine.layers import Layers, add_to_ledger, image_width, open_image, open_ledger
 from rowlift.engine.ledger import LEDGER_FILES, find_due, load_ledger, mapping_of
 from rowlift.engine.plan import ROLLED, TOO_LARGE, Cut, plan_batches, write_nothing, write_plan
 from rowlift.state.deliveries import BatchRecord, Delivery
@@ -185,6 +185,7 @@ class DeliveryRun:
             epoch=known.epoch + (1 if changed else 0), settled=0 if changed else known.settled,
         )  # fmt: skip
         open_image(duck, self._store, self._delivery.sync_uid)
+        duck.make_room(image_width(duck))
         void = () if mapping.is_for_same_keys(known.mapping) else self._ledger_files()
         if void:
             load_ledger(duck, None, ())

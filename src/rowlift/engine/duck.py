@@ -1,7 +1,7 @@
 """The one module of the engine that knows DuckDB: set operations over Parquet, in bounded memory.
 
-DuckDB spills to `scratch` when `memory_mb` is reached; the limit holds for its buffers, not for the
-whole process (allow some 200 MB more).
+DuckDB spills to `scratch` when its limit is reached, 512 MB and more for wide rows; the limit holds
+for its buffers, not for the whole process (allow some 200 MB more).
 """
 
 import os
@@ -20,6 +20,8 @@ from rowlift.core.errors import StateError
 
 DUCKDB_VERSION = duckdb.__version__
 MEMORY_MB = 512
+VECTOR_ROWS = 2048
+WIDE_VECTORS = 32  # vectors of whole rows that one statement may hold
 THREADS = int(os.environ.get("ROWLIFT_THREADS", "0")) or min(os.cpu_count() or 1, 8)
 PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 20480"
 _DAMAGED = re.compile(
@@ -68,6 +70,14 @@ class Duck:
         path = self._scratch / f"{stem}-{uuid.uuid4().hex}.parquet"
         self._files.append(path)
         return path
+
+    def make_room(self, width: int) -> None:
+        """Raise the memory limit for rows of a mean width in bytes.
+
+        Each step of an expression holds a vector of 2,048 rows, and none of that can be spilled.
+        """
+        more = width * VECTOR_ROWS * WIDE_VECTORS // 1_000_000
+        self.run(f"SET memory_limit = '{MEMORY_MB + more}MB'")
 
     def interrupt(self) -> None:
         """Stop the running statement from another thread."""

@@ -22,6 +22,7 @@ from rowlift.state.files import Owner, StoredFile
 from rowlift.state.store import Store
 
 _CANON_ROWS = 20_000
+_SAMPLED_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,13 @@ def layers(store: Store, noun: str, sync_uid: str, target: str = "") -> Layers:
     base = store.files.live([f"{noun}_base"], sync_uid, target)
     deltas = store.files.live([f"{noun}_delta"], sync_uid, target)
     return Layers(base[0] if base else None, tuple(deltas))
+
+
+def image_width(duck: Duck) -> int:
+    """Return the mean width in bytes of rows of the view `image`, by a part of them."""
+    part = f"(SELECT attributes FROM image LIMIT {_SAMPLED_ROWS})"
+    (width,) = duck.one(f"SELECT coalesce(avg(strlen(attributes)), 0) FROM {part}")
+    return int(width)
 
 
 def open_image(duck: Duck, store: Store, sync_uid: str) -> Layers:

@@ -14,10 +14,13 @@ from rowlift.core.nouns import Limits
 from rowlift.core.ports import Batch, Destination, Rows
 from rowlift.core.progress import Progress
 from rowlift.engine.duck import Duck
+from rowlift.engine.layers import image_width
 
 TOO_LARGE = -1
 ROLLED = -2
 ROW_GROUP = 50_000
+GROUP_BYTES = 25_000_000
+LEAST_GROUP = 500
 
 SCHEMA = pa.schema(
     [
@@ -80,9 +83,10 @@ def write_plan(
     limits = destination.limits
     most = min(limits.record_bytes, record_bytes or limits.record_bytes)
     cut = Cut()
+    group = max(LEAST_GROUP, min(ROW_GROUP, GROUP_BYTES // max(1, image_width(duck))))
     with pq.ParquetWriter(path, SCHEMA, **_QUICK) as writer:
         for query in _queries(duck):
-            for found in duck.reader(query, ROW_GROUP):
+            for found in duck.reader(query, group):
                 if len(found):
                     writer.write_batch(_encoded(found, destination, timestamp, most, limits, cut))
                     progress.advance(task, len(found))

@@ -12,7 +12,7 @@ from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec
 from rowlift.engine import apply
 from rowlift.engine.duck import Duck, parquet
-from rowlift.engine.layers import add_to_ledger, open_image, open_ledger
+from rowlift.engine.layers import add_to_ledger, image_width, open_image, open_ledger
 from rowlift.engine.ledger import Mapping as RowMapping
 from rowlift.engine.ledger import find_due
 from rowlift.state.files import Owner, StoredFile
@@ -119,6 +119,7 @@ def record_ledger(duck: Duck, store: Store, run: Run, done: Populated) -> Ledger
 
 def _find_due(duck: Duck, store: Store, run: Run, spec: SyncSpec) -> None:
     open_image(duck, store, run.sync_uid)
+    duck.make_room(image_width(duck))
     open_ledger(duck, store, run.sync_uid, TARGET)
     key_trait = "email" if spec.identify_by == "email" else ""
     mapping = RowMapping(spec.identify_by, spec.removed)
@@ -142,7 +143,8 @@ def _plan(
     known = store.files.of_run("apply", run.id)
     if known:
         return known[0]
-    apply.decide(duck, workspace, spec, "workspace_due", writer)
+    slice_rows = apply.slice_rows(image_width(duck))
+    apply.decide(duck, workspace, spec, "workspace_due", writer, slice_rows=slice_rows)
     owner = Owner(run.workspace_id, run.sync_uid, run_id=run.id)
     plan = store.files.write("apply", owner, lambda path: apply.write_plan(duck, path))
     with store.database.transaction("apply.plan") as connection:

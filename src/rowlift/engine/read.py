@@ -51,6 +51,14 @@ def staged_columns(path: Path) -> tuple[Column, ...]:
     )
 
 
+def row_bytes(staged: Path) -> int:
+    """Return the mean size of a staged file's rows before compression."""
+    metadata = pq.read_metadata(staged)
+    groups = range(metadata.num_row_groups)
+    whole: int = sum(metadata.row_group(at).total_byte_size for at in groups)
+    return whole // max(1, int(metadata.num_rows))
+
+
 def too_many_rows(most_rows: int) -> GuardStop:
     """Return the refusal of a result that is over the limit."""
     return GuardStop(
