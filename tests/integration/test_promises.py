@@ -405,6 +405,7 @@ def test_T24_after_a_restore_no_message_id_is_used_twice(world: World) -> None:
 
 def test_wide_rows_are_held_a_few_at_a_time(world: World) -> None:
     del world.sync["workspace"]  # into the workspace as well
+    world.crm["batch_rows"] = 200
     chance = random.Random(28)
     rows = [(f"k{at}", chance.randbytes(14_000).hex()) for at in range(1700)]
     world.rows(*rows)
