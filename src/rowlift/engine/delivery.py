@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from rowlift.core.clock import Clock
-from rowlift.core.errors import ConfigError, DestinationError, RowliftError
+from rowlift.core.errors import ConfigError, DestinationError, RowliftError, unexpected
 from rowlift.core.nouns import (
     Column,
     Feed,
@@ -152,7 +152,8 @@ class DeliveryRun:
             except RowliftError:
                 raise
             except Exception as error:
-                self._end(duck, Stopped("INTERNAL", f"A fault of ours: {type(error).__name__}."))
+                told = unexpected(error)
+                self._end(duck, Stopped(told.code, f"{told.message} {told.mend}".strip()))
                 raise
             else:
                 self._end(duck, stopped)
