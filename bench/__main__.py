@@ -119,7 +119,10 @@ def measured(stage: Stage, case: Case, runs: int) -> Result:
 def revision() -> str:
     """Return the measured commit, with a plus where files differ from it."""
     words = ["git", "describe", "--always", "--abbrev=8", "--dirty=+"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # an unpacked copy on a machine without git
+        return "unknown"
     return done.stdout.strip() or "unknown"
 
 
