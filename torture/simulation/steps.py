@@ -25,8 +25,9 @@ CHANGES_OF_WEATHER = 0.6
 REOPENED = 0.2
 ALLOWED = 0.2
 ALLOWED_AFTER_REFUSAL = 0.7
-REVERTS = 0.6  # after a crash or a lost answer: what is unknown is asked for at once
-BEGUN = 0.8  # how many stories begin with a run that nothing disturbs
+REVERTS = 0.4  # after a crash or a lost answer: what is unknown is asked for at once
+LEAVES = 0.2
+BEGUN = 0.7  # how many stories begin with a run that nothing disturbs; others die while sending
 
 _IMAGE_FILES = """
 SELECT path FROM files WHERE kind IN ('image_base', 'image_delta') AND state = 'live'
@@ -292,6 +293,18 @@ def crash(story: Story) -> str:
     return f"{name}:{story.chance.randint(1, story.chance.randint(1, most))}"
 
 
+def ask_again(story: Story) -> list[str]:
+    """Revert or lose what the last run did not bring to an end, where anything is known of it."""
+    drawn, shop = story.chance.random(), story.shop
+    if drawn < REVERTS:
+        reverted = shop.revert()
+        return [f"revert {reverted}"] if reverted else []
+    if drawn < REVERTS + LEAVES:
+        left = shop.leave()
+        return [f"leave {left}"] if left else []
+    return []
+
+
 def step(story: Story) -> None:
     """Let something happen, and run."""
     chance, shop = story.chance, story.shop
@@ -299,10 +312,9 @@ def step(story: Story) -> None:
     shop.is_empty, shop.cut = chance.random() < 0.05, None  # noqa: PLR2004
     if chance.random() < 0.05:  # noqa: PLR2004
         shop.cut = chance.randint(0, 3)
-    if not story.is_calm and chance.random() < REVERTS:
-        done = [f"revert {shop.revert()}"]
-    else:
-        done = [change_source(story) for _ in range(chance.randint(0, 3))]
+    done = [] if story.is_calm else ask_again(story)
+    if not done:
+        done += [change_source(story) for _ in range(chance.randint(0, 3))]
     for share, ways in ((EDITS, EDITS_OF), (OPERATIONS, OPERATIONS_OF)):
         if chance.random() < share and not shop.is_empty and shop.cut is None:
             (way,) = chance.choices(list(ways), list(ways.values()))
@@ -329,6 +341,6 @@ def begin(story: Story) -> None:
     """Fill the source."""
     for _ in range(FIRST_ROWS):
         story.shop.insert()
-    if story.chance.random() < BEGUN:
-        story.tell(f"begin: {story.settings}")
-        story.run()
+    story.tell(f"begin: {story.settings}")
+    dies = story.chance.random() >= BEGUN
+    story.run(crash=f"fake.after_send:{story.chance.randint(1, 4)}" if dies else "")
