@@ -35,16 +35,18 @@ class Mutant:
     old: str
     new: str
     test: str = ""
+    times: int = 1
     seed: int = FIRST_SEED  # one that showed it once: a short cut, no promise
 
     def applied_to(self, source: Path) -> str:
-        """Return the file's text with the fault; raises ValueError where `old` is not there once.
+        """Return the file's text with the fault.
 
-        `source` is the folder of the package.
+        `source` is the folder of the package. Raises ValueError where `old` stands there more or
+        less often than it should.
         """
         text = (source / self.file).read_text()
         times = text.count(self.old)
-        if times != 1:
+        if times != self.times:
             raise ValueError(f"{self.name}: the old text stands {times} times in {self.file}")
         return text.replace(self.old, self.new)
 
