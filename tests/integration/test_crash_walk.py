@@ -88,4 +88,8 @@ def test_no_commit_rename_or_send_is_without_a_point() -> None:
     bare = {(one.kind, one.path, one.function) for one in found if not one.has_point}
     assert bare == WITHOUT_POINT.keys()
     pointed = {(one.kind, one.path, one.function) for one in found if one.has_point}
-    assert pointed == {("commit", "db.py", "transaction"), ("rename", "kit/durable.py", "publish")}
+    assert pointed == {
+        ("commit", "db.py", "transaction"),
+        ("rename", "kit/durable.py", "publish"),
+        ("rename", "engine/merge.py", "write_first"),
+    }

@@ -2,7 +2,7 @@
 
 import select
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,17 +60,36 @@ class PgSession:
     @contextmanager
     def reading(self) -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
         """Open a read-only transaction and end it; raises SourceError for what fails within."""
-        connection = self.connect()
-        silence = self._statement_timeout + SILENCE_AFTER_TIMEOUT
+        connection = None
         try:
-            with hung_up_after(silence, connection.fileno()), connection.cursor() as cursor:
-                begin(connection, self.dialect, self._statement_timeout)
+            connection = self._begun()
+            with self._patient(connection), connection.cursor() as cursor:
                 yield cursor
         except psycopg.Error as error:
             raise self.explain.running(error) from None
         finally:
-            if not connection.closed:
+            if connection is not None and not connection.closed:
                 connection.rollback()
+
+    def _begun(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """Begin a transaction; a connection that died while nobody used it is replaced."""
+        kept = self._connection
+        connection = self.connect()
+        try:
+            with self._patient(connection):
+                begin(connection, self.dialect, self._statement_timeout)
+        except psycopg.OperationalError:
+            if connection is not kept:
+                raise
+            self.close()
+            return self._begun()
+        return connection
+
+    def _patient(
+        self, connection: psycopg.Connection[tuple[Any, ...]]
+    ) -> AbstractContextManager[None]:
+        silence = self._statement_timeout + SILENCE_AFTER_TIMEOUT
+        return hung_up_after(silence, connection.fileno())
 
     def rows(self, sql: str, *parameters: Any) -> Sequence[tuple[Any, ...]]:
         """Ask one of the dialect's own questions in a transaction of its own."""
