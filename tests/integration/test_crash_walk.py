@@ -19,7 +19,7 @@ SMALLER_STORY = frozenset({"first run"})  # left to SQLite: the second run passe
 # What changes something outside the process without a crash point of its own, and why.
 WITHOUT_POINT = {
     ("commit", "db.py", "read"): "it only reads",
-    ("commit", "kit/pgsession.py", "reading"): "it only reads",
+    ("commit", "kit/pgsession.py", "_begun"): "it only reads",
     ("commit", "kit/pgwarehouse.py", "_start_copy"): "it only reads",
     ("send", "engine/delivery.py", "_send"): "the points stand in engine/deliver.py",
     ("send", "kit/exchange.py", "exchange"): "the points stand around it in kit/http.py",

@@ -38,10 +38,16 @@ def hang_up_marked(mark: int) -> None:
 
 
 @contextlib.contextmanager
-def hung_up_after(seconds: float, descriptor: int) -> Iterator[None]:
-    """Shut a socket down when what happens within takes longer."""
-    with _copy(descriptor) as own, patient(seconds, lambda: hang_up(own)):
-        yield
+def hung_up_after(seconds: float, descriptor: int) -> Iterator[threading.Event]:
+    """Shut a socket down when what happens within takes longer; the event tells that it was."""
+    gave_up = threading.Event()
+
+    def give_up() -> None:
+        gave_up.set()
+        hang_up(own)
+
+    with _copy(descriptor) as own, patient(seconds, give_up):
+        yield gave_up
 
 
 @contextlib.contextmanager

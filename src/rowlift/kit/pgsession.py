@@ -1,6 +1,7 @@
 """Sessions on a PostgreSQL-like server: every transaction is read-only and set up the same."""
 
 import select
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -75,19 +76,20 @@ class PgSession:
         """Begin a transaction; a connection that died while nobody used it is replaced."""
         kept = self._connection
         connection = self.connect()
-        try:
-            with self._patient(connection):
+        with self._patient(connection) as gave_up:
+            try:
                 begin(connection, self.dialect, self._statement_timeout)
-        except psycopg.OperationalError:
-            if connection is not kept:
-                raise
-            self.close()
-            return self._begun()
-        return connection
+                return connection
+            except psycopg.OperationalError:
+                died_idle = connection is kept and connection.closed and not gave_up.is_set()
+                if not died_idle:
+                    raise
+        self.close()
+        return self._begun()
 
     def _patient(
         self, connection: psycopg.Connection[tuple[Any, ...]]
-    ) -> AbstractContextManager[None]:
+    ) -> AbstractContextManager[threading.Event]:
         silence = self._statement_timeout + SILENCE_AFTER_TIMEOUT
         return hung_up_after(silence, connection.fileno())
 
