@@ -35,7 +35,7 @@ def result(name, steps):
 
 def test_cpu_seconds_are_those_of_children_too(tmp_path):
     words = python("import subprocess, sys", f"subprocess.run([sys.executable, '-c', {BURN!r}])")
-    assert measure.run(words, tmp_path, {}).cpu >= 0.3
+    assert measure.run(words, tmp_path, {}).cpu >= 0.25
 
 
 def test_a_server_works_in_children_living_and_gone_and_in_no_other_process(tmp_path):
@@ -47,7 +47,7 @@ def test_a_server_works_in_children_living_and_gone_and_in_no_other_process(tmp_
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         server.stdout.readline()
         deadline = time.monotonic() + 60
-        while not rests_after(0.6, server.pid):
+        while not rests_after(0.5, server.pid):
             assert time.monotonic() < deadline
         burnt = processes.spent(server.pid)
         idle = measure.run(python("pass"), tmp_path, {}, Surroundings([server.pid]))
@@ -58,7 +58,7 @@ def test_a_server_works_in_children_living_and_gone_and_in_no_other_process(tmp_
 
 def rests_after(seconds, pid):
     before = processes.spent(pid)
-    time.sleep(0.3)  # to be at rest is to spend nothing for a while
+    time.sleep(0.3)  # to be at rest is to spend nothing for a while; /proc cuts to 10 ms
     return seconds <= before == processes.spent(pid)
 
 
