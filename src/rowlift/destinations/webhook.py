@@ -18,12 +18,11 @@ from rowlift.kit.config import ConnectorConfig
 from rowlift.kit.exchange import NoReply, Reply
 from rowlift.kit.fields import AllowNetworks, Headers, SigningSecret, Url
 from rowlift.kit.http import Http
-from rowlift.kit.replies import by_index, document, outcome, unreachable
+from rowlift.kit.replies import by_index, outcome, unreachable
 from rowlift.kit.signatures import signature, signing_key
 from rowlift.kit.texts import change_records
 
 _HTML = re.compile(rb"\s*<(!doctype )?html", re.IGNORECASE)
-_MULTI_STATUS = 207
 
 
 class WebhookConfig(ConnectorConfig):
@@ -94,9 +93,7 @@ class Webhook:
         ident = batch.id if self._config.batch else batch.message_ids[0].as_py()
         answer = self._http.request("POST", self._config.url, body, self._signed(ident, body))
         default = outcome(answer, name="The webhook", secrets=self._secrets, confirmed=_accepted)
-        if isinstance(answer, Reply) and _names_rows(answer):
-            return by_index(answer, len(batch), default, self._secrets)
-        return Outcomes(default)
+        return by_index(answer, len(batch), default, self._secrets)
 
     def close(self) -> None:
         self._http.close()
@@ -111,13 +108,6 @@ class Webhook:
         if self._keys:
             ours["webhook-signature"] = signature(self._keys, ident, now, body)
         return self._headers | ours
-
-
-def _names_rows(reply: Reply) -> bool:
-    if reply.status == _MULTI_STATUS:
-        return True
-    said = document(reply) if 200 <= reply.status < 300 else None  # noqa: PLR2004
-    return isinstance(said, dict) and bool(said.get("errors"))
 
 
 def _accepted(reply: Reply) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -33,6 +33,7 @@ _STOPS = {
     403: "CREDENTIALS_REFUSED",
     407: "CREDENTIALS_REFUSED",
 }
+_MULTI_STATUS = 207
 _WAITS = (429, 503)  # with Retry-After they promise that nothing was carried out
 
 
@@ -60,16 +61,28 @@ def outcome(
     return _unavailable(answer, "UNAVAILABLE", secrets)
 
 
-def by_index(reply: Reply, count: int, default: Outcome, secrets: Iterable[str] = ()) -> Outcomes:
-    """Return the outcomes of `{"errors":[{"index","code","message","retryable"}]}`.
+def by_index(
+    answer: Reply | NoReply,
+    count: int,
+    default: Outcome,
+    secrets: Iterable[str] = (),
+    *,
+    index: str = "index",
+    reason: Sequence[str] = ("code", "message"),
+) -> Outcomes:
+    """Return the outcomes of an answer that may name rows in `{"errors":[{"index":n,…}]}`.
 
-    Rows without an error have the default; an index nobody sent puts the whole batch in doubt.
+    Rows without an error have the default; an index nobody sent, and a 207 without errors, put the
+    whole batch in doubt. `index` and `reason` are the members to read; `"retryable":true` is kept.
     """
+    if isinstance(answer, NoReply) or not _names_rows(answer):
+        return Outcomes(default)
     try:
-        errors = document(reply)["errors"]
-        return Outcomes(default, {_index(one, count): _row(one, secrets) for one in errors})
+        errors = document(answer)["errors"]
+        rows = {_index(one[index], count): _row(one, reason, secrets) for one in errors}
+        return Outcomes(default, rows)
     except (ValueError, LookupError, TypeError, AttributeError):
-        return Outcomes(unreadable(reply, secrets))
+        return Outcomes(unreadable(answer, secrets))
 
 
 def document(reply: Reply) -> Any:
@@ -142,15 +155,21 @@ def _whither(reply: Reply) -> str:
         return str(reply.status)
 
 
-def _index(error: Any, count: int) -> int:
-    index = error["index"]
+def _names_rows(reply: Reply) -> bool:
+    if reply.status == _MULTI_STATUS:
+        return True
+    said = document(reply) if 200 <= reply.status < 300 else None  # noqa: PLR2004
+    return isinstance(said, dict) and bool(said.get("errors"))
+
+
+def _index(index: Any, count: int) -> int:
     if type(index) is not int or not 0 <= index < count:
         raise ValueError("an index that was not sent")
     return index
 
 
-def _row(error: Any, secrets: Iterable[str]) -> Outcome:
-    reason = scrubbed(f"{error.get('code', '')}: {error.get('message', '')}", secrets)
+def _row(error: Any, names: Sequence[str], secrets: Iterable[str]) -> Outcome:
+    reason = scrubbed(": ".join(str(error.get(name, "")) for name in names), secrets)
     if error.get("retryable") is True:
         return Outcome(Verdict.PENDING, "UNAVAILABLE", reason)
     return Outcome(Verdict.REJECTED, "REFUSED", reason)
