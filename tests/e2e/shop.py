@@ -77,6 +77,15 @@ class Shop:
         self.save()
         return name
 
+    def customerio(self, url: str, name: str = "mail", **keys: Any) -> str:
+        """Declare a Customer.io workspace and return its name."""
+        self.destinations[name] = {
+            "type": "customerio", "site_id": "site", "api_key": "${API_KEY:-key}", "endpoint": url,
+            "allow_networks": LOOPBACK, **keys,
+        }  # fmt: skip
+        self.save()
+        return name
+
     def files(self, name: str = "lake", **keys: Any) -> str:
         """Declare JSON Lines files in the folder out and return the destination's name."""
         self.destinations[name] = {"type": "files", "path": "out", **keys}

@@ -6,11 +6,12 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a sync's rows are; accounts are objects of type 1."""
+    """What rows are; accounts are objects of type 1, relationships join people and objects."""
 
     PERSON = "person"
     ACCOUNT = "account"
     OBJECT = "object"
+    RELATIONSHIP = "relationship"
 
 
 class Preset(StrEnum):
@@ -56,6 +57,8 @@ class Op(StrEnum):
     UPSERT = "upsert"
     CLEAR = "clear"
     DELETE = "delete"
+    SUPPRESS = "suppress"
+    UNSUPPRESS = "unsuppress"
 
 
 class Verdict(StrEnum):

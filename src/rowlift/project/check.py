@@ -91,7 +91,7 @@ def _fits(sync: SyncSpec, match: str) -> bool:
     """Tell whether the values of a sync's key can be a destination's identifier of that name."""
     if sync.kind is not Kind.PERSON:
         return match in {"group_id", "object_id"}
-    return match in {"user_id", "anonymous_id"} or match == sync.identify_by
+    return match == sync.identify_by or match not in {"email", "group_id", "object_id"}
 
 
 def _unable(

@@ -38,6 +38,10 @@ profiles:
       # crm:
       #   type: segment
       #   write_key: ${{SEGMENT_WRITE_KEY}}
+      # mail:
+      #   type: customerio
+      #   site_id: ${{CUSTOMERIO_SITE_ID}}
+      #   api_key: ${{CUSTOMERIO_API_KEY}}
 """,
     "models/open_tickets.sql": """\
 -- One row per person. The first column identifies the person; each other column becomes an
@@ -68,6 +72,8 @@ PGDATABASE=shop
 PGUSER=rowlift_ro
 PGPASSWORD=
 # SEGMENT_WRITE_KEY=
+# CUSTOMERIO_SITE_ID=
+# CUSTOMERIO_API_KEY=
 """,
     ".gitignore": """\
 .rowlift/

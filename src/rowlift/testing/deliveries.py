@@ -24,7 +24,7 @@ from rowlift.testing.answers import (
 )
 from rowlift.testing.destinations import Receiving
 from rowlift.testing.folder import Folder
-from rowlift.testing.sink import Sink, key_of
+from rowlift.testing.sink import Sink, ident_of, key_of
 
 if TYPE_CHECKING:
     from rowlift.operations.reports import DeliveryReport, RunReport
@@ -218,8 +218,7 @@ class HttpDeliverySuite(Receiving):
         ids: dict[str, set[str]] = {}
         for request in place.seen:
             for one in request.records:
-                ident = one.get("messageId") or one["message_id"]
-                ids.setdefault(key_of(one), set()).add(ident)
+                ids.setdefault(key_of(one), set()).add(ident_of(one))
         assert {len(one) for one in ids.values()} == {1}
 
 

@@ -37,6 +37,11 @@ def answer(status: int, body: bytes = b"", headers: Mapping[str, str] | None = N
     return f"HTTP/1.1 {status} Because\r\n{lines}\r\n".encode() + body
 
 
+def kept(status: int, body: bytes = b"") -> bytes:
+    """Return a whole HTTP answer after which the connection goes on."""
+    return answer(status, body).replace(b"Connection: close\r\n", b"")
+
+
 def status(
     code: int, body: bytes = b"", *, retry_after: str | None = None, apply: bool = False
 ) -> Misbehaviour:

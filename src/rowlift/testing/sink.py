@@ -22,12 +22,10 @@ from typing import Any, Self
 
 from isal import isal_zlib
 
-from rowlift.testing.misbehaviour import Misbehaviour, answer
+from rowlift.testing.misbehaviour import Misbehaviour, kept
 
-_OK = answer(200, b'{"success":true}').replace(b"Connection: close\r\n", b"")
-_POISONED = answer(400, b'{"code":"invalid","message":"a record is not valid"}').replace(
-    b"Connection: close\r\n", b""
-)
+_OK = kept(200, b'{"success":true}')
+_POISONED = kept(400, b'{"code":"invalid","message":"a record is not valid"}')
 _FIRST_LINE = re.compile(r"(?P<method>[A-Z]+) (?P<path>\S+) HTTP/1\.[01]")
 _RESET = struct.pack("ii", 1, 0)
 _IDS = (b'"messageId":', b'"message_id":')
@@ -211,9 +209,15 @@ class Sink:
             return self._next.popleft() if self._next else self._always
 
     def _judge(self, received: Received) -> bytes:
-        poisoned = self.poison and any(key_of(one) in self.poison for one in received.records)
-        self._note(received, apply=not poisoned)
-        return _POISONED if poisoned else _OK
+        if self.poison and any(key_of(one) in self.poison for one in received.records):
+            self._note(received, apply=False)
+            return _POISONED
+        return self._welcome(received)
+
+    def _welcome(self, received: Received) -> bytes:
+        """Take a request in which nothing is poisoned; returns the answer."""
+        self._note(received, apply=True)
+        return _OK
 
     def _misanswer(self, stream: socket.socket, way: Misbehaviour) -> bool:
         """Answer in a wrong way; returns whether the connection goes on."""
@@ -247,20 +251,29 @@ class Sink:
 
     def _apply(self, received: Received, refused: frozenset[int]) -> None:
         for index, record in enumerate(received.records):
-            ident = record.get("messageId") or record["message_id"]
-            if index in refused:
-                continue
-            if ident in self.taken.records:
-                self.taken.repeats += 1
-                continue
-            self.taken.records[ident] = record
-            self.taken.by_key[key_of(record)] = record
+            if index not in refused:
+                self._take(record)
+
+    def _take(self, record: dict[str, Any]) -> None:
+        ident = ident_of(record)
+        if ident in self.taken.records:
+            self.taken.repeats += 1
+            return
+        self.taken.records[ident] = record
+        self.taken.by_key[key_of(record)] = record
+
+
+def ident_of(record: Mapping[str, Any]) -> str:
+    """Return the message id of a record; without one it is all that it says, but the time."""
+    ident = record.get("messageId") or record.get("message_id")
+    return str(ident or json.dumps({**record, "timestamp": None}, sort_keys=True))
 
 
 def key_of(record: Mapping[str, Any]) -> str:
     """Return the key a record is about."""
-    if "key" in record:
-        return str(next(iter(record["key"].values())))
+    for named in ("key", "identifiers"):
+        if named in record:
+            return str([*record[named].values()][-1])
     external = record.get("context", {}).get("externalIds")
     if external:
         return str(external[0]["id"])

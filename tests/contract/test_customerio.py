@@ -1,0 +1,391 @@
+"""Customer.io against a workspace that judges every request by the published contract."""
+
+import json
+
+import pyarrow.compute as pc
+import pytest
+from pydantic import ValidationError
+
+from rowlift.core.errors import DestinationError
+from rowlift.core.nouns import Feed, Kind, Op, Outcome, Outcomes, Verdict
+from rowlift.destinations.customerio import Customerio
+from rowlift.kit.http import Http
+from rowlift.testing import misbehaviour as m
+from rowlift.testing.answers import UNCONFIRMED
+from rowlift.testing.deliveries import HttpDeliverySuite
+from rowlift.testing.destinations import (
+    COLUMNS,
+    DestinationSuite,
+    HttpDestinationSuite,
+    batch_of,
+    rows_of,
+)
+from rowlift.testing.sink import key_of
+from rowlift.testing.track import TrackServer
+from rowlift.testing.trackrules import faults
+
+LOOPBACK = ["127.0.0.0/8"]
+API_KEY = "k3y-that-nobody-may-see"
+CLIENT = Http(LOOPBACK)
+ANY_SIZE = 1_000_000
+PERSON = {"type": "person", "action": "identify", "identifiers": {"id": "a"}}
+# `{}` is what it documents; another member or two would not be misread.
+CONFIRMING = {"another object", "no success"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def closed_client():
+    yield
+    CLIENT.close()
+
+
+@pytest.fixture
+def server():
+    with TrackServer(api_key=API_KEY) as server:
+        yield server
+
+
+def settings(server):
+    return {
+        "site_id": "site", "api_key": API_KEY, "endpoint": server.url, "allow_networks": LOOPBACK,
+    }  # fmt: skip
+
+
+def feed(kind=Kind.PERSON, match="user_id", **changes):
+    return Feed("sync-uid", "people", kind, match, match, COLUMNS, **changes)
+
+
+def customerio(server, of=None, **changes):
+    config = Customerio.Config(**settings(server) | changes)
+    return Customerio(config, of or feed(), CLIENT)
+
+
+def deliver(built, *rows):
+    return built.deliver(batch_of(built, rows_of(*rows)))
+
+
+class Receiving:
+    """A workspace that takes values of any size, so that the suites reach the destination's."""
+
+    type = "customerio"
+    secrets = (API_KEY,)
+    reads_reply = False
+
+    @pytest.fixture
+    def place(self):
+        with TrackServer(api_key=API_KEY, value_bytes=ANY_SIZE) as server:
+            yield server
+
+    def settings(self, sink):
+        return settings(sink)
+
+
+class TestPeople(Receiving, HttpDestinationSuite):
+    pass
+
+
+class TestDeliveries(Receiving, HttpDeliverySuite):
+    pass
+
+
+class TestPeopleByEmail(Receiving, DestinationSuite):
+    feed = feed(match="email")
+
+    def destination(self, place, feed):
+        return customerio(place, feed)
+
+    def arrived(self, place):
+        return [(key_of(one), one["attributes"]) for one in place.taken.records.values()]
+
+
+class TestObjects(TestPeopleByEmail):
+    feed = feed(Kind.OBJECT, "object_id", object_type="2")
+
+
+# What is sent
+
+
+def operation(server, at=0):
+    return list(server.taken.records.values())[at]
+
+
+def test_a_person_is_identified_with_the_run_as_its_moment(server):
+    outcomes = deliver(customerio(server), ["u1"], [{"name": "Ann", "old": None}])
+    assert outcomes == Outcomes(Outcome(Verdict.DELIVERED))
+    assert operation(server) == {
+        "type": "person",
+        "action": "identify",
+        "identifiers": {"id": "u1"},
+        "timestamp": 1795255200,
+        "attributes": {"name": "Ann", "old": None},
+    }
+    (request,) = server.requests
+    assert (request.method, request.path) == ("POST", "/api/v2/batch")
+    assert request.headers["content-type"] == "application/json"
+    assert "content-encoding" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("match", "key", "identifiers"),
+    [
+        ("user_id", "u1", {"id": "u1"}),
+        ("email", "ann@x.org", {"email": "ann@x.org"}),
+        ("phone", "+4930123", {"phone": "+4930123"}),
+        ("cio_id", "a3000001", {"cio_id": "a3000001"}),
+    ],
+)
+def test_a_person_is_named_by_one_identifier(server, match, key, identifiers):
+    deliver(customerio(server, feed(match=match)), [key])
+    assert operation(server)["identifiers"] == identifiers
+
+
+@pytest.mark.parametrize("kind", [Kind.ACCOUNT, Kind.OBJECT])
+def test_an_account_is_an_object_of_type_1(server, kind):
+    deliver(customerio(server, feed(kind, "group_id")), ["acme"], [{"seats": 50}])
+    assert operation(server) == {
+        "type": "object",
+        "action": "identify",
+        "identifiers": {"object_type_id": "1", "object_id": "acme"},
+        "attributes": {"seats": 50},
+    }
+
+
+def test_a_named_object_type_has_the_number_of_the_connection(server):
+    of = feed(Kind.OBJECT, "object_id", object_type="boat")
+    deliver(customerio(server, of, object_types={"boat": "3"}), ["b1"])
+    assert operation(server)["identifiers"]["object_type_id"] == "3"
+    with pytest.raises(DestinationError) as caught:
+        customerio(server, of)
+    assert caught.value.code == "CANNOT_DO"
+    assert "object_types" in caught.value.mend
+
+
+def link(*parts):
+    return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+
+
+def test_a_relationship_is_added_to_the_person_with_its_attributes(server):
+    built = customerio(server, feed(Kind.RELATIONSHIP, "email"), object_types={"boat": "3"})
+    keys = [link("1", 'ac"me', "ann@x.org"), link("boat", "b1", "bo@x.org")]
+    assert not deliver(built, keys, [{"role": "admin"}, {}]).rows
+    assert operation(server) == {
+        "type": "person",
+        "action": "add_relationships",
+        "identifiers": {"email": "ann@x.org"},
+        "cio_relationships": [
+            {
+                "identifiers": {"object_type_id": "1", "object_id": 'ac"me'},
+                "relationship_attributes": {"role": "admin"},
+            }
+        ],
+    }
+    assert operation(server, 1)["cio_relationships"] == [
+        {"identifiers": {"object_type_id": "3", "object_id": "b1"}}
+    ]
+
+
+# What becomes of it
+
+
+def test_people_come_change_and_go(server):
+    built = customerio(server)
+    deliver(built, ["u1", "u2"], [{"email": "a@x.org", "plan": "pro"}, {"plan": "free"}])
+    deliver(built, ["u1", "u3"], [{"plan": None}] * 2, Op.CLEAR)
+    deliver(built, ["u2"], [{}], Op.DELETE)
+    (ann,) = server.workspace.people
+    assert ann.identifiers == {"id": "u1", "email": "a@x.org"}
+    assert ann.attributes == {}
+
+
+def test_objects_and_relationships_come_change_and_go(server):
+    objects = customerio(server, feed(Kind.ACCOUNT, "group_id"))
+    links = customerio(server, feed(Kind.RELATIONSHIP, "user_id"))
+    keys = [link("1", "acme", "u1"), link("1", "acme", "u2"), link("1", "init", "u1")]
+    deliver(objects, ["acme", "init"], [{"seats": 5, "plan": "pro"}] * 2)
+    deliver(links, keys, [{"role": "admin"}] * 3)
+    deliver(objects, ["acme"], [{"plan": None}], Op.CLEAR)
+    deliver(objects, ["init"], [{}], Op.DELETE)
+    deliver(links, keys[:1], [{"role": None}], Op.CLEAR)
+    deliver(links, keys[1:2], [{}], Op.DELETE)
+    assert server.workspace.objects == {("1", "acme"): {"seats": 5}}
+    assert server.workspace.relationships == {("1", "acme", ("id", "u1")): {}}
+
+
+def test_who_is_suppressed_is_gone_and_stays_away(server):
+    built = customerio(server)
+    deliver(built, ["u1", "u2"], [{"email": "a@x.org"}, {}])
+    deliver(built, ["u1"], [{}], Op.SUPPRESS)
+    deliver(built, ["u1"], [{"plan": "pro"}])
+    assert [one.identifiers for one in server.workspace.people] == [{"id": "u2"}]
+    deliver(built, ["u1"], [{}], Op.UNSUPPRESS)
+    deliver(built, ["u1"], [{"plan": "free"}])
+    assert server.workspace.person("id", "u1").attributes == {"plan": "free"}
+
+
+# What is answered
+
+
+def test_F53_the_rows_it_names_are_rejected_and_the_others_are_not(server):
+    rows = [{"plan": "x"}, {"plan": "x" * 1001}, {"plan": "x"}]
+    outcomes = deliver(customerio(server), ["u1", "u2", "u" * 151], rows)
+    assert outcomes.default == Outcome(Verdict.DELIVERED)
+    assert outcomes.rows == {
+        1: Outcome(
+            Verdict.REJECTED, "REFUSED", "invalid: attributes.plan: has more than 1000 bytes"
+        ),
+        2: Outcome(Verdict.REJECTED, "REFUSED", "invalid: identifiers.id: has more than 150 bytes"),
+    }
+    assert [one.identifiers for one in server.workspace.people] == [{"id": "u1"}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b'{"errors":[{"batch_index":2,"reason":"invalid"}]}',
+        b'{"errors":[{"batch_index":-1,"reason":"invalid"}]}',
+        b'{"errors":[{"batch_index":true,"reason":"invalid"}]}',
+        b'{"errors":[{"index":0,"reason":"invalid"}]}',
+        b'{"errors":["no"]}',
+        b"[]",
+        b"",
+    ],
+)
+def test_F53_a_207_that_does_not_say_which_rows_leaves_all_in_doubt(server, body):
+    server.misbehave(m.status(207, body))
+    outcomes = deliver(customerio(server), ["u1", "u2"])
+    assert (outcomes.default.verdict, outcomes.default.code) == (
+        Verdict.IN_DOUBT,
+        "REPLY_UNREADABLE",
+    )
+    assert not outcomes.rows
+
+
+@pytest.mark.parametrize(
+    "answer", [one for one in UNCONFIRMED if one.name not in CONFIRMING], ids=str
+)
+def test_T16_only_an_object_without_errors_confirms(server, answer):
+    server.misbehave(answer.way)
+    assert deliver(customerio(server), ["u1"]).default.verdict is Verdict.IN_DOUBT
+
+
+def test_wrong_credentials_stop_the_delivery(server):
+    with pytest.raises(DestinationError) as caught:
+        deliver(customerio(server, api_key="wrong"), ["u1"])
+    assert caught.value.code == "CREDENTIALS_REFUSED"
+
+
+# Settings and the connection test
+
+
+def test_the_check_asks_for_the_region(server):
+    (finding,) = customerio(server).check()
+    assert (finding.level, finding.step) == ("ok", "login")
+    server.region = "eu"
+    (finding,) = customerio(server).check()
+    assert (finding.level, finding.code, finding.mend) == (
+        "error",
+        "VALUE_WRONG",
+        "Set region: eu.",
+    )
+    (finding,) = customerio(server, api_key="wrong").check()
+    assert (finding.level, finding.code) == ("error", "CREDENTIALS_REFUSED")
+    server.misbehave(m.status(200, b"<html>" + API_KEY.encode()))
+    (finding,) = customerio(server).check()
+    assert (finding.level, finding.code) == ("error", "REPLY_UNREADABLE")
+    assert API_KEY not in repr(finding)
+
+
+def test_a_workspace_that_does_not_answer_fails_its_check(server):
+    built = customerio(server)
+    server.close()
+    (finding,) = built.check()
+    assert (finding.level, finding.code) == ("error", "UNREACHABLE")
+
+
+@pytest.mark.parametrize(
+    ("region", "host"), [("us", "track.customer.io"), ("eu", "track-eu.customer.io")]
+)
+def test_the_region_chooses_the_host(region, host):
+    asked = []
+
+    def nowhere(*name_and_port):
+        asked.append(name_and_port[0])
+        raise OSError
+
+    config = Customerio.Config(site_id="site", api_key=API_KEY, region=region)
+    built = Customerio(config, feed(), Http(resolver=nowhere))
+    assert deliver(built, ["u1"]).default.code == "UNREACHABLE"
+    assert asked == [host]
+
+
+def test_limits_follow_the_settings(server):
+    limits = customerio(server).limits
+    assert (limits.batch_rows, limits.requests_per_second) == (100, 100)
+    limits = customerio(server, batch_rows=1000, requests_per_second=900).limits
+    assert (limits.batch_rows, limits.requests_per_second) == (1000, 900)
+
+
+def test_a_full_request_is_not_too_large(server):
+    built = customerio(server, batch_rows=1000)
+    one = pc.binary_length(built.encode(rows_of(["u000"])))[0].as_py()
+    room = built.limits.batch_bytes - built.limits.envelope_bytes
+    value = "x" * min(1000, room // 1000 - one - 1)
+    rows = rows_of([f"u{at:03}" for at in range(1000)], [{"name": value, "score": 0}] * 1000)
+    assert built.deliver(batch_of(built, rows)) == Outcomes(Outcome(Verdict.DELIVERED))
+    assert 490_000 < server.requests[0].raw_size <= built.limits.batch_bytes
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"region": "de"},
+        {"site_id": ""},
+        {"api_key": ""},
+        {"batch_rows": 0},
+        {"requests_per_second": 0},
+        {"object_types": {"boat": "x"}},
+        {"object_types": {"boat": "0"}},
+    ],
+)
+def test_a_wrong_setting_is_refused(server, wrong):
+    with pytest.raises(ValidationError):
+        customerio(server, **wrong)
+
+
+# The workspace that stands in for the vendor's
+
+
+@pytest.mark.parametrize(
+    ("operation", "field"),
+    [
+        ({}, "type"),
+        ({"type": "person", "action": "fly"}, "action"),
+        ({"type": "object", "action": "suppress"}, "action"),
+        ({"type": "person", "action": "identify"}, "identifiers"),
+        ({"type": "person", "action": "identify", "identifiers": {}}, "identifiers"),
+        (
+            {"type": "person", "action": "delete", "identifiers": {"id": "a", "email": "b"}},
+            "identifiers",
+        ),
+        ({"type": "person", "action": "delete", "identifiers": {"id": 7}}, "identifiers.id"),
+        ({"type": "object", "action": "delete", "identifiers": {"object_id": "a"}}, "identifiers"),
+        (PERSON | {"timestamp": 1795255200000}, "timestamp"),
+        (PERSON | {"traits": {}}, "traits"),
+        (PERSON | {"attributes": {f"a{at}": 1 for at in range(301)}}, "attributes"),
+        (PERSON | {"action": "add_relationships"}, "cio_relationships"),
+        (
+            PERSON | {"action": "add_relationships", "cio_relationships": [{"identifiers": {}}]},
+            "cio_relationships.0.identifiers",
+        ),
+    ],
+)
+def test_the_stand_in_refuses_what_the_contract_does(operation, field):
+    assert field in dict(faults(operation))
+
+
+def test_the_stand_in_lets_nobody_take_an_identifier(server):
+    built = customerio(server)
+    deliver(built, ["u1", "u2"], [{"email": "a@x.org"}, {"email": "A@x.org"}])
+    assert server.workspace.failures == [(("id", "u2"), "email")]
+    assert server.workspace.person("id", "u2").identifiers == {"id": "u2"}

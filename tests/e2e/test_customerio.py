@@ -1,0 +1,58 @@
+"""From a query to a Customer.io workspace and back out of it, through the command line."""
+
+import pytest
+
+from rowlift.testing.track import Person, TrackServer
+
+pytestmark = pytest.mark.door("cli")
+
+PEOPLE = "SELECT user_id, email, plan, seats FROM people"
+
+
+@pytest.fixture
+def server():
+    with TrackServer() as server:
+        yield server
+
+
+def delivery(result):
+    return result.json["runs"][0]["deliveries"][0]
+
+
+def test_what_changes_reaches_customerio_and_what_it_refuses_is_listed(cli, shop, server):
+    use = {"use": shop.customerio(server.url), "removed": "delete"}
+    shop.sync("people", PEOPLE, use, preset="import")
+    shop.sql("UPDATE people SET plan = repeat('x', 1001) WHERE user_id = 'u2'")
+    first = cli("run", "people", "-o", "json")
+    assert first.code == 1
+    assert delivery(first)["counts"]["delivered"] == 2
+    listed = cli("runs", "1", "--errors").stdout
+    assert "u2" in listed
+    assert "attributes.plan: has more than 1000 bytes" in listed
+
+    shop.sql(
+        "UPDATE people SET plan = NULL, seats = 9 WHERE user_id = 'u2'",
+        "DELETE FROM people WHERE user_id = 'u3'",
+    )
+    again = cli("run", "people", "--allow-removals", "-o", "json")
+    assert (again.code, delivery(again)["counts"]["delivered"]) == (0, 2)
+    assert server.workspace.people == [
+        Person({"id": "u1", "email": "ada@example.com"}, {"plan": "pro", "seats": 3}),
+        Person({"id": "u2", "email": "ben@example.com"}, {"seats": 9}),
+    ]
+
+
+def test_accounts_become_objects_of_type_1(cli, shop, server):
+    sql = "SELECT 'acme' AS group_id, 12 AS seats"
+    shop.sync("accounts", sql, shop.customerio(server.url), kind="account", identify_by="group_id")
+    assert cli("run", "accounts").code == 0
+    assert server.workspace.objects == {("1", "acme"): {"seats": 12}}
+
+
+def test_debug_tells_the_wrong_region_and_no_key(cli, shop, server):
+    shop.customerio(server.url, region="eu")
+    shop.sync()
+    told = cli("debug")
+    assert told.code != 0
+    assert "Set region: us." in told.stdout
+    assert "Basic" not in told.stdout
