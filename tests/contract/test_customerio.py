@@ -1,7 +1,9 @@
 """Customer.io against a workspace that judges every request by the published contract."""
 
 import json
+from dataclasses import replace
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from pydantic import ValidationError
@@ -9,6 +11,7 @@ from pydantic import ValidationError
 from rowlift.core.errors import DestinationError
 from rowlift.core.nouns import Feed, Kind, Op, Outcome, Outcomes, Verdict
 from rowlift.destinations.customerio import Customerio
+from rowlift.destinations.customerio_segment import CustomerioSegment
 from rowlift.kit.http import Http
 from rowlift.testing import misbehaviour as m
 from rowlift.testing.answers import UNCONFIRMED
@@ -21,6 +24,7 @@ from rowlift.testing.destinations import (
     rows_of,
 )
 from rowlift.testing.sink import key_of
+from rowlift.testing.texts import HOSTILE_TEXTS
 from rowlift.testing.track import TrackServer
 from rowlift.testing.trackrules import faults
 
@@ -273,6 +277,86 @@ def test_wrong_credentials_stop_the_delivery(server):
     with pytest.raises(DestinationError) as caught:
         deliver(customerio(server, api_key="wrong"), ["u1"])
     assert caught.value.code == "CREDENTIALS_REFUSED"
+
+
+# Members of a manual segment
+
+
+def segment(server, segment_id=7, match="user_id", **changes):
+    config = CustomerioSegment.Config(**settings(server), segment_id=segment_id, **changes)
+    return CustomerioSegment(config, feed(match=match), CLIENT)
+
+
+def changes(*ops):
+    """Return rows of u0, u1, … with one operation each."""
+    rows = rows_of([f"u{at}" for at in range(len(ops))])
+    return replace(rows, ops=pa.array([op.value for op in ops]))
+
+
+@pytest.mark.parametrize("leaving", [Op.CLEAR, Op.DELETE])
+def test_members_of_a_segment_come_and_go_in_one_batch(server, leaving):
+    server.workspace.segments[7] = {("id", "u1"), ("id", "u9")}
+    built = segment(server)
+    batch = batch_of(built, changes(Op.UPSERT, leaving, Op.UPSERT, leaving))
+    outcomes = built.deliver(batch)
+    assert {outcomes.default, *outcomes.rows.values()} == {Outcome(Verdict.DELIVERED)}
+    assert server.workspace.segments[7] == {("id", "u0"), ("id", "u2"), ("id", "u9")}
+    removal, addition = server.requests
+    assert (removal.path, json.loads(removal.body)) == (
+        "/api/v1/segments/7/remove_customers?id_type=id",
+        {"ids": ["u1", "u3"]},
+    )
+    assert (addition.path, json.loads(addition.body)) == (
+        "/api/v1/segments/7/add_customers?id_type=id",
+        {"ids": ["u0", "u2"]},
+    )
+
+
+@pytest.mark.parametrize("op", [Op.UPSERT, Op.CLEAR])
+def test_changes_of_one_sort_are_one_request_whose_answer_is_for_all(server, op):
+    server.workspace.segments[7] = set()
+    built = segment(server)
+    server.misbehave(m.status(503, retry_after="7"))
+    outcomes = built.deliver(batch_of(built, changes(op, op)))
+    assert outcomes == Outcomes(Outcome(Verdict.PENDING, "UNAVAILABLE", "503", 7.0))
+    assert len(server.seen) == 1
+
+
+def test_each_half_of_a_batch_has_its_own_answer(server):
+    server.workspace.segments[7] = {("id", "u1")}
+    built = segment(server)
+    server.misbehave(m.status(500))
+    outcomes = built.deliver(batch_of(built, changes(Op.UPSERT, Op.CLEAR)))
+    assert outcomes.default.verdict is Verdict.DELIVERED
+    assert {at: one.verdict for at, one in outcomes.rows.items()} == {1: Verdict.IN_DOUBT}
+    assert server.workspace.segments[7] == {("id", "u0"), ("id", "u1")}
+
+
+def test_members_are_named_as_the_sync_matches_and_hostile_ones_stay_whole(server):
+    server.workspace.segments[7] = set()
+    built = segment(server, match="email")
+    built.deliver(batch_of(built, rows_of(HOSTILE_TEXTS)))
+    assert server.workspace.segments[7] == {("email", text) for text in HOSTILE_TEXTS}
+
+
+def test_a_full_request_of_members_is_taken(server):
+    server.workspace.segments[7] = set()
+    built = segment(server)
+    rows = rows_of([f"u{at:0>149}" for at in range(built.limits.batch_rows)])
+    assert built.deliver(batch_of(built, rows)).default.verdict is Verdict.DELIVERED
+    assert len(server.workspace.segments[7]) == 1000
+
+
+def test_a_segment_that_does_not_exist_stops_the_delivery(server):
+    with pytest.raises(DestinationError) as caught:
+        deliver(segment(server), ["u1"])
+    assert caught.value.code == "ENDPOINT_GONE"
+
+
+def test_another_segment_is_another_account(server):
+    assert segment(server, 7).account != segment(server, 8).account
+    (finding,) = segment(server).check()
+    assert finding.level == "ok"
 
 
 # Settings and the connection test

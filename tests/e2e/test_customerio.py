@@ -49,6 +49,17 @@ def test_accounts_become_objects_of_type_1(cli, shop, server):
     assert server.workspace.objects == {("1", "acme"): {"seats": 12}}
 
 
+def test_who_leaves_the_result_leaves_the_segment(cli, shop, server):
+    server.workspace.segments[7] = {("id", "somebody")}
+    settings = {"type": "customerio_segment", "segment_id": 7}
+    use = {"use": shop.customerio(server.url, "pros", **settings), "removed": "clear"}
+    shop.sync("pros", "SELECT user_id, plan FROM people WHERE plan = 'pro'", use)
+    assert cli("run", "pros").code == 0
+    shop.sql("UPDATE people SET plan = 'free' WHERE user_id = 'u1'")
+    assert cli("run", "pros", "--allow-removals").code == 0
+    assert server.workspace.segments[7] == {("id", "somebody"), ("id", "u3")}
+
+
 def test_debug_tells_the_wrong_region_and_no_key(cli, shop, server):
     shop.customerio(server.url, region="eu")
     shop.sync()

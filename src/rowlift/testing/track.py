@@ -133,10 +133,9 @@ class TrackServer(Sink):
         site_id: str = "site",
         api_key: str = "key",
         region: str = "us",
-        segments: tuple[int, ...] = (),
         value_bytes: int = VALUE_BYTES,
     ) -> None:
-        self.workspace = Workspace(segments={one: set() for one in segments})
+        self.workspace = Workspace()
         self.region = region
         self._token = base64.b64encode(f"{site_id}:{api_key}".encode()).decode()
         self._value_bytes = value_bytes
@@ -167,11 +166,8 @@ class TrackServer(Sink):
         return None
 
     def _batch(self, received: Received) -> bytes:
-        try:
-            operations = json.loads(received.body)["batch"]
-        except (ValueError, LookupError, TypeError):
-            operations = None
-        if not isinstance(operations, list) or not operations:
+        operations = _listed(received, "batch")
+        if not operations:
             self._note(received, apply=False)
             return _malformed("batch", "must be a list of operations")
         found = [
@@ -194,17 +190,28 @@ class TrackServer(Sink):
         self.workspace.apply(record)
 
     def _segment(self, received: Received, asked: re.Match[str]) -> bytes:
-        ids = json.loads(received.body).get("ids")
+        ids = _listed(received, "ids")
         members = self.workspace.segments.get(int(asked["id"]))
         if members is None:
             return kept(404)
-        if not isinstance(ids, list) or not 1 <= len(ids) <= _SEGMENT_IDS:
+        if not 1 <= len(ids) <= _SEGMENT_IDS or not all(isinstance(one, str) for one in ids):
             return _json(400, {"meta": {"errors": ["ids must be 1 to 1000 texts"]}})
         named = {(asked["kind"] or "id", one) for one in ids}
         with self._lock:
-            members ^= (named - members) if asked["change"] == "add" else (named & members)
+            if asked["change"] == "add":
+                members |= named
+            else:
+                members -= named
         self._note(received, apply=True)
         return _json(200, {})
+
+
+def _listed(received: Received, name: str) -> list[Any]:
+    try:
+        found = json.loads(received.body)[name]
+    except (ValueError, LookupError, TypeError):
+        return []
+    return found if isinstance(found, list) else []
 
 
 def _merge(into: Attributes, given: Attributes) -> None:
