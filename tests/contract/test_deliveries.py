@@ -6,7 +6,7 @@ import pytest
 
 from rowlift.testing import misbehaviour as m
 from rowlift.testing.deliveries import HttpDeliverySuite
-from rowlift.testing.sink import key_of
+from rowlift.testing.sink import ident_of, key_of
 
 LOOPBACK = ["127.0.0.0/8"]
 
@@ -42,6 +42,19 @@ class TestWebhook(HttpDeliverySuite):
             (reject,) = project.rejects(report.id)
         assert (reject["identifier"], reject["reason"]) == ("k09", "bad: no such plan")
         assert place.taken.repeats == 0
+
+    def test_F48_one_id_names_one_content_so_that_no_receiver_drops_news(self, place, shop):
+        shop.rows(["a", "b"])
+        place.always(m.lost_reply())
+        shop.run()
+        (shop.path / "data" / "people.csv").write_text("user_id,plan\na,free\nb,pro\n")
+        place.always(None)
+        assert shop.delivery(shop.run()).counts["delivered"] == 2
+        named = {}
+        for request in place.seen:
+            content = tuple(map(ident_of, request.records))
+            named.setdefault(request.headers["webhook-id"], set()).add(content)
+        assert [len(one) for one in named.values()] == [1, 1]
 
     def test_F53_an_answer_about_rows_nobody_sent_confirms_nothing(self, place, shop):
         shop.rows(["a", "b"])

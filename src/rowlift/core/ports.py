@@ -62,7 +62,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One request's worth of encoded messages; the id is the same on every attempt."""
+    """One request's worth of encoded messages; the id names exactly these, on every attempt."""
 
     id: str
     number: int

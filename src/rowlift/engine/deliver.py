@@ -21,6 +21,7 @@ from rowlift.core.clock import Clock
 from rowlift.core.errors import DestinationError, Fenced
 from rowlift.core.nouns import Outcome, Outcomes, Verdict
 from rowlift.core.ports import Batch, Destination
+from rowlift.kit.arrow import digest
 
 BACKOFF_SECONDS = (0.0, 1.0, 5.0, 30.0, 120.0)
 FAILURES_TO_OPEN = 5
@@ -271,11 +272,12 @@ def _next_pieces(piece: _Piece, again: list[int], refused: list[int]) -> list[_P
 
 def _part(batch: Batch, rows: Sequence[int]) -> Batch:
     chosen = pa.array(rows, pa.int32())
+    message_ids = batch.message_ids.take(chosen)
     return replace(
         batch,
-        id=f"{batch.message_ids[rows[0]].as_py()}-{len(rows)}",
+        id=digest(message_ids),
         keys=batch.keys.take(chosen),
-        message_ids=batch.message_ids.take(chosen),
+        message_ids=message_ids,
         messages=batch.messages.take(chosen),
     )
 

@@ -15,6 +15,7 @@ from rowlift.core.ports import Batch, Destination, Rows
 from rowlift.core.progress import Progress
 from rowlift.engine.duck import Duck
 from rowlift.engine.layers import image_width
+from rowlift.kit.arrow import digest
 
 TOO_LARGE = -1
 ROLLED = -2
@@ -233,7 +234,7 @@ def _group_batches(
 def _batch(number: int, rows: pa.Table, timestamp: str) -> Batch:
     message_ids = rows.column("message_id").chunk(0)
     return Batch(
-        id=f"{message_ids[0].as_py()}-{len(rows)}",
+        id=digest(message_ids),
         number=number,
         keys=rows.column("key").chunk(0),
         message_ids=message_ids,
