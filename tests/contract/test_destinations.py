@@ -15,8 +15,9 @@ from rowlift.core.errors import DestinationError
 from rowlift.core.nouns import Column, Feed, Kind, Op, Outcome, Verdict
 from rowlift.core.ports import Batch
 from rowlift.destinations.files import Files
-from rowlift.destinations.segment import Segment
+from rowlift.destinations.segment import Segment, known
 from rowlift.destinations.webhook import Webhook
+from rowlift.kit.exchange import Reply
 from rowlift.kit.http import Http
 from rowlift.kit.signatures import signature, signing_key
 from rowlift.testing import misbehaviour as m
@@ -253,6 +254,33 @@ def test_segment_full_batch_keeps_the_limits(sink):
     assert count < built.limits.batch_rows == 2500
 
 
+def test_segment_refuses_more_traits_than_its_profiles_take(sink):
+    columns = tuple(Column(f"c{at}", "text", "text") for at in range(300))
+    by_email = {"identify_by": "email", "match": "email"}
+    segment(sink, feed(columns=columns[1:]))
+    segment(sink, feed(columns=columns, kind=Kind.ACCOUNT, match="group_id"))
+    for too_many in ({"columns": columns}, {"columns": columns[1:], **by_email}):
+        with pytest.raises(DestinationError) as caught:
+            segment(sink, feed(**too_many))
+        assert caught.value.code == "CANNOT_DO"
+
+
+@pytest.mark.parametrize(
+    ("status", "level", "code"),
+    [
+        (200, "ok", ""),
+        (403, "error", "CREDENTIALS_REFUSED"),
+        (404, "error", "CREDENTIALS_REFUSED"),
+        (301, "error", "UNAVAILABLE"),
+        (429, "error", "UNAVAILABLE"),
+        (503, "error", "UNAVAILABLE"),
+    ],
+)
+def test_segment_blames_the_key_only_where_it_is_the_key(status, level, code):
+    finding = known(Reply(status, {}))
+    assert (finding.level, finding.code) == (level, code)
+
+
 def test_segment_account_tells_keys_apart_and_hides_them(sink):
     names = {segment(sink).account, segment(sink, write_key="another").account}
     assert len(names) == 2
@@ -310,6 +338,21 @@ def test_the_webhook_envelope(sink):
     assert sink.requests[0].path == "/hooks/p4th-token"
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<html>",
+        b"\r\n <!DOCTYPE html>",
+        b"\xef\xbb\xbf<!doctype  HTML PUBLIC",
+        b'<?xml version="1.0"?>\n<!DOCTYPE html>',
+    ],
+)
+def test_T16_a_web_page_takes_no_records_from_a_webhook(sink, page):
+    sink.misbehave(m.status(200, page))
+    built = webhook(sink)
+    assert built.deliver(batch_of(built, rows_of(["a"]))).default.code == "REPLY_UNREADABLE"
+
+
 def test_a_single_webhook_sends_the_message_id(sink):
     built = webhook(sink, batch=False)
     assert built.limits.batch_rows == 1
@@ -363,6 +406,7 @@ def test_F53_an_unknown_row_puts_the_batch_in_doubt(sink, body):
         {"headers": {"X A": "b"}},
         {"headers": {"Host": "b"}},
         {"headers": {"webhook-id": "b"}},
+        {"headers": {"X-Key": "b", "x-key": "c"}},
         {"headers": {"Content-Length": "5"}},
         {"url": "ftp://example.org"},
         {"url": "https://user:pass@example.org/"},

@@ -32,6 +32,7 @@ from rowlift.kit.texts import change_records, concat, csv_cell, spread
 
 UNWRITABLE = "FOLDER_UNWRITABLE"
 
+_CHECK = ".rowlift-check"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -70,8 +71,8 @@ class Files:
     def check(self) -> Sequence[Finding]:
         try:
             make_folder(self._root)
-            write_durable(self._root / ".check", [b""])
-            (self._root / ".check").unlink()
+            write_durable(self._root / _CHECK, [b""])
+            (self._root / _CHECK).unlink()
         except OSError as error:
             words = f"{self._root} cannot be written: {error.strerror}"
             mend = rule(UNWRITABLE).mend

@@ -5,11 +5,13 @@ import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
+from urllib.parse import quote
 
 import pyarrow as pa
 from isal import igzip_lib
 from pydantic import BaseModel, Field, SecretStr
 
+from rowlift.core.errors import DestinationError
 from rowlift.core.nouns import Accepts, Feed, Finding, Kind, Limits, Outcomes, Removed
 from rowlift.core.ports import Batch, Rows
 from rowlift.core.version import VERSION
@@ -24,6 +26,8 @@ from rowlift.kit.texts import concat, json_inner, json_text, with_member
 
 _ENDPOINTS = {"us": "https://api.segment.io/v1", "eu": "https://events.eu1.segmentapis.com/v1"}
 _SETTINGS = "https://cdn.segment.com/v1/projects/{}/settings"
+_UNKNOWN = (400, 401, 403, 404)
+_MOST_TRAITS = 299  # of a person with more, Segment's profiles take nothing and say nothing
 _CONTEXT = f',"context":{{"library":{{"name":"rowlift","version":"{VERSION}"}}'
 _EXTERNAL_ID = '","type":"email","collection":"users","encoding":"none"}]'
 
@@ -57,10 +61,18 @@ class Segment:
     def __init__(self, config: SegmentConfig, feed: Feed, http: Http) -> None:
         key = config.write_key.get_secret_value()
         basic = base64.b64encode(f"{key}:".encode()).decode()
+        names = {column.name for column in feed.columns}
         self._feed = feed
         self._http = http
         self._call = "group" if feed.kind == Kind.ACCOUNT else "identify"
-        self._probe = None if config.endpoint else _SETTINGS.format(key)
+        self._adds_email = feed.match == "email" and "email" not in names
+        if self._call == "identify" and len(names) + self._adds_email > _MOST_TRAITS:
+            raise DestinationError(
+                "CANNOT_DO",
+                f"Segment keeps at most {_MOST_TRAITS} traits of a person; here are more.",
+                mend="Send fewer: use only or exclude.",
+            )
+        self._probe = None if config.endpoint else _SETTINGS.format(quote(key, safe=""))
         self._url = (config.endpoint or _ENDPOINTS[config.region]).rstrip("/") + "/batch"
         self._headers = {"Content-Type": "application/json", "Authorization": f"Basic {basic}"}
         self._gzip = config.gzip
@@ -72,19 +84,14 @@ class Segment:
         if not self._probe:
             return [Finding("login", "note", "An own endpoint; its key is tested by the first run")]
         answer = self._http.request("GET", self._probe)
-        if isinstance(answer, NoReply):
-            return [unreachable(answer)]
-        if answer.status == 200:  # noqa: PLR2004
-            return [Finding("login", "ok", "Segment knows the write key")]
-        words, mend = "Segment does not know the write key", "Copy it again from the source."
-        return [Finding("login", "error", words, mend, "CREDENTIALS_REFUSED")]
+        return [unreachable(answer) if isinstance(answer, NoReply) else known(answer)]
 
     def encode(self, rows: Rows) -> pa.StringArray:
         keys, traits = json_inner(rows.keys), rows.attributes
         external: tuple[Any, ...] = ()
         if self._feed.match == "email":
             external = ',"externalIds":[{"id":"', keys, _EXTERNAL_ID
-            if not any(column.name == "email" for column in self._feed.columns):
+            if self._adds_email:
                 traits = with_member(traits, "email", json_text(rows.keys))
         start = f'{{"type":"{self._call}","timestamp":"{rows.timestamp}","messageId":"'
         who = self._who(keys)
@@ -112,6 +119,17 @@ class Segment:
             return '","userId":"', keys, '","traits":'
         prefix = "rowlift:email:" if self._feed.match == "email" else ""
         return f'","anonymousId":"{prefix}', keys, '","traits":'
+
+
+def known(reply: Reply) -> Finding:
+    """Return what the settings of a source, or their absence, say of its write key."""
+    if reply.status == 200:  # noqa: PLR2004
+        return Finding("login", "ok", "Segment knows the write key")
+    if reply.status in _UNKNOWN:
+        words, mend = "Segment does not know the write key", "Copy it again from the source."
+        return Finding("login", "error", words, mend, "CREDENTIALS_REFUSED")
+    words = f"Segment did not say whether it knows the write key ({reply.status})"
+    return Finding("login", "error", words, "Try again later.", "UNAVAILABLE")
 
 
 def _accepted(reply: Reply) -> bool:

@@ -22,7 +22,7 @@ from rowlift.kit.replies import by_index, outcome, unreachable
 from rowlift.kit.signatures import signature, signing_key
 from rowlift.kit.texts import change_records
 
-_HTML = re.compile(rb"\s*<(!doctype )?html", re.IGNORECASE)
+_HTML = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?<(!doctype\s+)?html", re.IGNORECASE)
 
 
 class WebhookConfig(ConnectorConfig):

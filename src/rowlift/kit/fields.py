@@ -36,6 +36,8 @@ def _sendable(headers: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
             raise ValueError("a header has a name that cannot be set")
         if not _VISIBLE.fullmatch(value.get_secret_value()):
             raise ValueError("a header value holds more than printable ASCII")
+    if len({name.lower() for name in headers}) < len(headers):
+        raise ValueError("a header is set twice")
     return headers
 
 
