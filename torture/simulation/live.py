@@ -12,6 +12,7 @@ from torture.simulation.steps import begin, step
 from torture.simulation.story import Story
 
 STEPS = (1, 4)
+MORE_STEPS = 2  # where rows are held: they wait from the second run after their own
 _MEMORY = Path("/dev/shm")  # noqa: S108
 
 
@@ -37,7 +38,8 @@ def live(seed: int, *, steps: int = 0) -> Lived:
     try:
         with installed():
             begin(story)
-            for _ in range(steps or story.chance.randint(*STEPS)):
+            patience = MORE_STEPS if story.shop.pause else 0
+            for _ in range(steps or story.chance.randint(*STEPS) + patience):
                 step(story)
             heal(story)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its seed

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ class Settings:
     writes_workspace: bool
     removed: str
     key: str = "user_id"
+    holds: bool = False  # cursor: held_rows
     empty_values: str = "ignore"
     empty_strings: str = "keep"
     uses: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -71,24 +73,26 @@ class Expected:
     refusal: str | None
     image: dict[str, Attributes]
     gone: set[str] | None
+    held: dict[str, int]
     moves: bool
 
 
 @dataclass(slots=True)
 class Memory:
-    """The image as it must be; None is not known, after a crash."""
+    """The image, and how many rows of each key are held; None is not known, after a crash."""
 
     image: dict[str, Attributes] | None = field(default_factory=dict)
     gone: set[str] | None = field(default_factory=set)
+    held: dict[str, int] | None = field(default_factory=dict)
     last_sync_time: int | None = 0
 
     def forget(self) -> None:
         """Know nothing until a run has ended well."""
-        self.image = self.gone = self.last_sync_time = None
+        self.image = self.gone = self.held = self.last_sync_time = None
 
     def reset(self) -> None:
         """Follow a reset of the sync."""
-        self.image, self.gone, self.last_sync_time = {}, set(), 0
+        self.image, self.gone, self.held, self.last_sync_time = {}, set(), {}, 0
 
     def expect(self, shop: Shop, settings: Settings, *, allow: bool) -> Expected | None:
         """Return what the next run must do; None where that is not known."""
@@ -100,25 +104,39 @@ class Memory:
         good, held, read = shop.visible(since)
         rows = {settings.identity(key): settings.attributes(key, row) for key, row in good.items()}
         kept = {settings.identity(key) for key in held}
-        counts = {"read": read, "rejected": read - len(rows)}
-        moves = not counts["rejected"]
+        waiting = self._waiting(settings, rows.keys() | kept)
+        if waiting is None:
+            return None
+        retried, bad = sum(waiting.values()), read - len(rows)
+        holding = waiting | (dict.fromkeys(kept, 2) if settings.holds else {})
+        counts = {"read": read, "retried": retried, "rejected": bad + retried}
+        counts["held"] = sum(holding.values())
+        moves = counts["rejected"] == counts["held"]
         if self.image is None:  # a full result without rejects says what it is from here on
-            if settings.is_incremental or not moves:
+            if settings.is_incremental or bad:
                 return None
-            return Expected(counts, None, rows, None, moves)
+            return Expected(counts, None, rows, None, holding, moves)
         left = set() if settings.is_incremental else self.image.keys() - rows.keys() - kept
         counts |= _changes(rows, self.image, self.gone) | {"removed": len(left)}
         image = {key: one for key, one in self.image.items() if key not in left} | rows
         gone = None if self.gone is None else (self.gone | left) - rows.keys()
         refusal = "" if allow or not self.image else _refusal(read, len(left))
-        return Expected(counts, refusal, image, gone, moves)
+        return Expected(counts, refusal, image, gone, holding, moves)
+
+    def _waiting(self, settings: Settings, came: AbstractSet[str]) -> dict[str, int] | None:
+        """Return what is judged again: a full result says everything."""
+        if not settings.is_incremental:
+            return {}
+        if self.held is None:
+            return None
+        return {key: rows for key, rows in self.held.items() if key not in came}
 
     def follow(self, expected: Expected | None, shop: Shop) -> None:
         """Take over what a run that ended well has made."""
         if expected is None:
-            self.image = self.gone = self.last_sync_time = None
+            self.forget()
             return
-        self.image, self.gone = expected.image, expected.gone
+        self.image, self.gone, self.held = expected.image, expected.gone, expected.held
         if expected.moves:
             self.last_sync_time = math.floor(shop.now)
 

@@ -41,6 +41,7 @@ class Shop:
     path: Path
     chance: Random
     now: float
+    pause: float = 0  # seconds more between two runs, unless a row is late
     rows: Rows = field(default_factory=dict)
     stamps: dict[str, float] = field(default_factory=dict)
     twice: set[str] = field(default_factory=set)
@@ -55,7 +56,7 @@ class Shop:
 
     def pass_time(self) -> None:
         """Let some seconds pass; what was written late becomes visible."""
-        self.now += self.chance.uniform(0.3, 90)
+        self.now += self.chance.uniform(0.3, 90) + (0 if self._late else self.pause)
         for key, (row, stamp) in self._late.items():
             if key in self.rows and self.stamps[key] < stamp:
                 self._put(key, row, stamp)

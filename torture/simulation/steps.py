@@ -60,7 +60,7 @@ def change_source(story: Story) -> str:
         "revert": (5, shop.revert),
         "bring back": (3, shop.bring_back),
         "change late": (2, lambda: shop.change_late(columns)),
-        "duplicate": (2, lambda: _duplicate(story)),
+        "duplicate": (12 if shop.pause else 2, lambda: _duplicate(story)),
         "mend rows": (2, shop.mend_rows),
         "nobody": (1, lambda: _nobody(story)),
         "lose many": (2, lambda: _lose_many(story)),

@@ -31,7 +31,7 @@ CALM: Mapping[str, Any] = {
 }  # fmt: skip
 _PAIR = range(2)
 _OPEN = "SELECT count(*) FROM {} WHERE active = 1"
-_SURE = ("read", "rejected", "changed", "unchanged", "removed", "returned")
+_SURE = ("read", "retried", "rejected", "held", "changed", "unchanged", "removed", "returned")
 
 
 @dataclass(slots=True)
@@ -77,7 +77,10 @@ class Story:
             is_incremental=chance.random() < 0.35,  # noqa: PLR2004
             writes_workspace=chance.random() < 0.3,  # noqa: PLR2004
             removed=chance.choice(("delete", "delete", "clear", "keep")),
+            holds=seed % 2 == 0,
         )
+        if self.settings.holds and self.settings.is_incremental:
+            self.shop.pause = 2 * OVERLAP  # else what was read is read again
         self.memory = Memory()
         self.told: list[str] = []
         self.crashes = 0
@@ -117,6 +120,7 @@ class Story:
             "sql": settings.sql(), "identify_by": settings.key, "removed": settings.removed,
             "workspace": "write" if settings.writes_workspace else "none",
             "empty_values": settings.empty_values, "empty_strings": settings.empty_strings,
+            "cursor": "held_rows" if settings.holds else "strict",
             "guards": {"removals": MOST_REMOVALS}, "overlap": f"{OVERLAP}s",
         }  # fmt: skip
         world.crm = self.targets["crm"].declared()
@@ -240,9 +244,12 @@ class Story:
 
     def _check_time(self, report: RunReport, expected: Expected | None) -> None:
         told, known = report.last_sync_time, self.memory.last_sync_time
-        moves = report.status is Status.COMPLETED
-        if expected is not None and expected.moves != moves:
+        bad, held = report.counts["rejected"], report.counts["held"]
+        moves = bad == held
+        if bool(bad) == (report.status is Status.COMPLETED):
             raise Divergence(f"the run is {report.status.value}")
+        if expected is not None and expected.moves != moves:
+            raise Divergence(f"{held} of {bad} rejected rows are held")
         if moves and told != math.floor(self.shop.now):
             raise Divergence(f"last_sync_time is {told}, the run began at {self.shop.now}")
         if not moves and known is not None and told != known:

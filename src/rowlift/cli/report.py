@@ -44,6 +44,8 @@ def show_run(terminal: Terminal, run: RunReport) -> None:
     if "unchanged" in counts:
         changes = {name: counts.get(name, 0) for name in CHANGES}
         _step(terminal, "changes", listed(changes, zeros=("added", "changed", "unchanged")))
+    if held := int(counts.get("held", 0)):
+        _step(terminal, "held", f"{counted(held, 'row')}, to be judged again", bad=True)
     show_workspace(terminal, counts.get("workspace") or {})
     show_deliveries(terminal, run)
     _rejected(terminal, run)

@@ -11,6 +11,7 @@ from rowlift.core.specs import SyncSpec
 from rowlift.engine.canon import CANON_VERSION
 from rowlift.engine.columns import key_column
 from rowlift.engine.duck import Duck
+from rowlift.engine.held import HELD, Holding, hold, judge_held
 from rowlift.engine.layers import Layers, open_image, recanonicalise
 from rowlift.engine.merge import COMPACT_SHARE, Merged, find_changes, guard_removals, refresh
 from rowlift.engine.read import row_bytes, staged_columns
@@ -40,6 +41,7 @@ class Compared:
     warnings: tuple[Finding, ...]
     revision: int
     judged: Path
+    holding: Holding
     rewritten: Path | None = None  # the image in a new form, where it has one
 
 
@@ -50,14 +52,17 @@ def compare(
 
     Raises GuardStop.
     """
-    duck.make_room(row_bytes(result.staged))
+    held = store.files.live([HELD], sync_uid)
+    duck.make_room(max(row_bytes(path) for path in (result.staged, *(one.path for one in held))))
     image = store.images.image(sync_uid)
     full = _is_full(spec, result.dialect)
     found = open_image(duck, store, sync_uid)
     first = found.base is None
     version = _next_revision(image, result.moment)
+    again = [] if full else judge_held(duck, held, spec, version)
     checked = validate(duck, result.staged, spec, full=full, version=version, first=first)
     _guard_key(image, spec)
+    holding = hold(duck, spec, result.staged, checked, held, again)
     outdated = image is not None and image.canon_version != CANON_VERSION
     rewritten = recanonicalise(duck) if outdated and not first else None
     present = image.present if image else 0
@@ -67,8 +72,9 @@ def compare(
     if not rewritten and merged.unchanged - checked.known > COMPACT_SHARE * present:
         rewritten = refresh(duck)
     return Compared(
-        image, found, staged_columns(result.staged), _counts(checked, merged), checked.warnings,
-        version if merged.moved or not image else image.revision, checked.judged, rewritten,
+        image, found, staged_columns(result.staged), _counts(checked, merged, holding),
+        checked.warnings, version if merged.moved or not image else image.revision,
+        checked.judged.path, holding, rewritten,
     )  # fmt: skip
 
 
@@ -104,18 +110,21 @@ def _guard_key(image: Image | None, spec: SyncSpec) -> None:
         )
 
 
-def _counts(checked: Validated, merged: Merged) -> dict[str, Any]:
+def _counts(checked: Validated, merged: Merged, holding: Holding) -> dict[str, Any]:
     counts = {
         "read": checked.read,
+        "retried": holding.retried,
         "unchanged": merged.unchanged,
         "added": merged.added,
         "changed": merged.changed,
         "returned": merged.returned,
         "removed": merged.removed,
-        "rejected": checked.rejected,
+        "rejected": holding.rejected,
+        "held": holding.rows,
         "present": merged.present,
-        "codes": dict(checked.codes),
+        "codes": dict(holding.codes),
     }
-    if checked.read != merged.unchanged + merged.merged + checked.rejected:
+    judged = merged.unchanged + merged.merged + holding.rejected
+    if checked.read + holding.retried != judged:
         raise RowliftError("INTERNAL", f"The counts of the run do not add up: {counts}.")
     return counts

@@ -41,10 +41,15 @@ def problem(code: str, count: int, key: str, examples: Sequence[str] = ()) -> Pr
     return Problem(code, known.title, count, tuple(examples), mend)
 
 
+def codes(duck: Duck) -> dict[str, int]:
+    """Return how many rows the relation `rejected` holds, by code."""
+    return dict(duck.rows(_COUNTS))
+
+
 def problems(duck: Duck, key: str) -> tuple[Problem, ...]:
     """Return what the relation `rejected` holds, by code."""
     return tuple(
-        problem(code, count, key, _examples(duck, code)) for code, count in duck.rows(_COUNTS)
+        problem(code, count, key, _examples(duck, code)) for code, count in codes(duck).items()
     )
 
 

@@ -27,7 +27,7 @@ def stage(
     rows = 0
     with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=False) as writer:
         for batch in reader:
-            numbers = _numbers(rows, len(batch))
+            numbers = row_numbers(rows, len(batch))
             writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, numbers], schema=schema))
             rows += len(batch)
             progress.advance(task, len(batch))
@@ -37,7 +37,8 @@ def stage(
     return rows
 
 
-def _numbers(before: int, count: int) -> pa.Array:
+def row_numbers(before: int, count: int) -> pa.Array:
+    """Return the numbers of so many rows after those before."""
     ones = pa.repeat(pa.scalar(1, pa.int64()), count)
     return pc.cumulative_sum(ones, start=before)
 

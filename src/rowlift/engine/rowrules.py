@@ -36,18 +36,25 @@ def macros() -> Sequence[str]:
     return _MACROS
 
 
-def checks(
-    key: Staged, others: Sequence[Staged], columns: Sequence[Staged], *, odd_emails: bool
-) -> list[Check]:
-    """Return the checks of one staged file; the first that is true names the row's code.
-
-    They read `identifier`, `attributes`, the staged columns and the tables `duplicate` and
-    `odd_email`.
-    """
+def key_checks(key: Staged, *, odd_emails: bool) -> list[Check]:
+    """Return the checks of the identifier; a row that breaks none of them has a usable one."""
     return [
-        *_encoding_checks(columns),
+        *_encoding_checks([key]),
         Check("ID_NULL", f"{key.name} is null.", "identifier IS NULL"),
         *_identifier_checks(key, "identifier", odd_emails=odd_emails),
+    ]
+
+
+def row_checks(
+    key: Staged, others: Sequence[Staged], columns: Sequence[Staged], *, odd_emails: bool
+) -> list[Check]:
+    """Return the checks of what stands beside a usable identifier.
+
+    They read `identifier`, `attributes`, the staged columns and the tables `duplicate` and
+    `odd_email`; of all checks the first that is true names the row's code.
+    """
+    return [
+        *_encoding_checks([column for column in columns if column is not key]),
         Check(
             "ID_DUPLICATE",
             f"{key.name} appears more than once in the result.",

@@ -26,6 +26,7 @@ from rowlift.engine.columns import check_columns
 from rowlift.engine.compare import Compared, Result, compare, trait_columns
 from rowlift.engine.delivery import DeliverySpec, feed_of, timestamp_of
 from rowlift.engine.duck import Duck
+from rowlift.engine.held import write_held
 from rowlift.engine.layers import add_to_image
 from rowlift.engine.moments import conversion_told
 from rowlift.engine.populate import Populated, populate, record_ledger
@@ -179,10 +180,14 @@ class ImportRun:
             revision=revision, judged=compared.judged, rewritten=compared.rewritten,
         )  # fmt: skip
         rejects = self._write_rejects(duck, counts)
+        held = write_held(self._store, self._owner, compared.holding)
         rows = (image.rows if image else 0) + counts["added"]
         with self._store.database.transaction("run.merge") as connection:
             self._lease.hold(connection)
-            self._store.files.swap(connection, (*added.stored, *rejects), added.replaced)
+            self._store.files.swap(
+                connection, (*added.stored, *rejects, *held.stored),
+                (*added.replaced, *held.replaced),
+            )  # fmt: skip
             self._store.images.save_image(
                 connection,
                 Image(
@@ -242,12 +247,18 @@ class ImportRun:
             if added:
                 self._store.files.swap(connection, added.stored, added.replaced)
                 self._store.images.save_ledger(connection, added.ledger)
-            if not rejected or self._spec.cursor == "held_rows":
+            if self._is_all_kept(done):
                 self._store.runs.move_last_sync_time(
                     connection, self._run.workspace_id, self._run.sync_uid,
                     self._run.source_time or 0,
                 )  # fmt: skip
             self._store.runs.finish(connection, self._run.id, status, counts, code, reason)
+
+    def _is_all_kept(self, done: Populated) -> bool:
+        """Tell whether no row needs to be read again: what failed is held, or due in the image."""
+        counts = self._run.counts
+        is_due = self._spec.cursor == "held_rows" or not done.counts.get("rejected")
+        return counts["rejected"] == counts["held"] and is_due
 
     def _fail(self, error: RowliftError) -> None:
         status = Status.STOPPED if isinstance(error, GuardStop) else Status.FAILED

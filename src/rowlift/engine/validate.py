@@ -5,7 +5,7 @@ over the others judges them and writes the good ones as rows of the image. Both 
 holds the result in memory.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.duck import text as literal
 from rowlift.engine.problems import Problem, bad_rows, problems
 from rowlift.engine.read import ROW_NUMBER, too_many_rows
-from rowlift.engine.rowrules import MAX_ROW_BYTES, Check, checks, macros
+from rowlift.engine.rowrules import MAX_ROW_BYTES, Check, key_checks, macros, row_checks
 
 GUARDED_FROM_ROWS = 100
 
@@ -44,17 +44,43 @@ FROM judged
 """
 
 _VALID = """
-CREATE OR REPLACE TEMP VIEW valid AS
 SELECT key, version, present, fp, raw, attributes, before, row_number
 FROM {judged} WHERE problem = 0
 """
 
 _REJECTED = """
-CREATE OR REPLACE TEMP VIEW rejected AS
 SELECT row_number, identifier, code, reason FROM {judged}
 JOIN (VALUES {reasons}) AS reasons(problem, code, reason) USING (problem)
-ORDER BY row_number
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A file of judged rows; a problem is the position, from 1, of the check that a row broke.
+
+    The first `of_key` checks are those of the identifier.
+    """
+
+    path: Path
+    checks: Sequence[Check]
+    of_key: int
+
+    @property
+    def relation(self) -> str:
+        """Return all rows, with their problems."""
+        return parquet([self.path])
+
+    def valid_sql(self, rows: str) -> str:
+        """Return the query of the good ones of some rows, as rows of the image."""
+        return _VALID.format(judged=rows)
+
+    def rejected_sql(self, rows: str) -> str:
+        """Return the query of the bad ones of some rows."""
+        reasons = ", ".join(
+            f"({at}, {literal(one.code)}, {literal(one.reason)})"
+            for at, one in enumerate(self.checks, 1)
+        )
+        return _REJECTED.format(judged=rows, reasons=reasons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +88,13 @@ class Validated:
     """What validation found; its rows stand in the relations valid and rejected.
 
     valid has the columns of an image's rows, without the `known` rows, which stand in the image as
-    they are; rejected(row_number, identifier, code, reason) is in the order of the source. `judged`
-    is the file of both.
+    they are; rejected(row_number, identifier, code, reason) is in the order of the source.
     """
 
     read: int
     known: int
     rejected: int
-    judged: Path
+    judged: Judged
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Finding, ...] = ()
 
@@ -130,10 +155,18 @@ def judge(
     key = next(column for column in columns if column.name == name)
     arrived = arrive(duck, staged, columns, key, spec, first=first)
     judged = _judge_rows(duck, arrived, key, spec, version)
+    publish(duck, [judged.valid_sql(judged.relation)], [judged.rejected_sql(judged.relation)])
     found = problems(duck, name)
     rejected = sum(problem.count for problem in found)
     warnings = constant_traits(staged, name, spec) if full else ()
     return Validated(read, arrived.known, rejected, judged, found, warnings)
+
+
+def publish(duck: Duck, valid: Iterable[str], rejected: Iterable[str]) -> None:
+    """Create the views `valid` and `rejected` of the rows of some queries."""
+    duck.run(f"CREATE OR REPLACE TEMP VIEW valid AS {' UNION ALL '.join(valid)}")
+    all_rejected = " UNION ALL ".join(rejected)
+    duck.run(f"CREATE OR REPLACE TEMP VIEW rejected AS {all_rejected} ORDER BY row_number")
 
 
 def constant_traits(staged: Path, key: str, spec: SyncSpec) -> tuple[Finding, ...]:
@@ -151,17 +184,19 @@ def constant_traits(staged: Path, key: str, spec: SyncSpec) -> tuple[Finding, ..
     return (Finding("rows", "warning", message, known.mend, known.code),)
 
 
-def _judge_rows(duck: Duck, arrived: Arrived, key: Staged, spec: SyncSpec, version: int) -> Path:
+def _judge_rows(duck: Duck, arrived: Arrived, key: Staged, spec: SyncSpec, version: int) -> Judged:
     columns = [column for column in arrived.columns if column is not RAW]
     named = {column.name: column for column in columns}
     others = [named[name] for name in other_identifiers(list(named), key.name)]
     staged = canon.staged_sql(arrived.path, arrived.columns)
     expression, join, odd = key_relation(duck, key, others, staged)
-    rules = [
+    of_key = key_checks(key, odd_emails=odd)
+    of_rest = [
         check
-        for check in checks(key, others, columns, odd_emails=odd)
+        for check in row_checks(key, others, columns, odd_emails=odd)
         if arrived.duplicates or check.code != "ID_DUPLICATE"
     ]
+    rules = [*of_key, *of_rest]
     judged = duck.scratch_file("judged")
     sql = _JUDGED.format(
         staged=staged,
@@ -178,8 +213,7 @@ def _judge_rows(duck: Duck, arrived: Arrived, key: Staged, spec: SyncSpec, versi
         version=version,
     )
     duck.write(sql, judged)
-    _publish(duck, parquet([judged]), rules)
-    return judged
+    return Judged(judged, rules, len(of_key))
 
 
 def _bytes(columns: Sequence[Staged]) -> str:
@@ -189,14 +223,6 @@ def _bytes(columns: Sequence[Staged]) -> str:
         if column.is_text or column.value_type in ("text", "binary")
     ]
     return " + ".join(variable) or "0"
-
-
-def _publish(duck: Duck, judged: str, rules: Sequence[Check]) -> None:
-    reasons = ", ".join(
-        f"({at}, {literal(one.code)}, {literal(one.reason)})" for at, one in enumerate(rules, 1)
-    )
-    duck.run(_VALID.format(judged=judged))
-    duck.run(_REJECTED.format(judged=judged, reasons=reasons))
 
 
 def _guard_rejects(validated: Validated, spec: SyncSpec) -> None:

@@ -27,6 +27,7 @@ from rowlift.engine.columns import check_columns
 from rowlift.engine.delivery import timestamp_of
 from rowlift.engine.duck import Duck
 from rowlift.engine.foresee import Foresight
+from rowlift.engine.held import HELD
 from rowlift.engine.moments import conversion_told
 from rowlift.engine.populate import TARGET
 from rowlift.engine.read import stage
@@ -117,6 +118,7 @@ class Planner:
             "configuration": spec.to_json(),
             "connections": self._connections(spec),
             "image": image.revision if image else 0,
+            "held": [one.id for one in store.files.live([HELD], uid)],
             "ledgers": {name: [one.epoch, one.revision] for name, one in ledgers.items()},
             "identities": list(marker(self.home.workspace)),
             "restored": store.reset_epoch(),

@@ -9,12 +9,13 @@ import sqlalchemy as sa
 from rowlift.core.errors import Busy, ConfigError
 from rowlift.core.nouns import Status
 from rowlift.engine.delivery import COUNTED
+from rowlift.engine.held import HELD
 from rowlift.engine.ledger import LEDGER_FILES
 from rowlift.engine.populate import TARGET
 from rowlift.operations.home import Home
 from rowlift.state.tables import images, sync_state
 
-_IMAGE = ("image_base", "image_delta")
+_IMAGE = ("image_base", "image_delta", HELD)
 
 
 def reset(home: Home, name: str, target: str | None = None) -> None:

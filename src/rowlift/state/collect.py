@@ -21,13 +21,14 @@ from rowlift.state.tables import deliveries, files, runs
 DAY = 86_400.0
 
 # Seconds a dead file is kept, by kind; what is not listed goes at once. Another process may
-# still read a base or ledger that was replaced under it.
+# still read a base, ledger or held rows that were replaced under it.
 READERS_GRACE = 3600.0
 RETENTION: Mapping[str, float] = {
     "image_base": READERS_GRACE,
     "image_delta": 30 * DAY,
     "ledger_base": READERS_GRACE,
     "ledger_delta": READERS_GRACE,
+    "held": READERS_GRACE,
 }
 
 # Seconds after which live files of finished runs are retired: their rows hold personal data.
