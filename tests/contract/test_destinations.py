@@ -339,6 +339,30 @@ def test_the_webhook_envelope(sink):
 
 
 @pytest.mark.parametrize(
+    ("kind", "match", "parts", "names"),
+    [
+        (Kind.OBJECT, "object_id", ("course", 'c"1'), ("object_type", "object_id")),
+        (
+            Kind.RELATIONSHIP,
+            "email",
+            ("1", "acme", "ann@x.org"),
+            ("object_type", "object_id", "email"),
+        ),
+    ],
+)
+def test_a_joined_key_is_taken_apart_for_its_readers(sink, tmp_path, kind, match, parts, names):
+    of = feed(kind=kind, identify_by=match, match=match)
+    files = Files(Files.Config(path=tmp_path), of, Http())
+    hook = webhook(sink, of)
+    rows = rows_of([json.dumps(parts), json.dumps(parts)])
+    files.deliver(batch_of(files, rows))
+    hook.deliver(batch_of(hook, rows))
+    lines = only_file(tmp_path).read_text().splitlines()
+    told = [*map(json.loads, lines), *sink.requests[0].records]
+    assert [one["key"] for one in told] == [dict(zip(names, parts, strict=True))] * 4
+
+
+@pytest.mark.parametrize(
     "page",
     [
         b"<html>",

@@ -28,7 +28,7 @@ from rowlift.kit.arrow import joined
 from rowlift.kit.config import ConnectorConfig
 from rowlift.kit.durable import make_folder, sweep, write_durable
 from rowlift.kit.http import Http
-from rowlift.kit.texts import change_records, concat, csv_cell, spread
+from rowlift.kit.texts import change_records, concat, csv_cell, key_names, spread
 
 UNWRITABLE = "FOLDER_UNWRITABLE"
 
@@ -64,7 +64,7 @@ class Files:
         self._root = config.path.expanduser().resolve()
         self._folder = self._root / (_UNSAFE.sub("_", feed.sync) or "_")
         self._names = [column.name for column in feed.columns]
-        self._match = feed.match
+        self._key = key_names(feed.kind, feed.match)
         self._header = _header(self._names)
         self.account = f"files:{self._root}"
 
@@ -81,7 +81,7 @@ class Files:
 
     def encode(self, rows: Rows) -> pa.StringArray:
         if self._format != "csv":
-            return change_records(rows, self._match)
+            return change_records(rows, self._key)
         values = spread(rows.attributes, self._names)
         first, *others = map(csv_cell, (rows.ops, rows.keys, rows.message_ids, *values))
         return concat(first, *(part for cell in others for part in (",", cell)))

@@ -20,7 +20,7 @@ from rowlift.kit.fields import AllowNetworks, Headers, SigningSecret, Url
 from rowlift.kit.http import Http
 from rowlift.kit.replies import by_index, outcome, unreachable
 from rowlift.kit.signatures import signature, signing_key
-from rowlift.kit.texts import change_records
+from rowlift.kit.texts import change_records, key_names
 
 _HTML = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?<(!doctype\s+)?html", re.IGNORECASE)
 
@@ -60,7 +60,7 @@ class Webhook:
         self._http = http
         self._keys = tuple(map(signing_key, keys))
         self._headers = {"Content-Type": "application/json", **fixed}
-        self._match = feed.match
+        self._key = key_names(feed.kind, feed.match)
         about = {"sync": feed.sync, "kind": feed.kind, "object_type": feed.object_type}
         self._about = json.dumps(about, ensure_ascii=False)[:-1]
         wanted = target(config.url)
@@ -86,7 +86,7 @@ class Webhook:
         return [Finding("network", "ok", "The address answers; the first run tests the rest")]
 
     def encode(self, rows: Rows) -> pa.StringArray:
-        return change_records(rows, self._match)
+        return change_records(rows, self._key)
 
     def deliver(self, batch: Batch) -> Outcomes:
         body = self._envelope(batch.timestamp, joined(batch.messages))

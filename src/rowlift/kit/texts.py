@@ -7,8 +7,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rowlift.core.nouns import Kind
 from rowlift.core.ports import Rows
 
+_OBJECT = ("object_type", "object_id")
 _CONTROL = r"[\x00-\x1f]"
 # What makes a spreadsheet run a cell, full-width = + - @ too; a plain negative number does not.
 _FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
@@ -65,10 +67,22 @@ def spread(
     return [pc.list_element(lists, at).cast(pa.string()) for at in range(len(names))]
 
 
-def change_records(rows: Rows, match: str) -> pa.StringArray:
-    """Return changes as JSON objects with op, key (`{match: …}`), message_id and attributes."""
-    key = f'","key":{{{json.dumps(match)}:"'
-    parts = (rows.ops, key, json_inner(rows.keys), '"},"message_id":"', rows.message_ids)
+def key_names(kind: Kind, match: str) -> tuple[str, ...]:
+    """Return what the key of a row names: one identifier, or the parts of a joined key in order."""
+    joined = {Kind.OBJECT: _OBJECT, Kind.RELATIONSHIP: (*_OBJECT, match)}
+    return joined.get(kind, (match,))
+
+
+def change_records(rows: Rows, names: Sequence[str]) -> pa.StringArray:
+    """Return changes as JSON objects with op, key (`{name: …}`), message_id and attributes.
+
+    With several names the keys are JSON arrays of as many texts.
+    """
+    keys = spread(rows.keys, list(map(str, range(len(names))))) if len(names) > 1 else [rows.keys]
+    named = zip(names, keys, strict=True)
+    members = [concat(json.dumps(name) + ":", json_text(one)) for name, one in named]
+    key = pc.binary_join_element_wise(*members, ",")
+    parts = (rows.ops, '","key":{', key, '},"message_id":"', rows.message_ids)
     return concat('{"op":"', *parts, '","attributes":', rows.attributes, "}")
 
 

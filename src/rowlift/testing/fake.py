@@ -77,7 +77,7 @@ class FakeDestination:
         return [Finding("network", "ok", "The fake is always there")]
 
     def encode(self, rows: Rows) -> pa.StringArray:
-        return change_records(rows, self._match)
+        return change_records(rows, [self._match])
 
     def deliver(self, batch: Batch) -> Outcomes:
         point("fake.before_send")
