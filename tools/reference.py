@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from rowlift.cli.app import EPILOG, LazyCommand, program
 from rowlift.cli.documents import FIELDS
 from rowlift.cli.schema import FILES, schema_of
 from rowlift.cli.table import COMMANDS
+from rowlift.core.nouns import Accepts
 from rowlift.core.rules import RULES
-from rowlift.operations.project import KINDS
+from rowlift.operations.project import ACCEPTS, KINDS
 from rowlift.project.schema import json_schema
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -97,18 +98,27 @@ def connections() -> Iterator[str]:
         yield f"## {role.capitalize()}\n"
         (named,) = schema["$defs"]["ProfileFile"]["properties"][role]["patternProperties"].values()
         for branch in named["oneOf"]:
-            yield from _connection(branch)
+            able = ACCEPTS[branch["title"]] if role == "destinations" else None
+            yield from _connection(branch, able)
 
 
-def _connection(branch: Mapping[str, Any]) -> Iterator[str]:
+def _connection(branch: Mapping[str, Any], able: Accepts | None) -> Iterator[str]:
     yield f"### type: {branch['title']}\n"
     yield f"{branch['description']}\n" if branch["description"] else ""
+    if able:
+        words = {"kind": able.kinds, "match": able.matches, "removed": able.removed}
+        asked = "; ".join(f"{key} {_listed(some)}" for key, some in words.items())
+        yield f"A sync may ask of it: {asked}.\n"
     yield "| key | default | meaning |\n|---|---|---|"
     for key, field in branch["properties"].items():
         if key != "type":
             default = "required" if key in branch["required"] else _default(field)
             yield f"| `{key}` | {default} | {_cell(field.get('description', ''))} |"
     yield ""
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(f"`{one}`" for one in sorted(words))
 
 
 def _default(field: Mapping[str, Any]) -> str:
