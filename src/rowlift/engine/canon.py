@@ -15,6 +15,7 @@ from rowlift.core.specs import SyncSpec
 from rowlift.core.values import META
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.duck import text as literal
+from rowlift.engine.jsontext import MOST_DIGITS
 from rowlift.engine.read import ROW_NUMBER
 
 CANON_VERSION = 1
@@ -25,6 +26,7 @@ _DIGITS = "[0-9]"
 _DAY = f"{_DIGITS}{{4}}-{_DIGITS}{{2}}-{_DIGITS}{{2}}"
 _WHOLE_HOUR = f"{_DIGITS}{{2}}:{_DIGITS}{{2}}:{_DIGITS}{{2}}"
 _HOUR = rf"{_WHOLE_HOUR}(?:\.{_DIGITS}+)?"
+_OFFSET = "[+-](?:0[0-9]|1[0-5])(?::?[0-5][0-9])?"
 _NUMBER = (
     rf"(?P<sign>[+-]?)(?P<whole>{_DIGITS}*)(?:\.(?P<part>{_DIGITS}*))?"
     rf"(?:[eE](?P<power>[+-]?{_DIGITS}{{1,3}}))?"
@@ -49,8 +51,8 @@ _MACROS = (
         lambda n: {{'sign': n.sign, 'plain': canon_shifted(n.whole || n.part,
             length(n.whole) + coalesce(TRY_CAST(n.power AS INTEGER), 0))}}),
         lambda n: {{'sign': n.sign, 'plain': ltrim(canon_cut(n.plain), '0')}}),
-        lambda n: canon_signed(n.sign,
-            if(starts_with(n.plain, '.'), '0' || n.plain, n.plain)))[1]""",
+        lambda n: if(length(replace(n.plain, '.', '')) > {MOST_DIGITS}, canon_quoted(x),
+            canon_signed(n.sign, if(starts_with(n.plain, '.'), '0' || n.plain, n.plain))))[1]""",
     f"""canon_number(x) AS CASE
         WHEN length(x) <= 15 AND regexp_full_match(x,
             '0|-?[1-9]{_DIGITS}*|-?(?:0|[1-9]{_DIGITS}*)\\.{_DIGITS}*[1-9]') THEN x
@@ -100,7 +102,7 @@ _MACROS = (
         WHEN starts_with(x, '0000') THEN canon_text(x)
         WHEN regexp_full_match(x, '{_DAY}[ T]{_HOUR}(?:Z|[+-]00(?::?00)?)') THEN canon_quoted(
             replace(canon_cut(regexp_replace(x, '(?:Z|[+-]00(?::?00)?)$', '')), ' ', 'T') || 'Z')
-        WHEN regexp_full_match(x, '{_DAY}[ T]{_HOUR}[+-][0-9]{{2}}(?::?[0-9]{{2}})?')
+        WHEN regexp_full_match(x, '{_DAY}[ T]{_HOUR}{_OFFSET}')
             THEN coalesce(canon_instant(TRY_CAST(x AS TIMESTAMPTZ)), canon_text(x))
         ELSE canon_text(x) END""",
     "canon_binary(x) AS canon_quoted(lower(hex(x)))",

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 BROKEN = ""  # no canonical text is empty
 MAX_DEPTH = 100
 EXACT_DIGITS = 15
+MOST_DIGITS = 300  # of a number written out: what is smaller would be read as 0
 BATCH_ROWS = 20_000
 
 _NUMBER = re.compile(r"(-?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d+))?")
@@ -40,11 +41,16 @@ def canonical_json(text: str, numbers: Callable[[str], str] | None = None) -> st
 
 
 def canonical_number(text: str) -> str:
-    """Return a JSON number in its shortest digits; a string when it has more than 15 of them."""
+    """Return a JSON number in its shortest digits; a string when it has more than 15 of them.
+
+    One that is longer than MOST_DIGITS when it is written out stays the text it was.
+    """
     found = _NUMBER.fullmatch(text)
     if not found or abs(int(found[4] or 0)) > _MAX_POWER:
         return f'"{text}"'
     plain = _plain(found[2] + (found[3] or ""), len(found[2]) + int(found[4] or 0))
+    if len(plain.lstrip("0").replace(".", "")) > MOST_DIGITS:
+        return f'"{text}"'
     signed = plain if plain == "0" else found[1] + plain
     exact = len(plain.replace(".", "").lstrip("0")) <= EXACT_DIGITS
     return signed if exact else f'"{signed}"'
