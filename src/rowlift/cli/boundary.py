@@ -14,9 +14,6 @@ from rowlift.cli.interrupts import interrupted
 from rowlift.cli.terminal import Terminal
 from rowlift.core.errors import RowliftError, unexpected
 
-# Messages of other exceptions may quote a row or a password.
-_TELLING = (RowliftError, AttributeError, ImportError, NameError, TypeError)
-
 
 def guarded(chosen: Mapping[str, Any], body: Callable[[Terminal], int]) -> int:
     """Run a command's body; the documented boundary at which any exception is caught."""
@@ -75,7 +72,8 @@ def _lines(error: BaseException) -> Iterator[str]:
     yield f"rowlift {rowlift.__version__}, Python {version}, {sys.platform}"
     seen: BaseException | None = error
     while seen is not None:
-        said = str(seen) if isinstance(seen, _TELLING) else "(message left out)"
+        # Other messages may quote a row or a password, whatever raised them.
+        said = str(seen) if isinstance(seen, RowliftError) else "(message left out)"
         yield f"\n{type(seen).__module__}.{type(seen).__qualname__}: {said}"
         yield from (line.rstrip() for line in traceback.format_tb(seen.__traceback__))
         seen = seen.__cause__ or seen.__context__
