@@ -99,6 +99,22 @@ def test_a_file_nobody_published_goes_with_its_leftovers(store: Store) -> None:
     assert not half.exists()
 
 
+def test_what_the_database_forgot_goes_after_a_day_and_nothing_else_does(store: Store) -> None:
+    forgotten, live = write(store, "image_delta"), write(store, "image_delta")
+    with store.database.transaction("test") as connection:  # as a lost -wal file does
+        connection.execute(files.delete().where(files.c.id == forgotten.id))
+    others = [live.path.with_name(name) for name in ("image_delta-copy.parquet", "notes.txt")]
+    others += [store.files.root / live.path.name, store.files.root / "scratch" / "a" / "b.parquet"]
+    for path in others:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"somebody else's")
+    store.files.locks.take("scratch-a")
+    assert collect(store, DAY - 60) == 0
+    assert collect(store, DAY + 60) == 1
+    assert not forgotten.path.exists()
+    assert all(path.exists() for path in (live.path, *others))
+
+
 def test_what_an_active_run_announced_stays(store: Store) -> None:
     run = store.runs.open(1, "uid", "{}")
     stored = write(store, "stage", run, live=False)

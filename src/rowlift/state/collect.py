@@ -2,9 +2,11 @@
 
 A file goes when its row is dead and past its retention, or when it was announced and never made
 live by a run or delivery that is over. What a killed process left half written goes with it, and
-so do lock files that nobody holds.
+so do lock files that nobody holds, and files of ours that the database forgot, as it does when
+its last transactions are lost.
 """
 
+import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -19,6 +21,8 @@ from rowlift.state.locks import Locks
 from rowlift.state.tables import deliveries, files, runs
 
 DAY = 86_400.0
+
+_OURS = re.compile(r"[a-z_]+-[0-9a-f]{32}\.parquet")
 
 # Seconds a dead file is kept, by kind; what is not listed goes at once. Another process may
 # still read a base, ledger or held rows that were replaced under it.
@@ -51,7 +55,7 @@ def collect(database: Database, root: Path, locks: Locks, now: float | None = No
         with database.transaction("collect") as connection:
             connection.execute(files.delete().where(files.c.id.in_(list(doomed))))
     _sweep(root, locks, moment)
-    return len(doomed)
+    return len(doomed) + _delete_forgotten(database, root, moment)
 
 
 def _expire(database: Database, moment: float) -> None:
@@ -104,6 +108,20 @@ def _bury_orphans(database: Database, moment: float) -> None:
 def _delete(path: Path) -> None:
     for left in (path, *path.parent.glob(f".{path.name}.*.tmp")):
         left.unlink(missing_ok=True)
+
+
+def _delete_forgotten(database: Database, root: Path, moment: float) -> int:
+    """Delete files of ours without a row; the row comes first, so after a day it is lost."""
+    ours = (path for path in root.glob("*/*.parquet") if _OURS.fullmatch(path.name))
+    old = {str(path.relative_to(root)): path for path in ours if _is_old(path, moment)}
+    if not old:
+        return 0
+    with database.read() as connection:
+        known = set(connection.scalars(sa.select(files.c.path)))
+    forgotten = [path for name, path in old.items() if name not in known]
+    for path in forgotten:
+        path.unlink(missing_ok=True)
+    return len(forgotten)
 
 
 def _sweep(root: Path, locks: Locks, moment: float) -> None:
