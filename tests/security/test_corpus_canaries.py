@@ -29,6 +29,7 @@ ODD = (
 ASCII = "p@ss/w:rd%41?&=#{}"
 RECEIVERS = (
     "write_key", "write_key_file", "endpoint", "signed", "path", "query", "bearer", "header",
+    "api_key",
 )  # fmt: skip
 PEOPLE = (
     "CREATE TABLE people (id varchar(20), plan varchar(20))",
@@ -98,7 +99,8 @@ class Canaries:
 
     def _shows(self, name: str, content: bytes) -> bool:
         text = self.texts[name]
-        encoded = {base64.b64encode(one.encode()).decode()[:-4] for one in (text, f"{text}:")}
+        logins = (text, f"{text}:", f"s1:{text}")
+        encoded = {base64.b64encode(one.encode()).decode()[:-4] for one in logins}
         return any(form.encode() in content for form in (self.tokens[name], *encoded))
 
 
@@ -168,6 +170,9 @@ def destinations(canaries: Canaries, sinks: Mapping[str, Sink]) -> dict[str, Any
         "bearer": hook(url["bearer"], headers={
             "Authorization": f"Bearer {canaries.variable('bearer', 'b-{}')}"}),
         "header": hook(url["header"], headers={"X-Api-Key": canaries.file("header", ASCII)}),
+        "api_key": {
+            "type": "customerio", "allow_networks": LOOPBACK, "endpoint": url["api_key"],
+            "site_id": "s1", "api_key": canaries.variable("api_key", 'qu"ote {}')},
         "gone": hook(f"http://127.0.0.1:1/{canaries.variable('gone', 't-{}')}"),
         "nowhere": hook(f"https://no-such-host.invalid/{canaries.variable('nowhere', 't-{}')}"),
         "inside": {
@@ -253,7 +258,8 @@ def test_S25_thirty_canaries_and_none_is_found_whatever_fails(
 def echoed(canaries: Canaries, name: str) -> bytes:
     """What a careless receiver answers: the secret it was sent, as it is and as it came."""
     secret = canaries.texts.get(name, "")
-    basic = base64.b64encode(f"{secret}:".encode()).decode() if "key" in name else ""
+    login = f"s1:{secret}" if name == "api_key" else f"{secret}:"
+    basic = base64.b64encode(login.encode()).decode() if "key" in name else ""
     return json.dumps({"code": "bad", "message": f"bad credentials {secret} {basic}"}).encode()
 
 

@@ -1,7 +1,10 @@
 """What each answer means for the rows of a request."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from html import escape
+from urllib.parse import quote, quote_plus, unquote
 
 import pytest
 
@@ -9,7 +12,8 @@ from rowlift.core.errors import DestinationError
 from rowlift.core.nouns import Outcome, Verdict
 from rowlift.core.rules import RULES
 from rowlift.kit.exchange import NoReply, Reply
-from rowlift.kit.replies import outcome, retry_after, scrubbed
+from rowlift.kit.replies import outcome, retry_after
+from rowlift.kit.scrub import scrubbed
 
 STOPS = {
     **dict.fromkeys((401, 402, 403, 407), "CREDENTIALS_REFUSED"),
@@ -138,6 +142,29 @@ def test_S27_reasons_are_one_short_line_without_secrets():
     assert line.startswith("bad key *** [31m and *** xxx")
     assert len(line) == 300
     assert line.isprintable()
+
+
+SECRET = 'p@ss "w/rd" <ü> %41&+tail'
+
+
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        SECRET,
+        json.dumps(SECRET),
+        json.dumps(SECRET, ensure_ascii=False),
+        json.dumps(SECRET).replace("/", "\\/"),
+        json.dumps(SECRET).replace("<", "\\u003c").replace(">", "\\u003E").replace("&", "\\u0026"),
+        quote(SECRET),
+        quote(SECRET, safe=""),
+        quote_plus(SECRET).replace("%2F", "%2f"),
+        unquote(SECRET),
+        escape(SECRET),
+    ],
+)
+def test_S25_a_secret_is_starred_however_a_reply_escapes_it(repeated):
+    line = scrubbed(f"no {repeated}!", [SECRET])
+    assert line.replace('"', "") == "no ***!"
 
 
 def test_a_redirect_names_the_new_origin_only():

@@ -12,10 +12,9 @@ from rowlift.core.nouns import Finding, Outcome, Outcomes, Verdict
 from rowlift.core.rules import rule
 from rowlift.kit.addresses import target
 from rowlift.kit.exchange import NoReply, Reply
+from rowlift.kit.scrub import scrubbed
 
 LONGEST_WAIT = 3600.0  # seconds; a Retry-After beyond it is cut
-_SHORTEST_SECRET = 4
-LONGEST_REASON = 300  # characters of what a destination said
 
 # It may have been carried out before the answer: the same ids go again.
 _IN_DOUBT = {
@@ -106,15 +105,6 @@ def unreadable(reply: Reply, secrets: Iterable[str] = ()) -> Outcome:
 def said(reply: Reply, secrets: Iterable[str] = ()) -> str:
     """Return the status and the body as one short line without secrets."""
     return scrubbed(f"{reply.status} {reply.body.decode('utf-8', 'replace')}", secrets)
-
-
-def scrubbed(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return a foreign text as one line of at most 300 characters, secrets starred out."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "***")
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
 
 
 def retry_after(reply: Reply) -> float | None:
