@@ -103,12 +103,12 @@ class Files:
     def close(self) -> None:
         sweep(self._folder)
 
-    def _content(self, batch: Batch) -> Iterable[bytes]:
+    def _content(self, batch: Batch) -> Iterable[bytes | memoryview]:
         if self._format == "jsonl":
             return joined(batch.messages, b"\n"), b"\n"
         if self._format == "csv":
-            header = joined(csv_cell(pa.array(self._header))) + b"\r\n"
-            return header, joined(batch.messages, b"\r\n"), b"\r\n"
+            header = joined(csv_cell(pa.array(self._header)))
+            return header, b"\r\n", joined(batch.messages, b"\r\n"), b"\r\n"
         return (self._parquet(batch),)
 
     def _parquet(self, batch: Batch) -> bytes:

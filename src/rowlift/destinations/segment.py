@@ -3,12 +3,12 @@
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
 import pyarrow as pa
-from isal import igzip_lib
+from isal import isal_zlib
 from pydantic import BaseModel, Field, SecretStr
 
 from rowlift.core.errors import DestinationError
@@ -29,6 +29,7 @@ _SETTINGS = "https://cdn.segment.com/v1/projects/{}/settings"
 _UNKNOWN = (400, 401, 403, 404)
 _MOST_TRAITS = 299  # of a person with more, Segment's profiles take nothing and say nothing
 _CONTEXT = f',"context":{{"library":{{"name":"rowlift","version":"{VERSION}"}}'
+_GZIP = 16 + isal_zlib.MAX_WBITS
 _EXTERNAL_ID = '","type":"email","collection":"users","encoding":"none"}]'
 
 
@@ -76,6 +77,8 @@ class Segment:
         self._url = (config.endpoint or _ENDPOINTS[config.region]).rstrip("/") + "/batch"
         self._headers = {"Content-Type": "application/json", "Authorization": f"Basic {basic}"}
         self._gzip = config.gzip
+        if config.gzip:
+            self._headers["Content-Encoding"] = "gzip"
         tokens = target(self._url).tokens if config.endpoint else ()
         self._secrets = (key, basic, basic.rstrip("="), *tokens)
         self.account = "segment:" + hashlib.sha256(key.encode()).hexdigest()[:16]
@@ -98,12 +101,9 @@ class Segment:
         return concat(start, rows.message_ids, *who, traits, _CONTEXT, *external, "}}")
 
     def deliver(self, batch: Batch) -> Outcomes:
-        body = b'{"batch":[' + joined(batch.messages) + b"]}"
-        headers = self._headers
-        if self._gzip:
-            body = igzip_lib.compress(body, 1, igzip_lib.COMP_GZIP)
-            headers = {**headers, "Content-Encoding": "gzip"}
-        answer = self._http.request("POST", self._url, body, headers)
+        parts = (b'{"batch":[', joined(batch.messages), b"]}")
+        body = _gzipped(parts) if self._gzip else b"".join(parts)
+        answer = self._http.request("POST", self._url, body, self._headers)
         secrets = self._secrets
         return Outcomes(outcome(answer, name="Segment", secrets=secrets, confirmed=_accepted))
 
@@ -130,6 +130,11 @@ def known(reply: Reply) -> Finding:
         return Finding("login", "error", words, mend, "CREDENTIALS_REFUSED")
     words = f"Segment did not say whether it knows the write key ({reply.status})"
     return Finding("login", "error", words, "Try again later.", "UNAVAILABLE")
+
+
+def _gzipped(parts: Iterable[bytes | memoryview]) -> bytes:
+    packer = isal_zlib.compressobj(1, wbits=_GZIP)
+    return b"".join([*map(packer.compress, parts), packer.flush()])
 
 
 def _accepted(reply: Reply) -> bool:

@@ -98,7 +98,7 @@ class Webhook:
     def close(self) -> None:
         self._http.close()
 
-    def _envelope(self, timestamp: str, records: bytes) -> bytes:
+    def _envelope(self, timestamp: str, records: bytes | memoryview) -> bytes:
         start = f'{{"type":"records.changed","timestamp":"{timestamp}","data":{self._about}'
         return start.encode() + b',"records":[' + records + b"]}}"
 

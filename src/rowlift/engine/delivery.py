@@ -36,7 +36,7 @@ from rowlift.core.specs import SyncSpec, UseSpec
 from rowlift.engine.deliver import Pace, Settler, Stopped, send
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.layers import Layers, add_to_ledger, image_width, open_image, open_ledger
-from rowlift.engine.ledger import LEDGER_FILES, find_due, load_ledger, mapping_of
+from rowlift.engine.ledger import LEDGER_FILES, Mapping, find_due, load_ledger, mapping_of
 from rowlift.engine.plan import ROLLED, TOO_LARGE, Cut, plan_batches, write_nothing, write_plan
 from rowlift.state.deliveries import BatchRecord, Delivery
 from rowlift.state.files import Owner, StoredFile
@@ -185,25 +185,14 @@ class DeliveryRun:
             known, account=destination.account, mapping=mapping.to_json(),
             epoch=known.epoch + (1 if changed else 0), settled=0 if changed else known.settled,
         )  # fmt: skip
-        open_image(duck, self._store, self._delivery.sync_uid)
-        duck.make_room(image_width(duck))
         void = () if mapping.is_for_same_keys(known.mapping) else self._ledger_files()
-        if void:
-            load_ledger(duck, None, ())
-        else:
-            self._open_ledger(duck)
-        salt = (
-            f"{self._delivery.sync_uid}:{self._delivery.destination_uid}:"
-            f"{self._store.reset_epoch()}:{ledger.epoch}:"
-        )
-        key_trait = "email" if self._spec.feed.identify_by == "email" else ""
-        find_due(duck, mapping, epoch=ledger.epoch, salt=salt, key_trait=key_trait)
         cut = Cut()
 
         def fill(path: Path) -> int:
             nonlocal cut
             if ledger.settled == image.revision:
                 return write_nothing(path)
+            self._find_due(duck, mapping, ledger.epoch, void=bool(void))
             cut = write_plan(
                 duck, path, destination, timestamp=self._spec.timestamp,
                 record_bytes=self._spec.record_bytes, progress=self._progress, task=self._task,
@@ -221,6 +210,18 @@ class DeliveryRun:
                 counts={"due": cut.due, "unchanged": cut.rolled},
             )  # fmt: skip
         self._delivery = self._store.deliveries.get(self._delivery.id)
+
+    def _find_due(self, duck: Duck, mapping: Mapping, epoch: int, *, void: bool) -> None:
+        one = self._delivery
+        open_image(duck, self._store, one.sync_uid)
+        duck.make_room(image_width(duck))
+        if void:
+            load_ledger(duck, None, ())
+        else:
+            self._open_ledger(duck)
+        salt = f"{one.sync_uid}:{one.destination_uid}:{self._store.reset_epoch()}:{epoch}:"
+        key_trait = "email" if self._spec.feed.identify_by == "email" else ""
+        find_due(duck, mapping, epoch=epoch, salt=salt, key_trait=key_trait)
 
     def _ledger_files(self) -> Sequence[StoredFile]:
         one = self._delivery

@@ -14,7 +14,7 @@ def temporary_for(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
-def write_durable(path: Path, chunks: Iterable[bytes]) -> int:
+def write_durable(path: Path, chunks: Iterable[bytes | memoryview]) -> int:
     """Write the chunks as one file (mode 0600), replacing what was there; return its size in bytes.
 
     Raises OSError, with nothing changed at `path`.

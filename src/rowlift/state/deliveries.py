@@ -232,7 +232,9 @@ class DeliveryStore:
         `starting` has the number of rows by batch; those among `again` were started before.
         """
         now = database_now(self._database, connection)
-        repeated = [{"batch": number} for number in starting if number in again]
+        repeated = [
+            {"delivery": delivery_id, "batch": number} for number in starting if number in again
+        ]
         fresh = [
             {
                 "delivery_id": delivery_id, "number": number, "rows": rows, "status": "sending",
@@ -241,10 +243,9 @@ class DeliveryStore:
             for number, rows in starting.items() if number not in again
         ]  # fmt: skip
         if repeated:
-            values = {"attempts": batches.c.attempts + 1, "status": "sending"}
-            connection.execute(_of_batch(delivery_id).values(values), repeated)
+            connection.execute(_START_AGAIN, repeated)
         if fresh:
-            connection.execute(batches.insert(), fresh)
+            connection.execute(_START, fresh)
 
     def end_batches(
         self, connection: sa.Connection, delivery_id: int, ended: Mapping[int, Outcomes]
@@ -254,10 +255,13 @@ class DeliveryStore:
             return
         now = database_now(self._database, connection)
         rows = [
-            {"batch": number, "verdict": one.default.verdict.value, "outcomes": _told(one)}
+            {
+                "delivery": delivery_id, "batch": number, "now": now,
+                "verdict": one.default.verdict.value, "outcomes": _told(one),
+            }
             for number, one in ended.items()
-        ]
-        connection.execute(_of_batch(delivery_id).values(_ENDED | {"updated_at": now}), rows)
+        ]  # fmt: skip
+        connection.execute(_END, rows)
 
     def batches(self, delivery_id: int) -> dict[int, BatchRecord]:
         """Return what is known of each batch that was started."""
@@ -314,17 +318,18 @@ def _queue_behind(connection: sa.Connection, row: Mapping[str, Any]) -> bool:
     return connection.execute(behind).rowcount == 1
 
 
-_ENDED = {
-    "status": "done",
-    "verdict": sa.bindparam("verdict"),
-    "outcomes": sa.bindparam("outcomes"),
-}
-
-
-def _of_batch(delivery_id: int) -> sa.Update:
-    return batches.update().where(
-        batches.c.delivery_id == delivery_id, batches.c.number == sa.bindparam("batch")
-    )
+# Executed with every request or two, so they are built once.
+_BATCH = batches.update().where(
+    batches.c.delivery_id == sa.bindparam("delivery"), batches.c.number == sa.bindparam("batch")
+)
+_START = batches.insert()
+_START_AGAIN = _BATCH.values(attempts=batches.c.attempts + 1, status="sending")
+_END = _BATCH.values(
+    status="done",
+    verdict=sa.bindparam("verdict"),
+    outcomes=sa.bindparam("outcomes"),
+    updated_at=sa.bindparam("now"),
+)
 
 
 def _told(outcomes: Outcomes) -> str:

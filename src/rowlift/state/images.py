@@ -43,6 +43,10 @@ class Ledger:
     account: str = ""
 
 
+# Asked for with each batch that leaves, so it is built once.
+_REVISION = sa.select(images.c.revision).where(images.c.sync_uid == sa.bindparam("sync"))
+
+
 class ImageStore:
     """Reads and writes the pointers."""
 
@@ -62,8 +66,7 @@ class ImageStore:
 
     def revision(self, connection: sa.Connection, sync_uid: str) -> int | None:
         """Return the revision of a sync's image as the caller's transaction sees it."""
-        found = sa.select(images.c.revision).where(images.c.sync_uid == sync_uid)
-        return connection.scalar(found)
+        return connection.scalar(_REVISION, {"sync": sync_uid})
 
     def save_image(self, connection: sa.Connection, image: Image) -> None:
         """Write the pointer as part of the caller's transaction."""

@@ -45,6 +45,7 @@ class Lease:
         self._stop = threading.Event()
         self._beat: threading.Thread | None = None
         self._renewed = _elapsed()
+        self._renewal = _renewal(table, row_id, generation)
         self._lock = lock_name(table, row_id, generation)
         self.row_id = row_id
         self.generation = generation
@@ -75,16 +76,7 @@ class Lease:
         """
         before = _elapsed()
         until = database_now(self._database, connection) + LEASE_SECONDS
-        table = self._table
-        renewed = connection.execute(
-            table.update()
-            .where(
-                table.c.id == self.row_id,
-                table.c.generation == self.generation,
-                table.c.active == 1,
-            )
-            .values(lease_until=until)
-        )
+        renewed = connection.execute(self._renewal, {"until": until})
         if renewed.rowcount != 1:
             raise self._fenced()
         self._renewed = before
@@ -121,6 +113,11 @@ class Lease:
     def _renew(self) -> None:
         with self._database.transaction("heartbeat") as connection:
             self.hold(connection)
+
+
+def _renewal(table: sa.Table, row_id: int, generation: int) -> sa.Update:
+    ours = (table.c.id == row_id, table.c.generation == generation, table.c.active == 1)
+    return table.update().where(*ours).values(lease_until=sa.bindparam("until"))
 
 
 def owner_name() -> str:
