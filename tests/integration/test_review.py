@@ -548,6 +548,24 @@ def test_a_plan_that_was_interrupted_before_it_began_reads_nothing_new(world: Wo
     assert world.applied() == {"a": {"plan": "planned"}}
 
 
+@pytest.mark.parametrize(
+    "point", ["plan.adopt.after_commit", "run.merge.after_commit", "fake.after_send"]
+)
+def test_a_plan_that_was_interrupted_goes_on_when_it_is_applied_again(
+    world: World, point: str
+) -> None:
+    world.rows(("a", "planned"))
+    path = _plan(world)
+    world.rows(("a", "not planned"))
+    _break_at(world, f"{point}:1", plan=path)
+    report = world.run(plan=path)
+    assert (report.status, report.resumed) == (Status.COMPLETED, True)
+    assert world.applied() == {"a": {"plan": "planned"}}
+    with pytest.raises(GuardStop, match=f"applied already, by run {report.id}") as refused:
+        world.run(plan=path)
+    assert refused.value.code == "PLAN_STALE"
+
+
 def test_a_plan_that_cannot_be_written_is_a_mistake_of_the_caller(world: World) -> None:
     world.rows(("a", "x"))
     with world.project() as project, pytest.raises(RowliftError) as refused:

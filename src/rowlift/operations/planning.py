@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ from rowlift.operations.home import Home
 from rowlift.operations.importing import Importer
 from rowlift.operations.reports import PlanReport
 from rowlift.state.failures import file_errors
-from rowlift.state.runs import ADOPT, Run
+from rowlift.state.runs import Run
 from rowlift.workspace.standing import marker
 
 FORMAT = 1
@@ -62,6 +63,7 @@ class Planner:
             report, moment = self._foresee(spec, folder, out)
             document = {
                 "format": FORMAT,
+                "id": uuid.uuid4().hex,
                 "sync": name,
                 "created_at": report.created_at,
                 "source_time": moment,
@@ -134,17 +136,27 @@ class Planner:
     def apply(self, path: Path) -> Run:
         """Run exactly what a plan file says.
 
-        Raises GuardStop PLAN_STALE when anything it stands on has moved, or it is over 24 h old.
+        Raises GuardStop PLAN_STALE when anything it stands on has moved, or it is over 24 h old, or
+        a run applied it already.
         """
         document = _read(path)
         spec = self.home.sync(document["sync"])
+        if run := self._applied(document):
+            raise _applied_already(spec, run)
         self._refuse_stale(document, spec)
         uid, store = self.home.syncs[spec.name], self.home.store
-        run = store.runs.open(self.home.workspace_id, uid, spec.to_json(), phase=ADOPT)
+        run = store.runs.open(self.home.workspace_id, uid, spec.to_json(), plan=document["id"])
         rows = int(document["counts"]["read"])
         planned = Planned(int(document["source_time"]), lambda to: _unpack(path, to, rows))
         importer = Importer(self.home, self.progress)
         return importer.carry(run, spec, allow_removals=True, planned=planned)
+
+    def applied(self, path: Path) -> Run | None:
+        """Return the run that applied a plan file already."""
+        return self._applied(_read(path))
+
+    def _applied(self, document: Mapping[str, Any]) -> Run | None:
+        return self.home.store.runs.applied(self.home.workspace_id, document["id"])
 
     def _refuse_stale(self, document: Mapping[str, Any], spec: SyncSpec) -> None:
         age = self.clock.now().timestamp() - float(document["created_at"])
@@ -159,6 +171,14 @@ class Planner:
                 f"The plan for {spec.name} no longer fits; moved since: {', '.join(moved)}.",
                 mend=f"Make a new one: rowlift plan {spec.name}.",
             )
+
+
+def _applied_already(spec: SyncSpec, run: Run) -> GuardStop:
+    return GuardStop(
+        "PLAN_STALE",
+        f"The plan for {spec.name} was applied already, by run {run.id}.",
+        mend=f"See rowlift runs {run.id}; for what came since: rowlift plan {spec.name}.",
+    )
 
 
 def _pack(document: Mapping[str, Any], folder: Path, out: Path) -> None:
@@ -214,6 +234,7 @@ def _is_whole(document: Mapping[str, Any]) -> bool:
     return (
         all(isinstance(one, int | float) for one in numbers)
         and isinstance(document["sync"], str)
+        and isinstance(document["id"], str)
         and isinstance(document["against"], dict)
     )
 

@@ -167,8 +167,7 @@ class Project:
         """
         finished = self._finish_interrupted(wait=wait)
         if plan is not None:
-            run = Planner(self._home, self._clock, self._progress).apply(plan)
-            return [self._delivered(run, wait=wait)]
+            return [self._apply(plan, finished, wait=wait)]
         names = list(dict.fromkeys(syncs)) or sorted(self._home.project.syncs)
         for name in names:
             self._home.sync(name)
@@ -178,6 +177,17 @@ class Project:
             or self._run_one(name, wait=wait, allow_removals=allow_removals, raising=one)
             for name in names
         ]
+
+    def _apply(self, plan: Path, finished: Mapping[str, RunReport], *, wait: bool) -> RunReport:
+        """Apply a plan, or go on with the run that began to."""
+        planner = Planner(self._home, self._clock, self._progress)
+        begun = planner.applied(plan)
+        if begun:
+            open_ = self._home.store.deliveries.open(begun.sync_uid)
+            resumed = [*(one.id for one in finished.values()), *(one.run_id for one in open_)]
+            if begun.id in resumed:
+                return self._delivered(begun, wait=wait, resumed=True)
+        return self._delivered(planner.apply(plan), wait=wait)
 
     def _finish_interrupted(self, *, wait: bool) -> dict[str, RunReport]:
         """Finish what a killed process left; a sync finished so needs no run of its own.

@@ -26,7 +26,10 @@ ADOPT = "adopt"  # the first phase of a run that takes its rows from a plan file
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One import as the database knows it; times are Unix seconds."""
+    """One import as the database knows it; times are Unix seconds.
+
+    `plan` is the id of the plan that it applies, or nothing.
+    """
 
     id: int
     workspace_id: int
@@ -42,6 +45,7 @@ class Run:
     image_revision: int | None
     created_at: float
     finished_at: float | None
+    plan: str = ""
     reason_code: str = ""
     reason: str = ""
     counts: Mapping[str, Any] = field(default_factory=dict)
@@ -62,12 +66,16 @@ class RunStore:
         self._database = database
         self._locks = locks
 
-    def open(self, workspace_id: int, sync_uid: str, spec: str, *, phase: str = "read") -> Run:
-        """Start a run; raises Busy, and records a skipped run, while another one is active."""
+    def open(self, workspace_id: int, sync_uid: str, spec: str, *, plan: str = "") -> Run:
+        """Start a run, or one that applies the plan of an id.
+
+        Raises Busy, and records a skipped run, while another one is active.
+        """
+        phase = ADOPT if plan else "read"
         try:
             with self._locks.taking() as take, self._database.transaction("run.open") as connection:
                 opened = self._insert(
-                    connection, workspace_id, sync_uid, spec, Status.RUNNING, phase
+                    connection, workspace_id, sync_uid, spec, Status.RUNNING, phase, plan=plan
                 )
                 take(lock_name(runs, opened.id, opened.generation))
             return opened
@@ -77,7 +85,7 @@ class RunStore:
         reason = f"Run {active.id} was still running." if active else "Another run was active."
         with self._database.transaction("run.skip") as connection:
             skipped = self._insert(
-                connection, workspace_id, sync_uid, spec, Status.SKIPPED, "over", reason
+                connection, workspace_id, sync_uid, spec, Status.SKIPPED, "over", reason=reason
             )
         raise Busy(
             "BUSY", f"Run {skipped.id} was skipped: {reason}", mend="Wait for it, then run again."
@@ -91,7 +99,7 @@ class RunStore:
         spec: str,
         status: Status,
         phase: str,
-        reason: str = "",
+        **told: str,
     ) -> Run:
         now = database_now(self._database, connection)
         over = phase == "over"
@@ -109,9 +117,9 @@ class RunStore:
                 lease_until=now + LEASE_SECONDS,
                 counts="{}",
                 reason_code="BUSY" if over else "",
-                reason=reason,
                 created_at=now,
                 finished_at=now if over else None,
+                **{"reason": "", "plan": ""} | told,
             )
             .returning(runs.c.id)
         ).one()
@@ -209,6 +217,17 @@ class RunStore:
         with self._database.read() as connection:
             found = connection.execute(query.order_by(runs.c.id.desc()).limit(limit)).all()
         return [run_from(row) for row in found]
+
+    def applied(self, workspace_id: int, plan: str) -> Run | None:
+        """Return the run that took the rows of a plan into the image."""
+        query = sa.select(runs).where(
+            runs.c.workspace_id == workspace_id,
+            runs.c.plan == plan,
+            runs.c.image_revision.is_not(None),
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return run_from(row) if row else None
 
     def last_sync_time(self, sync_uid: str) -> int:
         """Return the source time of the last completed run (Unix seconds), or 0."""

@@ -67,6 +67,7 @@ runs = sa.Table(
     sa.Column("lease_until", sa.Float(53), nullable=False),
     sa.Column("source_time", sa.BigInteger),
     sa.Column("image_revision", sa.BigInteger),
+    sa.Column("plan", sa.Text, nullable=False, default=""),
     sa.Column("counts", sa.Text, nullable=False),
     sa.Column("reason_code", sa.Text, nullable=False, default=""),
     sa.Column("reason", sa.Text, nullable=False, default=""),

@@ -242,6 +242,7 @@ def upgrade() -> None:
         sa.Column("lease_until", sa.Float(precision=53), nullable=False),
         sa.Column("source_time", sa.BigInteger(), nullable=True),
         sa.Column("image_revision", sa.BigInteger(), nullable=True),
+        sa.Column("plan", sa.Text(), nullable=False),
         sa.Column("counts", sa.Text(), nullable=False),
         sa.Column("reason_code", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
