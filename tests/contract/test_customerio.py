@@ -103,7 +103,7 @@ class TestPeopleByEmail(Receiving, DestinationSuite):
 
 
 class TestObjects(TestPeopleByEmail):
-    feed = feed(Kind.OBJECT, "object_id", object_type="2")
+    feed = feed(Kind.ACCOUNT, "group_id")
 
 
 # What is sent
@@ -143,9 +143,9 @@ def test_a_person_is_named_by_one_identifier(server, match, key, identifiers):
     assert operation(server)["identifiers"] == identifiers
 
 
-@pytest.mark.parametrize("kind", [Kind.ACCOUNT, Kind.OBJECT])
-def test_an_account_is_an_object_of_type_1(server, kind):
-    deliver(customerio(server, feed(kind, "group_id")), ["acme"], [{"seats": 50}])
+@pytest.mark.parametrize(("kind", "key"), [(Kind.ACCOUNT, "acme"), (Kind.OBJECT, '["1","acme"]')])
+def test_an_account_is_an_object_of_type_1(server, kind, key):
+    deliver(customerio(server, feed(kind, "object_id")), [key], [{"seats": 50}])
     assert operation(server) == {
         "type": "object",
         "action": "identify",
@@ -156,8 +156,9 @@ def test_an_account_is_an_object_of_type_1(server, kind):
 
 def test_a_named_object_type_has_the_number_of_the_connection(server):
     of = feed(Kind.OBJECT, "object_id", object_type="boat")
-    deliver(customerio(server, of, object_types={"boat": "3"}), ["b1"])
-    assert operation(server)["identifiers"]["object_type_id"] == "3"
+    deliver(customerio(server, of, object_types={"boat": "3"}), ['["boat","b1"]', '["2","b1"]'])
+    types = [operation(server, at)["identifiers"]["object_type_id"] for at in (0, 1)]
+    assert types == ["3", "2"]
     with pytest.raises(DestinationError) as caught:
         customerio(server, of)
     assert caught.value.code == "CANNOT_DO"

@@ -81,7 +81,7 @@ def test_a_person_edited_meanwhile_is_left_for_the_next_run(desk):
     late = desk.apply(path, writer)
     assert [(each.identifier, each.code) for each in late] == [("1", "RECORD_CHANGED")]
     with desk.database.read() as connection:
-        from_checkpoint = desk.late(connection, writer.run_id)
+        from_checkpoint = desk.late(connection, writer)
     assert from_checkpoint == late
     values = {each["id"]: each["attributes"]["v"] for each in desk.people()}
     assert (values["1"], values["2"]) == ("by hand", "new")

@@ -12,7 +12,7 @@ from rowlift.core.specs import LimitSpec, SyncSpec
 from rowlift.db import Database, metadata
 from rowlift.engine import apply
 from rowlift.engine.duck import Duck
-from rowlift.workspace.tables import anonymous_ids, objects, people
+from rowlift.workspace.tables import anonymous_ids, objects, people, relationships
 from rowlift.workspace.workspace import Workspace, Writer
 
 DUE = pa.schema(
@@ -66,7 +66,7 @@ class Desk:
 
     def clear(self) -> None:
         with self.database.transaction("test.clear") as connection:
-            for table in (people, anonymous_ids, objects):
+            for table in (people, anonymous_ids, objects, relationships):
                 connection.execute(table.delete())
 
     def workspace(self, allow_change=False) -> Workspace:
@@ -86,17 +86,17 @@ class Desk:
     def apply(self, path, writer, allow_change=False):
         """Goes on after the slices that are committed; returns the late rejects."""
         with self.database.read() as connection:
-            done = apply.applied(connection, writer.run_id)
-            late = self.late(connection, writer.run_id)
+            done = apply.applied(connection, writer)
+            late = self.late(connection, writer)
         for number, rows in apply.slices(path, done):
             with self.database.transaction("apply.slice") as connection:
                 workspace = self.workspace(allow_change)
                 late += apply.apply_slice(connection, workspace, writer, number, rows).late
         return late
 
-    def late(self, connection, run_id):
+    def late(self, connection, writer):
         """What the checkpoints remember of rows that came too late."""
-        found = apply.applied(connection, run_id)
+        found = apply.applied(connection, writer)
         return [reject for rejects in found.values() for reject in rejects]
 
     def run(self, sync, rows, **settings):
@@ -120,8 +120,14 @@ class Desk:
         ]
 
     def objects(self) -> list[dict[str, object]]:
+        return self._all(objects)
+
+    def relationships(self) -> list[dict[str, object]]:
+        return self._all(relationships)
+
+    def _all(self, table) -> list[dict[str, object]]:
         with self.database.read() as connection:
-            found = connection.execute(sa.select(objects).order_by(objects.c.pid)).mappings().all()
+            found = connection.execute(sa.select(table).order_by(table.c.pid)).mappings().all()
         return [dict(each) for each in found]
 
 

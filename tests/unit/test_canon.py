@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from rowlift.core.values import VALUE_TYPES
 from rowlift.engine import canon
 from rowlift.engine.arrivals import with_canonical_json
+from rowlift.engine.columns import left_out
 from rowlift.engine.jsontext import BROKEN, canonical_json, canonical_number, recanonicalised
 from unit.canonforms import column, duck, field, spec, write
 
@@ -214,7 +215,7 @@ def attributes(engine, fields, rows, **settings_):
     path = write(engine.scratch_file("staged"), table)
     columns = canon.staged_columns(pq.read_schema(path))
     wanted = spec(**settings_)
-    sql = canon.attributes_sql(columns, wanted.identify_by, wanted)
+    sql = canon.attributes_sql(columns, left_out([one.name for one in columns], wanted), wanted)
     return [row[0] for row in engine.rows(f"SELECT {sql} FROM {canon.staged_sql(path, columns)}")]
 
 

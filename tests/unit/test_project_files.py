@@ -239,12 +239,9 @@ def test_what_later_releases_bring_is_refused_honestly(shop):
     leave = 'cannot be "leave_segment": it is not available yet; use keep, clear or delete.'
     words = [one.partition(": ")[2].removesuffix(" [VALUE_WRONG]") for one in found]
     assert words == [
-        'kind cannot be "object": it is not available yet; use person or account.',
-        'mode cannot be "update": it is not available yet; use upsert.',
+        "kind cannot be relationship: give the sync a second query, relationships.",
         f"removed {leave}",
         "segment is not available yet: remove it.",
-        "relationships is not available yet: remove it.",
-        'destinations[1].mode cannot be "create": it is not available yet; use upsert.',
         f"destinations[1].removed {leave}",
     ]
 
@@ -494,3 +491,45 @@ def _flow(value) -> str:
     if isinstance(value, str):
         return '"' + "".join(f"\\U{ord(letter):08x}" for letter in value) + '"'
     return {None: "null", True: "true", False: "false"}.get(value, str(value))
+
+
+OBJECTS = """sync: s
+kind: object
+source: warehouse
+sql: SELECT object_id, title FROM courses
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (OBJECTS + "object_type: [a]\n", "5:14: object_type must be the name or number of a type"),
+        (OBJECTS + "identify_by: email\n", "5:14: identify_by: email does not identify objects."),
+        (SHORT + "object_type: 2\n", "object_type is of objects; this sync's rows are people."),
+        (
+            OBJECTS + "relationships: {identify_by: id}\n",
+            "5:16: relationships needs its query: either query, a file, or sql, the text itself.",
+        ),
+        (
+            OBJECTS + "relationships: {sql: SELECT 1, identify_by: phone}\n",
+            "relationships.identify_by must be user_id, id or email",
+        ),
+        (
+            OBJECTS + "workspace: none\nrelationships: {sql: SELECT 1, identify_by: id}\n"
+            "destinations: [{use: crm, match: object_id}]\n",
+            "relationships need the workspace, which knows the people and objects they join.",
+        ),
+        (
+            OBJECTS
+            + "attributes: {title: set_if_empty}\ndestinations: [{use: crm, match: object_id}]\n",
+            "crm would overwrite title: set_if_empty is a rule of the workspace",
+        ),
+    ],
+)
+def test_objects_relationships_and_rules_of_attributes_are_checked(shop, text, expected):
+    found = sync_problems(shop, text)
+    assert expected in found[0], found
+
+
+def test_objects_have_a_type_that_may_be_a_number(shop):
+    assert sync_problems(shop, OBJECTS + "object_type: 2\n") == []

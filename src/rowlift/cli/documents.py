@@ -40,13 +40,17 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that did not go; target is empty for the rules, else workspace or a destination."""
+    """A row that did not go; target is empty for the rules, else workspace or a destination.
+
+    Query is `relationships` for the rows of a sync's second query, else empty.
+    """
 
     row_number: int | None
     identifier: str | None
     code: str
     reason: str
     target: str
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,12 +36,10 @@ def command(terminal: Terminal, name: Sync, out: Out = None) -> int:
 def show_plan(terminal: Terminal, plan: PlanReport) -> None:
     """Print what a run would do."""
     terminal.say(safe(plan.sync), style="bold")
-    terminal.say(f"  query       {counted(int(plan.counts.get('read', 0)), 'row')}")
-    changes = {name: plan.counts.get(name, 0) for name in CHANGES}
-    terminal.say(f"  changes     {listed(changes, zeros=('added', 'changed', 'unchanged'))}")
-    if rejected := int(plan.counts.get("rejected", 0)):
-        codes = " · ".join(f"{code} {count:,}" for code, count in plan.counts["codes"].items())
-        terminal.say(f"  rejected    {counted(rejected, 'row')}: {codes}")
+    _show_counts(terminal, plan.counts)
+    if second := plan.counts.get("relationships"):
+        terminal.say("  relationships", style="bold")
+        _show_counts(terminal, second)
     for target, counts in plan.targets.items():
         plain = {name: one for name, one in counts.items() if isinstance(one, int)}
         terminal.say(f"  {safe(target):<11} {listed(plain) or 'nothing to do'}")
@@ -50,6 +48,15 @@ def show_plan(terminal: Terminal, plan: PlanReport) -> None:
     for note in plan.notes:
         terminal.say(f"  ! {safe(note)}", style="yellow")
     terminal.say(f"  Nothing was changed. Apply it: rowlift run --plan {safe(plan.path)}")
+
+
+def _show_counts(terminal: Terminal, counts: Mapping[str, Any]) -> None:
+    terminal.say(f"  query       {counted(int(counts.get('read', 0)), 'row')}")
+    changes = {name: counts.get(name, 0) for name in CHANGES}
+    terminal.say(f"  changes     {listed(changes, zeros=('added', 'changed', 'unchanged'))}")
+    if rejected := int(counts.get("rejected", 0)):
+        codes = " · ".join(f"{code} {count:,}" for code, count in counts["codes"].items())
+        terminal.say(f"  rejected    {counted(rejected, 'row')}: {codes}")
 
 
 def _sample(one: Mapping[str, object]) -> str:

@@ -27,6 +27,7 @@ SPACES = 2
 
 Sync = Annotated[str, typer.Argument(help="The sync.", metavar="NAME")]
 Sample = Annotated[bool, typer.Option("--sample", help="Stop after the first rows.")]
+Second = Annotated[bool, typer.Option("--relationships", help="Look at the second query instead.")]
 Since = Annotated[
     int, typer.Option("--last-sync-time", help="What {{last_sync_time}} is.", metavar="SECONDS")
 ]
@@ -38,6 +39,7 @@ def command(
     terminal: Terminal,
     name: Sync,
     sample: Sample = False,
+    relationships: Second = False,
     last_sync_time: Since = 0,
     rows: Rows = SHOWN_ROWS,
 ) -> int:
@@ -50,7 +52,10 @@ def command(
         show_rows(terminal, first, rows)
 
     with terminal.working() as project:
-        found = project.preview(name, sample=sample, last_sync_time=last_sync_time, on_sample=show)
+        found = project.preview(
+            name, sample=sample, relationships=relationships, last_sync_time=last_sync_time,
+            on_sample=show,
+        )  # fmt: skip
     show_rules(terminal, found)
     terminal.document("preview", preview=found)
     return exits.REFUSED if found.stops else exits.DONE

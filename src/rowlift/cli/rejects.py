@@ -11,7 +11,7 @@ from rowlift.cli.streams import speak_utf8
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, safe
 
-COLUMNS = ("row_number", "identifier", "code", "reason", "target")
+COLUMNS = ("row_number", "identifier", "code", "reason", "target", "query")
 SHOWN = 100
 # What makes a spreadsheet run a cell; the last four are full-width.
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -48,7 +48,7 @@ def write_text(terminal: Terminal, run: int, rejects: Rejects) -> None:
     rows = iter(rejects)
     number = 0
     for number, one in enumerate(islice(rows, SHOWN), 1):  # noqa: B007
-        target = f"  {safe(one['target'])}" if one["target"] else ""
+        target = "".join(f"  {safe(one[name])}" for name in ("query", "target") if one[name])
         row = "" if one["row_number"] is None else f"row {one['row_number']}"
         terminal.say(
             f"{row:<11} {cell(one['identifier']):<24} {one['code']:<18} "

@@ -38,7 +38,24 @@ def show_run(terminal: Terminal, run: RunReport) -> None:
     if run.resumed:
         head.append("  went on after an interruption", style="cyan")
     terminal.say(head)
-    counts = run.counts
+    own, *second = parts_of(run)
+    show_part(terminal, own)
+    for counts in second:
+        terminal.say("  relationships", style="bold")
+        show_part(terminal, counts)
+    show_deliveries(terminal, run)
+    _rejected(terminal, run)
+    _ended(terminal, run)
+
+
+def parts_of(run: RunReport) -> list[Mapping[str, Any]]:
+    """Return the counts of the sync's own rows, and of those of its second query."""
+    second = run.counts.get("relationships")
+    return [run.counts, second] if second else [run.counts]
+
+
+def show_part(terminal: Terminal, counts: Mapping[str, Any]) -> None:
+    """Print what came of the rows of one query."""
     if "read" in counts:
         _step(terminal, "query", counted(int(counts["read"]), "row"))
     if "unchanged" in counts:
@@ -47,9 +64,6 @@ def show_run(terminal: Terminal, run: RunReport) -> None:
     if held := int(counts.get("held", 0)):
         _step(terminal, "held", f"{counted(held, 'row')}, to be judged again", bad=True)
     show_workspace(terminal, counts.get("workspace") or {})
-    show_deliveries(terminal, run)
-    _rejected(terminal, run)
-    _ended(terminal, run)
 
 
 def show_workspace(terminal: Terminal, counts: Mapping[str, Any]) -> None:
@@ -57,14 +71,16 @@ def show_workspace(terminal: Terminal, counts: Mapping[str, Any]) -> None:
     if not counts:
         return
     done = {words: counts.get(name, 0) for name, words in WRITTEN.items()}
-    text = listed(done | {"rejected": counts.get("rejected", 0)}) or "nothing to write"
+    done |= {name: counts.get(name, 0) for name in ("skipped", "rejected")}
+    text = listed(done) or "nothing to write"
     _step(terminal, "workspace", text, bad=bool(counts.get("rejected")))
 
 
 def show_deliveries(terminal: Terminal, run: RunReport) -> None:
     """Print how each destination stands."""
     for one in sorted(run.deliveries, key=lambda one: one.destination):
-        _step(terminal, safe(one.destination), _delivery(one), bad=one.status in BAD)
+        name = f"{one.destination} {one.query}".strip()
+        _step(terminal, safe(name), _delivery(one), bad=one.status in BAD)
         if one.reason and one.status is not Status.COMPLETED:
             code = f" [{one.reason_code}]" if one.reason_code else ""
             terminal.say(f"              {safe(one.reason)}{code}", style="yellow")
@@ -88,12 +104,8 @@ def _step(terminal: Terminal, name: str, text: str, *, bad: bool = False) -> Non
 def rejected_codes(run: RunReport) -> dict[str, int]:
     """Return how many rows were rejected, by code, by the rules, the workspace and everyone."""
     found: dict[str, int] = {}
-    workspace = run.counts.get("workspace") or {}
-    for codes in (
-        run.counts.get("codes") or {},
-        workspace.get("codes") or {},
-        *(one.counts.get("codes") or {} for one in run.deliveries),
-    ):
+    told = [*_told(run), *(one.counts for one in run.deliveries)]
+    for codes in (one.get("codes") or {} for one in told):
         for code, count in codes.items():
             found[code] = found.get(code, 0) + int(count)
     return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))
@@ -101,9 +113,12 @@ def rejected_codes(run: RunReport) -> dict[str, int]:
 
 def rejected_total(run: RunReport) -> int:
     """Return how many rows did not go anywhere or somewhere."""
-    workspace = run.counts.get("workspace") or {}
-    own = int(run.counts.get("rejected", 0)) + int(workspace.get("rejected", 0))
-    return own + sum(int(one.counts.get("rejected", 0)) for one in run.deliveries)
+    told = [*_told(run), *(one.counts for one in run.deliveries)]
+    return sum(int(one.get("rejected", 0)) for one in told)
+
+
+def _told(run: RunReport) -> list[Mapping[str, Any]]:
+    return [told for counts in parts_of(run) for told in (counts, counts.get("workspace") or {})]
 
 
 def _rejected(terminal: Terminal, run: RunReport) -> None:

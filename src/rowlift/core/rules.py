@@ -189,6 +189,18 @@ RULES: dict[str, Rule] = _table(
         "Mend the row, or merge the two people.",
     ),
     Rule(
+        "PERSON_UNKNOWN",
+        "row",
+        "The workspace does not know the person of a relationship",
+        "Nothing to do if the person comes later: the row is tried again in each run.",
+    ),
+    Rule(
+        "OBJECT_UNKNOWN",
+        "row",
+        "The workspace does not know the object of a relationship",
+        "Import the object first, or check its type; the row is tried again in each run.",
+    ),
+    Rule(
         "IDENTIFIER_MATCHES_OTHER",
         "row",
         "The second identifier belongs to a person without the first one",

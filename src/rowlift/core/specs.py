@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -10,6 +10,8 @@ from rowlift.core.errors import Place
 from rowlift.core.nouns import Kind, Mode, Preset, Removed
 
 IdentifyBy = Literal["user_id", "email", "anonymous_id", "group_id", "object_id"]
+Parent = Literal["person", "object"]
+Policy = Literal["ignore", "delete", "set_if_empty"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,18 @@ class UseSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class RelationshipSpec:
+    """The second query of a sync, whose rows relate people and objects.
+
+    With `replace_for` the rows that name a parent are all its relationships of this sync.
+    """
+
+    sql: str
+    identify_by: IdentifyBy
+    replace_for: Parent | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SyncSpec:
     """One sync with every setting decided; frozen into each run as JSON.
 
@@ -89,9 +103,27 @@ class SyncSpec:
     overlap_seconds: int = 0
     on_bad_rows: Literal["stop", "reject"] = "stop"
     second_identifier: Literal["attach", "reject"] = "attach"
+    object_type: str = "1"  # of objects whose rows do not say
+    attributes: Mapping[str, Policy] = field(default_factory=dict)  # where empty_values is not it
+    relationships: RelationshipSpec | None = None
+    replace_for: Parent | None = None
     schedule: Mapping[str, str] | None = None  # every | cron, start_at, timezone; texts as written
     destinations: tuple[UseSpec, ...] = ()
     renamed_from: str | None = None
+
+    @property
+    def relating(self) -> Self | None:
+        """Return the second query as a sync of relationships; None where there is none."""
+        second = self.relationships
+        if second is None:
+            return None
+        removed = Removed.DELETE if second.replace_for else Removed.KEEP
+        uses = [UseSpec(use.use, second.identify_by, removed=removed) for use in self.destinations]
+        return replace(
+            self, kind=Kind.RELATIONSHIP, sql=second.sql, identify_by=second.identify_by,
+            replace_for=second.replace_for, relationships=None, mode=Mode.UPSERT, attributes={},
+            removed=removed, destinations=tuple(uses),
+        )  # fmt: skip
 
     def to_json(self) -> str:
         """Return the spec as one JSON object with sorted keys."""
@@ -102,7 +134,9 @@ class SyncSpec:
         """Build the spec that `to_json` wrote."""
         raw: dict[str, Any] = json.loads(text)
         guards = {name: value and Threshold(**value) for name, value in raw["guards"].items()}
+        second = raw["relationships"]
         raw |= {
+            "relationships": second and RelationshipSpec(**second),
             "preset": Preset(raw["preset"]),
             "kind": Kind(raw["kind"]),
             "mode": Mode(raw["mode"]),

@@ -74,7 +74,10 @@ class Customerio:
             return self._people(rows)
         if self._kind is Kind.RELATIONSHIP:
             return self._relationships(rows)
-        return self._objects(rows)
+        if self._kind is Kind.OBJECT:
+            types, objects = spread(rows.keys, ("0", "1"))
+            return self._objects(rows, self._typed(types), objects)
+        return self._objects(rows, self._type, rows.keys)
 
     def deliver(self, batch: Batch) -> Outcomes:
         body = b'{"batch":[' + joined(batch.messages) + b"]}"
@@ -91,20 +94,24 @@ class Customerio:
         values = concat(f',"timestamp":{seconds},"attributes":', attributes)
         return _operations("person", rows.ops, self._person(rows.keys), values)
 
-    def _objects(self, rows: Rows) -> pa.StringArray:
+    def _objects(
+        self, rows: Rows, number: pa.StringArray | str, keys: pa.StringArray
+    ) -> pa.StringArray:
         values = concat(',"attributes":', rows.attributes)
-        return _operations("object", rows.ops, _object(self._type, rows.keys), values)
+        return _operations("object", rows.ops, _object(number, keys), values)
 
     def _relationships(self, rows: Rows) -> pa.StringArray:
         types, objects, people = spread(rows.keys, ("0", "1", "2"))
-        numbers = pc.coalesce(_looked_up(types, self._types), types)
         named = concat(',"relationship_attributes":', rows.attributes)
         attributes = pc.if_else(pc.equal(rows.attributes, "{}"), "", named)
         return concat(
             '{"type":"person","action":"', _looked_up(rows.ops, _RELATIONSHIP_ACTIONS),
             '","identifiers":', self._person(people), ',"cio_relationships":[{"identifiers":',
-            _object(json_inner(numbers), objects), attributes, "}]}",
+            _object(self._typed(types), objects), attributes, "}]}",
         )  # fmt: skip
+
+    def _typed(self, types: pa.StringArray) -> pa.StringArray:
+        return json_inner(pc.coalesce(_looked_up(types, self._types), types))
 
     def _person(self, keys: pa.StringArray) -> pa.StringArray:
         return concat(f'{{"{self._match}":"', json_inner(keys), '"}')

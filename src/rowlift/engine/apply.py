@@ -2,13 +2,14 @@
 
     decide(duck, workspace, spec, "due", writer)        # relation PLAN; nothing written but numbers
     plan = files.write("apply", owner, lambda path: write_plan(duck, path))
-    for number, rows in slices(plan.path, done=applied(connection, run_id)):
+    for number, rows in slices(plan.path, done=applied(connection, writer)):
         with database.transaction("apply.slice") as connection:
             ... renew the lease ...
             apply_slice(connection, workspace, writer, number, rows)
 
 PLAN and the plan file have the columns: kind, slice (-1: nothing to write), action, pid (of the
-person or object), id, email, email_key (as they will be), anonymous_id (if it is new), attributes
+record), its identifiers as they will be (of a person id, email, email_key, and anonymous_id if it
+is new; of an object object_type, object_id; of a relationship person_pid, object_pid), attributes
 and origins (the whole of them after the slice), revision (the one that was decided on), takes
 (identifiers change), release (another row takes the address), attached, key, version, op, fp,
 present, row_number, code, reason. The order of slices: deletions, rows that pass addresses on, all
@@ -30,10 +31,15 @@ import sqlalchemy as sa
 
 from rowlift.core.nouns import Kind, Reject
 from rowlift.core.specs import SyncSpec
-from rowlift.engine.decisions import REASON, decide_objects, number_rows
+from rowlift.engine.decisions import decide_objects, decide_relationships, number_rows, reason
 from rowlift.engine.duck import Duck, parquet, text
 from rowlift.engine.identity import decide_people, rules
-from rowlift.engine.known import know_objects, know_people, know_records
+from rowlift.engine.known import (
+    know_objects,
+    know_people,
+    know_records,
+    know_relationships,
+)
 from rowlift.engine.laying import PLACED, combine, lay, take_apart
 from rowlift.workspace import slices as checkpoints
 from rowlift.workspace.numbers import reserve
@@ -46,7 +52,12 @@ SLICE_BYTES = 40_000_000  # a slice is in memory as Python objects
 LEAST_SLICE_ROWS = 1000
 READ_ROWS = 4096
 PART_ROWS = 100_000  # rows whose stored attributes are in memory at once
-ACCOUNT_TYPE = "1"
+TABLES = {
+    Kind.PERSON: "people",
+    Kind.ACCOUNT: "objects",
+    Kind.OBJECT: "objects",
+    Kind.RELATIONSHIP: "relationships",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +76,52 @@ def decide(
     writer: Writer,
     *,
     slice_rows: int = SLICE_ROWS,
+    ahead: bool = False,
 ) -> None:
     """Create the view PLAN over the relation `due`; only numbers for new people are taken.
 
     `due` is read once. Clear removes what this sync wrote last; delete removes the person
-    or object, whoever else wrote to it.
+    or object, whoever else wrote to it. With `ahead` what `look_ahead` keeps counts as written.
     """
-    take_apart(duck, spec.identify_by, due)
-    table = _table(spec.kind)
+    take_apart(duck, spec.identify_by if spec.kind is Kind.PERSON else "", due)
     with workspace.database.read() as connection:
-        if spec.kind is Kind.PERSON:
-            know_people(duck, connection, workspace, spec)
-            allowed = workspace.allow_email_change_by_id
-            decide_people(duck, rules(spec, allow_email_change_by_id=allowed))
-        else:
-            know_objects(duck, connection, workspace, ACCOUNT_TYPE)
-            decide_objects(duck, spec.mode)
-        new = number_rows(duck, slice_rows, shared=spec.identify_by == "anonymous_id")
-        first = reserve(workspace.database, table, new) if new else 0
-        plan = _Planning(duck, connection, workspace.id, spec.kind, writer, first)
+        _decide(duck, connection, workspace, spec, ahead=ahead)
+        shared = spec.identify_by == "anonymous_id"
+        new = number_rows(duck, slice_rows, spec.kind, shared=shared)
+        first = reserve(workspace.database, TABLES[spec.kind], new) if new else 0
+        kept = tuple(name for name, rule in spec.attributes.items() if rule == "set_if_empty")
+        plan = _Planning(duck, connection, workspace.id, spec.kind, writer, first, kept)
         plan.make()
+
+
+def _decide(
+    duck: Duck, connection: sa.Connection, workspace: Workspace, spec: SyncSpec, *, ahead: bool
+) -> None:
+    if spec.kind is Kind.PERSON:
+        know_people(duck, connection, workspace, spec)
+        allowed = workspace.allow_email_change_by_id
+        decide_people(duck, rules(spec, allow_email_change_by_id=allowed))
+    elif spec.kind is Kind.RELATIONSHIP:
+        know_relationships(duck, connection, workspace, spec, ahead=ahead)
+        decide_relationships(duck, "email_key" if spec.identify_by == "email" else "id")
+    else:
+        know_objects(duck, connection, workspace, spec)
+        decide_objects(duck, spec.mode)
+
+
+_AHEAD = """
+CREATE OR REPLACE TEMP TABLE ahead_{table} AS SELECT pid, action, {columns}, 1 AS revision
+FROM apply_plan WHERE action IN ('create', 'update', 'delete')
+"""
+
+
+def look_ahead(duck: Duck, kind: Kind) -> None:
+    """Keep who would be written by PLAN, for relationships that are decided before they are."""
+    empty = _AHEAD + " LIMIT 0"
+    for table, columns in (("people", "id, email_key"), ("objects", "object_type, object_id")):
+        mine = TABLES[kind] == table
+        given = columns if mine else ", ".join(f"'' AS {one}" for one in columns.split(", "))
+        duck.run((_AHEAD if mine else empty).format(table=table, columns=given))
 
 
 def slice_rows(width: int) -> int:
@@ -92,16 +129,10 @@ def slice_rows(width: int) -> int:
     return max(LEAST_SLICE_ROWS, min(SLICE_ROWS, SLICE_BYTES // max(1, width)))
 
 
-def _table(kind: Kind) -> str:
-    return "people" if kind is Kind.PERSON else "objects"
-
-
 # A changed spelling of the same address is written with the identifiers too.
 _PLAN = """
 SELECT {kind} AS kind, d.slice, d.action,
-    CASE d.action WHEN 'create' THEN {first} + d.position ELSE d.target END AS pid,
-    coalesce(d.id, d.target_id) AS id, coalesce(d.email, d.current_email) AS email,
-    coalesce(d.email_key, d.target_email_key) AS email_key, d.anonymous_id,
+    CASE d.action WHEN 'create' THEN {first} + d.position ELSE d.target END AS pid, {own},
     CASE WHEN d.action IN ('create', 'update', 'clear') THEN d.attributes END AS attributes,
     d.origins_after AS origins, k.revision,
     d.takes OR (d.action = 'update' AND coalesce(d.email <> d.current_email, FALSE)) AS takes,
@@ -109,6 +140,16 @@ SELECT {kind} AS kind, d.slice, d.action,
     {reason} AS reason, d.position
 FROM ({rows}) d LEFT JOIN apply_known k ON k.pid = coalesce(d.other, d.target)
 """
+
+
+_PERSON = """coalesce(d.id, d.target_id) AS id, coalesce(d.email, d.current_email) AS email,
+    coalesce(d.email_key, d.target_email_key) AS email_key, d.anonymous_id"""
+_OWN = {
+    Kind.PERSON: _PERSON,
+    Kind.ACCOUNT: "d.object_type, d.object_id",
+    Kind.OBJECT: "d.object_type, d.object_id",
+    Kind.RELATIONSHIP: "d.person_pid, d.object_pid",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +162,7 @@ class _Planning:
     kind: Kind
     writer: Writer
     first: int
+    kept: tuple[str, ...]  # attributes that are set only where there is none
 
     def make(self) -> None:
         combine(self.duck)
@@ -140,10 +182,12 @@ WHERE position >= {start} AND position < {start + PART_ROWS}"""
         return f"SELECT * FROM {parquet(paths)}"
 
     def _lay(self, placed: str) -> str:
-        know_records(self.duck, self.connection, self.workspace_id, _table(self.kind), placed)
-        rows = lay(self.duck, placed, self.writer.sync_uid)
+        know_records(self.duck, self.connection, self.workspace_id, TABLES[self.kind], placed)
+        rows = lay(self.duck, placed, self.writer.sync_uid, self.kept)
         kind = text(self.kind.value)
-        return _PLAN.format(kind=kind, first=self.first, reason=REASON, rows=rows)
+        return _PLAN.format(
+            kind=kind, first=self.first, own=_OWN[self.kind], reason=reason(self.kind), rows=rows
+        )
 
 
 def counts(duck: Duck) -> dict[str, int]:
@@ -187,16 +231,16 @@ def _runs(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
         yield number, rows.filter(pc.equal(column, number))
 
 
-def applied(connection: sa.Connection, run_id: int) -> dict[int, tuple[Reject, ...]]:
+def applied(connection: sa.Connection, writer: Writer) -> dict[int, tuple[Reject, ...]]:
     """Return the slices a run has committed, each with its late rejects."""
-    return checkpoints.written(connection, run_id)
+    return checkpoints.written(connection, writer)
 
 
 def apply_slice(
     connection: sa.Connection, workspace: Workspace, writer: Writer, number: int, rows: pa.Table
 ) -> Applied:
     """Write one slice and its checkpoint in the caller's transaction; no unique key can fail."""
-    table = _table(Kind(rows.column("kind")[0].as_py()))
-    late = checkpoints.write(connection, Slice(workspace, writer, table, rows, ACCOUNT_TYPE))
-    checkpoints.checkpoint(connection, writer.run_id, number, len(rows), late)
+    table = TABLES[Kind(rows.column("kind")[0].as_py())]
+    late = checkpoints.write(connection, Slice(workspace, writer, table, rows))
+    checkpoints.checkpoint(connection, writer, number, len(rows), late)
     return Applied(len(rows), late)

@@ -122,6 +122,7 @@ def _raw(columns: Sequence[Staged], spec: SyncSpec) -> str:
     depends = (
         DUCKDB_VERSION, VERSION, canon.CANON_VERSION,
         spec.kind.value, spec.identify_by, spec.empty_values, spec.empty_strings,
+        spec.object_type, dict(spec.attributes),
         [(one.name, one.value_type, one.is_text) for one in columns],
     )  # fmt: skip
     digest = hashlib.sha256(json.dumps(depends).encode()).hexdigest()

@@ -5,7 +5,7 @@ of texts of the same value type give the same canonical text.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from rowlift.engine.jsontext import MOST_DIGITS
 from rowlift.engine.read import ROW_NUMBER
 
 CANON_VERSION = 1
+ENDED = '{"deleted":true}'  # the attributes of a relationship that the source says is over
 
 IDENTIFIERS = frozenset({"id", "user_id", "email", "anonymous_id", "group_id", "object_id"})
 
@@ -173,15 +174,12 @@ def canonical(column: Staged) -> str:
     return forms[column.value_type].format(column.sql)
 
 
-def attributes_sql(columns: Sequence[Staged], key: str, spec: SyncSpec) -> str:
-    """Return the expression of a row's attributes: one JSON object text, members in byte order.
-
-    The key column is left out unless it is an e-mail address, whose spelling the key lost.
-    """
+def attributes_sql(columns: Sequence[Staged], left_out: Collection[str], spec: SyncSpec) -> str:
+    """Return the expression of a row's attributes: one JSON object text, members in byte order."""
     members = [
         _member(column, spec)
         for column in sorted(columns, key=lambda column: column.name.encode())
-        if column.name != ROW_NUMBER and (column.name != key or spec.identify_by == "email")
+        if column.name != ROW_NUMBER and column.name not in left_out
     ]
     return f"'{{' || ltrim(concat({', '.join([*members, 'NULL'])}), ',') || '}}'"
 
@@ -220,7 +218,8 @@ def _member(column: Staged, spec: SyncSpec) -> str:
     value = canonical(column)
     if spec.empty_strings == "as_null" and column.value_type == "text":
         value = f"nullif({value}, '\"\"')"
-    if spec.empty_values == "delete" and column.name not in IDENTIFIERS:
+    policy = spec.attributes.get(column.name, spec.empty_values)
+    if policy == "delete" and column.name not in IDENTIFIERS:
         value = f"coalesce({value}, 'null')"
     name = json.dumps(column.name, ensure_ascii=False)
     return f"{literal(f',{name}:')} || {value}"

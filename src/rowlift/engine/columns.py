@@ -15,8 +15,13 @@ MAX_NAME = 128
 RESERVED = frozenset({"cio_id", "pid", "rowlift_id", ROW_NUMBER})
 
 _UNNAMED = frozenset({"", "?column?"})
+DELETED = "deleted"
+OBJECT_ID = "object_id"
+OBJECT_TYPE = "object_type"
+
 _PERSON = ("user_id", "id", "email", "anonymous_id")
 _NAMES = {"user_id": ("user_id", "id")}
+_COMPOSITE = frozenset({Kind.OBJECT, Kind.RELATIONSHIP})
 _SETTING = {"user_id": "id"}
 _IDENTIFYING = frozenset({"text", "int", "decimal", "json"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -33,9 +38,48 @@ def key_column(names: Sequence[str], spec: SyncSpec) -> str | None:
     return next((name for name in identifier_names(spec) if name in names), None)
 
 
+def key_parts(names: Sequence[str], spec: SyncSpec) -> tuple[str, ...]:
+    """Return the columns that the key is made of; none where it is one column, or one is missing.
+
+    An object is known by its type and its id, a relationship by its object and its person.
+    """
+    if spec.kind not in _COMPOSITE:
+        return ()
+    ends = [name for name in (OBJECT_TYPE, OBJECT_ID) if name in names]
+    if spec.kind is Kind.RELATIONSHIP:
+        ends += [key_column(names, spec) or ""]
+    return tuple(ends) if OBJECT_ID in ends and "" not in ends else ()
+
+
+def key_names(names: Sequence[str], spec: SyncSpec) -> tuple[str, ...]:
+    """Return the columns that the key is, one or several."""
+    key = key_column(names, spec)
+    return key_parts(names, spec) or ((key,) if key else ())
+
+
+def identifying(names: Sequence[str], spec: SyncSpec) -> tuple[str, ...]:
+    """Return the columns beside the key, or within it, whose values identify somebody."""
+    if spec.kind is Kind.PERSON:
+        return other_identifiers(names, key_column(names, spec) or "")
+    return key_parts(names, spec)
+
+
 def other_identifiers(names: Sequence[str], key: str) -> tuple[str, ...]:
     """Return the identifier columns of a person beside the key."""
     return tuple(name for name in names if name in _PERSON and name != key)
+
+
+def left_out(names: Sequence[str], spec: SyncSpec) -> frozenset[str]:
+    """Return the columns that do not become attributes.
+
+    An address that is the key does: the key lost its spelling.
+    """
+    if spec.kind is Kind.RELATIONSHIP:
+        return frozenset({OBJECT_ID, OBJECT_TYPE, DELETED, *_PERSON})
+    if spec.kind is Kind.OBJECT:
+        return frozenset({OBJECT_ID, OBJECT_TYPE})
+    key = key_column(names, spec)
+    return frozenset({key} if key and spec.identify_by != "email" else ())
 
 
 def judge_columns(
@@ -105,19 +149,24 @@ def _identifier_findings(
     columns: Sequence[Column], spec: SyncSpec, allowed: Sequence[str]
 ) -> Iterator[Finding]:
     names = [column.name for column in columns]
-    key = key_column(names, spec)
-    if key is None:
-        yield _missing_identifier(names, spec)
-    if spec.kind is Kind.PERSON:
+    for wanted in _wanted(spec):
+        if not set(wanted) & set(names):
+            yield _missing_identifier(names, wanted)
+    if spec.kind in (Kind.PERSON, Kind.RELATIONSHIP):
         yield from _clash(names)
         yield from _not_allowed(spec, allowed)
     for column in columns:
-        if column.name == key or (spec.kind is Kind.PERSON and column.name in _PERSON):
+        if column.name in (key_column(names, spec), *identifying(names, spec)):
             yield from _type(column)
 
 
-def _missing_identifier(names: Sequence[str], spec: SyncSpec) -> Finding:
-    wanted = identifier_names(spec)
+def _wanted(spec: SyncSpec) -> list[tuple[str, ...]]:
+    """Return for each identifier that a row needs the names it may have."""
+    own = identifier_names(spec)
+    return [(OBJECT_ID,), own] if spec.kind is Kind.RELATIONSHIP else [own]
+
+
+def _missing_identifier(names: Sequence[str], wanted: Sequence[str]) -> Finding:
     for name in names:
         if name.lower() in wanted:
             return _found(
@@ -125,7 +174,7 @@ def _missing_identifier(names: Sequence[str], spec: SyncSpec) -> Finding:
                 f"The column {name} is not {name.lower()}: names are compared exactly.",
                 f'Give it the exact name: SELECT "{name}" AS "{name.lower()}", …',
             )
-    column = _closest(names, spec.identify_by)
+    column = _closest(names, wanted[0])
     return _found(
         "NO_IDENTIFIER",
         f"The result has no column {' or '.join(wanted)}; its columns are: {_list(names)}.",
@@ -178,9 +227,9 @@ def _type(column: Column) -> Iterator[Finding]:
 
 
 def _shape_findings(names: Sequence[str], spec: SyncSpec) -> Iterator[Finding]:
-    key = key_column(names, spec)
-    if key is not None and len(names) == 1:
-        yield _found("NO_TRAITS", f"The result has only the identifier column {key}.")
+    alone = names and set(names) == set(key_names(names, spec))
+    if alone and spec.kind is not Kind.RELATIONSHIP:
+        yield _found("NO_TRAITS", f"The result has only the identifier column {names[0]}.")
     if len(names) > spec.limits.columns:
         yield _found(
             "TOO_MANY_COLUMNS",

@@ -9,9 +9,10 @@ from rowlift.core.errors import GuardStop, RowliftError
 from rowlift.core.nouns import Column, Finding
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.canon import CANON_VERSION
-from rowlift.engine.columns import key_column
+from rowlift.engine.columns import left_out
 from rowlift.engine.duck import Duck
 from rowlift.engine.held import HELD, Holding, hold, judge_held
+from rowlift.engine.keys import children
 from rowlift.engine.layers import Layers, open_image, recanonicalise
 from rowlift.engine.merge import COMPACT_SHARE, Merged, find_changes, guard_removals, refresh
 from rowlift.engine.read import row_bytes, staged_columns
@@ -66,7 +67,10 @@ def compare(
     outdated = image is not None and image.canon_version != CANON_VERSION
     rewritten = recanonicalise(duck) if outdated and not first else None
     present = image.present if image else 0
-    merged = find_changes(duck, known=checked.known, present=present, full=full, first=first)
+    merged = find_changes(
+        duck, known=checked.known, present=present, first=first, within=children(spec),
+        full=full or (spec.replace_for is not None and not _is_limited(spec, result.dialect)),
+    )  # fmt: skip
     if image and not allow_removals:
         guard_removals(merged, before=present, read=checked.read, guards=spec.guards)
     if not rewritten and merged.unchanged - checked.known > COMPACT_SHARE * present:
@@ -89,15 +93,17 @@ def _next_revision(image: Image | None, moment: float) -> int:
 
 
 def trait_columns(columns: Sequence[Column], spec: SyncSpec) -> list[Column]:
-    """Return the columns that become traits: all but the key, which an e-mail address stays."""
-    key = key_column([one.name for one in columns], spec)
-    return [one for one in columns if one.name != key or spec.identify_by == "email"]
+    """Return the columns that become traits."""
+    kept_back = left_out([one.name for one in columns], spec)
+    return [one for one in columns if one.name not in kept_back]
 
 
 def _is_full(spec: SyncSpec, dialect: str) -> bool:
-    if uses_last_sync_time(spec.sql):
-        return False
-    return not guard(render(spec.sql, 0), dialect).has_limit
+    return not uses_last_sync_time(spec.sql) and not _is_limited(spec, dialect)
+
+
+def _is_limited(spec: SyncSpec, dialect: str) -> bool:
+    return guard(render(spec.sql, 0), dialect).has_limit
 
 
 def _guard_key(image: Image | None, spec: SyncSpec) -> None:

@@ -4,7 +4,7 @@ Reads `apply_decided`, `apply_deleted`, `apply_edges` and `apply_moves` of ident
 `apply_known` (pid, revision, label); makes `apply_decisions`, narrow, one row per due row.
 """
 
-from rowlift.core.nouns import Mode
+from rowlift.core.nouns import Kind, Mode
 from rowlift.engine.duck import Duck
 
 _OBJECTS = """
@@ -13,10 +13,26 @@ SELECT r.key, r.op, o.pid AS matched, o.pid AS target, FALSE AS attached, FALSE 
     NULL::VARCHAR AS id, NULL::VARCHAR AS email, NULL::VARCHAR AS email_key,
     NULL::VARCHAR AS anonymous_id, NULL::VARCHAR AS target_id, NULL::VARCHAR AS target_email_key,
     CASE WHEN r.op = 'upsert' AND {unwanted} THEN 'SKIP' ELSE '' END AS code,
-    NULL::BIGINT AS other, NULL::VARCHAR AS rival
-FROM apply_rows r LEFT JOIN apply_objects o ON o.object_id = r.key
+    NULL::BIGINT AS other, NULL::VARCHAR AS rival, r.object_type, r.object_id
+FROM apply_rows r LEFT JOIN apply_objects o
+    ON o.object_type = r.object_type AND o.object_id = r.object_id
 """
 _UNWANTED = {Mode.UPSERT: "FALSE", Mode.UPDATE: "o.pid IS NULL", Mode.CREATE: "o.pid IS NOT NULL"}
+
+# To end a relationship that is not there is no fault, whoever it names.
+_RELATIONSHIPS = """
+CREATE OR REPLACE TEMP TABLE apply_decided AS
+SELECT r.key, r.op, l.pid AS matched, l.pid AS target, FALSE AS attached, FALSE AS new_anonymous,
+    NULL::VARCHAR AS id, NULL::VARCHAR AS email, NULL::VARCHAR AS email_key,
+    NULL::VARCHAR AS anonymous_id, NULL::VARCHAR AS target_id, NULL::VARCHAR AS target_email_key,
+    CASE WHEN r.op <> 'upsert' THEN '' WHEN p.pid IS NULL THEN 'PERSON_UNKNOWN'
+        WHEN o.pid IS NULL THEN 'OBJECT_UNKNOWN' ELSE '' END AS code,
+    NULL::BIGINT AS other, NULL::VARCHAR AS rival, p.pid AS person_pid, o.pid AS object_pid,
+    r.object_type, r.object_id, r.{person} AS person
+FROM apply_rows r LEFT JOIN apply_people p ON p.{person} = r.{person}
+LEFT JOIN apply_objects o ON o.object_type = r.object_type AND o.object_id = r.object_id
+LEFT JOIN apply_relationships l ON l.person_pid = p.pid AND l.object_pid = o.pid
+"""
 
 _OBJECTS_DELETED = """
 CREATE OR REPLACE TEMP TABLE apply_deleted AS
@@ -86,10 +102,17 @@ SELECT a.key, a.action, a.target, a.attached, a.id, a.email, a.email_key, a.targ
     CASE a.phase WHEN 3 THEN -1
         ELSE (coalesce(r.position, a.position) // {slice_rows})::INTEGER END AS slice,
     a.position, CASE WHEN a.action = 'reject' THEN a.code ELSE '' END AS code, a.other, a.rival
+    {own}
 FROM positions a LEFT JOIN rings r ON r.ring = a.ring
 """
 
-REASON = """CASE
+_RELATED_REASON = """CASE d.code
+    WHEN 'PERSON_UNKNOWN' THEN 'The workspace knows nobody as ' || d.person || '.'
+    WHEN 'OBJECT_UNKNOWN'
+        THEN 'The workspace has no object ' || d.object_id || ' of type ' || d.object_type || '.'
+    ELSE '' END"""
+
+_REASON = """CASE
     WHEN d.code = '' THEN ''
     WHEN d.code = 'EMAIL_INVALID' THEN d.email || ' is not a valid e-mail address.'
     WHEN d.rival IS NOT NULL THEN 'The row of ' || d.rival || ' in the same result wants '
@@ -103,14 +126,34 @@ REASON = """CASE
     ELSE 'It belongs to ' || coalesce(k.label, 'another person') || '.' END"""
 
 
+def reason(kind: Kind) -> str:
+    """Return the expression of the words for a row that is refused."""
+    return _RELATED_REASON if kind is Kind.RELATIONSHIP else _REASON
+
+
+_OWN = {  # columns that only some kinds have
+    Kind.PERSON: "",
+    Kind.ACCOUNT: ", a.object_type, a.object_id",
+    Kind.OBJECT: ", a.object_type, a.object_id",
+    Kind.RELATIONSHIP: ", a.person_pid, a.object_pid, a.object_type, a.object_id, a.person",
+}
+
+
 def decide_objects(duck: Duck, mode: Mode) -> None:
-    """Match rows to objects of one type by `apply_objects`; there is nothing to fight for."""
+    """Match rows to objects by `apply_objects`; there is nothing to fight for."""
     duck.run(_OBJECTS.format(unwanted=_UNWANTED[mode]))
     for statement in (_OBJECTS_DELETED, _NO_EDGES, _NO_MOVES):
         duck.run(statement)
 
 
-def number_rows(duck: Duck, slice_rows: int, *, shared: bool) -> int:
+def decide_relationships(duck: Duck, person: str) -> None:
+    """Match rows to people (by the column `person`), objects and what joins them already."""
+    duck.run(_RELATIONSHIPS.format(person=person))
+    for statement in (_OBJECTS_DELETED, _NO_EDGES, _NO_MOVES):
+        duck.run(statement)
+
+
+def number_rows(duck: Duck, slice_rows: int, kind: Kind, *, shared: bool) -> int:
     """Create `apply_decisions` and `apply_shared`; return how many new numbers they may need.
 
     `shared` tells that several rows may be of one person. A new person's number follows from the
@@ -119,7 +162,7 @@ def number_rows(duck: Duck, slice_rows: int, *, shared: bool) -> int:
     duck.run(_ACTED)
     duck.run(_SHARED if shared else _SHARED.replace("WHERE", "WHERE FALSE AND"))
     duck.run(_YIELD)
-    duck.run(_NUMBERED.format(slice_rows=slice_rows))
+    duck.run(_NUMBERED.format(slice_rows=slice_rows, own=_OWN[kind]))
     duck.run("DROP TABLE apply_acted")
     duck.run("DROP TABLE apply_decided")
     (last,) = duck.one("SELECT max(position) FROM apply_decisions WHERE action = 'create'")

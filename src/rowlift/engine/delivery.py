@@ -221,7 +221,8 @@ class DeliveryRun:
             self._open_ledger(duck)
         salt = f"{one.sync_uid}:{one.destination_uid}:{self._store.reset_epoch()}:{epoch}:"
         key_trait = "email" if self._spec.feed.identify_by == "email" else ""
-        find_due(duck, mapping, epoch=epoch, salt=salt, key_trait=key_trait)
+        kind = self._spec.feed.kind
+        find_due(duck, mapping, kind, epoch=epoch, salt=salt, key_trait=key_trait)
 
     def _ledger_files(self) -> Sequence[StoredFile]:
         one = self._delivery
@@ -391,8 +392,9 @@ def feed_of(spec: SyncSpec, use: UseSpec, sync_uid: str, columns: Sequence[Colum
         pairs = tuple((name, name) for name in by_name)
     traits = tuple(replace(by_name[name], name=trait) for name, trait in pairs)
     return Feed(
-        sync_uid, spec.name, spec.kind, spec.identify_by, use.match, traits, removed=use.removed
-    )
+        sync_uid, spec.name, spec.kind, spec.identify_by, use.match, traits,
+        object_type=spec.object_type, removed=use.removed,
+    )  # fmt: skip
 
 
 def timestamp_of(seconds: float) -> str:

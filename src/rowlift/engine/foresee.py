@@ -1,7 +1,7 @@
 """Foresee: what a run and its deliveries would do, by the same code, with nothing committed."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +10,17 @@ from typing import Any, Protocol
 from rowlift.core.nouns import Feed, Finding
 from rowlift.core.ports import Destination
 from rowlift.core.progress import Progress
-from rowlift.core.specs import SyncSpec, UseSpec
+from rowlift.core.specs import UseSpec
 from rowlift.engine import apply
 from rowlift.engine.compare import Compared, Result, compare, trait_columns
 from rowlift.engine.delivery import feed_of
 from rowlift.engine.duck import Duck
 from rowlift.engine.layers import load_image_with, open_ledger
-from rowlift.engine.ledger import Mapping as RowMapping
 from rowlift.engine.ledger import find_due, load_ledger, mapping_of
 from rowlift.engine.merge import write_delta, write_first
+from rowlift.engine.parts import RELATIONSHIPS, Part
 from rowlift.engine.plan import write_plan
-from rowlift.engine.populate import TARGET
-from rowlift.state.images import Ledger
+from rowlift.engine.populate import TARGET, find_workspace_due, standing
 from rowlift.state.store import Store
 from rowlift.workspace.workspace import Workspace, Writer
 
@@ -47,68 +46,81 @@ class Foreseen:
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """What looking ahead needs: the state, the sync and how to open its destinations."""
+    """What looking ahead needs: the state, and how to open the destinations."""
 
     workspace: Workspace
     store: Store
     sync_uid: str
-    spec: SyncSpec
     dialect: str
     destination_uids: Mapping[str, str]  # name → uid
+    relate: frozenset[str]  # names of destinations that take relationships
     destination: OpenDestination
     timestamp: str
     progress: Progress
 
-    def look(self, duck: Duck, staged: Path, folder: Path) -> Foreseen:
-        """Compare a staged result; leaves changes.parquet in the folder. Raises GuardStop."""
-        spec = self.spec
+    def look(self, duck: Duck, parts: Sequence[Part], folder: Path) -> Foreseen:
+        """Compare the staged results in a folder; leaves their changes there. Raises GuardStop."""
+        own, *others = [self._look(duck, part, folder) for part in parts]
+        counts, targets = dict(own.counts), dict(own.targets)
+        for part, one in zip(parts[1:], others, strict=True):
+            counts[part.name] = one.counts
+            targets |= {f"{target} {part.name}": told for target, told in one.targets.items()}
+        whole = [own, *others]
+        samples = tuple(sample for one in whole for sample in one.samples)
+        warnings = tuple(warning for one in whole for warning in one.warnings)
+        return Foreseen(counts, targets, samples, warnings)
+
+    def _look(self, duck: Duck, part: Part, folder: Path) -> Foreseen:
         compared = compare(
-            duck, self.store, self.sync_uid, spec, Result(staged, self.dialect, time.time()),
+            duck, self.store, part.uid, part.spec,
+            Result(folder / staged_name(part.name), self.dialect, time.time()),
             allow_removals=True,
         )  # fmt: skip
-        changes = folder / "changes.parquet"
+        changes = folder / _named(part.name, "changes")
         if compared.found.base:
             write_delta(duck, changes, revision=compared.revision)
         else:
             write_first(duck, changes, compared.judged)
         load_image_with(duck, compared.found, changes, compared.rewritten)
-        targets = dict(self._targets(duck, spec, compared, folder))
+        targets = dict(self._targets(duck, part, compared, folder))
         return Foreseen(compared.counts, targets, _samples(duck, changes), compared.warnings)
 
     def _targets(
-        self, duck: Duck, spec: SyncSpec, compared: Compared, folder: Path
+        self, duck: Duck, part: Part, compared: Compared, folder: Path
     ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        if spec.workspace:
-            yield TARGET, self._workspace(duck, spec)
-        for use in spec.destinations:
-            yield use.use, self._destination(duck, spec, use, compared, folder)
+        if part.spec.workspace:
+            yield TARGET, self._workspace(duck, part)
+        for use in part.spec.destinations:
+            if part.name != RELATIONSHIPS or use.use in self.relate:
+                yield use.use, self._destination(duck, part, use, compared, folder)
 
-    def _workspace(self, duck: Duck, spec: SyncSpec) -> Mapping[str, Any]:
-        ledger = self._ledger(TARGET)
-        open_ledger(duck, self.store, self.sync_uid, TARGET)
-        key_trait = "email" if spec.identify_by == "email" else ""
-        mapping = RowMapping(spec.identify_by, spec.removed)
-        find_due(duck, mapping, epoch=ledger.epoch, salt="", key_trait=key_trait)
-        duck.run("CREATE OR REPLACE VIEW workspace_due AS SELECT * FROM due WHERE is_due")
+    def _workspace(self, duck: Duck, part: Part) -> Mapping[str, Any]:
+        open_ledger(duck, self.store, part.uid, TARGET)
+        ledger = standing(self.store, self.workspace.id, part)
+        find_workspace_due(duck, ledger, part.spec)
         writer = Writer(self.sync_uid, 0, 0)
-        apply.decide(duck, self.workspace, spec, "workspace_due", writer)
-        return apply.counts(duck)
+        ahead = part.name == RELATIONSHIPS
+        apply.decide(duck, self.workspace, part.spec, "workspace_due", writer, ahead=ahead)
+        counts = apply.counts(duck)
+        apply.look_ahead(duck, part.spec.kind)
+        return counts
 
     def _destination(
-        self, duck: Duck, spec: SyncSpec, use: UseSpec, compared: Compared, folder: Path
+        self, duck: Duck, part: Part, use: UseSpec, compared: Compared, folder: Path
     ) -> Mapping[str, Any]:
+        spec = part.spec
         columns = [one.name for one in compared.columns]
         mapping = mapping_of(use, columns)
         uid = self.destination_uids[use.use]
-        ledger = self._ledger(uid)
+        ledger = self.store.images.ledger(part.uid, uid, self.workspace.id)
         if mapping.is_for_same_keys(ledger.mapping):
-            open_ledger(duck, self.store, self.sync_uid, uid)
+            open_ledger(duck, self.store, part.uid, uid)
         else:
             load_ledger(duck, None, ())
         changed = bool(ledger.mapping) and ledger.mapping != mapping.to_json()
         epoch = ledger.epoch + (1 if changed else 0)
         key_trait = "email" if spec.identify_by == "email" else ""
-        find_due(duck, mapping, epoch=epoch, salt="", key_trait=key_trait)
+        find_due(duck, mapping, spec.kind, epoch=epoch, salt="", key_trait=key_trait)
         feed = feed_of(spec, use, self.sync_uid, trait_columns(compared.columns, spec))
         path = folder / "encoded.parquet"
         with self.destination(use.use, feed) as destination:
@@ -123,8 +135,14 @@ class Foresight:
             "rejected": cut.too_large,
         }  # fmt: skip
 
-    def _ledger(self, target: str) -> Ledger:
-        return self.store.images.ledger(self.sync_uid, target, self.workspace.id)
+
+def staged_name(part: str) -> str:
+    """Return the name of the file of a part's staged rows."""
+    return _named(part, "staged")
+
+
+def _named(part: str, what: str) -> str:
+    return f"{part}-{what}.parquet" if part else f"{what}.parquet"
 
 
 def _samples(duck: Duck, changes: Path) -> tuple[Mapping[str, Any], ...]:

@@ -6,6 +6,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from rowlift.core.identifiers import PLAIN_EMAIL, PLAIN_EMAIL_LENGTH, email_key, email_valid
+from rowlift.core.nouns import Kind
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.duck import Duck, text
 from rowlift.workspace import identifiers
@@ -51,6 +52,15 @@ _KNOWN_OBJECTS = """
 CREATE OR REPLACE TEMP VIEW apply_known AS
 SELECT pid, revision, 'object ' || object_id AS label FROM apply_objects
 """
+_KNOWN_RELATIONSHIPS = """
+CREATE OR REPLACE TEMP VIEW apply_known AS
+SELECT pid, revision, 'a relationship' AS label FROM apply_relationships
+"""
+
+_ACCOUNTS = "key, op, '1' AS object_type, key AS object_id"
+_OBJECTS = "key, op, key->>0 AS object_type, key->>1 AS object_id"
+_ENDS = f"{_OBJECTS}, key->>2 AS {{person}}"
+_KEYED = "CREATE OR REPLACE TEMP TABLE apply_rows AS SELECT {columns} FROM apply_patches"
 
 
 def know_people(
@@ -84,14 +94,71 @@ def _judged(emails: list[str]) -> pa.Table:
 
 
 def know_objects(
-    duck: Duck, connection: sa.Connection, workspace: Workspace, object_type: str
+    duck: Duck, connection: sa.Connection, workspace: Workspace, spec: SyncSpec
 ) -> None:
     """Create `apply_rows`, `apply_objects` and `apply_known`."""
-    duck.run("CREATE OR REPLACE TEMP TABLE apply_rows AS SELECT key, op FROM apply_patches")
-    ids = _texts(duck, "key") if _few(duck, connection, "objects") else None
-    objects = identifiers.objects(connection, workspace.id, object_type, ids)
-    _fill(duck, "apply_objects", objects, identifiers.OBJECTS)
+    columns = _ACCOUNTS if spec.kind is Kind.ACCOUNT else _OBJECTS
+    duck.run(_KEYED.format(columns=columns))
+    _fill_objects(duck, connection, workspace)
     duck.run(_KNOWN_OBJECTS)
+
+
+_AHEAD = (
+    "DELETE FROM apply_{table} WHERE pid IN (SELECT pid FROM ahead_{table})",
+    """INSERT INTO apply_{table} BY NAME
+    SELECT * EXCLUDE (action) FROM ahead_{table} WHERE action <> 'delete'""",
+)
+
+
+def know_relationships(
+    duck: Duck,
+    connection: sa.Connection,
+    workspace: Workspace,
+    spec: SyncSpec,
+    *,
+    ahead: bool = False,
+) -> None:
+    """Create `apply_rows`, `apply_people`, `apply_objects`, `apply_relationships`, `apply_known`.
+
+    With `ahead` the people and objects of `ahead_people` and `ahead_objects` count as written.
+    """
+    column = "email_key" if spec.identify_by == "email" else "id"
+    duck.run(_KEYED.format(columns=_ENDS.format(person=column)))
+    few = _few(duck, connection, "people")
+    values = _texts(duck, column) if few else ()
+    ids, emails = (values, ()) if column == "id" else ((), values)
+    people = identifiers.people(connection, workspace.id, Named(ids, emails, ()) if few else None)
+    _fill(duck, "apply_people", people, identifiers.PEOPLE, unique="pid")
+    _fill_objects(duck, connection, workspace)
+    if ahead:
+        for statement in _AHEAD:
+            duck.run(statement.format(table="people"))
+            duck.run(statement.format(table="objects"))
+    met = f"SELECT DISTINCT p.pid FROM apply_rows r JOIN apply_people p USING ({column}) ORDER BY 1"
+    pids = [pid for (pid,) in duck.rows(met)]
+    found = identifiers.relationships(connection, workspace.id, pids)
+    _fill(duck, "apply_relationships", found, identifiers.RELATIONSHIPS)
+    duck.run(_KNOWN_RELATIONSHIPS)
+
+
+def _fill_objects(duck: Duck, connection: sa.Connection, workspace: Workspace) -> None:
+    few = _few(duck, connection, "objects")
+    types = _texts(duck, "object_type")
+    objects = (
+        batch
+        for one in types
+        for batch in identifiers.objects(
+            connection, workspace.id, one, _ids_of_type(duck, one) if few else None
+        )
+    )
+    _fill(duck, "apply_objects", objects, identifiers.OBJECTS)
+
+
+def _ids_of_type(duck: Duck, object_type: str) -> list[str]:
+    rows = duck.rows(
+        "SELECT DISTINCT object_id FROM apply_rows WHERE object_type = ?", [object_type]
+    )
+    return sorted(one for (one,) in rows)
 
 
 def know_records(

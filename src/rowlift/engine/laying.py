@@ -46,12 +46,12 @@ FROM ({rows})""",
     _repair(duck, path, members)
 
 
-def _cut(rows: str, member: str, unless: str) -> str:
+def _cut(rows: str, member: str, unless: str = "", only: str = "") -> str:
     """The rows without one member of `patch`; NULL where it takes more than cutting a piece out."""
-    name = text(f'"{member}":')
+    name = text(f"{attributes.label(member)}:")
     piece = f"{name} || json_extract(patch, {text(_pointer(member))})::VARCHAR"
-    if unless:
-        piece = f"CASE WHEN {unless} THEN NULL ELSE {piece} END"
+    if unless or only:
+        piece = f"CASE WHEN {unless or f'NOT {only}'} THEN NULL ELSE {piece} END"
     return f"""
 SELECT * EXCLUDE (piece) REPLACE ({_CUT.format(name=name)} AS patch)
 FROM (SELECT *, {piece} AS piece FROM ({rows}))
@@ -145,17 +145,43 @@ def combine(duck: Duck) -> None:
         _insert(duck, "apply_combined", ("key", "patch"), whole)
 
 
-def lay(duck: Duck, placed: str, sync_uid: str) -> str:
+def lay(duck: Duck, placed: str, sync_uid: str, kept: Sequence[str] = ()) -> str:
     """Return the query of the rows `placed` with the columns attributes and origins_after.
 
     `placed` has the columns of PLACED; what is stored of its people is read from `apply_records`.
+    Attributes that are `kept` are laid only where nothing is stored.
     """
     duck.run(_LAID.format(placed=placed))
+    if kept:
+        _withhold(duck, kept)
     _find_ways(duck)
     _find_shapes(duck, sync_uid)
     names = sorted((name for (name,) in duck.rows(_NAMES)), key=str.encode)
     _lay_slowly(duck, rare=len(names) > MOST_NAMES)
     return _laid(names[:MOST_NAMES])
+
+
+def _withhold(duck: Duck, kept: Sequence[str]) -> None:
+    """Take out of the patches what is stored already."""
+    rows = "SELECT *, patch AS given FROM apply_laid"
+    for member in kept:
+        rows = _cut(
+            rows, member, only=f"coalesce(json_exists(current, {text(_pointer(member))}), FALSE)"
+        )
+    path = duck.scratch_file("laid")
+    duck.write(rows, path)
+    duck.run("CREATE OR REPLACE TEMP TABLE apply_withheld (key VARCHAR, patch VARCHAR)")
+    query = f"SELECT key, current, given FROM {parquet([path])} WHERE patch IS NULL"
+    for chunk in _chunks(duck, query):
+        left = [
+            (key, attributes.without(given, frozenset(kept) & attributes.split(current).keys()))
+            for key, current, given in chunk
+        ]
+        _insert(duck, "apply_withheld", ("key", "patch"), left)
+    duck.run(f"""
+CREATE OR REPLACE TEMP VIEW apply_laid AS
+SELECT l.* EXCLUDE (given) REPLACE (coalesce(l.patch, w.patch) AS patch)
+FROM {parquet([path])} l LEFT JOIN apply_withheld w ON w.key = l.key""")
 
 
 def _find_ways(duck: Duck) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rowlift.core.nouns import Removed
+from rowlift.core.nouns import Kind, Removed
 from rowlift.core.specs import UseSpec
-from rowlift.engine.canon import fingerprint
+from rowlift.engine.canon import ENDED, fingerprint
 from rowlift.engine.duck import Duck, parquet, text
 
 LEDGER_FILES = ("ledger_base", "ledger_delta")
@@ -34,19 +34,20 @@ UNION ALL SELECT {columns} FROM newest
 _BEHIND_KEYS = """
 CREATE OR REPLACE TEMP TABLE behind_keys AS
 SELECT i.key AS key, coalesce(l.present, false) AS had, l.fp AS had_fp,
-    l.doubt IS NOT NULL AS doubt, i.version IS DISTINCT FROM l.version AS moved
+    l.doubt IS NOT NULL AS doubt, i.version IS DISTINCT FROM l.version AS moved,
+    {again} AND l.epoch <> {epoch} AS again
 FROM (SELECT key, version, present FROM image) i LEFT JOIN ledger l ON l.key = i.key
 WHERE (l.key IS NULL AND i.present)
    OR (l.key IS NOT NULL
        AND (i.version <> l.version OR l.epoch <> {epoch} OR l.doubt IS NOT NULL))
 """
 _BEHIND = """
-SELECT i.* RENAME (fp AS image_fp), b.had, b.had_fp, b.doubt, b.moved
+SELECT i.* RENAME (fp AS image_fp), b.had, b.had_fp, b.doubt, b.moved, b.again
 FROM image i JOIN behind_keys b ON b.key = i.key
 """
 _ALL_BEHIND = """
 SELECT i.* RENAME (fp AS image_fp), false AS had, NULL::UBIGINT AS had_fp, false AS doubt,
-    true AS moved
+    true AS moved, false AS again
 FROM image i WHERE i.present
 """
 
@@ -58,13 +59,14 @@ WITH behind AS ({behind}),
 mapped AS (SELECT *, {mapped} AS wanted FROM behind),
 judged AS (
     SELECT *, {fp} AS fp,
-        CASE WHEN present OR {keep} THEN 'upsert' ELSE '{removal}' END AS op
+        CASE WHEN {ended} THEN 'delete' WHEN present OR {keep} THEN 'upsert'
+             ELSE '{removal}' END AS op
     FROM mapped
 )
 SELECT key, version, present, row_number, doubt, fp, op, had, had_fp,
     CASE op WHEN 'upsert' THEN wanted WHEN 'clear' THEN {cleared} ELSE '{{}}' END AS attributes,
     CASE WHEN doubt THEN true
-         WHEN present THEN NOT had OR had_fp IS DISTINCT FROM fp
+         WHEN present THEN NOT had OR had_fp IS DISTINCT FROM fp OR again
          ELSE had AND moved AND NOT {keep} END AS is_due,
     sha256({salt} || version::VARCHAR || ':' || key) AS message_id
 FROM judged
@@ -118,22 +120,33 @@ def load_ledger(duck: Duck, base: Path | None, deltas: Sequence[Path]) -> None:
         duck.run(f"CREATE OR REPLACE VIEW ledger AS SELECT {_COLUMNS} FROM {parquet([base])}")
 
 
-def find_due(duck: Duck, mapping: Mapping, *, epoch: int, salt: str, key_trait: str = "") -> None:
+def find_due(
+    duck: Duck,
+    mapping: Mapping,
+    kind: Kind,
+    *,
+    epoch: int,
+    salt: str,
+    key_trait: str = "",
+    again: bool = False,
+) -> None:
     """Create the view `due` over `image` and `ledger`.
 
     Rows with `is_due` false only have to be rolled forward. `salt` starts each message id;
-    `key_trait` is the trait that a clear must leave alone because it identifies.
+    `key_trait` is the trait that a clear must leave alone because it identifies. With `again`
+    rows of an earlier epoch are due whatever they look like.
     """
     kept = text(key_trait) if key_trait else "''"
     new = duck.count("ledger") == 0
     if not new:
-        duck.run(_BEHIND_KEYS.format(epoch=epoch))
+        duck.run(_BEHIND_KEYS.format(epoch=epoch, again=again))
     duck.run(
         _DUE.format(
             behind=_ALL_BEHIND if new else _BEHIND,
             mapped=_mapped(mapping),
             fp="image_fp" if mapping.fields is None else fingerprint("wanted"),
             keep="true" if mapping.removed is Removed.KEEP else "false",
+            ended=f"attributes = {text(ENDED)}" if kind is Kind.RELATIONSHIP else "false",
             removal="delete" if mapping.removed is Removed.DELETE else "clear",
             cleared=_CLEARED.replace("KEPT", kept),
             salt=text(salt),

@@ -7,15 +7,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rowlift.core.nouns import Kind
 from rowlift.core.specs import SyncSpec
 from rowlift.engine import canon, emails
-from rowlift.engine.columns import key_column
+from rowlift.engine.columns import OBJECT_TYPE, key_column
 from rowlift.engine.duck import Duck
 from rowlift.engine.duck import text as literal
 from rowlift.engine.read import ROW_NUMBER
 
 # Streams everybody as id, email_key, anonymous_id, first_writer, other_writers; someone with two
-# anonymous ids comes twice, and an object has its object id as id.
+# anonymous ids comes twice, and an object has its type/id as id.
 Known = Callable[[], pa.RecordBatchReader]
 
 
@@ -82,6 +83,10 @@ def _marked(duck: Duck, staged: Path, spec: SyncSpec) -> str:
     for name in (*_ID_COLUMNS, key):
         if name in columns and name not in ("email", "anonymous_id"):
             parts["id"] = canon.key_sql(columns[name])
+    if spec.kind is not Kind.PERSON:
+        default = literal(spec.object_type)
+        given = canon.key_sql(columns[OBJECT_TYPE]) if OBJECT_TYPE in columns else "NULL"
+        parts["id"] = f"coalesce({given}, {default}) || '/' || {parts['id']}"
     if "anonymous_id" in columns:
         parts["anonymous_id"] = canon.key_sql(columns["anonymous_id"])
     if "email" in columns:

@@ -53,7 +53,7 @@ WHERE i.key IS NULL OR NOT i.present OR i.fp <> v.fp
 # A key that arrived is not gone, whether its row was good or not.
 _REMOVED_KEYS = """
 INSERT INTO changed_keys
-SELECT key, NULL, 'removed' FROM image WHERE present AND NOT EXISTS (
+SELECT key, NULL, 'removed' FROM image WHERE present AND {within} AND NOT EXISTS (
     SELECT 1 FROM arrived WHERE NOT no_key AND hashed_key = hash(image.key))
 """
 
@@ -110,10 +110,13 @@ def load_image(duck: Duck, base: Path | None, deltas: Sequence[Path]) -> None:
         duck.run(f"CREATE OR REPLACE VIEW image AS SELECT {IMAGE_COLUMNS} FROM {parquet([base])}")
 
 
-def find_changes(duck: Duck, *, known: int, present: int, full: bool, first: bool) -> Merged:
+def find_changes(
+    duck: Duck, *, known: int, present: int, full: bool, first: bool, within: str = "TRUE"
+) -> Merged:
     """Compare the relation `valid` with the view `image`; leaves the table `changed_keys`.
 
-    `known` rows arrived as they stand in the image, which holds `present` rows.
+    `known` rows arrived as they stand in the image, which holds `present` rows. A full result is
+    all there is of the rows that the condition `within` is true for.
     """
     valid = duck.count("valid")
     if first:
@@ -124,7 +127,7 @@ def find_changes(duck: Duck, *, known: int, present: int, full: bool, first: boo
     returned, removed = found.get("returned", 0), 0
     unchanged = known + valid - added - changed - returned
     if full and unchanged + changed < present:
-        duck.run(_REMOVED_KEYS)
+        duck.run(_REMOVED_KEYS.format(within=within))
         removed = duck.count("changed_keys WHERE change = 'removed'")
     return Merged(
         added, changed, returned, removed, unchanged,

@@ -1,5 +1,6 @@
 """Apply: the due rows of the image into the workspace, slice by slice, exactly once."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.layers import add_to_ledger, image_width, open_image, open_ledger
 from rowlift.engine.ledger import Mapping as RowMapping
 from rowlift.engine.ledger import find_due
+from rowlift.engine.parts import Part
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Ledger
 from rowlift.state.leases import Lease
@@ -31,7 +33,8 @@ CREATE OR REPLACE TEMP TABLE ledger_rows AS
 SELECT key, version, op = 'upsert' AS present, fp, {epoch}::INTEGER AS epoch,
     NULL::BIGINT AS doubt, {seq}::BIGINT AS seq
 FROM {plan} p
-WHERE action <> 'reject' AND NOT EXISTS (SELECT 1 FROM late WHERE late.identifier = p.key)
+WHERE action NOT IN ('reject', 'skip')
+    AND NOT EXISTS (SELECT 1 FROM late WHERE late.identifier = p.key)
 UNION ALL
 SELECT key, version, had, coalesce(had_fp, 0), {epoch}, NULL, {seq} FROM due WHERE NOT is_due
 """
@@ -71,40 +74,70 @@ def populate(
     store: Store,
     lease: Lease,
     run: Run,
-    spec: SyncSpec,
+    part: Part,
     workspace: Workspace,
     progress: Progress,
 ) -> Populated:
     """Decide once, then write slice by slice; a slice that was committed is never repeated."""
-    if _ledger(store, run).settled == run.image_revision:
+    ledger = standing(store, run.workspace_id, part)
+    if ledger.settled == _revision(store, part):
         return Populated(dict.fromkeys(COUNTED, 0))
-    writer = Writer(run.sync_uid, run.id, run.source_time or 0)
-    _find_due(duck, store, run, spec)
-    plan = _plan(duck, store, lease, run, spec, workspace, writer)
+    writer = Writer(run.sync_uid, run.id, run.source_time or 0, part.name)
+    open_image(duck, store, part.uid)
+    duck.make_room(image_width(duck))
+    open_ledger(duck, store, part.uid, TARGET)
+    find_workspace_due(duck, ledger, part.spec)
+    plan = _plan(duck, store, lease, run, part, workspace, writer)
     with store.database.read() as connection:
-        late = apply.applied(connection, run.id)
+        late = apply.applied(connection, writer)
     for number, rows in apply.slices(plan.path, done=late.keys()):
         with store.database.transaction("apply.slice") as connection:
             lease.hold(connection)
             applied = apply.apply_slice(connection, workspace, writer, number, rows)
         late[number] = applied.late
-        progress.advance(spec.name, len(rows))
+        progress.advance(part.title, len(rows))
     return _counted(duck, plan, tuple(one for slice_late in late.values() for one in slice_late))
 
 
-def record_ledger(duck: Duck, store: Store, run: Run, done: Populated) -> LedgerChange:
-    """Fold what was written into the workspace's ledger; the caller commits the change."""
-    ledger = _ledger(store, run)
+def standing(store: Store, workspace_id: int, part: Part) -> Ledger:
+    """Return the workspace's ledger as this run has it.
+
+    Once a trait is no longer set only where there is none, what was withheld of it is due.
+    """
+    known = store.images.ledger(part.uid, TARGET, workspace_id)
+    kept = sorted(name for name, rule in part.spec.attributes.items() if rule == "set_if_empty")
+    before = set(json.loads(known.mapping or "[]"))
+    if before <= set(kept):
+        return replace(known, mapping=json.dumps(kept))
+    return replace(known, mapping=json.dumps(kept), epoch=known.epoch + 1, settled=0)
+
+
+def find_workspace_due(duck: Duck, ledger: Ledger, spec: SyncSpec) -> None:
+    """Create the view `workspace_due` over `image` and `ledger`."""
+    key_trait = "email" if spec.identify_by == "email" else ""
+    mapping = RowMapping(spec.identify_by, spec.removed)
+    find_due(duck, mapping, spec.kind, epoch=ledger.epoch, salt="", key_trait=key_trait, again=True)
+    duck.run("CREATE OR REPLACE VIEW workspace_due AS SELECT * FROM due WHERE is_due")
+
+
+def _revision(store: Store, part: Part) -> int:
+    image = store.images.image(part.uid)
+    return image.revision if image else 0
+
+
+def fold(duck: Duck, store: Store, run: Run, part: Part, done: Populated) -> LedgerChange:
+    """Fold what `populate` just wrote into the workspace's ledger; the caller commits it."""
+    ledger = standing(store, run.workspace_id, part)
     if done.plan is None:
         return LedgerChange(ledger, (), ())
     late = [{"row_number": one.row_number, "identifier": one.identifier, "code": one.code,
              "reason": one.reason} for one in done.late]  # fmt: skip
     duck.register("late", pa.Table.from_pylist(late, _LATE))
-    found = open_ledger(duck, store, run.sync_uid, TARGET)
+    found = open_ledger(duck, store, part.uid, TARGET)
     seq = ledger.revision + 1
     plan = parquet([done.plan.path])
     duck.run(_LEDGER_ROWS.format(plan=plan, epoch=ledger.epoch, seq=seq))
-    owner = Owner(run.workspace_id, run.sync_uid, TARGET, run_id=run.id)
+    owner = Owner(run.workspace_id, part.uid, TARGET, run_id=run.id)
     added = add_to_ledger(duck, store, owner, found, "ledger_rows")
     stored = added.stored
     if done.counts.get("rejected"):
@@ -112,23 +145,9 @@ def record_ledger(duck: Duck, store: Store, run: Run, done: Populated) -> Ledger
         stored = (*stored, store.files.write("apply_rejects", owner, fill))
     revision = seq if added.stored else ledger.revision
     held = done.counts["rejected"] or done.counts["skipped"]
-    settled = 0 if held else run.image_revision or 0
+    settled = 0 if held else _revision(store, part)
     after = replace(ledger, revision=revision, settled=settled)
     return LedgerChange(after, stored, (*added.replaced, done.plan))
-
-
-def _find_due(duck: Duck, store: Store, run: Run, spec: SyncSpec) -> None:
-    open_image(duck, store, run.sync_uid)
-    duck.make_room(image_width(duck))
-    open_ledger(duck, store, run.sync_uid, TARGET)
-    key_trait = "email" if spec.identify_by == "email" else ""
-    mapping = RowMapping(spec.identify_by, spec.removed)
-    find_due(duck, mapping, epoch=_ledger(store, run).epoch, salt="", key_trait=key_trait)
-    duck.run("CREATE OR REPLACE VIEW workspace_due AS SELECT * FROM due WHERE is_due")
-
-
-def _ledger(store: Store, run: Run) -> Ledger:
-    return store.images.ledger(run.sync_uid, TARGET, run.workspace_id)
 
 
 def _plan(
@@ -136,16 +155,16 @@ def _plan(
     store: Store,
     lease: Lease,
     run: Run,
-    spec: SyncSpec,
+    part: Part,
     workspace: Workspace,
     writer: Writer,
 ) -> StoredFile:
-    known = store.files.of_run("apply", run.id)
+    known = store.files.of_run("apply", run.id, part.uid)
     if known:
         return known[0]
     slice_rows = apply.slice_rows(image_width(duck))
-    apply.decide(duck, workspace, spec, "workspace_due", writer, slice_rows=slice_rows)
-    owner = Owner(run.workspace_id, run.sync_uid, run_id=run.id)
+    apply.decide(duck, workspace, part.spec, "workspace_due", writer, slice_rows=slice_rows)
+    owner = Owner(run.workspace_id, part.uid, run_id=run.id)
     plan = store.files.write("apply", owner, lambda path: apply.write_plan(duck, path))
     with store.database.transaction("apply.plan") as connection:
         lease.hold(connection)

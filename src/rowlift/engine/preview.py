@@ -12,13 +12,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rowlift.core.nouns import Column, Finding
+from rowlift.core.nouns import Column, Finding, Kind
 from rowlift.core.ports import Source
 from rowlift.core.rules import rule
 from rowlift.core.specs import SyncSpec
 from rowlift.engine import canon, proof
 from rowlift.engine.arrivals import with_canonical_json
-from rowlift.engine.columns import judge_columns, key_column, other_identifiers
+from rowlift.engine.columns import identifying, judge_columns, key_names
 from rowlift.engine.duck import Duck
 from rowlift.engine.marks import Known, Mark, load_known, marked_counts, marked_rows
 from rowlift.engine.moments import conversion_told
@@ -123,7 +123,8 @@ class _Look:
         columns = staged_columns(staged)
         findings = judge_columns(columns, self._spec, identifiers)
         wrong = any(one.level == "error" for one in findings)
-        key = None if wrong else key_column([column.name for column in columns], self._spec)
+        names = [column.name for column in columns]
+        key = None if wrong else ", ".join(key_names(names, self._spec))
         problems = judge(self._duck, staged, self._spec, full=False).problems if key else ()
         marks = marked_rows(self._duck, staged, self._spec) if key and self._known else {}
         rows = self._rows(staged, key, marks)
@@ -137,15 +138,12 @@ class _Look:
         )  # fmt: skip
 
     def at_whole(self, first: Preview) -> Preview:
-        key = next(column for column in first.columns if column.name == first.key)
-        counted = proof.count_rows(self._source, self._sql, key)
-        broken = proof.broken(self._source, self._sql, key, counted)
-        counts = {_COUNTS[name]: count for name, count in counted.items()}
+        counts, broken = self._proven(first)
         findings, notes = list(first.findings), [proof.NOT_PROVEN]
         if self._known:
             marks = self._marks(first)
             counts |= {mark.value: count for mark, count in marks.items()}
-            findings += self._all_unknown(key.name, marks)
+            findings += self._all_unknown(str(first.key), marks)
         if counts["rows"] > self._spec.limits.rows:
             findings.append(_too_many_rows(counts["rows"], self._spec.limits.rows))
         proven = {one.code for one in broken} | _PROVEN
@@ -155,13 +153,25 @@ class _Look:
             findings=tuple(findings), notes=tuple(notes),
         )  # fmt: skip
 
+    def _proven(self, first: Preview) -> tuple[dict[str, int], list[Problem]]:
+        """Ask the warehouse about the key; what is made of several columns is looked at here."""
+        key = next((column for column in first.columns if column.name == first.key), None)
+        if key is None or self._spec.kind in (Kind.OBJECT, Kind.RELATIONSHIP):
+            judged = judge(self._duck, self._keys(first), self._spec, full=False)
+            found = [one for one in judged.problems if one.code in _PROVEN]
+            return {"rows": judged.read, **_of_problems(found)}, found
+        counted = proof.count_rows(self._source, self._sql, key)
+        broken = proof.broken(self._source, self._sql, key, counted)
+        return {_COUNTS[name]: count for name, count in counted.items()}, broken
+
     def _marks(self, first: Preview) -> Mapping[Mark, int]:
-        key = str(first.key)
+        return marked_counts(self._duck, self._keys(first), self._spec)
+
+    def _keys(self, first: Preview) -> Path:
         names = [column.name for column in first.columns]
-        wanted = (key, *other_identifiers(names, key))
-        sql = proof.keys_sql(self._sql, self._source.dialect, wanted)
-        staged = self._staged(sql, "keys", None)
-        return marked_counts(self._duck, staged, self._spec)
+        wanted = dict.fromkeys((*key_names(names, self._spec), *identifying(names, self._spec)))
+        sql = proof.keys_sql(self._sql, self._source.dialect, list(wanted))
+        return self._staged(sql, "keys", None)
 
     def _all_unknown(self, key: str, marks: Mapping[Mark, int]) -> list[Finding]:
         unknown = marks[Mark.UNKNOWN]
@@ -187,7 +197,8 @@ class _Look:
         named = {column.name: column for column in columns}
         values = ", ".join(canon.canonical(column) for column in shown)
         number, relation = named[ROW_NUMBER].sql, canon.staged_sql(source, columns)
-        identifier = canon.key_sql(named[key]) if key else "NULL"
+        keys = [canon.key_sql(named[name]) for name in key_names(list(named), self._spec)]
+        identifier = " || ' / ' || ".join(keys) if key else "NULL"
         rows = self._duck.rows(
             f"SELECT {number}, {identifier}, {values} FROM {relation} ORDER BY {number}"
         )
@@ -223,7 +234,13 @@ _COUNTS = {
     "twice_rows": "duplicate_rows",
     "twice_keys": "duplicate_keys",
 }
+_OF_PROBLEMS = {"ID_NULL": "null", "ID_BLANK": "blank", "ID_DUPLICATE": "duplicate_rows"}
 _PROVEN = frozenset({"ID_NULL", "ID_BLANK", "ID_DUPLICATE"})
+
+
+def _of_problems(found: Sequence[Problem]) -> dict[str, int]:
+    counts = {one.code: one.count for one in found}
+    return {name: counts.get(code, 0) for code, name in _OF_PROBLEMS.items()}
 
 
 def _value(text: str | None) -> Any:

@@ -3,12 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rowlift.core.nouns import Kind
+from rowlift.core.specs import SyncSpec
 from rowlift.engine import emails
 from rowlift.engine.canon import Staged, canonical, key_sql
+from rowlift.engine.columns import DELETED, OBJECT_TYPE
 from rowlift.engine.duck import text as literal
 from rowlift.engine.jsontext import BROKEN
+from rowlift.engine.keys import Keyed
 
 MAX_IDENTIFIER = 500
+_YES = "('true', 't', 'yes', 'y', '1')"
+_NO = "('false', 'f', 'no', 'n', '0', '')"
 MAX_ROW_BYTES = 16 * 1024 * 1024
 
 _MACROS = (
@@ -36,28 +42,49 @@ def macros() -> Sequence[str]:
     return _MACROS
 
 
-def key_checks(key: Staged, *, odd_emails: bool) -> list[Check]:
+def key_checks(keyed: Keyed, *, odd_emails: bool) -> list[Check]:
     """Return the checks of the identifier; a row that breaks none of them has a usable one."""
+    if not keyed.parts:
+        key = keyed.key
+        return [
+            *_encoding_checks([key]),
+            Check("ID_NULL", f"{key.name} is null.", "identifier IS NULL"),
+            *_identifier_checks(key, "identifier", odd_emails=odd_emails),
+        ]
     return [
-        *_encoding_checks([key]),
-        Check("ID_NULL", f"{key.name} is null.", "identifier IS NULL"),
-        *_identifier_checks(key, "identifier", odd_emails=odd_emails),
+        *_encoding_checks(keyed.parts),
+        *(
+            Check("ID_NULL", f"{part.name} is null.", f"({key_sql(part)}) IS NULL")
+            for part in keyed.parts
+            if part.name != OBJECT_TYPE
+        ),
+        *(
+            check
+            for part in keyed.parts
+            for check in _identifier_checks(part, key_sql(part), odd_emails=odd_emails)
+        ),
     ]
 
 
 def row_checks(
-    key: Staged, others: Sequence[Staged], columns: Sequence[Staged], *, odd_emails: bool
+    keyed: Keyed,
+    others: Sequence[Staged],
+    columns: Sequence[Staged],
+    spec: SyncSpec,
+    *,
+    odd_emails: bool,
 ) -> list[Check]:
     """Return the checks of what stands beside a usable identifier.
 
     They read `identifier`, `attributes`, the staged columns and the tables `duplicate` and
     `odd_email`; of all checks the first that is true names the row's code.
     """
+    of_key = (keyed.key, *keyed.parts)
     return [
-        *_encoding_checks([column for column in columns if column is not key]),
+        *_encoding_checks([column for column in columns if column not in of_key]),
         Check(
             "ID_DUPLICATE",
-            f"{key.name} appears more than once in the result.",
+            f"{keyed.label} appears more than once in the result.",
             "key IN (SELECT key FROM duplicate)",
         ),
         *(
@@ -67,12 +94,29 @@ def row_checks(
         ),
         *_json_checks(columns),
         *_nul_checks(columns),
+        *_deleted_checks(columns, spec),
         Check(
             "RECORD_TOO_LARGE",
             f"The row is over {MAX_ROW_BYTES:,} bytes.",
             f"attributes IS NULL OR strlen(attributes) > {MAX_ROW_BYTES}",
         ),
     ]
+
+
+def is_deleted(column: Staged) -> str:
+    """Return the predicate of rows that end a relationship."""
+    return f"coalesce({_word(column)} IN {_YES}, false)"
+
+
+def _deleted_checks(columns: Sequence[Staged], spec: SyncSpec) -> Iterator[Check]:
+    for column in columns:
+        if spec.kind is Kind.RELATIONSHIP and column.name == DELETED:
+            neither = f"{_word(column)} NOT IN {_YES} AND {_word(column)} NOT IN {_NO}"
+            yield Check("VALUE_INVALID", "deleted is neither true nor false.", neither)
+
+
+def _word(column: Staged) -> str:
+    return f"lower(trim({key_sql(column)}))"
 
 
 def _identifier_checks(column: Staged, value: str, *, odd_emails: bool) -> Iterator[Check]:

@@ -6,7 +6,8 @@
     apply     due rows into the workspace, slice by slice     commit: one per slice
     record    ledger of the workspace, last_sync_time, status commit: the run is over
 
-A killed run goes on from the last commit. Deliveries drain afterwards, see delivery.py.
+A sync with a second query, for relationships, does each of these for both, and commits once. A
+killed run goes on from the last commit. Deliveries drain afterwards, see delivery.py.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,16 +23,15 @@ from rowlift.core.ports import Source
 from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.canon import CANON_VERSION
-from rowlift.engine.columns import check_columns
-from rowlift.engine.compare import Compared, Result, compare, trait_columns
+from rowlift.engine.compare import Result, compare, trait_columns
 from rowlift.engine.delivery import DeliverySpec, feed_of, timestamp_of
+from rowlift.engine.describe import describe
 from rowlift.engine.duck import Duck
 from rowlift.engine.held import write_held
 from rowlift.engine.layers import add_to_image
-from rowlift.engine.moments import conversion_told
-from rowlift.engine.populate import Populated, populate, record_ledger
+from rowlift.engine.parts import RELATIONSHIPS, Part, parts
+from rowlift.engine.populate import LedgerChange, Populated, fold, populate
 from rowlift.engine.read import stage
-from rowlift.kit.sqlguard import guard, render
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Image
 from rowlift.state.runs import ADOPT, Run
@@ -44,7 +44,7 @@ class Planned:
     """The rows of a plan file, which a run takes instead of asking the source again."""
 
     source_time: int
-    unpack: Callable[[Path], int]
+    unpack: Callable[[str, Path], int]  # the part's name, and where its rows go
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,21 @@ class Import:
     workspace: Workspace
     identifiers: tuple[str, ...]
     destination_uids: Mapping[str, str]  # name → uid
+    relate: frozenset[str] = frozenset()  # names of destinations that take relationships
     allow_removals: bool = False
     planned: Planned | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """One part's files, image and counts, to be committed with those of the others."""
+
+    part: Part
+    image: Image
+    stored: tuple[StoredFile, ...]
+    replaced: tuple[StoredFile, ...]
+    counts: dict[str, Any]
+    columns: Sequence[Column]
 
 
 class ImportRun:
@@ -69,9 +82,9 @@ class ImportRun:
         self._work = work
         self._spec = work.spec
         self._progress = progress
+        self._parts = parts(work.spec, run.sync_uid)
         self._task = work.spec.name
         self._lease = store.runs.lease(run)
-        self._owner = Owner(run.workspace_id, run.sync_uid, run_id=run.id)
 
     def carry(self) -> Run:
         """Read, validate, merge, apply, record; returns the run as it ended.
@@ -117,34 +130,44 @@ class ImportRun:
                 "It stopped before it had taken over the rows of its plan; nothing was changed.",
                 mend="Apply the plan again: rowlift run --plan FILE.",
             )
-        stored = self._store.files.write("stage", self._owner, planned.unpack)
+        stored = [
+            self._store.files.write("stage", self._owner(part), partial(planned.unpack, part.name))
+            for part in self._parts
+        ]
         self._commit_read("plan.adopt", stored, planned.source_time)
 
     def _read(self, source: Source) -> None:
-        self._progress.phase(self._task, "query")
-        spec = self._spec
         moment = source.now()
-        query = guard(render(spec.sql, self._since()), source.dialect)
-        with conversion_told(spec.sql, source.dialect):
-            columns = source.describe(query.sql)
-        self._tell(check_columns(columns, spec, self._work.identifiers))
-
-        def fill(path: Path) -> int:
-            return stage(
-                source, query.sql, path, most_rows=spec.limits.rows,
-                progress=self._progress, task=self._task,
-            )  # fmt: skip
-
-        stored = self._store.files.write("stage", self._owner, fill)
+        queries = [self._described(source, part) for part in self._parts]
+        stored = [
+            self._staged(source, part, sql) for part, sql in zip(self._parts, queries, strict=True)
+        ]
         self._commit_read("run.read", stored, moment)
 
-    def _commit_read(self, name: str, stored: StoredFile, moment: int) -> None:
+    def _described(self, source: Source, part: Part) -> str:
+        self._progress.phase(part.title, "query")
+        since, identifiers = self._since(), self._work.identifiers
+        sql, warnings = describe(source, part.spec, since=since, identifiers=identifiers)
+        self._tell(warnings)
+        return sql
+
+    def _staged(self, source: Source, part: Part, sql: str) -> StoredFile:
+        def fill(path: Path) -> int:
+            return stage(
+                source, sql, path, most_rows=part.spec.limits.rows,
+                progress=self._progress, task=part.title,
+            )  # fmt: skip
+
+        return self._store.files.write("stage", self._owner(part), fill)
+
+    def _commit_read(self, name: str, stored: Sequence[StoredFile], moment: int) -> None:
         with self._store.database.transaction(name) as connection:
             self._lease.hold(connection)
-            self._store.files.publish(connection, stored)
+            for one in stored:
+                self._store.files.publish(connection, one)
             self._store.runs.advance(
                 connection, self._run.id, "validate",
-                source_time=moment, counts={"read": stored.rows},
+                source_time=moment, counts={"read": stored[0].rows},
             )  # fmt: skip
         self._refresh()
 
@@ -160,119 +183,155 @@ class ImportRun:
     # validate and merge
 
     def _merge(self, duck: Duck, dialect: str) -> None:
-        self._progress.phase(self._task, "validate")
-        (staged,) = self._store.files.of_run("stage", self._run.id)
+        self._commit_merge([self._merged(duck, dialect, part) for part in self._parts])
+        self._refresh()
+
+    def _merged(self, duck: Duck, dialect: str, part: Part) -> _Merged:
+        self._progress.phase(part.title, "validate")
+        (staged,) = self._store.files.of_run("stage", self._run.id, part.uid)
         compared = compare(
-            duck, self._store, self._run.sync_uid, self._spec,
+            duck, self._store, part.uid, part.spec,
             Result(staged.path, dialect, self._run.created_at),
             allow_removals=self._work.allow_removals,
         )  # fmt: skip
         self._tell(compared.warnings)
-        self._progress.phase(self._task, "changes")
-        self._commit_merge(duck, compared)
-        self._refresh()
-
-    def _commit_merge(self, duck: Duck, compared: Compared) -> None:
-        image, columns, counts = compared.image, compared.columns, compared.counts
-        revision = compared.revision
+        self._progress.phase(part.title, "changes")
+        owner, counts = self._owner(part), compared.counts
         added = add_to_image(
-            duck, self._store, self._owner, compared.found,
-            revision=revision, judged=compared.judged, rewritten=compared.rewritten,
+            duck, self._store, owner, compared.found, revision=compared.revision,
+            judged=compared.judged, rewritten=compared.rewritten,
         )  # fmt: skip
-        rejects = self._write_rejects(duck, counts)
-        held = write_held(self._store, self._owner, compared.holding)
-        rows = (image.rows if image else 0) + counts["added"]
+        rejects = self._write_rejects(duck, owner, counts)
+        held = write_held(self._store, owner, compared.holding)
+        image = Image(
+            part.uid, self._run.workspace_id, compared.revision, part.spec.identify_by,
+            compared.columns, CANON_VERSION,
+            (compared.image.rows if compared.image else 0) + counts["added"],
+            counts["present"], self._run.id,
+        )  # fmt: skip
+        stored = (*added.stored, *rejects, *held.stored)
+        replaced = (*added.replaced, *held.replaced)
+        return _Merged(part, image, stored, replaced, counts, compared.columns)
+
+    def _commit_merge(self, merged: Sequence[_Merged]) -> None:
+        own, *others = merged
+        counts = own.counts | {one.part.name: one.counts for one in others}
         with self._store.database.transaction("run.merge") as connection:
             self._lease.hold(connection)
-            self._store.files.swap(
-                connection, (*added.stored, *rejects, *held.stored),
-                (*added.replaced, *held.replaced),
-            )  # fmt: skip
-            self._store.images.save_image(
-                connection,
-                Image(
-                    self._run.sync_uid, self._run.workspace_id, revision, self._spec.identify_by,
-                    tuple(columns), CANON_VERSION, rows, counts["present"], self._run.id,
-                ),
-            )  # fmt: skip
             self._store.runs.advance(
-                connection, self._run.id, "apply", image_revision=revision, counts=counts
-            )
-            self._store.deliveries.queue(
-                connection, self._run.workspace_id, self._run.sync_uid, self._run.id,
-                self._delivery_specs(columns),
+                connection, self._run.id, "apply",
+                image_revision=own.image.revision, counts=counts,
             )  # fmt: skip
+            for one in merged:
+                self._store.files.swap(connection, one.stored, one.replaced)
+                self._store.images.save_image(connection, one.image)
+                self._store.deliveries.queue(
+                    connection, self._run.workspace_id, one.part.uid, self._run.id,
+                    self._delivery_specs(one.part, one.columns),
+                )  # fmt: skip
 
-    def _write_rejects(self, duck: Duck, counts: Mapping[str, Any]) -> list[StoredFile]:
+    def _write_rejects(
+        self, duck: Duck, owner: Owner, counts: Mapping[str, Any]
+    ) -> list[StoredFile]:
         if not counts["rejected"]:
             return []
         fill = partial(duck.write, "SELECT * FROM rejected")
-        return [self._store.files.write("rejects", self._owner, fill)]
+        return [self._store.files.write("rejects", owner, fill)]
 
-    def _delivery_specs(self, columns: Sequence[Column]) -> dict[str, str]:
-        traits = trait_columns(columns, self._spec)
+    def _delivery_specs(self, part: Part, columns: Sequence[Column]) -> dict[str, str]:
+        traits = trait_columns(columns, part.spec)
         timestamp = timestamp_of(self._run.source_time or 0)
         return {
             self._work.destination_uids[use.use]: DeliverySpec(
                 use,
-                feed_of(self._spec, use, self._run.sync_uid, traits),
-                self._spec.limits.record_bytes,
+                feed_of(part.spec, use, self._run.sync_uid, traits),
+                part.spec.limits.record_bytes,
                 timestamp,
                 use.use,
             ).to_json()
-            for use in self._spec.destinations
+            for use in part.spec.destinations
+            if part.name != RELATIONSHIPS or use.use in self._work.relate
         }
 
     # apply and record
 
     def _apply(self, duck: Duck) -> None:
-        done = Populated()
-        if self._spec.workspace:
-            self._progress.phase(self._task, "workspace")
-            done = populate(
-                duck, self._store, self._lease, self._run, self._spec, self._work.workspace,
+        done: list[tuple[Populated, LedgerChange]] = []
+        for part in self._parts if self._spec.workspace else ():
+            self._progress.phase(part.title, "workspace")
+            populated = populate(
+                duck, self._store, self._lease, self._run, part, self._work.workspace,
                 self._progress,
             )  # fmt: skip
+            done.append((populated, fold(duck, self._store, self._run, part, populated)))
         self._progress.phase(self._task, "record")
-        counts = {**self._run.counts, "workspace": {**done.counts, "codes": dict(done.codes)}}
-        rejected = int(counts["rejected"]) + done.counts.get("rejected", 0)
+        counts, rejected, code = self._counted([populated for populated, _ in done])
         status = Status.SOME_ROWS_FAILED if rejected else Status.COMPLETED
         reason = f"{rejected:,} rows were rejected." if rejected else ""
-        code = next(iter(counts["codes"] | done.codes), "") if rejected else ""
-        added = record_ledger(duck, self._store, self._run, done) if self._spec.workspace else None
-        staged = self._store.files.of_run("stage", self._run.id)
+        staged = self._files("stage")
         with self._store.database.transaction("run.record") as connection:
             self._lease.hold(connection)
             self._store.files.retire(connection, staged)
-            if added:
-                self._store.files.swap(connection, added.stored, added.replaced)
-                self._store.images.save_ledger(connection, added.ledger)
-            if self._is_all_kept(done):
+            for _, change in done:
+                self._store.files.swap(connection, change.stored, change.replaced)
+                self._store.images.save_ledger(connection, change.ledger)
+            if self._is_all_kept(counts):
                 self._store.runs.move_last_sync_time(
                     connection, self._run.workspace_id, self._run.sync_uid,
                     self._run.source_time or 0,
                 )  # fmt: skip
             self._store.runs.finish(connection, self._run.id, status, counts, code, reason)
 
-    def _is_all_kept(self, done: Populated) -> bool:
+    def _is_all_kept(self, counts: Mapping[str, Any]) -> bool:
         """Tell whether no row needs to be read again: what failed is held, or due in the image."""
-        counts = self._run.counts
-        is_due = self._spec.cursor == "held_rows" or not done.counts.get("rejected")
-        return counts["rejected"] == counts["held"] and is_due
+        each = [counts, *(counts[part.name] for part in self._parts[1:])]
+        is_held = all(one["rejected"] == one["held"] for one in each)
+        rejected = any(one["workspace"].get("rejected") for one in each if "workspace" in one)
+        return is_held and (self._spec.cursor == "held_rows" or not rejected)
+
+    def _counted(self, done: Sequence[Populated]) -> tuple[dict[str, Any], int, str]:
+        """Return the counts of all parts, the number of rows rejected and the first code."""
+        own, *others = done or [Populated()]
+        counts = {**self._run.counts, "workspace": _told(own)}
+        by_part = [(counts, own)]
+        for part, populated in zip(self._parts[1:], others, strict=False):
+            counts[part.name] = {**counts[part.name], "workspace": _told(populated)}
+            by_part.append((counts[part.name], populated))
+        rejected = sum(
+            int(counted["rejected"]) + populated.counts.get("rejected", 0)
+            for counted, populated in by_part
+        )
+        codes = [code for counted, one in by_part for code in {**counted["codes"], **one.codes}]
+        return counts, rejected, codes[0] if codes else ""
+
+    def _owner(self, part: Part) -> Owner:
+        return Owner(self._run.workspace_id, part.uid, run_id=self._run.id)
+
+    def _files(self, *kinds: str) -> list[StoredFile]:
+        files = self._store.files
+        return [
+            stored
+            for kind in kinds
+            for part in self._parts
+            for stored in files.of_run(kind, self._run.id, part.uid)
+        ]
 
     def _fail(self, error: RowliftError) -> None:
         status = Status.STOPPED if isinstance(error, GuardStop) else Status.FAILED
         if error.code == "INTERRUPTED":
             status = Status.CANCELLED
         reason = f"{error.message} {error.mend}".strip()
-        files = self._store.files
-        left = [one for kind in ("stage", "apply") for one in files.of_run(kind, self._run.id)]
+        left = self._files("stage", "apply")
         with self._store.database.transaction("run.fail") as connection:
             self._lease.hold(connection)
-            files.retire(connection, left)
+            self._store.files.retire(connection, left)
             self._store.runs.finish(
                 connection, self._run.id, status, self._run.counts, error.code, reason
             )
 
     def _refresh(self) -> None:
         self._run = self._store.runs.get(self._run.id)
+
+
+def _told(done: Populated) -> dict[str, Any]:
+    return {**done.counts, "codes": dict(done.codes)}

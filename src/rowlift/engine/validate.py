@@ -12,18 +12,26 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from rowlift.core.errors import GuardStop
-from rowlift.core.nouns import Finding, Removed
+from rowlift.core.nouns import Finding, Kind, Removed
 from rowlift.core.rules import rule
 from rowlift.core.specs import SyncSpec
 from rowlift.engine import canon
 from rowlift.engine.arrivals import RAW, Arrived, arrive, key_relation
-from rowlift.engine.canon import Staged
-from rowlift.engine.columns import key_column, other_identifiers
+from rowlift.engine.canon import ENDED, Staged
+from rowlift.engine.columns import DELETED, identifying, left_out
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.duck import text as literal
+from rowlift.engine.keys import Keyed, find_key
 from rowlift.engine.problems import Problem, bad_rows, problems
 from rowlift.engine.read import ROW_NUMBER, too_many_rows
-from rowlift.engine.rowrules import MAX_ROW_BYTES, Check, key_checks, macros, row_checks
+from rowlift.engine.rowrules import (
+    MAX_ROW_BYTES,
+    Check,
+    is_deleted,
+    key_checks,
+    macros,
+    row_checks,
+)
 
 GUARDED_FROM_ROWS = 100
 
@@ -149,16 +157,13 @@ def judge(
     for macro in macros():
         duck.run(f"CREATE OR REPLACE TEMP MACRO {macro}")
     columns = canon.staged_columns(pq.read_schema(staged))
-    name = key_column([column.name for column in columns], spec)
-    if name is None:
-        raise GuardStop("NO_IDENTIFIER", "The result has no identifier column.")
-    key = next(column for column in columns if column.name == name)
-    arrived = arrive(duck, staged, columns, key, spec, first=first)
-    judged = _judge_rows(duck, arrived, key, spec, version)
+    keyed = find_key(duck, staged, columns, spec)
+    arrived = arrive(duck, keyed.path, keyed.columns, keyed.key, spec, first=first)
+    judged = _judge_rows(duck, arrived, keyed, spec, version)
     publish(duck, [judged.valid_sql(judged.relation)], [judged.rejected_sql(judged.relation)])
-    found = problems(duck, name)
+    found = problems(duck, keyed.label)
     rejected = sum(problem.count for problem in found)
-    warnings = constant_traits(staged, name, spec) if full else ()
+    warnings = constant_traits(staged, spec) if full else ()
     return Validated(read, arrived.known, rejected, judged, found, warnings)
 
 
@@ -169,13 +174,14 @@ def publish(duck: Duck, valid: Iterable[str], rejected: Iterable[str]) -> None:
     duck.run(f"CREATE OR REPLACE TEMP VIEW rejected AS {all_rejected} ORDER BY row_number")
 
 
-def constant_traits(staged: Path, key: str, spec: SyncSpec) -> tuple[Finding, ...]:
+def constant_traits(staged: Path, spec: SyncSpec) -> tuple[Finding, ...]:
     """Warn of traits that are the same in every row while leavers keep theirs."""
     metadata = pq.read_metadata(staged)
     if spec.removed is not Removed.KEEP or metadata.num_rows < 2:  # noqa: PLR2004
         return ()
-    left_out = {key, ROW_NUMBER, *canon.IDENTIFIERS}
-    names = [name for name in metadata.schema.names if name not in left_out]
+    whole = metadata.schema.names
+    no_traits = {ROW_NUMBER, *left_out(whole, spec), *canon.IDENTIFIERS}
+    names = [name for name in whole if name not in no_traits]
     constant = [name for name in names if _is_constant(metadata, metadata.schema.names.index(name))]
     if not constant:
         return ()
@@ -184,16 +190,19 @@ def constant_traits(staged: Path, key: str, spec: SyncSpec) -> tuple[Finding, ..
     return (Finding("rows", "warning", message, known.mend, known.code),)
 
 
-def _judge_rows(duck: Duck, arrived: Arrived, key: Staged, spec: SyncSpec, version: int) -> Judged:
-    columns = [column for column in arrived.columns if column is not RAW]
+def _judge_rows(duck: Duck, arrived: Arrived, keyed: Keyed, spec: SyncSpec, version: int) -> Judged:
+    key = keyed.key
+    ours = (RAW, key) if keyed.parts else (RAW,)
+    columns = [column for column in arrived.columns if column not in ours]
     named = {column.name: column for column in columns}
-    others = [named[name] for name in other_identifiers(list(named), key.name)]
+    others = [named[name] for name in identifying(list(named), spec)]
+    beside = [] if keyed.parts else others
     staged = canon.staged_sql(arrived.path, arrived.columns)
     expression, join, odd = key_relation(duck, key, others, staged)
-    of_key = key_checks(key, odd_emails=odd)
+    of_key = key_checks(keyed, odd_emails=odd)
     of_rest = [
         check
-        for check in row_checks(key, others, columns, odd_emails=odd)
+        for check in row_checks(keyed, beside, columns, spec, odd_emails=odd)
         if arrived.duplicates or check.code != "ID_DUPLICATE"
     ]
     rules = [*of_key, *of_rest]
@@ -206,7 +215,7 @@ def _judge_rows(duck: Duck, arrived: Arrived, key: Staged, spec: SyncSpec, versi
         raw=arrived.raw,
         bytes=_bytes(columns),
         most_bytes=MAX_ROW_BYTES,
-        attributes=canon.attributes_sql(columns, key.name, spec),
+        attributes=_attributes(columns, spec),
         fp=canon.fingerprint("attributes"),
         problems=" ".join(f"WHEN {one.predicate} THEN {at}" for at, one in enumerate(rules, 1)),
         row_number=named[ROW_NUMBER].sql,
@@ -214,6 +223,15 @@ def _judge_rows(duck: Duck, arrived: Arrived, key: Staged, spec: SyncSpec, versi
     )
     duck.write(sql, judged)
     return Judged(judged, rules, len(of_key))
+
+
+def _attributes(columns: Sequence[Staged], spec: SyncSpec) -> str:
+    names = [column.name for column in columns]
+    attributes = canon.attributes_sql(columns, left_out(names, spec), spec)
+    if spec.kind is not Kind.RELATIONSHIP or DELETED not in names:
+        return attributes
+    gone = is_deleted(next(column for column in columns if column.name == DELETED))
+    return f"CASE WHEN {gone} THEN '{ENDED}' ELSE {attributes} END"
 
 
 def _bytes(columns: Sequence[Staged]) -> str:

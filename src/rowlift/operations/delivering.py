@@ -13,6 +13,7 @@ from rowlift.core.errors import ConfigError, Fenced
 from rowlift.core.ports import Destination
 from rowlift.core.progress import Progress
 from rowlift.engine.delivery import DeliveryRun, DeliverySpec
+from rowlift.engine.parts import uids
 from rowlift.operations.home import Home
 from rowlift.state.deliveries import Delivery
 
@@ -33,17 +34,18 @@ class Drain:
 
         A delivery that another living process carries is left to it.
         """
-        ended: dict[str, Delivery] = {}
+        ended: dict[tuple[str, str], Delivery] = {}
         while claimed := self._claim(sync_uid):
             for delivery in self._side_by_side(claimed):
-                ended[delivery.destination_uid] = delivery
+                ended[delivery.sync_uid, delivery.destination_uid] = delivery
             if self.cancelled.is_set():
                 break
         return list(ended.values())
 
     def _claim(self, sync_uid: str) -> list[Delivery]:
         store = self.home.store.deliveries
-        claimed = (store.claim(one.id) for one in store.open(sync_uid))
+        open_ = (one for uid in uids(sync_uid).values() for one in store.open(uid))
+        claimed = (store.claim(one.id) for one in open_)
         return list(islice(filter(None, claimed), AT_ONCE))
 
     def _side_by_side(self, claimed: Sequence[Delivery]) -> list[Delivery]:
@@ -81,6 +83,10 @@ class Drain:
 
     def _used(self, sync_uid: str, otherwise: str) -> Sequence[str]:
         """Return the names of a sync's destinations; a sync that is gone cannot leave any."""
-        syncs = {uid: self.home.project.syncs[name] for name, uid in self.home.syncs.items()}
+        syncs = {
+            uid: self.home.project.syncs[name]
+            for name, own in self.home.syncs.items()
+            for uid in uids(own).values()
+        }
         spec = syncs.get(sync_uid)
         return [use.use for use in spec.destinations] if spec else [otherwise]

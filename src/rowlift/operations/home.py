@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from rowlift.core.errors import ConfigError, StateError
-from rowlift.core.nouns import Feed
+from rowlift.core.nouns import Feed, Kind
 from rowlift.core.ports import Destination, Source
 from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec
 from rowlift.kit.http import Http
@@ -50,6 +50,17 @@ class Home:
             text = f"There is no sync {shown(name)}.{did_you_mean(name, self.project.syncs)}"
             raise ConfigError("NAME_UNKNOWN", text, mend=f"Known syncs: {known}.")
         return self.project.syncs[name]
+
+    def relate(self, spec: SyncSpec) -> frozenset[str]:
+        """Return which destinations of a sync take relationships, if it has any."""
+        if spec.relationships is None:
+            return frozenset()
+        types = {use.use: self.project.destinations[use.use].type for use in spec.destinations}
+        return frozenset(
+            name
+            for name, kind in types.items()
+            if Kind.RELATIONSHIP in destination_kind(kind).accepts.kinds
+        )
 
     def run(self, run_id: int) -> Run:
         """Return a run of this workspace; raises StateError NOT_FOUND."""

@@ -77,6 +77,7 @@ class Importer:
             self.home.workspace,
             self.home.project.workspace.identifiers,
             self.home.destinations,
+            self.home.relate(spec),
             allow_removals=allow_removals,
             planned=planned,
         )

@@ -1,7 +1,8 @@
 """Plan a run exactly, keep it in one file with its staged rows, and apply that file or refuse.
 
 A plan file is a ZIP: plan.json (counts, and what it was made against), staged.parquet (the query's
-rows) and changes.parquet (what the image would gain, each row with what it replaces).
+rows) and changes.parquet (what the image would gain, each row with what it replaces); the rows of
+a second query stand in relationships-staged.parquet and relationships-changes.parquet.
 """
 
 import errno
@@ -14,6 +15,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +24,20 @@ import pyarrow.parquet as pq
 
 from rowlift.core.clock import Clock
 from rowlift.core.errors import ConfigError, GuardStop
+from rowlift.core.nouns import Finding
+from rowlift.core.ports import Source
 from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec
-from rowlift.engine.columns import check_columns
 from rowlift.engine.delivery import timestamp_of
+from rowlift.engine.describe import describe
 from rowlift.engine.duck import Duck
-from rowlift.engine.foresee import Foresight
+from rowlift.engine.foresee import Foresight, staged_name
 from rowlift.engine.held import HELD
-from rowlift.engine.moments import conversion_told
+from rowlift.engine.parts import Part, parts
 from rowlift.engine.populate import TARGET
 from rowlift.engine.read import stage
 from rowlift.engine.run import Planned
 from rowlift.kit.durable import make_folder, write_durable
-from rowlift.kit.sqlguard import guard, render
 from rowlift.operations.home import Home
 from rowlift.operations.importing import Importer
 from rowlift.operations.reports import PlanReport
@@ -77,28 +80,17 @@ class Planner:
 
     def _foresee(self, spec: SyncSpec, folder: Path, out: Path) -> tuple[PlanReport, int]:
         uid, store = self.home.syncs[spec.name], self.home.store
-        since = max(0, store.runs.last_sync_time(uid) - spec.overlap_seconds)
-        staged = folder / "staged.parquet"
-        identifiers = self.home.project.workspace.identifiers
         with self.home.source(spec.source) as source:
-            self.progress.phase(spec.name, "query")
             moment = source.now()
-            query = guard(render(spec.sql, since), source.dialect)
-            with conversion_told(spec.sql, source.dialect):
-                columns = source.describe(query.sql)
-            warnings = [*check_columns(columns, spec, identifiers)]
-            stage(
-                source, query.sql, staged, most_rows=spec.limits.rows,
-                progress=self.progress, task=spec.name,
-            )  # fmt: skip
+            warnings = self._stage(source, spec, folder)
             dialect = source.dialect
         self.progress.phase(spec.name, "plan")
         foresight = Foresight(
-            self.home.workspace, store, uid, spec, dialect, self.home.destinations,
-            self.home.destination, timestamp_of(moment), self.progress,
+            self.home.workspace, store, uid, dialect, self.home.destinations,
+            self.home.relate(spec), self.home.destination, timestamp_of(moment), self.progress,
         )  # fmt: skip
         with Duck(store.files.scratch) as duck:
-            foreseen = foresight.look(duck, staged, folder)
+            foreseen = foresight.look(duck, parts(spec, uid), folder)
         now = self.clock.now().timestamp()
         warnings += foreseen.warnings
         notes = tuple(f"{one.message} {one.mend}".strip() for one in warnings)
@@ -107,23 +99,44 @@ class Planner:
         )
         return report, moment
 
+    def _stage(self, source: Source, spec: SyncSpec, folder: Path) -> list[Finding]:
+        uid = self.home.syncs[spec.name]
+        since = max(0, self.home.store.runs.last_sync_time(uid) - spec.overlap_seconds)
+        identifiers = self.home.project.workspace.identifiers
+        warnings: list[Finding] = []
+        for part in parts(spec, uid):
+            self.progress.phase(part.title, "query")
+            sql, found = describe(source, part.spec, since=since, identifiers=identifiers)
+            warnings += found
+            stage(
+                source, sql, folder / staged_name(part.name), most_rows=spec.limits.rows,
+                progress=self.progress, task=part.title,
+            )  # fmt: skip
+        return warnings
+
     def _against(self, spec: SyncSpec) -> Mapping[str, Any]:
         uid, store = self.home.syncs[spec.name], self.home.store
-        image = store.images.image(uid)
-        uses = {use.use: self.home.destinations[use.use] for use in spec.destinations}
-        ledgers = {
-            name: store.images.ledger(uid, target, self.home.workspace_id)
-            for name, target in {TARGET: TARGET, **uses}.items()
-        }
         return {
             "sync": uid,
             "configuration": spec.to_json(),
             "connections": self._connections(spec),
-            "image": image.revision if image else 0,
-            "held": [one.id for one in store.files.live([HELD], uid)],
-            "ledgers": {name: [one.epoch, one.revision] for name, one in ledgers.items()},
+            "parts": {part.name: self._standing(part) for part in parts(spec, uid)},
             "identities": list(marker(self.home.workspace)),
             "restored": store.reset_epoch(),
+        }
+
+    def _standing(self, part: Part) -> Mapping[str, Any]:
+        store, images = self.home.store, self.home.store.images
+        image = images.image(part.uid)
+        uses = {use.use: self.home.destinations[use.use] for use in part.spec.destinations}
+        ledgers = {
+            name: images.ledger(part.uid, target, self.home.workspace_id)
+            for name, target in {TARGET: TARGET, **uses}.items()
+        }
+        return {
+            "image": image.revision if image else 0,
+            "held": [one.id for one in store.files.live([HELD], part.uid)],
+            "ledgers": {name: [one.epoch, one.revision] for name, one in ledgers.items()},
         }
 
     def _connections(self, spec: SyncSpec) -> str:
@@ -146,8 +159,7 @@ class Planner:
         self._refuse_stale(document, spec)
         uid, store = self.home.syncs[spec.name], self.home.store
         run = store.runs.open(self.home.workspace_id, uid, spec.to_json(), plan=document["id"])
-        rows = int(document["counts"]["read"])
-        planned = Planned(int(document["source_time"]), lambda to: _unpack(path, to, rows))
+        planned = Planned(int(document["source_time"]), partial(_unpack, path, document["counts"]))
         importer = Importer(self.home, self.progress)
         return importer.carry(run, spec, allow_removals=True, planned=planned)
 
@@ -185,8 +197,8 @@ def _pack(document: Mapping[str, Any], folder: Path, out: Path) -> None:
     packed = folder / "plan.zip"
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("plan.json", json.dumps(document, indent=1, default=str))
-        for name in ("staged.parquet", "changes.parquet"):
-            archive.write(folder / name, name)
+        for rows in sorted(folder.glob("*.parquet")):
+            archive.write(rows, rows.name)
     with packed.open("rb") as source, _named(out):
         write_durable(out, iter(lambda: source.read(_CHUNK), b""))
 
@@ -247,11 +259,12 @@ def _unreadable(path: Path) -> ConfigError:
     )
 
 
-def _unpack(path: Path, to: Path, rows: int) -> int:
+def _unpack(path: Path, counts: Mapping[str, Any], part: str, to: Path) -> int:
+    rows = int((counts[part] if part else counts)["read"])
     try:
         with (
             zipfile.ZipFile(path) as archive,
-            archive.open("staged.parquet") as staged,
+            archive.open(staged_name(part)) as staged,
             to.open("wb") as out,
         ):
             shutil.copyfileobj(staged, out, _CHUNK)

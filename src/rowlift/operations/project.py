@@ -12,6 +12,8 @@ from rowlift.core.clock import Clock, SystemClock
 from rowlift.core.errors import Busy, ConfigError, GuardStop, RowliftError, SourceError
 from rowlift.core.nouns import Feed, Finding
 from rowlift.core.progress import Progress, Silent
+from rowlift.core.specs import SyncSpec
+from rowlift.engine.parts import uids
 from rowlift.engine.preview import Preview, preview
 from rowlift.kit.sqlguard import guard, render
 from rowlift.operations.delivering import Drain
@@ -128,12 +130,16 @@ class Project:
         sync: str,
         *,
         sample: bool = False,
+        relationships: bool = False,
         last_sync_time: int = 0,
         on_sample: Callable[[Preview], None] | None = None,
     ) -> Preview:
-        """Run the query, show up to 100 rows, then prove the rules over the whole result."""
+        """Run the query, show up to 100 rows, then prove the rules over the whole result.
+
+        With `relationships` it is the sync's second query; its rows have no marks.
+        """
         home = self._home
-        spec = home.sync(sync)
+        spec = _second(home.sync(sync)) if relationships else home.sync(sync)
         with home.source(spec.source) as source:
             return preview(
                 source,
@@ -142,7 +148,7 @@ class Project:
                 sample=sample,
                 on_sample=on_sample,
                 identifiers=home.project.workspace.identifiers,
-                known=partial(known, home.workspace, spec.kind),
+                known=None if relationships else partial(known, home.workspace, spec.kind),
                 sync_uid=home.syncs[sync],
                 scratch=home.store.files.scratch,
             )
@@ -229,13 +235,14 @@ class Project:
         run = self._home.run(run_id)
         store = self._home.store
         tried = {one.destination_uid for one in store.deliveries.of_run(run_id)}
-        uses = {
-            uid: one.spec  # as the newest settings say, not as those of the run did
-            for uid, one in store.deliveries.newest(run.sync_uid).items()
-            if uid in tried and not one.is_followed
-        }
-        with store.database.transaction("delivery.retry") as connection:
-            store.deliveries.queue(connection, run.workspace_id, run.sync_uid, run_id, uses)
+        for part in uids(run.sync_uid).values():
+            uses = {
+                uid: one.spec  # as the newest settings say, not as those of the run did
+                for uid, one in store.deliveries.newest(part).items()
+                if uid in tried and not one.is_followed
+            }
+            with store.database.transaction("delivery.retry") as connection:
+                store.deliveries.queue(connection, run.workspace_id, part, run_id, uses)
         self._drain(run.sync_uid)
         return [report_run(self._home, run)]
 
@@ -262,6 +269,16 @@ class Project:
     def state(self, sync: str) -> Mapping[str, Any]:
         """Return what is remembered of a sync: image, ledgers, last_sync_time."""
         return describe_state(self._home, self._home.sync(sync).name)
+
+
+def _second(spec: SyncSpec) -> SyncSpec:
+    if spec.relating is None:
+        raise ConfigError(
+            "NAME_UNKNOWN",
+            f"{spec.name} has no second query.",
+            mend="Add relationships to it, or leave --relationships out.",
+        )
+    return spec.relating
 
 
 def _findings(look: Callable[[str], list[Finding]], name: str) -> list[Finding]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rowlift.engine.parts import Part, parts, uids
 from rowlift.engine.populate import TARGET
 from rowlift.operations.home import Home
 from rowlift.operations.reports import DeliveryReport, RunReport, SyncReport
@@ -25,13 +26,20 @@ def report_run(home: Home, run: Run, *, resumed: bool = False) -> RunReport:
         reason_code=run.reason_code,
         reason=run.reason,
         resumed=resumed,
-        deliveries=_deliveries(home, home.store.deliveries.of_run(run.id)),
+        deliveries=_deliveries(home, run),
     )
 
 
-def _deliveries(home: Home, found: Sequence[Delivery]) -> Sequence[DeliveryReport]:
+def newest_deliveries(home: Home, run: Run) -> list[tuple[str, Delivery]]:
+    """Return the newest delivery of a run to each destination, beside its part of the sync."""
+    found = home.store.deliveries.of_run(run.id)
+    names = {uid: part for part, uid in uids(run.sync_uid).items()}
+    newest = {(names[one.sync_uid], one.destination_uid): one for one in found}
+    return [(part, one) for (part, _), one in newest.items()]
+
+
+def _deliveries(home: Home, run: Run) -> Sequence[DeliveryReport]:
     names = home.store.definitions.names(home.workspace_id, "destination")
-    newest = {one.destination_uid: one for one in found}
     return tuple(
         DeliveryReport(
             one.id,
@@ -40,8 +48,9 @@ def _deliveries(home: Home, found: Sequence[Delivery]) -> Sequence[DeliveryRepor
             one.counts,
             one.reason_code,
             one.reason,
+            part,
         )
-        for one in newest.values()
+        for part, one in newest_deliveries(home, run)
     )
 
 
@@ -66,13 +75,17 @@ def _report_sync(home: Home, name: str) -> SyncReport:
 def describe_state(home: Home, name: str) -> Mapping[str, Any]:
     """Return what is remembered of one sync."""
     uid, spec = home.syncs[name], home.project.syncs[name]
-    image = home.store.images.image(uid)
-    targets = {use.use: home.destinations[use.use] for use in spec.destinations}
-    if spec.workspace:
+    own, *others = parts(spec, uid)
+    remembered = {"sync": name, "last_sync_time": home.store.runs.last_sync_time(uid)}
+    return {**remembered, **_part(home, own), **{one.name: _part(home, one) for one in others}}
+
+
+def _part(home: Home, part: Part) -> Mapping[str, Any]:
+    image = home.store.images.image(part.uid)
+    targets = {use.use: home.destinations[use.use] for use in part.spec.destinations}
+    if part.spec.workspace:
         targets = {TARGET: TARGET, **targets}
     return {
-        "sync": name,
-        "last_sync_time": home.store.runs.last_sync_time(uid),
         "image": {
             "revision": image.revision if image else 0,
             "rows": image.rows if image else 0,
@@ -80,7 +93,7 @@ def describe_state(home: Home, name: str) -> Mapping[str, Any]:
             "key_column": image.key_column if image else None,
             "columns": [column.name for column in image.columns] if image else [],
         },
-        "ledgers": {name: _ledger(home, uid, target) for name, target in targets.items()},
+        "ledgers": {name: _ledger(home, part.uid, target) for name, target in targets.items()},
     }
 
 

@@ -9,7 +9,10 @@ from rowlift.core.nouns import Status
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """How one destination of a sync stands; counts add up to `due`."""
+    """How one destination of a sync stands; counts add up to `due`.
+
+    Query is `relationships` for the rows of a sync's second query, else empty.
+    """
 
     id: int
     destination: str
@@ -17,6 +20,7 @@ class DeliveryReport:
     counts: Mapping[str, Any]
     reason_code: str = ""
     reason: str = ""
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)

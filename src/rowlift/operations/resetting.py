@@ -11,6 +11,7 @@ from rowlift.core.nouns import Status
 from rowlift.engine.delivery import COUNTED
 from rowlift.engine.held import HELD
 from rowlift.engine.ledger import LEDGER_FILES
+from rowlift.engine.parts import uids
 from rowlift.engine.populate import TARGET
 from rowlift.operations.home import Home
 from rowlift.state.tables import images, sync_state
@@ -33,13 +34,15 @@ def reset(home: Home, name: str, target: str | None = None) -> None:
         )
     chosen = [targets[target]] if target else [*targets.values()]
     _refuse_run(home)
-    _give_up_deliveries(home, name, uid, chosen)
+    for part in uids(uid).values():
+        _give_up_deliveries(home, name, part, chosen)
     with store.database.transaction("state.reset") as connection:
-        _refuse_begun(home, connection, chosen, uid)
-        for one in chosen:
-            _forget_ledger(home, connection, uid, one)
-        if target is None:
-            _forget_image(home, connection, uid)
+        for part in uids(uid).values():
+            _refuse_begun(home, connection, chosen, part)
+            for one in chosen:
+                _forget_ledger(home, connection, part, one)
+            if target is None:
+                _forget_image(home, connection, part)
 
 
 def _give_up_deliveries(home: Home, name: str, uid: str, targets: Collection[str]) -> None:

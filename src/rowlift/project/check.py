@@ -7,6 +7,7 @@ from rowlift.core.errors import Place, RowliftError
 from rowlift.core.nouns import Accepts, Kind
 from rowlift.core.specs import ProjectSpec, SyncSpec, UseSpec
 from rowlift.project.connections import ConnectorKinds
+from rowlift.project.documents import Document
 from rowlift.project.files import Reading, SyncPlace, read
 from rowlift.project.problems import Problem, ProjectInvalid, in_order, listed
 
@@ -56,21 +57,24 @@ def load_able(
 
 def _guarded(reading: Reading, sync: SyncSpec, place: SyncPlace, guard: Guard) -> Iterator[Problem]:
     source = reading.profile.sources.get(sync.source) if reading.profile else None
-    if source is None or source.type not in reading.kinds.sources or not sync.sql.strip():
+    if source is None or source.type not in reading.kinds.sources:
         return
-    try:
-        guard(sync.sql, source.type)
-    except RowliftError as error:
-        at = _in_query(place, error.place)
-        yield Problem(error.code, error.message, place=at, mend=error.mend)
+    second = sync.relating
+    queries = [(sync.sql, place.query), (second.sql if second else "", place.relationships)]
+    for sql, at in queries:
+        try:
+            if at and sql.strip():
+                guard(sql, source.type)
+        except RowliftError as error:
+            where = _in_query(place.document, at, error.place)
+            yield Problem(error.code, error.message, place=where, mend=error.mend)
 
 
-def _in_query(place: SyncPlace, inner: Place | None) -> Place:
-    """Return a place of the query as a place of its file; inline SQL has only its key's."""
-    is_file = place.query.path != place.document.path
-    if is_file and inner is not None:
-        return Place(place.query.path, inner.line, inner.column)
-    return place.query
+def _in_query(document: Document, query: Place | None, inner: Place | None) -> Place | None:
+    """Return a place of a query as a place of its file; inline SQL has only its key's."""
+    if query and inner and query.path != document.path:
+        return Place(query.path, inner.line, inner.column)
+    return query
 
 
 def _abilities(

@@ -14,7 +14,12 @@ from rowlift.core.errors import Place
 from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec, WorkspaceSpec
 from rowlift.project.connections import ConnectorKinds, Profile, chosen, profiles
 from rowlift.project.documents import Document, KeyPath
-from rowlift.project.models import ConnectionsFile, RowliftFile, SyncFile
+from rowlift.project.models import (
+    ConnectionsFile,
+    RelationshipsFile,
+    RowliftFile,
+    SyncFile,
+)
 from rowlift.project.problems import Problem, ProjectInvalid, did_you_mean, in_order
 from rowlift.project.syncs import specify
 from rowlift.project.texts import read_text
@@ -31,10 +36,11 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class SyncPlace:
-    """Where a sync's settings and its query stand; an inline query has no file of its own."""
+    """Where a sync's settings and its queries stand; an inline query has no file of its own."""
 
     document: Document
     query: Place
+    relationships: Place | None = None
 
 
 @dataclass(slots=True)
@@ -151,12 +157,18 @@ def _read_sync(reading: Reading, path: Path) -> None:
     document = read_document(path, _printable(f"{SYNCS}/{path.name}"))
     file = validated(document, SyncFile, "the sync")
     if file:
-        sql, place = _query(reading.root, file, document)
+        sql, place = _query(reading.root, file, document, file.sync)
+        related, second = "", None
+        if file.relationships:
+            name = f"{file.sync}_relationships"
+            related, second = _query(
+                reading.root, file.relationships, document, name, ("relationships",)
+            )
         _check_names(reading, file, document)
-        spec = specify(file, document, sql, reading.workspace)
+        spec = specify(file, document, sql, related, reading.workspace)
         if spec:
             reading.syncs[file.sync] = spec
-        reading.places[file.sync] = SyncPlace(document, place)
+        reading.places[file.sync] = SyncPlace(document, place, second)
     reading.problems += document.problems
 
 
@@ -186,27 +198,33 @@ def _check_known(
         document.report("NAME_UNKNOWN", text, path, mend)
 
 
-def _query(root: Path, file: SyncFile, document: Document) -> tuple[str, Place]:
-    if document.is_spoiled(("sql",)) or document.is_spoiled(("query",)):
-        return "", document.place(())
+def _query(
+    root: Path,
+    file: SyncFile | RelationshipsFile,
+    document: Document,
+    name: str,
+    at: KeyPath = (),
+) -> tuple[str, Place]:
+    if document.is_spoiled((*at, "sql")) or document.is_spoiled((*at, "query")):
+        return "", document.place(at)
     if (file.query is None) == (file.sql is None):
         code = "KEY_MISSING" if file.query is None else "VALUE_WRONG"
-        text = "A sync needs its query: either query, a file, or sql, the text itself."
-        mend = f"Add query: {MODELS}/{file.sync}.sql" if file.query is None else "Keep one of them."
-        document.report(code, text, ("sql",) if file.sql else (), mend)
-        return "", document.place(())
+        inside = "relationships needs" if at else "A sync needs"
+        text = f"{inside} its query: either query, a file, or sql, the text itself."
+        mend = f"Add query: {MODELS}/{name}.sql" if file.query is None else "Keep one of them."
+        document.report(code, text, (*at, "sql") if file.sql else at, mend)
+        return "", document.place(at)
     if file.sql is not None:
-        place = document.place(("sql",))
+        place = document.place((*at, "sql"))
         sql = file.sql
     else:
-        sql, place = _query_file(root, file.query or "", document)
+        sql, place = _query_file(root, file.query or "", document, document.place((*at, "query")))
     if not sql.strip() and not document.problems:
         document.problems.append(Problem("SQL_EMPTY", "The query is empty.", place=place))
     return sql, place
 
 
-def _query_file(root: Path, name: str, document: Document) -> tuple[str, Place]:
-    place = document.place(("query",))
+def _query_file(root: Path, name: str, document: Document, place: Place) -> tuple[str, Place]:
     try:
         path = _inside(root, name)
         shown = _printable(name)

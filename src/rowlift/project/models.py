@@ -1,6 +1,6 @@
 """The three kinds of YAML files, as people write them; defaults of presets are in `presets.py`."""
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,20 +22,18 @@ from rowlift.project.problems import listed
 from rowlift.project.schedules import cron, interval, start, zone
 from rowlift.project.units import DURATION, PERCENT, seconds, threshold
 
-AVAILABLE: dict[type[Kind | Mode | Removed], tuple[str, ...]] = {
-    Kind: (Kind.PERSON, Kind.ACCOUNT),
-    Mode: (Mode.UPSERT,),
-    Removed: (Removed.KEEP, Removed.CLEAR, Removed.DELETE),
-}
+_REMOVED = (Removed.KEEP, Removed.CLEAR, Removed.DELETE)
 
 
-_Choice = TypeVar("_Choice", Kind, Mode, Removed)
+def _available(value: Removed) -> Removed:
+    if value not in _REMOVED:
+        raise ValueError(f'cannot be "{value}": it is not available yet; use {listed(_REMOVED)}')
+    return value
 
 
-def _available(value: _Choice) -> _Choice:
-    if value not in AVAILABLE[type(value)]:
-        now = listed(AVAILABLE[type(value)])
-        raise ValueError(f'cannot be "{value}": it is not available yet; use {now}')
+def _imported(value: Kind) -> Kind:
+    if value is Kind.RELATIONSHIP:
+        raise ValueError("cannot be relationship: give the sync a second query, relationships")
     return value
 
 
@@ -70,6 +68,14 @@ def _column(text: str) -> str:
     if not text or len(text) > 128 or not text.isprintable():  # noqa: PLR2004
         raise ValueError("must be a column or trait name of 1 to 128 printable characters")
     return text
+
+
+def _object_type(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str) and value.strip() and value.isprintable():
+        return value
+    raise ValueError("must be the name or number of a type, for example course")
 
 
 def _share(value: object) -> object:
@@ -110,9 +116,9 @@ RecordBytes = Annotated[
     PlainValidator(_record_bytes),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "none"}]}),
 ]
-KindKey = Annotated[Kind, AfterValidator(_available)]
-ModeKey = Annotated[Mode, AfterValidator(_available)]
+KindKey = Annotated[Kind, AfterValidator(_imported)]
 RemovedKey = Annotated[Removed, AfterValidator(_available)]
+ObjectType = Annotated[str, BeforeValidator(_object_type), Field(max_length=128)]
 Identifier = Literal["user_id", "id", "email", "anonymous_id", "group_id", "object_id"]
 
 
@@ -226,8 +232,15 @@ class RelationshipsFile(FileModel):
     """A second query whose rows relate people and objects."""
 
     query: str | None = Field(None, description="The file of the query.")
-    sql: str | None = Field(None, description="The query itself.")
-    identify_by: Identifier = Field(description="The column that identifies the people.")
+    sql: str | None = Field(None, description="The query itself, instead of a file.")
+    identify_by: Literal["user_id", "id", "email"] = Field(
+        description="The column that identifies the people; objects have object_id."
+    )
+    replace_for: Literal["person", "object"] | None = Field(
+        None,
+        description="Whose relationships the result lists whole: those of a person (or object) "
+        "in the result that it no longer has are removed; all others stay.",
+    )
 
 
 class UseFile(FileModel):
@@ -244,9 +257,7 @@ class UseFile(FileModel):
         default_factory=list, description="The columns that go; all others stay."
     )
     exclude: list[Column] = Field(default_factory=list, description="The columns that do not go.")
-    mode: ModeKey | None = Field(
-        None, description="upsert, update or create (only upsert yet); default: the sync's."
-    )
+    mode: Mode | None = Field(None, description="upsert, update or create; default: the sync's.")
     removed: RemovedKey | None = Field(
         None, description="keep, clear or delete (leave_segment not yet); default: the sync's."
     )
@@ -266,7 +277,10 @@ class SyncFile(FileModel):
         "(lenient, rejects bad rows).",
     )
     kind: KindKey = Field(
-        Kind.PERSON, description="What a row is: person or account (object not yet)."
+        Kind.PERSON, description="What a row is: person, account (an object of type 1) or object."
+    )
+    object_type: ObjectType | None = Field(
+        None, description="The type of objects in whose rows no column object_type says it: 1."
     )
     source: Name = Field(description="The source's name in connections.yml.")
     query: str | None = Field(
@@ -284,7 +298,9 @@ class SyncFile(FileModel):
         description="When it runs; traits: every 12h by default; off: only by hand.",
         json_schema_extra=_or_off,
     )
-    mode: ModeKey = Field(Mode.UPSERT, description="upsert, update or create (only upsert yet).")
+    mode: Mode = Field(
+        Mode.UPSERT, description="upsert; update: never make anybody; create: never change anybody."
+    )
     removed: RemovedKey = Field(
         Removed.KEEP,
         description="What happens to rows that leave a full query: keep, clear or delete "
@@ -292,6 +308,11 @@ class SyncFile(FileModel):
     )
     empty_values: Literal["ignore", "delete"] = Field(
         "ignore", description="What an empty value does: nothing, or delete the attribute."
+    )
+    attributes: dict[Column, Literal["ignore", "delete", "set_if_empty"]] = Field(
+        default_factory=dict,
+        description="Attributes with a rule of their own: ignore or delete for empty values, or "
+        "set_if_empty, which writes only where the workspace has no value yet.",
     )
     empty_strings: Literal["keep", "as_null"] = Field(
         "keep", description="Whether the empty text counts as an empty value."
@@ -320,8 +341,8 @@ class SyncFile(FileModel):
     segment: Annotated[SegmentFile | None, AfterValidator(_not_yet)] = Field(
         None, description="The segment that synced people enter (not available yet)."
     )
-    relationships: Annotated[RelationshipsFile | None, AfterValidator(_not_yet)] = Field(
-        None, description="A second query for relationships (not available yet)."
+    relationships: RelationshipsFile | None = Field(
+        None, description="A second query, whose rows relate people and objects."
     )
     destinations: list[UseFile] = Field(
         default_factory=list, description="Where changes go; [] is the workspace only."

@@ -7,11 +7,12 @@ from rowlift.core.specs import (
     GuardSpec,
     IdentifyBy,
     LimitSpec,
+    RelationshipSpec,
     SyncSpec,
     UseSpec,
     WorkspaceSpec,
 )
-from rowlift.project.documents import Document
+from rowlift.project.documents import Document, KeyPath
 from rowlift.project.models import LimitsFile, SyncFile, UseFile
 from rowlift.project.presets import PRESETS, Defaults
 from rowlift.project.problems import listed
@@ -22,14 +23,17 @@ IDENTIFIERS: dict[Kind, tuple[IdentifyBy, ...]] = {
     Kind.ACCOUNT: ("group_id", "object_id"),
     Kind.OBJECT: ("object_id",),
 }
+_THINGS = {Kind.PERSON: "people", Kind.ACCOUNT: "accounts", Kind.OBJECT: "objects"}
+_DEFAULT_KEY: dict[Kind, IdentifyBy] = {Kind.ACCOUNT: "group_id", Kind.OBJECT: "object_id"}
 
 
 def specify(
-    file: SyncFile, document: Document, sql: str, workspace: WorkspaceSpec | None
+    file: SyncFile, document: Document, sql: str, related: str, workspace: WorkspaceSpec | None
 ) -> SyncSpec | None:
     """Return the resolved sync; what contradicts itself is noted in the document."""
     key = _identify_by(file, document, workspace)
     _check_uses(file, document)
+    _check_kind(file, document, workspace)
     if file.workspace == "none" and not file.destinations:
         text = "workspace: none and no destinations: the sync would write nothing."
         document.report("VALUE_WRONG", text, ("workspace",), "Name a destination, or write.")
@@ -56,6 +60,9 @@ def specify(
         overlap_seconds=file.overlap,
         on_bad_rows=file.on_bad_rows or defaults.on_bad_rows,
         second_identifier=file.second_identifier,
+        object_type=file.object_type or "1",
+        attributes=dict(sorted(file.attributes.items())),
+        relationships=_relationships(file, related),
         schedule=_schedule(file, defaults),
         destinations=tuple(_use(use, file, key) for use in file.destinations),
         renamed_from=file.renamed_from,
@@ -66,8 +73,8 @@ def _identify_by(
     file: SyncFile, document: Document, workspace: WorkspaceSpec | None
 ) -> IdentifyBy | None:
     allowed = IDENTIFIERS[file.kind]
-    if file.identify_by is None and file.kind is Kind.ACCOUNT:
-        return "group_id"
+    if file.identify_by is None and file.kind in _DEFAULT_KEY:
+        return _DEFAULT_KEY[file.kind]
     if document.is_spoiled(("identify_by",)):
         return None
     if file.identify_by is None:
@@ -77,8 +84,7 @@ def _identify_by(
         return None
     key: IdentifyBy = "user_id" if file.identify_by == "id" else file.identify_by
     if key not in allowed:
-        things = "accounts" if file.kind is Kind.ACCOUNT else "people"
-        text = f"identify_by: {file.identify_by} does not identify {things}."
+        text = f"identify_by: {file.identify_by} does not identify {_THINGS[file.kind]}."
         document.report("VALUE_WRONG", text, ("identify_by",), f"Use {listed(allowed)}.")
         return None
     if workspace and file.workspace == "write":
@@ -91,15 +97,56 @@ def _check_setting(
 ) -> None:
     setting = "id" if key == "user_id" else key
     is_event_key = setting == "anonymous_id" and file.preset is Preset.TRAITS
-    if file.kind is not Kind.PERSON or setting in workspace.identifiers or is_event_key:
+    if file.kind is Kind.PERSON and not is_event_key:
+        _check_allowed(setting, str(file.identify_by), document, workspace, ("identify_by",))
+
+
+def _check_allowed(
+    setting: str, written: str, document: Document, workspace: WorkspaceSpec, path: KeyPath
+) -> None:
+    if setting in workspace.identifiers:
         return
     held = listed(workspace.identifiers, "and")
     document.report(
         "IDENTIFIER_NOT_ALLOWED",
-        f"The sync identifies people by {file.identify_by}, but workspace.identifiers in "
+        f"The sync identifies people by {written}, but workspace.identifiers in "
         f"rowlift.yml allows only {held}.",
-        ("identify_by",),
+        path,
     )
+
+
+def _check_kind(file: SyncFile, document: Document, workspace: WorkspaceSpec | None) -> None:
+    """Settings that are for some kinds or need the workspace."""
+    if file.object_type and file.kind is not Kind.OBJECT:
+        text = f"object_type is of objects; this sync's rows are {_THINGS[file.kind]}."
+        document.report("VALUE_WRONG", text, ("object_type",), "Set kind: object, or remove it.")
+    second = file.relationships
+    if second and file.workspace == "none":
+        text = "relationships need the workspace, which knows the people and objects they join."
+        document.report("VALUE_WRONG", text, ("relationships",), "Set workspace: write.")
+    elif second and workspace and not document.is_spoiled(("relationships", "identify_by")):
+        setting = "email" if second.identify_by == "email" else "id"
+        path = ("relationships", "identify_by")
+        _check_allowed(setting, second.identify_by, document, workspace, path)
+    kept = [name for name, rule in file.attributes.items() if rule == "set_if_empty"]
+    for index, use in enumerate(file.destinations):
+        if leak := [name for name in kept if _goes(use, name)]:
+            text = f"{use.use} would overwrite {listed(leak, 'and')}: set_if_empty is a rule of "
+            text += "the workspace, which no destination keeps."
+            mend = f"Add exclude: [{', '.join(leak)}]."
+            document.report("CANNOT_DO", text, ("destinations", index), mend)
+
+
+def _goes(use: UseFile, column: str) -> bool:
+    return column not in use.exclude and (not use.only or column in use.only)
+
+
+def _relationships(file: SyncFile, sql: str) -> RelationshipSpec | None:
+    second = file.relationships
+    if second is None:
+        return None
+    key: IdentifyBy = "email" if second.identify_by == "email" else "user_id"
+    return RelationshipSpec(sql, key, second.replace_for)
 
 
 def _check_uses(file: SyncFile, document: Document) -> None:

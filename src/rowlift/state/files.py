@@ -152,9 +152,11 @@ class FileStore:
             files.c.kind.in_(kinds), files.c.sync_uid == sync_uid, files.c.target == target
         )
 
-    def of_run(self, kind: str, run_id: int) -> list[StoredFile]:
-        """Return the live files a run wrote."""
-        return self._select(files.c.kind == kind, files.c.run_id == run_id)
+    def of_run(self, kind: str, run_id: int, sync_uid: str) -> list[StoredFile]:
+        """Return the live files a run wrote for its sync, or for a part of it."""
+        return self._select(
+            files.c.kind == kind, files.c.run_id == run_id, files.c.sync_uid == sync_uid
+        )
 
     def of_delivery(self, kind: str, delivery_id: int) -> list[StoredFile]:
         """Return the live files a delivery wrote."""

@@ -23,8 +23,8 @@ def find(
     """Return the rejects by key; the rows whose changes were counted on go with them."""
     held = [row for row in rows.to_pylist() if row["action"] != "delete"]
     late = dict(_changed(connection, table, workspace_id, held))
-    if table == "objects":
-        late |= _objects_taken(connection, workspace_id, held)
+    if table != "people":
+        late |= _made_meanwhile(connection, table, workspace_id, held)
         return late
     gone = {row["pid"] for row in rows.to_pylist() if row["action"] == "delete"}
     while True:
@@ -49,13 +49,19 @@ def _changed(
             yield row["key"], _reject(row, "RECORD_CHANGED", reason)
 
 
-def _objects_taken(
-    connection: sa.Connection, workspace_id: int, rows: list[dict[str, Any]]
+_ENDS = {"objects": ("object_id", "object_type"), "relationships": ("person_pid", "object_pid")}
+
+
+def _made_meanwhile(
+    connection: sa.Connection, table: str, workspace_id: int, rows: list[dict[str, Any]]
 ) -> dict[str, Reject]:
-    creates = {row["key"]: row for row in rows if row["action"] == "create"}
-    known = _look_up(connection, "objects", workspace_id, "object_id", list(creates), "object_type")
-    reason = "The object was made by somebody else while the run was writing."
-    return {key: _reject(creates[key], "RECORD_CHANGED", reason) for key, _ in known}
+    first, second = _ENDS[table]
+    creates = {(row[first], row[second]): row for row in rows if row["action"] == "create"}
+    wanted = sorted({ends[0] for ends in creates})
+    known = _look_up(connection, table, workspace_id, first, wanted, second)
+    reason = "It was made by somebody else while the run was writing."
+    late = [creates[ends] for ends in known if ends in creates]
+    return {row["key"]: _reject(row, "RECORD_CHANGED", reason) for row in late}
 
 
 def _taken(

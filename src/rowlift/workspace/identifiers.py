@@ -20,7 +20,22 @@ PEOPLE = pa.schema(
     ]
 )
 ANONYMOUS = pa.schema([("anonymous_id", pa.string()), ("pid", pa.int64())])
-OBJECTS = pa.schema([("pid", pa.int64()), ("object_id", pa.string()), ("revision", pa.int64())])
+OBJECTS = pa.schema(
+    [
+        ("pid", pa.int64()),
+        ("object_type", pa.string()),
+        ("object_id", pa.string()),
+        ("revision", pa.int64()),
+    ]
+)
+RELATIONSHIPS = pa.schema(
+    [
+        ("pid", pa.int64()),
+        ("person_pid", pa.int64()),
+        ("object_pid", pa.int64()),
+        ("revision", pa.int64()),
+    ]
+)
 RECORDS = pa.schema(
     [
         ("pid", pa.int64()),
@@ -87,12 +102,20 @@ def objects(
     return _looked_up(connection, workspace_id, select, "object_id", ids, OBJECTS, type=object_type)
 
 
+def relationships(
+    connection: sa.Connection, workspace_id: int, people: Sequence[int]
+) -> Iterator[pa.RecordBatch]:
+    """Stream the relationships of some people."""
+    select = _select("relationships", RELATIONSHIPS)
+    return _looked_up(connection, workspace_id, select, "person_pid", people, RELATIONSHIPS)
+
+
 def records(
     connection: sa.Connection, workspace_id: int, table: str, pids: Sequence[int]
 ) -> Iterator[pa.RecordBatch]:
-    """Stream attributes and where they come from; an object's email is NULL."""
+    """Stream attributes and where they come from; email is NULL for all but people."""
     select = _select(table, RECORDS)
-    if table == "objects":
+    if table != "people":
         select = select.replace("email", "NULL AS email")
     return _looked_up(connection, workspace_id, select, "pid", pids, RECORDS)
 

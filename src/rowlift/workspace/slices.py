@@ -15,11 +15,17 @@ import sqlalchemy as sa
 from rowlift.core.errors import StateError
 from rowlift.core.nouns import Reject
 from rowlift.workspace import conflicts
-from rowlift.workspace.rows import copy_in, insert, is_sqlite, many, run
+from rowlift.workspace.rows import any_of, copy_in, insert, is_sqlite, many, run
 from rowlift.workspace.tables import slices
 from rowlift.workspace.workspace import Workspace, Writer
 
 _MOST_TRIES = 5
+
+IDENTIFIERS = {
+    "people": ("id", "email", "email_key"),
+    "objects": ("object_type", "object_id"),
+    "relationships": ("person_pid", "object_pid"),
+}
 
 
 class _Stale(Exception):
@@ -28,13 +34,12 @@ class _Stale(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Decided rows of one slice; table is people or objects, object_type is for the latter."""
+    """Decided rows of one slice; table is people, objects or relationships."""
 
     workspace: Workspace
     writer: Writer
     table: str
     rows: pa.Table
-    object_type: str = ""
 
 
 def write(connection: sa.Connection, given: Slice) -> tuple[Reject, ...]:
@@ -56,18 +61,21 @@ def write(connection: sa.Connection, given: Slice) -> tuple[Reject, ...]:
 
 
 def checkpoint(
-    connection: sa.Connection, run_id: int, number: int, rows: int, late: tuple[Reject, ...]
+    connection: sa.Connection, writer: Writer, number: int, rows: int, late: tuple[Reject, ...]
 ) -> None:
     """Remember, in the slice's own transaction, that it was written."""
     told = [[each.row_number, each.identifier, each.code, each.reason] for each in late]
     connection.execute(
-        slices.insert().values(run_id=run_id, number=number, rows=rows, late=json.dumps(told))
+        slices.insert().values(
+            run_id=writer.run_id, part=writer.part, number=number, rows=rows, late=json.dumps(told)
+        )
     )
 
 
-def written(connection: sa.Connection, run_id: int) -> dict[int, tuple[Reject, ...]]:
+def written(connection: sa.Connection, writer: Writer) -> dict[int, tuple[Reject, ...]]:
     """Return the slices a run has committed, each with the rows that came too late."""
-    found = connection.execute(sa.select(slices).where(slices.c.run_id == run_id)).all()
+    of_run = (slices.c.run_id == writer.run_id, slices.c.part == writer.part)
+    found = connection.execute(sa.select(slices).where(*of_run)).all()
     return {row.number: tuple(Reject(*each) for each in json.loads(row.late)) for row in found}
 
 
@@ -76,18 +84,18 @@ def _without(given: Slice, late: dict[str, Reject]) -> Slice:
         return given
     lost = pc.is_in(given.rows.column("key"), pa.array(list(late), pa.string()))
     rows = given.rows.filter(pc.invert(lost))
-    return Slice(given.workspace, given.writer, given.table, rows, given.object_type)
+    return Slice(given.workspace, given.writer, given.table, rows)
 
 
 def _write(connection: sa.Connection, part: Slice) -> None:
     people = part.table == "people"
-    _delete(connection, part, people=people)
+    _delete(connection, part)
     if people:
         _release(connection, part)
     _update(connection, part, takes=False)
     if people:
         _update(connection, part, takes=True)
-    _create(connection, part, people=people)
+    _create(connection, part)
     if people:
         _add_anonymous(connection, part)
 
@@ -100,27 +108,29 @@ def _pid_list(rows: pa.Table) -> list[int]:
     return list(rows.column("pid").to_pylist())
 
 
-def _chosen(connection: sa.Connection) -> str:
-    if is_sqlite(connection):
-        return "pid IN (SELECT value FROM json_each(:pids))"
-    return "pid = ANY(:pids)"
+# What goes with a record: the table, and its column that names the record.
+_BELONGINGS = {
+    "people": {"anonymous_ids": "pid", "relationships": "person_pid", "people": "pid"},
+    "objects": {"relationships": "object_pid", "objects": "pid"},
+    "relationships": {"relationships": "pid"},
+}
 
 
-def _delete(connection: sa.Connection, part: Slice, *, people: bool) -> None:
+def _delete(connection: sa.Connection, part: Slice) -> None:
     pids = _pid_list(_by_action(part, "delete"))
     if not pids:
         return
-    chosen = _chosen(connection)
-    if people:
-        run(connection, f"DELETE FROM anonymous_ids WHERE {chosen}", pids=pids)
-    run(connection, f"DELETE FROM {part.table} WHERE {chosen}", pids=pids)
+    for table, column in _BELONGINGS[part.table].items():
+        chosen = any_of(connection, column, "pids")
+        run(connection, f"DELETE FROM {table} WHERE {chosen}", pids=pids)
 
 
 def _release(connection: sa.Connection, part: Slice) -> None:
     """Addresses that another row of the slice takes must be free before it does."""
     pids = _pid_list(part.rows.filter(part.rows.column("release")))
     if pids:
-        sql = f"UPDATE people SET email = NULL, email_key = NULL WHERE {_chosen(connection)}"
+        chosen = any_of(connection, "pid", "pids")
+        sql = f"UPDATE people SET email = NULL, email_key = NULL WHERE {chosen}"
         run(connection, sql, pids=pids)
 
 
@@ -181,21 +191,17 @@ def _update_postgresql(
     ).rowcount
 
 
-def _create(connection: sa.Connection, part: Slice, *, people: bool) -> None:
+def _create(connection: sa.Connection, part: Slice) -> None:
     rows = _by_action(part, "create")
-    if not len(rows):
-        return
-    identifiers = {"id": "id", "email": "email", "email_key": "email_key"}
-    if not people:
-        identifiers = {"object_id": "key"}
-    names = {"pid": "pid", **identifiers, "attributes": "attributes", "origins": "origins"}
-    columns = {name: rows.column(column) for name, column in names.items()}
-    insert(connection, part.table, columns, _constants(part, people=people))
+    if len(rows):
+        names = ("pid", *IDENTIFIERS[part.table], "attributes", "origins")
+        columns = {name: rows.column(name) for name in names}
+        insert(connection, part.table, columns, _constants(part))
 
 
-def _constants(part: Slice, *, people: bool) -> dict[str, object]:
+def _constants(part: Slice) -> dict[str, object]:
     now = time.time()
-    shared: dict[str, object] = {
+    return {
         "workspace_id": part.workspace.id,
         "sync_uid": part.writer.sync_uid,
         "run_id": part.writer.run_id,
@@ -206,7 +212,6 @@ def _constants(part: Slice, *, people: bool) -> dict[str, object]:
         "created_at": now,
         "updated_at": now,
     }
-    return shared if people else shared | {"object_type": part.object_type}
 
 
 def _add_anonymous(connection: sa.Connection, part: Slice) -> None:

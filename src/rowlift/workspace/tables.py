@@ -1,4 +1,4 @@
-"""The tables of people and objects; attributes and origins are JSON texts.
+"""The tables of people, objects and what joins them; attributes and origins are JSON texts.
 
 `attributes` is canonical and never holds a null. The row's last writer (sync, run, as-of in Unix
 seconds) wrote all attributes that `origins` does not name: a list of {sync, run, as_of, names}.
@@ -60,6 +60,18 @@ objects = sa.Table(
     sa.Index("uq_objects_id", "workspace_id", "object_type", "object_id", unique=True),
 )
 
+relationships = sa.Table(
+    "relationships",
+    metadata,
+    sa.Column("pid", _ID, primary_key=True, autoincrement=False),
+    sa.Column("workspace_id", _ID, nullable=False),
+    sa.Column("person_pid", _ID, nullable=False),
+    sa.Column("object_pid", _ID, nullable=False),
+    *_record(),
+    sa.Index("uq_relationships_ends", "person_pid", "object_pid", unique=True),
+    sa.Index("ix_relationships_object", "object_pid"),
+)
+
 numbers = sa.Table(
     "numbers",
     metadata,
@@ -71,6 +83,7 @@ slices = sa.Table(
     "slices",
     metadata,
     sa.Column("run_id", _ID, primary_key=True, autoincrement=False),
+    sa.Column("part", sa.Text, primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("rows", sa.Integer, nullable=False),
     sa.Column("late", sa.Text, nullable=False, default="[]"),

@@ -16,8 +16,12 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Who writes attributes: the sync, its run, and the source's time in Unix seconds."""
+    """Who writes attributes: the sync, its run, and the source's time in Unix seconds.
+
+    `part` tells the rows of a sync's second query from its own.
+    """
 
     sync_uid: str
     run_id: int
     as_of: int
+    part: str = ""

@@ -227,6 +227,39 @@ def upgrade() -> None:
     op.create_index("uq_people_email_key", "people", ["workspace_id", "email_key"], unique=True)
     op.create_index("uq_people_id", "people", ["workspace_id", "id"], unique=True)
     op.create_table(
+        "relationships",
+        sa.Column(
+            "pid",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column(
+            "workspace_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "person_pid", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "object_pid", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("attributes", sa.Text(), nullable=False),
+        sa.Column("origins", sa.Text(), nullable=False),
+        sa.Column("sync_uid", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("as_of", sa.BigInteger(), nullable=False),
+        sa.Column("first_writer", sa.Text(), nullable=False),
+        sa.Column("other_writers", sa.Boolean(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.Float(precision=53), nullable=False),
+        sa.Column("updated_at", sa.Float(precision=53), nullable=False),
+        sa.PrimaryKeyConstraint("pid", name=op.f("pk_relationships")),
+    )
+    op.create_index("ix_relationships_object", "relationships", ["object_pid"], unique=False)
+    op.create_index(
+        "uq_relationships_ends", "relationships", ["person_pid", "object_pid"], unique=True
+    )
+    op.create_table(
         "runs",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column(
@@ -268,10 +301,11 @@ def upgrade() -> None:
             autoincrement=False,
             nullable=False,
         ),
+        sa.Column("part", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("rows", sa.Integer(), nullable=False),
         sa.Column("late", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("run_id", "number", name=op.f("pk_slices")),
+        sa.PrimaryKeyConstraint("run_id", "part", "number", name=op.f("pk_slices")),
     )
     op.create_table(
         "sync_state",

@@ -1,0 +1,23 @@
+"""Describe: a query as it is sent, its columns judged before a row is read."""
+
+from collections.abc import Sequence
+
+from rowlift.core.nouns import Finding
+from rowlift.core.ports import Source
+from rowlift.core.specs import SyncSpec
+from rowlift.engine.columns import check_columns
+from rowlift.engine.moments import conversion_told
+from rowlift.kit.sqlguard import guard, render
+
+
+def describe(
+    source: Source, spec: SyncSpec, *, since: int, identifiers: Sequence[str]
+) -> tuple[str, list[Finding]]:
+    """Return the SQL with `since` as its last_sync_time, and the warnings about its columns.
+
+    Raises GuardStop for columns that break a rule, SourceError for what the source refuses.
+    """
+    query = guard(render(spec.sql, since), source.dialect)
+    with conversion_told(spec.sql, source.dialect):
+        columns = source.describe(query.sql)
+    return query.sql, check_columns(columns, spec, identifiers)
