@@ -120,9 +120,13 @@ class Planner:
             "sync": uid,
             "configuration": spec.to_json(),
             "connections": self._connections(spec),
-            "parts": {part.name: self._standing(part) for part in parts(spec, uid)},
             "identities": list(marker(self.home.workspace)),
             "restored": store.reset_epoch(),
+            **{
+                f"{part.name} {noun}".strip(): told
+                for part in parts(spec, uid)
+                for noun, told in self._standing(part).items()
+            },
         }
 
     def _standing(self, part: Part) -> Mapping[str, Any]:
