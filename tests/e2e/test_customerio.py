@@ -49,6 +49,33 @@ def test_accounts_become_objects_of_type_1(cli, shop, server):
     assert server.workspace.objects == {("1", "acme"): {"seats": 12}}
 
 
+def test_objects_and_relationships_follow_their_rows(cli, shop, server):
+    mail, lake = shop.customerio(server.url, object_types={"course": "2"}), shop.files()
+    shop.sql(
+        "CREATE TABLE courses AS SELECT 'course' AS object_type, 'c1' AS object_id, 'SQL' AS title",
+        "CREATE TABLE links AS SELECT user_id, 'course' AS object_type, 'c1' AS object_id,"
+        " plan AS role, false AS deleted FROM people WHERE user_id <> 'u3'",
+    )
+    courses = "SELECT * FROM courses"
+    shop.sync("courses", courses, mail, lake, kind="object", identify_by="object_id")
+    links = {"sql": "SELECT * FROM links", "identify_by": "id"}
+    shop.sync("people", PEOPLE, mail, lake, preset="import", relationships=links)
+    assert cli("run", "courses").code == 0
+    assert cli("run", "people").code == 0
+    ann, ben = (("2", "c1", ("id", who)) for who in ("u1", "u2"))
+    assert server.workspace.objects == {("2", "c1"): {"title": "SQL"}}
+    assert server.workspace.relationships == {ann: {"role": "pro"}, ben: {"role": "free"}}
+
+    shop.sql(
+        "UPDATE links SET deleted = true WHERE user_id = 'u1'",
+        "UPDATE links SET role = 'tutor' WHERE user_id = 'u2'",
+    )
+    assert cli("run", "people").code == 0
+    assert server.workspace.relationships == {ben: {"role": "tutor"}}
+    ended = [one["key"] for one in shop.lines("people") if one["op"] == "delete"]
+    assert ended == [{"object_type": "course", "object_id": "c1", "user_id": "u1"}]
+
+
 def test_who_leaves_the_result_leaves_the_segment(cli, shop, server):
     server.workspace.segments[7] = {("id", "somebody")}
     settings = {"type": "customerio_segment", "segment_id": 7}
