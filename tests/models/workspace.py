@@ -12,7 +12,7 @@ from rowlift.core.specs import LimitSpec, SyncSpec
 from rowlift.db import Database, metadata
 from rowlift.engine import apply
 from rowlift.engine.duck import Duck
-from rowlift.workspace.tables import anonymous_ids, objects, people, relationships
+from rowlift.workspace.tables import anonymous_ids, numbers, objects, people, relationships
 from rowlift.workspace.workspace import Workspace, Writer
 
 DUE = pa.schema(
@@ -66,7 +66,7 @@ class Desk:
 
     def clear(self) -> None:
         with self.database.transaction("test.clear") as connection:
-            for table in (people, anonymous_ids, objects, relationships):
+            for table in (people, anonymous_ids, objects, relationships, numbers):
                 connection.execute(table.delete())
 
     def workspace(self, allow_change=False) -> Workspace:

@@ -12,9 +12,9 @@ record), its identifiers as they will be (of a person id, email, email_key, and 
 is new; of an object object_type, object_id; of a relationship person_pid, object_pid), attributes
 and origins (the whole of them after the slice), revision (the one that was decided on), takes
 (identifiers change), release (another row takes the address), attached, key, version, op, fp,
-present, row_number, code, reason. The order of slices: deletions, rows that pass addresses on, all
-others by key. Rows that pass addresses to each other share a slice, which may grow longer so: after
-each commit everybody has an address of their own.
+present, row_number, code, reason. The order of slices: newcomers as they came, deletions, those who
+pass addresses on, all others by key. Rows that pass addresses to each other share a slice, which
+may grow longer so: after each commit everybody has an address of their own.
 
 Actions: create, update, clear, delete; none (nothing to do, counts as written), skip (the sync's
 mode does not want the row), reject (code and reason say why).
@@ -41,6 +41,7 @@ from rowlift.engine.known import (
     know_relationships,
 )
 from rowlift.engine.laying import PLACED, combine, lay, take_apart
+from rowlift.engine.newcomers import find_newcomers
 from rowlift.workspace import slices as checkpoints
 from rowlift.workspace.numbers import reserve
 from rowlift.workspace.slices import Slice
@@ -80,18 +81,24 @@ def decide(
 ) -> None:
     """Create the view PLAN over the relation `due`; only numbers for new people are taken.
 
-    `due` is read once. Clear removes what this sync wrote last; delete removes the person
-    or object, whoever else wrote to it. With `ahead` what `look_ahead` keeps counts as written.
+    Clear removes what this sync wrote last; delete removes the person or object, whoever else wrote
+    to it. With `ahead` what `look_ahead` keeps counts as written.
     """
-    take_apart(duck, spec.identify_by if spec.kind is Kind.PERSON else "", due)
     with workspace.database.read() as connection:
+        newcomers = find_newcomers(duck, connection, spec, due)
+        rest = "apply_rest" if newcomers else due
+        take_apart(duck, spec.identify_by if spec.kind is Kind.PERSON else "", rest)
         _decide(duck, connection, workspace, spec, ahead=ahead)
         shared = spec.identify_by == "anonymous_id"
         new = number_rows(duck, slice_rows, spec.kind, shared=shared)
         first = reserve(workspace.database, TABLES[spec.kind], new) if new else 0
         kept = tuple(name for name, rule in spec.attributes.items() if rule == "set_if_empty")
-        plan = _Planning(duck, connection, workspace.id, spec.kind, writer, first, kept)
-        plan.make()
+        planning = _Planning(duck, connection, workspace.id, spec.kind, writer, first, kept)
+        plan = _ORDERED.format(rows=planning.query())
+    if newcomers and newcomers.count:
+        first = reserve(workspace.database, TABLES[spec.kind], newcomers.count)
+        plan = newcomers.plan(first, slice_rows, others=plan)
+    duck.run(f"CREATE OR REPLACE TEMP VIEW {PLAN} AS {plan}")
 
 
 def _decide(
@@ -140,6 +147,7 @@ SELECT {kind} AS kind, d.slice, d.action,
     {reason} AS reason, d.position
 FROM ({rows}) d LEFT JOIN apply_known k ON k.pid = coalesce(d.other, d.target)
 """
+_ORDERED = "SELECT * EXCLUDE (position) FROM ({rows}) ORDER BY position"
 
 
 _PERSON = """coalesce(d.id, d.target_id) AS id, coalesce(d.email, d.current_email) AS email,
@@ -164,11 +172,10 @@ class _Planning:
     first: int
     kept: tuple[str, ...]  # attributes that are set only where there is none
 
-    def make(self) -> None:
+    def query(self) -> str:
         combine(self.duck)
         updates = self.duck.count("(FROM apply_decisions WHERE action IN ('update', 'clear'))")
-        query = self._parts() if updates else self._lay(PLACED)
-        self.duck.run(f"CREATE OR REPLACE TEMP VIEW {PLAN} AS {query}")
+        return self._parts() if updates else self._lay(PLACED)
 
     def _parts(self) -> str:
         whole = self.duck.scratch_file("placed")
@@ -192,15 +199,14 @@ WHERE position >= {start} AND position < {start + PART_ROWS}"""
 
 def counts(duck: Duck) -> dict[str, int]:
     """Return the number of rows of PLAN by action, and of those attached."""
-    found = dict(duck.rows("SELECT action, count(*) FROM apply_decisions GROUP BY action"))
-    attached = duck.count("(FROM apply_decisions WHERE attached AND action = 'update')")
+    found = dict(duck.rows(f"SELECT action, count(*) FROM {PLAN} GROUP BY action"))
+    attached = duck.count(f"(FROM {PLAN} WHERE attached AND action = 'update')")
     return found | {"attached": attached}
 
 
 def write_plan(duck: Duck, path: Path) -> int:
-    """Write PLAN as Parquet, sorted by slice, and return its number of rows."""
-    query = f"SELECT * EXCLUDE (position) FROM {PLAN} ORDER BY position"
-    return duck.write(query, path)
+    """Write PLAN as Parquet, slice after slice, and return its number of rows."""
+    return duck.write(f"SELECT * FROM {PLAN}", path)
 
 
 def slices(plan: Path, done: Collection[int] = ()) -> Iterator[tuple[int, pa.Table]]:

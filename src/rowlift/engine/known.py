@@ -30,11 +30,13 @@ _OWN = {
 
 _NAMED = """
 CREATE OR REPLACE TEMP TABLE apply_named AS
-SELECT key, op, {id} AS id, {email} AS email, {anonymous_id} AS anonymous_id FROM apply_patches
+SELECT key, op, id, email, anonymous_id FROM ({named})
 """
+USUAL_EMAIL = (
+    f"(length(email) <= {PLAIN_EMAIL_LENGTH} AND regexp_full_match(email, {text(PLAIN_EMAIL)}))"
+)
 _UNUSUAL = f"""
-SELECT DISTINCT email FROM apply_named WHERE email IS NOT NULL AND NOT
-    (length(email) <= {PLAIN_EMAIL_LENGTH} AND regexp_full_match(email, {text(PLAIN_EMAIL)}))
+SELECT DISTINCT email FROM apply_named WHERE email IS NOT NULL AND NOT {USUAL_EMAIL}
 """
 # Plain addresses are ASCII, where case folding is lower().
 _ROWS = """
@@ -68,19 +70,31 @@ def know_people(
 ) -> None:
     """Create `apply_rows`, `apply_people`, `apply_anonymous` and `apply_known`."""
     own = spec.identify_by
-    duck.run(_NAMED.format(**_FOUND | _OWN[own]))
-    unusual = [email for (email,) in duck.rows(_UNUSUAL)]
-    duck.register("apply_batch", _judged(unusual))
-    duck.run("CREATE OR REPLACE TEMP TABLE apply_unusual AS FROM apply_batch")
+    duck.run(_NAMED.format(named=named(own, "FROM apply_patches")))
+    judge_emails(duck, _UNUSUAL)
     folded = "n.key" if own == "email" else "coalesce(u.email_key, lower(n.email))"
     duck.run(_ROWS.format(email_key=folded))
     duck.run("DROP TABLE apply_named")
-    named = _named(duck) if _few(duck, connection, "people") else None
-    people = identifiers.people(connection, workspace.id, named)
+    few = _identifiers(duck) if _few(duck, connection, "people") else None
+    people = identifiers.people(connection, workspace.id, few)
     _fill(duck, "apply_people", people, identifiers.PEOPLE, unique="pid")
-    anonymous = identifiers.anonymous(connection, workspace.id, named)
+    anonymous = identifiers.anonymous(connection, workspace.id, few)
     _fill(duck, "apply_anonymous", anonymous, identifiers.ANONYMOUS)
     duck.run(_KNOWN_PEOPLE)
+
+
+def named(identify_by: str, rows: str) -> str:
+    """Return the query of rows that have `found`, with id, email and anonymous_id."""
+    columns = ", ".join(
+        f"{value} AS {name}" for name, value in (_FOUND | _OWN[identify_by]).items()
+    )
+    return f"SELECT *, {columns} FROM ({rows})"
+
+
+def judge_emails(duck: Duck, query: str) -> None:
+    """Create `apply_unusual` (email, email_key, bad) of the addresses a query returns."""
+    duck.register("apply_batch", _judged([email for (email,) in duck.rows(query)]))
+    duck.run("CREATE OR REPLACE TEMP TABLE apply_unusual AS FROM apply_batch")
 
 
 def _judged(emails: list[str]) -> pa.Table:
@@ -176,7 +190,7 @@ def _few(duck: Duck, connection: sa.Connection, table: str) -> bool:
     return due < FEW and due * _LARGE < handed_out(connection, table)
 
 
-def _named(duck: Duck) -> Named:
+def _identifiers(duck: Duck) -> Named:
     return Named(_texts(duck, "id"), _texts(duck, "email_key"), _texts(duck, "anonymous_id"))
 
 

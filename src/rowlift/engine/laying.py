@@ -29,44 +29,49 @@ _MEMBERS = {  # what is an identifier and no attribute, and the condition under 
 
 def take_apart(duck: Duck, identify_by: str, due: str) -> None:
     """Create `apply_patches`: due rows with their identifiers (`found`) apart from attributes."""
-    members = _MEMBERS.get(identify_by, {})
+    path = duck.scratch_file("patches")
+    duck.write(apart(identify_by, due), path)
+    _repair(duck, path, _MEMBERS.get(identify_by, {}))
+
+
+def apart(identify_by: str, due: str) -> str:
+    """Return the query of due rows with `found` apart from the other attributes (`patch`).
+
+    Where it takes more than cutting pieces out, `patch` is NULL and `whole` has all attributes.
+    """
     pointers = "[" + ", ".join(text(f"/{member}") for member in FOUND) + "]"
     found = f"CASE WHEN op = 'upsert' THEN json_extract_string(attributes, {pointers}) END"
     rows = f"SELECT *, {found} AS found, attributes AS patch FROM {due}"
-    for member, unless in members.items():
+    for member, unless in _MEMBERS.get(identify_by, {}).items():
         rows = _cut(rows, member, unless)
-    path = duck.scratch_file("patches")
-    duck.write(
-        f"""
+    return f"""
 SELECT key, version, op, fp, present, row_number, found, patch,
     CASE WHEN patch IS NULL THEN attributes END AS whole
-FROM ({rows})""",
-        path,
-    )
-    _repair(duck, path, members)
+FROM ({rows})"""
 
 
 def _cut(rows: str, member: str, unless: str = "", only: str = "") -> str:
     """The rows without one member of `patch`; NULL where it takes more than cutting a piece out."""
     name = text(f"{attributes.label(member)}:")
-    piece = f"{name} || json_extract(patch, {text(_pointer(member))})::VARCHAR"
+    value = f"json_extract(patch, {text(_pointer(member))})::VARCHAR"
+    piece = f"CASE WHEN contains(patch, {name}) THEN {name} || {value} END"
     if unless or only:
         piece = f"CASE WHEN {unless or f'NOT {only}'} THEN NULL ELSE {piece} END"
     return f"""
-SELECT * EXCLUDE (piece) REPLACE ({_CUT.format(name=name)} AS patch)
-FROM (SELECT *, {piece} AS piece FROM ({rows}))
+SELECT * EXCLUDE (piece, parts) REPLACE ({_CUT} AS patch)
+FROM (
+    SELECT *, string_split(patch, ',' || piece) AS parts
+    FROM (SELECT *, {piece} AS piece FROM ({rows}))
+)
 """
 
 
-# One occurrence of the name is the member itself; more may stand inside nested objects.
+# One occurrence is the member itself; more may stand inside nested objects.
 _CUT = """CASE
 WHEN piece IS NULL THEN patch
-WHEN contains(substr(patch, strpos(patch, {name}) + 1), {name}) THEN NULL
-WHEN patch = '{{' || piece || '}}' THEN '{{}}'
-WHEN starts_with(patch, '{{' || piece || ',') THEN '{{' || substr(patch, length(piece) + 3)
-WHEN contains(patch, ',' || piece || ',') THEN replace(patch, ',' || piece || ',', ',')
-WHEN ends_with(patch, ',' || piece || '}}')
-    THEN left(patch, length(patch) - length(piece) - 2) || '}}'
+WHEN starts_with(patch, '{' || piece || ',') THEN '{' || substr(patch, length(piece) + 3)
+WHEN patch = '{' || piece || '}' THEN '{}'
+WHEN len(parts) = 2 AND left(parts[2], 1) IN (',', '}') THEN parts[1] || parts[2]
 END"""
 
 
