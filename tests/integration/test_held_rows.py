@@ -61,7 +61,8 @@ def test_C3_the_cursor_moves_past_a_bad_row_which_is_judged_again(world: World) 
     assert again.status is Status.SOME_ROWS_FAILED
     assert failed(world, again) == [("b", "EMAIL_INVALID", None)]
     world.rows(("a", "free", "a@example.com", OLD), ("b", "team", GOOD, NEW))
-    mended = world.run()
+    with world.project() as project:
+        (mended,) = project.run(["people"])
     assert counted(mended, "read", "retried", "added", "held") == (1, 0, 1, 0)
     assert mended.status is Status.COMPLETED
     assert world.applied()["b"] == {"plan": "team", "email": GOOD}
@@ -72,7 +73,8 @@ def test_C3_a_held_row_goes_by_itself_once_the_rules_allow_it(world: World) -> N
     world.rows(("a", "free", "a@example.com", OLD), ("b", "pro", BAD, OLD))
     world.run()
     allow(world)
-    report = world.run()
+    with world.project() as project:
+        (report,) = project.run(["people"])
     assert counted(report, "read", "retried", "added", "rejected", "held") == (0, 1, 1, 0, 0)
     assert report.status is Status.COMPLETED
     assert world.applied()["b"] == {"plan": "pro", "email": GOOD}

@@ -65,16 +65,13 @@ class School:
     def related(self, sql="SELECT * FROM links", **settings):
         self.people(relationships={"sql": sql, "identify_by": "id", **settings})
 
-    def project(self):
-        return rowlift.Project(self.folder, clock=QuickClock(), env=self.env)
+    def run(self, project, name, **how):
+        with project(self) as opened:
+            return opened.run([name], **how)[0]
 
-    def run(self, name, **how):
-        with self.project() as project:
-            return project.run([name], **how)[0]
-
-    def rejects(self, run):
-        with self.project() as project:
-            return [(one["query"], one["row_number"], one["code"]) for one in project.rejects(run)]
+    def rejects(self, project, run):
+        with project(self) as opened:
+            return [(one["query"], one["row_number"], one["code"]) for one in opened.rejects(run)]
 
     def _write(self, name, document):
         (self.folder / name).write_text(json.dumps(document))
@@ -102,6 +99,10 @@ class School:
         return found
 
 
+def project(school):
+    return rowlift.Project(school.folder, clock=QuickClock(), env=school.env)
+
+
 @pytest.fixture
 def school(tmp_path, state_url):
     return School(tmp_path, state_url)
@@ -114,7 +115,7 @@ def sent(school):
 @pytest.mark.door("python")
 def test_B5_an_object_has_a_type_and_it_is_1_unless_the_row_says_another(school):
     school.courses()
-    first, second = school.run("courses"), school.run("courses")
+    first, second = school.run(project, "courses"), school.run(project, "courses")
     assert first.counts["workspace"]["create"] == 2
     assert second.counts["unchanged"] == 2
     found = school.stored(objects, "object_type", "object_id", "attributes")
@@ -128,24 +129,24 @@ def test_B5_an_object_has_a_type_and_it_is_1_unless_the_row_says_another(school)
 def test_B5_rows_without_a_type_have_the_one_of_the_sync(school):
     school.tables(courses=[("object_id", "title"), ("c1", "SQL"), ("", "none"), ("c1", "twice")])
     school.courses(object_type="course")
-    run = school.run("courses")
+    run = school.run(project, "courses")
     assert run.status is Status.SOME_ROWS_FAILED
     assert run.counts["codes"] == {"ID_DUPLICATE": 2, "ID_NULL": 1}
     school.tables(courses=[("object_id", "title"), ("c1", "SQL")])
-    school.run("courses")
+    school.run(project, "courses")
     assert school.stored(objects, "object_type", "object_id") == [("course", "c1")]
 
 
 @pytest.mark.door("python")
 def test_B4_B14_a_second_query_relates_people_and_objects(school):
     school.courses()
-    school.run("courses")
+    school.run(project, "courses")
     school.related()
-    run = school.run("people")
+    run = school.run(project, "people")
     assert run.status is Status.COMPLETED
     assert run.counts["relationships"]["workspace"]["create"] == 2
     assert school.links() == [("1", "c1", {"role": "pupil"}), ("2", "c1", {"role": "teacher"})]
-    again = school.run("people")
+    again = school.run(project, "people")
     assert again.counts["relationships"]["unchanged"] == 2
 
 
@@ -153,33 +154,33 @@ def test_B4_B14_a_second_query_relates_people_and_objects(school):
 @pytest.mark.parametrize("gone", ["true", "1", "T", "Yes"])
 def test_B14_deleted_ends_a_relationship_and_takes_back_nothing_else(school, gone):
     school.courses()
-    school.run("courses")
+    school.run(project, "courses")
     school.related()
-    school.run("people")
+    school.run(project, "people")
     school.tables(links=[LINKS[0], (*LINKS[1][:4], gone), LINKS[2]])
-    run = school.run("people")
+    run = school.run(project, "people")
     assert run.counts["relationships"]["workspace"]["delete"] == 1
     assert school.links() == [("2", "c1", {"role": "teacher"})]
     assert len(school.stored(people, "id")) == 2
     school.tables(links=LINKS)
-    school.run("people")
+    school.run(project, "people")
     assert len(school.links()) == 2
 
 
 @pytest.mark.door("python")
 def test_B14_who_is_unknown_is_a_reject_that_is_tried_again(school):
     school.related()
-    run = school.run("people")
+    run = school.run(project, "people")
     assert run.status is Status.SOME_ROWS_FAILED
     assert run.counts["relationships"]["workspace"]["codes"] == {"OBJECT_UNKNOWN": 2}
-    assert school.rejects(run.id) == [
+    assert school.rejects(project, run.id) == [
         ("relationships", 1, "OBJECT_UNKNOWN"),
         ("relationships", 2, "OBJECT_UNKNOWN"),
     ]
     assert run.last_sync_time == 0
     school.courses()
-    school.run("courses")
-    again = school.run("people")
+    school.run(project, "courses")
+    again = school.run(project, "people")
     assert again.status is Status.COMPLETED
     assert again.last_sync_time > 0
     assert len(school.links()) == 2
@@ -188,7 +189,7 @@ def test_B14_who_is_unknown_is_a_reject_that_is_tried_again(school):
 @pytest.mark.door("python")
 def test_B14_odd_rows_of_relationships_are_rejected_alone(school):
     school.courses()
-    school.run("courses")
+    school.run(project, "courses")
     head = LINKS[0]
     school.tables(
         links=[
@@ -202,8 +203,8 @@ def test_B14_odd_rows_of_relationships_are_rejected_alone(school):
         ]
     )
     school.related()
-    run = school.run("people")
-    assert school.rejects(run.id) == [
+    run = school.run(project, "people")
+    assert school.rejects(project, run.id) == [
         ("relationships", 2, "ID_NULL"),
         ("relationships", 3, "ID_NULL"),
         ("relationships", 4, "VALUE_INVALID"),
@@ -216,11 +217,11 @@ def test_B14_odd_rows_of_relationships_are_rejected_alone(school):
 @pytest.mark.parametrize(("parent", "left"), [("person", ["1", "2"]), ("object", ["1"])])
 def test_B14_the_set_of_one_parent_is_replaced_and_others_stay(school, parent, left):
     school.courses()
-    school.run("courses")
+    school.run(project, "courses")
     school.related(replace_for=parent)
-    school.run("people")
+    school.run(project, "people")
     school.tables(links=LINKS[:2])
-    run = school.run("people", allow_removals=True)
+    run = school.run(project, "people", allow_removals=True)
     assert run.status is Status.COMPLETED
     assert [person for person, *_ in school.links()] == left
 
@@ -228,11 +229,11 @@ def test_B14_the_set_of_one_parent_is_replaced_and_others_stay(school, parent, l
 @pytest.mark.door("python")
 def test_B14_relationships_reach_a_destination_that_takes_them(school):
     school.courses()
-    school.run("courses")
+    school.run(project, "courses")
     school.crm = {"use": "crm", "match": "user_id"}
     school.people(destinations=[school.crm])
     school.related()
-    run = school.run("people")
+    run = school.run(project, "people")
     assert [(one.query, one.counts["delivered"]) for one in run.deliveries] == [
         ("", 2),
         ("relationships", 2),
@@ -240,27 +241,27 @@ def test_B14_relationships_reach_a_destination_that_takes_them(school):
     ann = '["course","c1","1"]'
     assert sent(school)[ann] == "upsert"
     school.tables(links=[LINKS[0], (*LINKS[1][:4], "true"), LINKS[2]])
-    run = school.run("people")
+    run = school.run(project, "people")
     assert [one.counts["due"] for one in run.deliveries] == [0, 1]
     assert sent(school)[ann] == "delete"
-    assert sum(one.counts["due"] for one in school.run("people").deliveries) == 0
+    assert sum(one.counts["due"] for one in school.run(project, "people").deliveries) == 0
 
 
 @pytest.mark.door("python")
 def test_C2_a_plan_foresees_relationships_of_people_it_would_make(school, tmp_path):
     school.courses()
-    school.run("courses")
+    school.run(project, "courses")
     school.people(destinations=[school.crm])
     school.related()
-    with school.project() as project:
-        plan = project.plan("people", tmp_path / "people.plan")
+    with project(school) as opened:
+        plan = opened.plan("people", tmp_path / "people.plan")
     assert plan.targets["workspace"]["create"] == 2
     assert plan.targets["workspace relationships"]["create"] == 2
     assert plan.targets["crm relationships"]["due"] == 2
     assert school.links() == []
     school.tables(links=LINKS[:1])
-    with school.project() as project:
-        (run,) = project.run(plan=tmp_path / "people.plan")
+    with project(school) as opened:
+        (run,) = opened.run(plan=tmp_path / "people.plan")
     assert run.counts["relationships"]["workspace"]["create"] == 2
     assert len(school.links()) == 2
 
@@ -269,8 +270,8 @@ def test_C2_a_plan_foresees_relationships_of_people_it_would_make(school, tmp_pa
 def test_B7_the_second_query_has_a_preview_of_its_own(school):
     school.tables(links=[*LINKS, LINKS[1]])
     school.related()
-    with school.project() as project:
-        found = project.preview("people", relationships=True)
+    with project(school) as opened:
+        found = opened.preview("people", relationships=True)
     assert (found.key, found.counts["rows"]) == ("object_type, object_id, id", 3)
     assert [(one.code, one.count) for one in found.problems] == [("ID_DUPLICATE", 2)]
     assert found.rows[0].identifier == "course / c1 / 1"
@@ -280,7 +281,7 @@ def test_B7_the_second_query_has_a_preview_of_its_own(school):
 def test_B5_a_relationship_without_its_columns_is_stopped_with_the_as_to_write(school):
     school.related(sql="SELECT id, role FROM links")
     with pytest.raises(GuardStop) as caught:
-        school.run("people")
+        school.run(project, "people")
     assert caught.value.code == "NO_IDENTIFIER"
     assert 'AS "object_id"' in caught.value.mend
     assert school.stored(people, "id") == []
@@ -289,12 +290,12 @@ def test_B5_a_relationship_without_its_columns_is_stopped_with_the_as_to_write(s
 @pytest.mark.door("python")
 def test_B9_update_only_makes_nobody_and_takes_who_comes_later(school):
     school.people(mode="update")
-    run = school.run("people")
+    run = school.run(project, "people")
     assert (run.status, run.counts["workspace"]["skipped"]) == (Status.COMPLETED, 2)
     assert school.stored(people, "id") == []
     school.sync("others", sql="SELECT id, 'x' AS town FROM people WHERE id = '2'")
-    school.run("others")
-    run = school.run("people")
+    school.run(project, "others")
+    run = school.run(project, "people")
     assert (run.counts["workspace"]["update"], run.counts["workspace"]["skipped"]) == (1, 1)
     assert school.stored(people, "email", "attributes") == [
         ("bob@x.org", '{"name":"Bob","town":"x"}')
@@ -304,17 +305,17 @@ def test_B9_update_only_makes_nobody_and_takes_who_comes_later(school):
 @pytest.mark.door("python")
 def test_B9_add_only_changes_nobody(school):
     school.sync("others", sql="SELECT id, 'Robert' AS name FROM people WHERE id = '2'")
-    school.run("others")
+    school.run(project, "others")
     school.people(mode="create")
-    run = school.run("people")
+    run = school.run(project, "people")
     assert (run.counts["workspace"]["create"], run.counts["workspace"]["skipped"]) == (1, 1)
     school.tables(people=[PEOPLE[0], ("1", "ann@x.org", "Anna"), PEOPLE[2]])
-    run = school.run("people")
+    run = school.run(project, "people")
     assert (run.counts["workspace"]["skipped"], run.counts["workspace"]["update"]) == (2, 0)
     names = [json.loads(text)["name"] for (text,) in school.stored(people, "attributes")]
     assert sorted(names) == ["Ann", "Robert"]
     school.people(mode="upsert")
-    run = school.run("people")
+    run = school.run(project, "people")
     assert run.counts["workspace"]["update"] == 2
 
 
@@ -324,12 +325,12 @@ def test_B12_an_attribute_may_have_a_rule_of_its_own(school):
     school.tables(people=[columns, ("1", "ads", "pro", "Rome")])
     rules = {"first": "set_if_empty", "plan": "delete"}
     school.people(attributes=rules)
-    school.run("people")
+    school.run(project, "people")
     school.tables(people=[columns, ("1", "mail", "", "")])
-    school.run("people")
+    school.run(project, "people")
     held = {"first": "ads", "town": "Rome"}
     assert json.loads(school.stored(people, "attributes")[0][0]) == held
     school.people(attributes={"plan": "delete", "town": "delete"})
-    run = school.run("people")
+    run = school.run(project, "people")
     assert run.counts["workspace"]["update"] == 1
     assert json.loads(school.stored(people, "attributes")[0][0]) == {"first": "mail"}
