@@ -4,8 +4,8 @@ import random
 import tempfile
 from pathlib import Path
 
-from crashes.story import SCENARIOS, Scenario
-from crashes.walk import Place, Places, prepare, record, walk
+from crashes.story import SCENARIOS
+from crashes.walk import Places, explore, walk
 from torture.score import Score
 from torture.task import Task
 
@@ -18,10 +18,11 @@ def crash_walk(task: Task, state: str) -> Score:
     places = Places(root, task.postgres if state == "postgresql" else None)
     chance = random.Random(f"{task.seed} walk {state}")  # noqa: S311
     scenarios = chance.sample(SCENARIOS, len(SCENARIOS))
-    ahead = ((one, place, point) for one in scenarios for place, point in _points(places, one))
+    routes = (explore(places, scenario) for scenario in scenarios)
+    stops = ((route, point) for route in routes for point in route.points)
     try:
-        for number, (scenario, place, point) in zip(task.rounds(), ahead, strict=False):
-            walked = walk(places, scenario, [point], place)
+        for number, stop in zip(task.rounds(), stops, strict=False):
+            walked = walk(places, [stop])
             score.rounds = number
             score.kills += walked.killed.total()
             score.repeats += walked.extra
@@ -31,8 +32,3 @@ def crash_walk(task: Task, state: str) -> Score:
     finally:
         places.close()
     return score
-
-
-def _points(places: Places, scenario: Scenario) -> "list[tuple[Place, str]]":
-    place = prepare(places, scenario)
-    return [(place, point) for point in record(places, scenario, place)]

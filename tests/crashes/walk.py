@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 
 from crashes.checker import check
 from crashes.child import KILLED, failure, in_child, must_succeed
@@ -72,15 +73,6 @@ class Places:
             self._server.drop_database(name)
 
 
-@dataclass(slots=True)
-class Walked:
-    """What a walk did."""
-
-    killed: Counter[str] = field(default_factory=Counter)
-    unreached: list[str] = field(default_factory=list)
-    extra: int = 0
-
-
 def prepare(places: Places, scenario: Scenario) -> Place:
     """Bring a project to where the scenario's step begins."""
     place = places.fresh()
@@ -93,42 +85,80 @@ def prepare(places: Places, scenario: Scenario) -> Place:
     return place
 
 
-def record(places: Places, scenario: Scenario, template: Place) -> list[str]:
-    """Return the points an unkilled step passes, each as name:occurrence, in their order.
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A scenario, where its step begins, and every point that the unkilled step passes.
 
-    Of points that are one moment only one is returned, and of a scenario that walks only a few
-    the first occurrence of those.
+    `passed` has the names, `points` each place to be killed at as name:occurrence, in their order.
     """
-    seen: Counter[str] = Counter()
-    points = []
-    for name in passed(places, scenario, template):
-        seen[name] += 1
-        if name not in SAME_MOMENT and (not scenario.only or _is_wanted(scenario, name, seen)):
-            points.append(f"{name}:{seen[name]}")
-        if name == scenario.until:
-            break
-    return points
+
+    scenario: Scenario
+    template: Place
+    passed: tuple[str, ...]
+    points: tuple[str, ...]
 
 
-def passed(places: Places, scenario: Scenario, template: Place) -> list[str]:
-    """Return the name of every point an unkilled step passes, in their order."""
+def explore(places: Places, scenario: Scenario) -> Route:
+    """Prepare a scenario and let its step pass unkilled."""
+    template = prepare(places, scenario)
     place = places.copy(template)
     recorded = place.folder / "points"
     must_succeed(scenario.act, place.folder, place.url, record=recorded)
-    names = recorded.read_text().splitlines()
+    names = tuple(recorded.read_text().splitlines())
     places.drop(place)
-    return names
+    return Route(scenario, template, names, tuple(_points(scenario, names)))
+
+
+def _points(scenario: Scenario, names: Sequence[str]) -> Iterator[str]:
+    """Of points that are one moment take one, and of `only` a few the first occurrence of those."""
+    seen: Counter[str] = Counter()
+    for name in names:
+        seen[name] += 1
+        if name not in SAME_MOMENT and (not scenario.only or _is_wanted(scenario, name, seen)):
+            yield f"{name}:{seen[name]}"
+        if name == scenario.until:
+            break
 
 
 def _is_wanted(scenario: Scenario, name: str, seen: Counter[str]) -> bool:
     return name in scenario.only and seen[name] == 1
 
 
-def walk(places: Places, scenario: Scenario, points: Sequence[str], template: Place) -> Walked:
-    """Kill at each of the points in turn, start again, and check."""
+@dataclass(slots=True)
+class Walked:
+    """What a walk did."""
+
+    killed: Counter[str] = field(default_factory=Counter)
+    unreached: list[str] = field(default_factory=list)
+    extra: int = 0
+
+
+Stop = tuple[Route, str]
+
+
+def outline(routes: Sequence[Route]) -> list[Stop]:
+    """Return the first and the last place of each named point, on the first route that has it."""
+    owners: dict[str, Route] = {}
+    ends: dict[str, list[str]] = {}
+    for route in routes:
+        for point in route.points:
+            name = point.partition(":")[0]
+            if owners.setdefault(name, route) is route:
+                ends[name] = [ends.get(name, [point])[0], point]
+    return [(owners[name], point) for name, both in ends.items() for point in dict.fromkeys(both)]
+
+
+def sample(routes: Sequence[Route], chance: Random) -> list[Stop]:
+    """Return one place of each route, drawn by chance."""
+    return [(route, chance.choice(route.points)) for route in routes]
+
+
+def walk(places: Places, stops: Sequence[Stop]) -> Walked:
+    """Kill at each of the stops in turn, start again, and check."""
     walked = Walked()
-    for point in points:
-        place = places.copy(template)
+    for route, point in stops:
+        scenario = route.scenario
+        place = places.copy(route.template)
         _kill(scenario, point, place, walked)
         kills = 1 + bool(scenario.first_kill)
         try:
@@ -152,8 +182,3 @@ def _kill(scenario: Scenario, point: str, place: Place, walked: Walked) -> None:
         assert name in UNSTEADY, f"{point} was recorded and not passed again"
         walked.unreached.append(point)
     scenario.shop_after_kill(place.folder)
-
-
-def parts(points: Sequence[str], number: int, of: int) -> Iterator[str]:
-    """Return one of equal shares of the points, so that several processes can walk them."""
-    return iter(points[number::of])

@@ -13,7 +13,7 @@ from typing import Any
 
 import rowlift
 from crashes.story import BATCH_ROWS, IN_FLIGHT
-from doors.cli import PROGRAM, CliResult, clean_environment
+from doors.cli import PROGRAM, CliResult, clean_environment, run_cli
 from faults.shops import PASSWORD, PASSWORD_VARIABLE, Row, Shop
 from rowlift.core.errors import RowliftError
 from rowlift.testing.clock import QuickClock
@@ -84,7 +84,7 @@ class Arena:
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return what every process of this project knows."""
         state = {"ROWLIFT_STATE_URL": self.state_url} if self.state_url else {}
-        given = {PASSWORD_VARIABLE: PASSWORD, "ROWLIFT_THREADS": "1", **state, **(extra or {})}
+        given = {PASSWORD_VARIABLE: PASSWORD, **state, **(extra or {})}
         return clean_environment(self.folder, given)
 
     def start(self, *words: str, before: Sequence[str] = (), **env: str) -> "subprocess.Popen[str]":
@@ -96,7 +96,10 @@ class Arena:
 
     def cli(self, *words: str, before: Sequence[str] = (), **env: str) -> CliResult:
         """Run the program to its end."""
-        return ended(self.start(*words, before=before, **env))
+        done = run_cli(
+            *words, before=before, cwd=self.folder, env=self.environment(env), timeout=SECONDS
+        )
+        return sound(done)
 
     @contextmanager
     def standing(self, point: str, **env: str) -> "Iterator[subprocess.Popen[str]]":
@@ -145,13 +148,18 @@ class Arena:
 
 
 def ended(started: "subprocess.Popen[str]", *sent: signal.Signals) -> CliResult:
-    """Send signals, wait for the end; whatever happened, no traceback is shown."""
+    """Send signals and wait for the end."""
     for one in sent:
         os.kill(started.pid, one)
     stdout, stderr = started.communicate(timeout=SECONDS)
-    assert "Traceback" not in stdout + stderr, stderr
-    assert PASSWORD not in stdout + stderr
-    return CliResult(started.returncode, stdout, stderr)
+    return sound(CliResult(started.returncode, stdout, stderr))
+
+
+def sound(done: CliResult) -> CliResult:
+    """Assert that whatever happened neither a traceback nor the password is shown."""
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+    return done
 
 
 def some_rows(count: int = 12) -> list[Row]:

@@ -1,20 +1,21 @@
-"""Kill at every commit, file write and send, on both state databases, and compare everything."""
+"""Kill at commits, file writes and sends, on both state databases, and compare everything."""
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
 
 import pytest
 
 import rowlift
 from crashes.static import changes, transactions
-from crashes.story import SCENARIOS, Scenario
-from crashes.walk import Places, parts, passed, prepare, record, walk
+from crashes.story import SCENARIOS
+from crashes.walk import Places, Route, explore, outline, sample, walk
 
 SOURCES = Path(rowlift.__file__).parent
-SHARES = {"first run": 2, "second run": 2}  # so that several workers can walk one scenario
-SMALLER_STORY = frozenset({"first run"})  # left to SQLite: the second run passes the same commits
+TODAY = time.strftime("%Y%m%d", time.gmtime())
 
 # What changes something outside the process without a crash point of its own, and why.
 WITHOUT_POINT = {
@@ -48,39 +49,22 @@ def places(request: pytest.FixtureRequest, state_kind: str) -> Iterator[Places]:
         shutil.rmtree(root)
 
 
-def shares() -> Iterator[object]:
-    for kind in ("sqlite", "postgresql"):
-        for scenario in SCENARIOS:
-            if kind == "postgresql" and scenario.name in SMALLER_STORY:
-                continue
-            count = SHARES.get(scenario.name, 1)
-            for number in range(count):
-                name = f"{kind}-{scenario.name}-{number + 1}of{count}".replace(" ", "-")
-                yield pytest.param(kind, scenario, number, count, id=name)
-
-
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("state_kind", "scenario", "number", "count"), [*shares()])
-def test_nothing_is_lost_wherever_it_is_killed(
-    places: Places, scenario: Scenario, number: int, count: int
-) -> None:
-    template = prepare(places, scenario)
-    mine = [*parts(record(places, scenario, template), number, count)]
-    walked = walk(places, scenario, mine, template)
-    assert walked.killed.total() + len(walked.unreached) == len(mine) > 0
+@pytest.mark.parametrize("state_kind", ["sqlite", "postgresql"])
+def test_nothing_is_lost_wherever_it_is_killed(places: Places) -> None:
+    """The whole way is walked by `make torture`."""
+    routes = [explore(places, scenario) for scenario in SCENARIOS]
+    assert_all_transactions_are_passed(routes)
+    stops = dict.fromkeys([*outline(routes), *sample(routes, Random(TODAY))])
+    walked = walk(places, [*stops])
+    assert walked.killed.total() + len(walked.unreached) == len(stops)
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("state_kind", ["sqlite"])
-def test_the_walk_passes_every_transaction_of_the_program(places: Places) -> None:
-    names = {
-        name
-        for scenario in SCENARIOS
-        for name in passed(places, scenario, prepare(places, scenario))
-    }
+def assert_all_transactions_are_passed(routes: Sequence[Route]) -> None:
+    names = {name for route in routes for name in route.passed}
     commits = transactions(SOURCES)
-    walked = {name for name in commits if f"{name}.after_commit" in names}
-    assert commits.keys() - walked == NOT_WALKED.keys()
+    passed = {name for name in commits if f"{name}.after_commit" in names}
+    assert commits.keys() - passed == NOT_WALKED.keys()
 
 
 def test_no_commit_rename_or_send_is_without_a_point() -> None:

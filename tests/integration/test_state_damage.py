@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from doors.cli import PROGRAM, CliResult, clean_environment
+from doors.cli import CliResult, run_cli
 from world import World
 
 needs_root = pytest.mark.skipif(
@@ -29,12 +29,9 @@ def world(tmp_path: Path) -> World:
 
 def rowlift(world: World, *words: str, before: tuple[str, ...] = (), **env: str) -> CliResult:
     """Run the program, behind a command if one is given; no fault may show as a traceback."""
-    done = subprocess.run(
-        [*before, PROGRAM, *words], check=False, cwd=world.folder, capture_output=True, text=True,
-        env=clean_environment(world.folder, {**world.env, **env}), timeout=100,
-    )  # fmt: skip
+    done = run_cli(*words, before=before, cwd=world.folder, env=world.env | env)
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    return CliResult(done.returncode, done.stdout, done.stderr)
+    return done
 
 
 def refused(done: CliResult, code: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from doors.cli import PROGRAM, CliResult, clean_environment
+from doors.cli import PROGRAM, CliResult, clean_environment, run_cli
 from rowlift.core.errors import Busy, Fenced
 from rowlift.core.nouns import Status
 from rowlift.state.store import Store
@@ -43,7 +43,7 @@ class Processes:
         )  # fmt: skip
 
     def run(self, *words: str, **env: str) -> CliResult:
-        return ended(self.start(*words, **env))
+        return quiet(run_cli(*words, cwd=self.world.folder, env=self.world.env | env))
 
     @contextmanager
     def standing(self, point: str, **env: str) -> "Iterator[subprocess.Popen[str]]":
@@ -100,8 +100,12 @@ def ended(started: "subprocess.Popen[str]", *sent: signal.Signals) -> CliResult:
     for one in sent:
         os.kill(started.pid, one)
     stdout, stderr = started.communicate(timeout=60)
-    assert "Traceback" not in stderr, stderr
-    return CliResult(started.returncode, stdout, stderr)
+    return quiet(CliResult(started.returncode, stdout, stderr))
+
+
+def quiet(done: CliResult) -> CliResult:
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
 
 
 @pytest.fixture
