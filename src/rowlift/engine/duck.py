@@ -50,6 +50,8 @@ class Duck:
         )
         self._connection.execute("LOAD icu")  # built in; it knows the setting TimeZone
         self._connection.execute("SET TimeZone = 'UTC'")
+        # Without a main file it takes Python for a notebook and draws bars on standard output.
+        self._connection.execute("SET enable_progress_bar = false")
 
     def __enter__(self) -> Self:
         return self
