@@ -3,9 +3,13 @@ import os
 import hypothesis
 import pytest
 
+from scratch import use_memory
+
 # A busy machine is slow now and then; the timeout of the whole test is what guards.
 hypothesis.settings.register_profile("rowlift", deadline=None)
 hypothesis.settings.load_profile("rowlift")
+
+use_memory()
 
 pytest_plugins = ["doors.plugin", "servers.plugin"]
 

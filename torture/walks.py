@@ -1,8 +1,6 @@
 """The crash walk: every commit, file write and send of every scenario, one kill after the other."""
 
 import random
-import tempfile
-from pathlib import Path
 
 from crashes.story import SCENARIOS
 from crashes.walk import Places, explore, walk
@@ -13,9 +11,7 @@ from torture.task import Task
 def crash_walk(task: Task, state: str) -> Score:
     """Kill at each point of each scenario, in an order drawn from the seed."""
     score = Score(task.part)
-    memory = Path("/dev/shm")  # noqa: S108
-    root = Path(tempfile.mkdtemp(prefix="walk-", dir=memory if memory.is_dir() else None))
-    places = Places(root, task.postgres if state == "postgresql" else None)
+    places = Places(task.folder / state, task.postgres if state == "postgresql" else None)
     chance = random.Random(f"{task.seed} walk {state}")  # noqa: S311
     scenarios = chance.sample(SCENARIOS, len(SCENARIOS))
     routes = (explore(places, scenario) for scenario in scenarios)

@@ -1,7 +1,5 @@
 """Kill at commits, file writes and sends, on both state databases, and compare everything."""
 
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,16 +35,11 @@ NOT_WALKED = {
 
 
 @pytest.fixture
-def places(request: pytest.FixtureRequest, state_kind: str) -> Iterator[Places]:
-    memory = Path("/dev/shm")
-    root = Path(tempfile.mkdtemp(prefix="walk-", dir=memory if memory.is_dir() else None))
+def places(request: pytest.FixtureRequest, tmp_path: Path, state_kind: str) -> Iterator[Places]:
     server = request.getfixturevalue("postgres_server") if state_kind == "postgresql" else None
-    made = Places(root, server)
-    failures = request.session.testsfailed
+    made = Places(tmp_path, server)
     yield made
     made.close()
-    if request.session.testsfailed == failures:
-        shutil.rmtree(root)
 
 
 @pytest.mark.timeout(900)

@@ -7,10 +7,8 @@ import argparse
 import os
 import sys
 import time
-from pathlib import Path
 
 os.environ.setdefault("ROWLIFT_THREADS", "1")  # small stories: threads cost more than they bring
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from torture.simulation.live import live
 
