@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 PYTHON ?= $(shell python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo python3 || echo python3.11)
-WORKERS ?= 2
+WORKERS ?= 3
 BENCH ?= --write
 PIP := -m pip --disable-pip-version-check --quiet
 export PYTHON
