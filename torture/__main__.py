@@ -4,7 +4,7 @@
 
 Without --seconds it goes on until each part has reached its figure, such as 200 kills and 1,000
 seeds. Prints one table; exits 1 if anything was lost, wrong or left untried. --write keeps the
-table in docs/torture.md.
+table in docs/torture.md. Ctrl-C lets each part end its round and prints the table of what was done.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -58,7 +59,7 @@ PARTS = (
         )
         for source, state in COMBINATIONS
     ),
-    Part("simulator", drawn.simulate, figure=1_000, weight=24, shares=4),
+    Part("simulator", drawn.simulate, figure=1_000, weight=40, shares=4),
     Part("planted mutants", drawn.hunt_mutants, figure=0, weight=6),
     Part("state machine", drawn.do_anything, figure=24, weight=12, shares=2),
     *(
@@ -128,7 +129,9 @@ def tortured(
     per_weight = given.seconds * AT_ONCE / sum(one.weight for one in chosen)
     started: list[tuple[Part, Future[Score]]] = []
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(AT_ONCE, mp_context=spawn) as pool:
+    stop = folder / "stop"
+    # Sessions of their own: Ctrl-C is for this process, which asks the others to end in order.
+    with ProcessPoolExecutor(AT_ONCE, mp_context=spawn, initializer=os.setsid) as pool:
         for part in chosen:
             shares = 1 if given.rounds else part.shares
             each = -(-part.figure // shares)
@@ -136,19 +139,35 @@ def tortured(
                 figure = given.rounds or (0 if given.seconds else each)
                 task = Task(
                     part.name, given.seed + share * 1_000_000, part.weight * per_weight / shares,
-                    figure, folder / f"{share + 1}", postgresql, mariadb_server,
+                    figure, folder / f"{share + 1}", postgresql, mariadb_server, stop,
                 )  # fmt: skip
                 started.append((part, pool.submit(part.do, task)))
-        return [_told(part, future) for part, future in started]
+        return [_told(part, future, stop) for part, future in started]
 
 
-def _told(part: Part, future: "Future[Score]") -> Score:
+def _told(part: Part, future: "Future[Score]", stop: Path) -> Score:
     try:
-        score = future.result()
+        score = _awaited(future, stop)
     except Exception as error:  # noqa: BLE001 - whatever it is, it fails this part alone
         score = Score(part.name, failures=[f"{part.name}: {error!r}"])
     print(f"{time.strftime('%H:%M:%S')}  {plain([score]).splitlines()[1]}", file=sys.stderr)
     return score
+
+
+def _awaited(future: "Future[Score]", stop: Path) -> Score:
+    """Wait; when interrupted let every part end its round, when interrupted again end them all."""
+    try:
+        if not stop.exists():
+            return future.result()
+    except KeyboardInterrupt:
+        stop.touch()
+        print("Each part ends its round; Ctrl-C again ends at once.", file=sys.stderr)
+    try:
+        return future.result()
+    except KeyboardInterrupt:
+        for child in multiprocessing.active_children():
+            os.killpg(child.pid or 0, signal.SIGKILL)
+        raise
 
 
 def footing(seed: int, seconds: float) -> str:

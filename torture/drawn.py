@@ -1,9 +1,11 @@
 """Stories of the simulator and sequences of the state machine, from one seed to the next."""
 
+import time
+
 from machine.examples import run_examples
 from torture.score import Score
 from torture.simulation.live import live
-from torture.simulation.mutants import hunt, mutants
+from torture.simulation.mutants import LONGEST_HUNT, hunt, mutants
 from torture.task import Task
 
 STEPS = 50  # of each sequence of the state machine
@@ -15,9 +17,9 @@ def simulate(task: Task) -> Score:
     score = Score(task.part)
     for number in task.rounds():
         lived = live(task.seed + number - 1)
-        score.rounds += 1
+        score.seeds += 1
         score.faults += lived.crashes
-        score.repeats += lived.repeats
+        score.duplicates += lived.repeats
         if lived.failure:
             score.failures.append(lived.failure)
     return score
@@ -26,10 +28,14 @@ def simulate(task: Task) -> Score:
 def hunt_mutants(task: Task) -> Score:
     """Plant one fault in a copy of the engine after the other; each must be found."""
     score = Score(task.part)
+    until = task.until()
     for _, mutant in zip(task.rounds(), mutants(), strict=False):
+        hunted = hunt(mutant, seconds=min(LONGEST_HUNT, until - time.monotonic()))
+        if not hunted.found and task.is_over(until):
+            break
         score.rounds += 1
         score.faults += 1
-        if not hunt(mutant).found:
+        if not hunted.found:
             score.failures.append(f"The mutant {mutant.name} ({mutant.breaks}) was not found.")
     return score
 
@@ -39,7 +45,7 @@ def do_anything(task: Task) -> Score:
     score = Score(task.part)
     for number in task.rounds():
         seed = task.seed + number - 1
-        score.rounds += AT_ONCE
+        score.seeds += AT_ONCE
         try:
             score.kills += run_examples(examples=AT_ONCE, steps=STEPS, seed=seed)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told with its seed

@@ -59,7 +59,7 @@ def judged(task: Task, arena: Arena, score: Score, *, deaths: int) -> bool:
         text = f"{task.part}, round {score.rounds}, left in {arena.folder}: {error!r}"
         score.failures.append(f"{text}\nreplay: {task.replay(score.rounds)}")
     expected = expectation(arena, deaths)
-    score.lost, score.wrong, score.repeats = counted(expected)
+    score.lost, score.wrong, score.duplicates = counted(expected)
     return not score.failures
 
 

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-HEAD = ("part", "rounds", "kills", "faults", "lost", "wrong", "repeats", "verdict")
+COUNTS = ("rounds", "seeds", "inputs", "kills", "faults", "lost", "wrong", "duplicates")
+HEAD = ("part", *COUNTS, "verdict")
 LEGEND = """\
-rounds: comparisons after a kill, seeds lived through, mutants hunted, sequences of 50 steps,
-cases of the fault matrix, values of the corpora.
-faults: processes stopped, crashes in the simulator, planted mutants, failed calls, full disks.
+rounds: comparisons of everything after something was broken, and cases of the fault matrix.
+seeds: stories of the simulator and sequences of 50 steps. inputs: values of the corpora.
+kills: processes killed. faults: crashes in the simulator, planted mutants, failed calls, processes
+stopped, full disks.
 lost, wrong: rows that did not arrive, and rows removed or changed that should not be; must be 0.
-repeats: rows that arrived again under the message id they had before, so that a receiver drops
-them; after a kill there are at most as many as were in flight."""
+duplicates: rows that arrived again, each under the message id it had before, so that a receiver
+drops them; after a kill there are at most as many as were in flight."""
 
 
 @dataclass(slots=True)
@@ -19,32 +21,39 @@ class Score:
 
     part: str
     rounds: int = 0
+    seeds: int = 0
+    inputs: int = 0
     kills: int = 0
     faults: int = 0
     lost: int = 0
     wrong: int = 0
-    repeats: int = 0
+    duplicates: int = 0
     failures: list[str] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        """Return `held` if something was tried and nothing went wrong, else what to say instead."""
+        if self.lost or self.wrong or self.failures:
+            return f"{max(1, len(self.failures))} FAILED"
+        return "held" if self.rounds or self.seeds or self.inputs else "not tried"
 
     @property
     def held(self) -> bool:
         """Tell whether something was tried and nothing went wrong."""
-        return bool(self.rounds) and not (self.lost or self.wrong or self.failures)
+        return self.verdict == "held"
+
+    def counts(self) -> dict[str, int]:
+        """Return its figures by the names of the table's columns."""
+        return {name: getattr(self, name) for name in COUNTS}
 
     def cells(self) -> tuple[str, ...]:
         """Return its line of the table."""
-        numbers = (self.rounds, self.kills, self.faults, self.lost, self.wrong, self.repeats)
-        verdict = "held" if self.held else f"{max(1, len(self.failures))} FAILED"
-        return (self.part, *(f"{one:,}" for one in numbers), verdict)
+        return (self.part, *(f"{one:,}" for one in self.counts().values()), self.verdict)
 
     def add(self, other: "Score") -> None:
         """Count another share of the same part in."""
-        self.rounds += other.rounds
-        self.kills += other.kills
-        self.faults += other.faults
-        self.lost += other.lost
-        self.wrong += other.wrong
-        self.repeats += other.repeats
+        for name, count in other.counts().items():
+            setattr(self, name, getattr(self, name) + count)
         self.failures += other.failures
 
 

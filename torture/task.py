@@ -1,5 +1,6 @@
 """What a part of the torture is given."""
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from servers import MariaDbServer, PostgresServer
 class Task:
     """One share of one part: its seed and folder, the servers, and when it ends.
 
-    It ends after so many seconds or, where they are 0, after `figure` rounds.
+    It ends after so many seconds or, where they are 0, after `figure` rounds; and after the round
+    in which somebody made the file `stop`.
     """
 
     part: str
@@ -23,16 +25,25 @@ class Task:
     folder: Path
     postgres: PostgresServer
     mariadb: MariaDbServer
+    stop: Path
 
     def rounds(self) -> Iterator[int]:
         """Yield 1, 2, … until it is time to end."""
-        until = time.monotonic() + self.seconds
+        until = self.until()
         for number in count(1):
-            if self.seconds and time.monotonic() > until and number > 1:
+            if (self.figure and number > self.figure) or self.stop.exists():
                 return
-            if self.figure and number > self.figure:
+            if number > 1 and self.is_over(until):
                 return
             yield number
+
+    def until(self) -> float:
+        """Return when a part that begins now has to end, by the monotonic clock."""
+        return time.monotonic() + (self.seconds or math.inf)
+
+    def is_over(self, until: float) -> bool:
+        """Tell whether its time has passed or everything is to stop."""
+        return time.monotonic() > until or self.stop.exists()
 
     def replay(self, rounds: int) -> str:
         """Return the command that does the same again."""

@@ -21,7 +21,7 @@ def crash_walk(task: Task, state: str) -> Score:
             walked = walk(places, [stop])
             score.rounds = number
             score.kills += walked.killed.total()
-            score.repeats += walked.extra
+            score.duplicates += walked.extra
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         text = "\n".join([repr(error), *getattr(error, "__notes__", ())])
         score.failures.append(f"{text}\nreplay: {task.replay(score.rounds + 1)}")

@@ -7,7 +7,9 @@ from torture.score import HEAD, Score, markdown, merged, plain
 @pytest.mark.parametrize(
     ("score", "held"),
     [
-        (Score("a", rounds=3, kills=2, repeats=5), True),
+        (Score("a", rounds=3, kills=2, duplicates=5), True),
+        (Score("a", seeds=3), True),
+        (Score("a", inputs=3), True),
         (Score("nothing was tried", kills=2), False),
         (Score("a", rounds=3, lost=1), False),
         (Score("a", rounds=3, wrong=1), False),

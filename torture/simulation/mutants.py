@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("mutants.toml")
 SEEDS = 300  # in each of which a mutant may show
 FIRST_SEED = 1
-_SECONDS = 1800
+LONGEST_HUNT = 1800.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ def mutants(word: str = "") -> list[Mutant]:
     return [one for one in listed if word in f"{one.name} {one.breaks} {one.test}"]
 
 
-def hunt(mutant: Mutant, *, seeds: int = SEEDS) -> Hunt:
-    """Copy the package, plant the fault, and run what must find it."""
+def hunt(mutant: Mutant, *, seeds: int = SEEDS, seconds: float = LONGEST_HUNT) -> Hunt:
+    """Copy the package, plant the fault, and run what must find it, for so long at most."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="rowlift-mutant-") as folder:
         package = Path(folder) / "rowlift"
@@ -76,12 +76,22 @@ def hunt(mutant: Mutant, *, seeds: int = SEEDS) -> Hunt:
             ROOT / "src" / "rowlift", package, ignore=shutil.ignore_patterns("__pycache__")
         )
         (package / mutant.file).write_text(mutant.applied_to(package))
-        found = _by_test(mutant, folder) if mutant.test else _by_seed(mutant.seed, seeds, folder)
+        try:
+            found = _found(mutant, folder, seeds, seconds)
+        except subprocess.TimeoutExpired:
+            found = ""
     return Hunt(mutant, found, time.monotonic() - began)
 
 
-def _by_seed(first: int, seeds: int, folder: str) -> str:
-    ended = _run(folder, "torture.simulation", "--first", "--seed", first, "--seeds", seeds)
+def _found(mutant: Mutant, folder: str, seeds: int, seconds: float) -> str:
+    if mutant.test:
+        return _by_test(mutant, folder, seconds)
+    return _by_seed(mutant.seed, seeds, folder, seconds)
+
+
+def _by_seed(first: int, seeds: int, folder: str, seconds: float) -> str:
+    words = ("torture.simulation", "--first", "--seed", first, "--seeds", seeds)
+    ended = _run(folder, seconds, *words)
     told = ended.stdout.splitlines() or [ended.stderr[-500:]]
     diverged = told[0].startswith("seed ") and ended.returncode == 1
     if not diverged and ended.returncode:
@@ -89,18 +99,19 @@ def _by_seed(first: int, seeds: int, folder: str) -> str:
     return told[0] if diverged else ""
 
 
-def _by_test(mutant: Mutant, folder: str) -> str:
-    ended = _run(folder, "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.test.split())
+def _by_test(mutant: Mutant, folder: str, seconds: float) -> str:
+    words = ("pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.test.split())
+    ended = _run(folder, seconds, *words)
     if ended.returncode not in (0, 1):
         raise RuntimeError(f"pytest broke: {ended.stdout[-2000:]}")
     return f"{mutant.test} fails" if ended.returncode else ""
 
 
-def _run(folder: str, *words: object) -> "subprocess.CompletedProcess[str]":
+def _run(folder: str, seconds: float, *words: object) -> "subprocess.CompletedProcess[str]":
     env = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", *map(str, words)]
     return subprocess.run(
-        command, cwd=ROOT, env=env, text=True, capture_output=True, timeout=_SECONDS, check=False
+        command, cwd=ROOT, env=env, text=True, capture_output=True, timeout=seconds, check=False
     )
 
 
