@@ -1,5 +1,6 @@
 """Everything Rowlift remembers, opened from a folder and a database URL."""
 
+import resource
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
+from rowlift.core.errors import StateError
 from rowlift.db import Database
 from rowlift.kit.durable import make_folder
 from rowlift.state.collect import collect
@@ -19,6 +21,8 @@ from rowlift.state.locks import Locks
 from rowlift.state.revision import HEAD, current
 from rowlift.state.runs import RunStore
 from rowlift.state.tables import meta
+
+LEAST_OPEN_FILES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,10 @@ class Store:
     def open(cls, folder: Path, url: str | URL | None = None) -> "Store":
         """Open, and make or upgrade, the state; without a URL it is SQLite in the folder.
 
-        Raises StateError when it is damaged, unreachable or of a newer release.
+        Raises StateError when it is damaged, unreachable or of a newer release, or when this
+        process may open too few files: then a library would end it without a word.
         """
+        _require_open_files()
         with file_errors():
             make_folder(folder)
         database = Database(
@@ -73,6 +79,16 @@ class Store:
         self.files.close()
         self.files.locks.close()
         self.database.close()
+
+
+def _require_open_files() -> None:
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= most < LEAST_OPEN_FILES:
+        raise StateError(
+            "FILE_LIMIT",
+            f"This process may hold only {most} files open; a run needs {LEAST_OPEN_FILES}.",
+            mend="Raise the limit and run again: ulimit -n 1024.",
+        )
 
 
 def _meta(database: Database, key: str) -> str:
