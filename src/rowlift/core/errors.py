@@ -106,5 +106,8 @@ def unexpected(error: Exception) -> RowliftError:
     return RowliftError("INTERNAL", f"A fault of ours: {type(error).__name__}.")
 
 
-# What the system's loader and Python's threads say instead of MemoryError.
-_NO_MEMORY = ("failed to map segment", "annot allocate memory", "can't start new thread")
+# What the system's loader, Python's threads and Arrow's say instead of MemoryError.
+_NO_MEMORY = (
+    "failed to map segment", "annot allocate memory", "can't start new thread",
+    "Failed to launch worker thread",
+)  # fmt: skip

@@ -37,21 +37,22 @@ class Duck:
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._scratch = scratch
         self._files: list[Path] = []
-        self._connection = duckdb.connect(
-            ":memory:",
-            config={
-                "memory_limit": f"{memory_mb}MB",
-                "threads": threads or THREADS,
-                "temp_directory": str(scratch),
-                "preserve_insertion_order": True,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-            },
-        )
-        self._connection.execute("LOAD icu")  # built in; it knows the setting TimeZone
-        self._connection.execute("SET TimeZone = 'UTC'")
+        with _told():
+            self._connection = duckdb.connect(
+                ":memory:",
+                config={
+                    "memory_limit": f"{memory_mb}MB",
+                    "threads": threads or THREADS,
+                    "temp_directory": str(scratch),
+                    "preserve_insertion_order": True,
+                    "autoinstall_known_extensions": False,
+                    "autoload_known_extensions": False,
+                },
+            )
+        self.run("LOAD icu")  # built in; it knows the setting TimeZone
+        self.run("SET TimeZone = 'UTC'")
         # Without a main file it takes Python for a notebook and draws bars on standard output.
-        self._connection.execute("SET enable_progress_bar = false")
+        self.run("SET enable_progress_bar = false")
 
     def __enter__(self) -> Self:
         return self
@@ -113,8 +114,13 @@ class Duck:
             return self._connection.execute(sql).to_arrow_table()
 
     def register(self, name: str, data: pa.Table | pa.RecordBatchReader) -> None:
-        """Make Arrow data readable under a name."""
-        self._connection.register(name, data)
+        """Make Arrow data readable under a name: a table for good, a stream once."""
+        if isinstance(data, pa.RecordBatchReader):
+            self._connection.register(name, plain_stream(data))
+            return
+        self._connection.register("registered", plain_stream(data))
+        self.run(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM registered")
+        self._connection.unregister("registered")
 
     def write(self, sql: str, path: Path) -> int:
         """Write a result as one Parquet file and return its number of rows."""
@@ -159,6 +165,15 @@ def _told() -> Iterator[None]:
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
+
+
+def plain_stream(data: pa.Table | pa.RecordBatchReader) -> object:
+    """Return data as an Arrow stream that DuckDB reads itself, once.
+
+    What it knows as a table or reader of pyarrow it scans through threads of Arrow's, and waits
+    for ever where there is no memory to start them.
+    """
+    return data.__arrow_c_stream__()
 
 
 def text(value: str) -> str:

@@ -57,9 +57,9 @@ def spread(
     if not names:
         return []
     paths = [f"{under}/" + name.replace("~", "~0").replace("/", "~1") for name in names]
-    table = pa.table({"object": objects})
+    stream = pa.table({"object": objects}).__arrow_c_stream__()  # no threads of Arrow's
     with duckdb.connect(config={"enable_external_access": "false"}) as engine:
-        engine.register("objects", table)
+        engine.register("objects", stream)
         values = engine.execute(
             "SELECT json_extract_string(object, $1) AS texts FROM objects", [paths]
         ).to_arrow_table()["texts"]
