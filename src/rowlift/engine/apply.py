@@ -42,6 +42,7 @@ from rowlift.engine.known import (
 )
 from rowlift.engine.laying import PLACED, combine, lay, take_apart
 from rowlift.engine.newcomers import find_newcomers
+from rowlift.kit.arrow import give_back
 from rowlift.workspace import slices as checkpoints
 from rowlift.workspace.numbers import reserve
 from rowlift.workspace.slices import Slice
@@ -206,7 +207,8 @@ def counts(duck: Duck) -> dict[str, int]:
 
 def write_plan(duck: Duck, path: Path) -> int:
     """Write PLAN as Parquet, slice after slice, and return its number of rows."""
-    return duck.write(f"SELECT * FROM {PLAN}", path)
+    with duck.one_thread():
+        return duck.write(f"SELECT * FROM {PLAN}", path)
 
 
 def slices(plan: Path, done: Collection[int] = ()) -> Iterator[tuple[int, pa.Table]]:
@@ -214,6 +216,7 @@ def slices(plan: Path, done: Collection[int] = ()) -> Iterator[tuple[int, pa.Tab
     for number, rows in _grouped(plan):
         if number >= 0 and number not in done:
             yield number, rows
+            give_back()
 
 
 def _grouped(plan: Path) -> Iterator[tuple[int, pa.Table]]:

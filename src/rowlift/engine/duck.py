@@ -1,6 +1,6 @@
 """The one module of the engine that knows DuckDB: set operations over Parquet, in bounded memory.
 
-DuckDB spills to `scratch` when its limit is reached, 512 MB and more for wide rows; the limit holds
+DuckDB spills to `scratch` when its limit is reached, 320 MB and more for wide rows; the limit holds
 for its buffers, not for the whole process (allow some 200 MB more).
 """
 
@@ -19,7 +19,7 @@ import pyarrow as pa
 from rowlift.core.errors import StateError
 
 DUCKDB_VERSION = duckdb.__version__
-MEMORY_MB = 512
+MEMORY_MB = 320
 VECTOR_ROWS = 2048
 WIDE_VECTORS = 32  # vectors of whole rows that one statement may hold
 THREADS = int(os.environ.get("ROWLIFT_THREADS", "0")) or min(os.cpu_count() or 1, 8)
@@ -37,12 +37,13 @@ class Duck:
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._scratch = scratch
         self._files: list[Path] = []
+        self._threads = threads or THREADS
         with _told():
             self._connection = duckdb.connect(
                 ":memory:",
                 config={
                     "memory_limit": f"{memory_mb}MB",
-                    "threads": threads or THREADS,
+                    "threads": self._threads,
                     "temp_directory": str(scratch),
                     "preserve_insertion_order": True,
                     "autoinstall_known_extensions": False,
@@ -81,6 +82,15 @@ class Duck:
         """
         more = width * VECTOR_ROWS * WIDE_VECTORS // 1_000_000
         self.run(f"SET memory_limit = '{MEMORY_MB + more}MB'")
+
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """Run statements whose steps are serial anyway: a second thread would only spin."""
+        self.run("SET threads = 1")
+        try:
+            yield
+        finally:
+            self.run(f"SET threads = {self._threads}")
 
     def interrupt(self) -> None:
         """Stop the running statement from another thread."""

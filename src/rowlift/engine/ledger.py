@@ -72,6 +72,11 @@ SELECT key, version, present, row_number, doubt, fp, op, had, had_fp,
 FROM judged
 """
 
+_OTHERS = """
+UNION ALL SELECT {columns} FROM ledger
+WHERE NOT EXISTS (SELECT 1 FROM {settled} s WHERE s.key = ledger.key)
+"""
+
 _CLEARED = """
 '{' || array_to_string(list_transform(list_filter(json_keys(wanted), name -> name NOT IN (KEPT)),
     name -> to_json(name)::VARCHAR || ':null'), ',') || '}'
@@ -171,11 +176,7 @@ def _pointer(member: str) -> str:
 
 def write_ledger(duck: Duck, path: Path, settled: str, *, whole: bool) -> int:
     """Write the settled rows as a delta, or everything current as a new base."""
-    if not whole:
-        return duck.write(f"SELECT {_COLUMNS} FROM {settled}", path)
-    return duck.write(
-        f"SELECT {_COLUMNS} FROM ledger WHERE NOT EXISTS"
-        f" (SELECT 1 FROM {settled} s WHERE s.key = ledger.key)"
-        f" UNION ALL SELECT {_COLUMNS} FROM {settled}",
-        path,
-    )
+    query = f"SELECT {_COLUMNS} FROM {settled}"
+    if whole and duck.count("ledger"):
+        query += _OTHERS.format(columns=_COLUMNS, settled=settled)
+    return duck.write(query, path)

@@ -15,7 +15,7 @@ from rowlift.core.ports import Batch, Destination, Rows
 from rowlift.core.progress import Progress
 from rowlift.engine.duck import Duck
 from rowlift.engine.layers import image_width
-from rowlift.kit.arrow import digest
+from rowlift.kit.arrow import digest, give_back
 
 TOO_LARGE = -1
 ROLLED = -2
@@ -95,6 +95,7 @@ def write_plan(
             if len(found):
                 writer.write_batch(_rolled(found))
                 cut.rolled += len(found)
+    give_back()
     return cut
 
 
@@ -218,6 +219,7 @@ def plan_batches(path: Path, timestamp: str, done: frozenset[int]) -> Iterator[B
             if wanted:
                 rows = plan.read_row_group(group, columns=["key", "message_id", "message"])
                 yield from _group_batches(numbers, rows.combine_chunks(), wanted, timestamp)
+                give_back()
 
 
 def _group_batches(

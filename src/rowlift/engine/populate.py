@@ -29,7 +29,7 @@ WRITES = ("create", "update", "clear", "delete")
 COUNTED = (*WRITES, "due", "written", "skipped", "rejected")
 
 _LEDGER_ROWS = """
-CREATE OR REPLACE TEMP TABLE ledger_rows AS
+CREATE OR REPLACE TEMP VIEW ledger_rows AS
 SELECT key, version, op = 'upsert' AS present, fp, {epoch}::INTEGER AS epoch,
     NULL::BIGINT AS doubt, {seq}::BIGINT AS seq
 FROM {plan} p

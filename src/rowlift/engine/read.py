@@ -11,6 +11,7 @@ from rowlift.core.nouns import Column
 from rowlift.core.ports import Source
 from rowlift.core.progress import Progress
 from rowlift.core.values import META
+from rowlift.kit.arrow import give_back
 
 ROW_NUMBER = "__row_number"
 
@@ -34,6 +35,7 @@ def stage(
             if rows > most_rows:
                 source.cancel()
                 raise too_many_rows(most_rows)
+    give_back()
     return rows
 
 
