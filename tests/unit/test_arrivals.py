@@ -34,7 +34,7 @@ class World:
     def first(self, fields, rows, **settings):
         found = judge(self.engine, self.staged(fields, rows), spec(**settings))
         path = self.folder / "image.parquet"
-        self.present = write_first(self.engine, path, found.judged)
+        self.present = write_first(self.engine, path, found.judged.path)
         load_image(self.engine, path, [])
 
     def then(self, fields, rows, *, full=True, **settings):
