@@ -79,7 +79,7 @@ class Desk:
         path = self.scratch / f"plan-{self.run_id}.parquet"
         self.duck.register("rows", due(rows))
         workspace = self.workspace(allow_change)
-        apply.decide(self.duck, workspace, sync, "rows", writer, slice_rows=slice_rows)
+        apply.decide(self.duck, workspace, sync, apply.Due("rows"), writer, slice_rows=slice_rows)
         apply.write_plan(self.duck, path)
         return path, writer
 

@@ -12,6 +12,8 @@ from rowlift.core.nouns import Finding
 from rowlift.core.rules import RULES
 from rowlift.engine.preview import Preview
 from rowlift.operations.reports import PlanReport, RunReport, SyncReport
+from rowlift.operations.suppressing import SuppressionReport
+from rowlift.workspace.suppression import Suppression
 
 VERSION = 1
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -72,6 +74,8 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "plan": {"plan": PlanReport},
     "run": {"runs": Sequence[RunReport]},
     "runs": {"runs": Sequence[RunReport]},
+    "suppress": {"suppression": SuppressionReport},
+    "suppressions": {"suppressions": Sequence[Suppression]},
     "rejects": {"run": int, "rejects": Sequence[RejectedRow]},
     "state": {"state": Mapping[str, Any]},
     "ls": {"syncs": Sequence[SyncReport]},

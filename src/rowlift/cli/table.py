@@ -27,6 +27,7 @@ COMMANDS = (
     Entry("run", "Run", "Run syncs now and wait for their deliveries."),
     Entry("retry", "Run", "Send again what a run could not deliver."),
     Entry("runs", "Run", "List runs, show one, or print its rejected rows."),
+    Entry("suppress", "People", "Never process some people again, or lift that."),
     Entry("state", "More", "Show what a sync remembers, or make it forget."),
     Entry("schema", "More", "Print the JSON Schema of a file or of a command's output."),
 )

@@ -1,6 +1,6 @@
 """Due rows into the workspace: one durable plan, then slices of plain writes.
 
-    decide(duck, workspace, spec, "due", writer)        # relation PLAN; nothing written but numbers
+    decide(duck, workspace, spec, Due("due"), writer)   # relation PLAN; nothing written but numbers
     plan = files.write("apply", owner, lambda path: write_plan(duck, path))
     for number, rows in slices(plan.path, done=applied(connection, writer)):
         with database.transaction("apply.slice") as connection:
@@ -17,7 +17,8 @@ pass addresses on, all others by key. Rows that pass addresses to each other sha
 may grow longer so: after each commit everybody has an address of their own.
 
 Actions: create, update, clear, delete; none (nothing to do, counts as written), skip (the sync's
-mode does not want the row), reject (code and reason say why).
+mode does not want the row), suppress (the person must not be processed), reject (code and reason
+say why).
 """
 
 from collections.abc import Collection, Iterator
@@ -70,21 +71,33 @@ class Applied:
     late: tuple[Reject, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The relation of the rows that are due, and that of those left out as suppressed.
+
+    The latter are passed over, or rejected where the sync says so.
+    """
+
+    rows: str
+    suppressed: str = ""
+
+
 def decide(
     duck: Duck,
     workspace: Workspace,
     spec: SyncSpec,
-    due: str,
+    given: Due,
     writer: Writer,
     *,
     slice_rows: int = SLICE_ROWS,
     ahead: bool = False,
 ) -> None:
-    """Create the view PLAN over the relation `due`; only numbers for new people are taken.
+    """Create the view PLAN over what is due; only numbers for new people are taken.
 
     Clear removes what this sync wrote last; delete removes the person or object, whoever else wrote
     to it. With `ahead` what `look_ahead` keeps counts as written.
     """
+    due = given.rows
     with workspace.database.read() as connection:
         newcomers = find_newcomers(duck, connection, spec, due)
         rest = "apply_rest" if newcomers else due
@@ -99,7 +112,29 @@ def decide(
     if newcomers and newcomers.count:
         first = reserve(workspace.database, TABLES[spec.kind], newcomers.count)
         plan = newcomers.plan(first, slice_rows, others=plan)
+    if given.suppressed and duck.count(given.suppressed):
+        plan = _with_suppressed(plan, spec, given.suppressed)
     duck.run(f"CREATE OR REPLACE TEMP VIEW {PLAN} AS {plan}")
+
+
+_SUPPRESSED = """
+SELECT * FROM ({plan})
+UNION ALL BY NAME
+SELECT {kind} AS kind, -1 AS slice, {action} AS action, key, version, op, fp, present, row_number,
+    {code} AS code, {reason} AS reason
+FROM {rows}
+"""
+
+
+def _with_suppressed(plan: str, spec: SyncSpec, rows: str) -> str:
+    told = ("suppress", "", "")
+    if spec.suppressed == "fail":
+        told = ("reject", "PERSON_SUPPRESSED", "The person is suppressed.")
+    action, code, reason = map(text, told)
+    kind = text(spec.kind.value)
+    return _SUPPRESSED.format(
+        plan=plan, kind=kind, action=action, code=code, reason=reason, rows=rows
+    )
 
 
 def _decide(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import sqlalchemy as sa
 
 from rowlift.core.clock import Clock
 from rowlift.core.errors import ConfigError, DestinationError, RowliftError, unexpected
@@ -36,17 +37,35 @@ from rowlift.core.specs import SyncSpec, UseSpec
 from rowlift.engine.deliver import Pace, Settler, Stopped, send
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.layers import Layers, add_to_ledger, image_width, open_image, open_ledger
-from rowlift.engine.ledger import LEDGER_FILES, Mapping, find_due, load_ledger, mapping_of
-from rowlift.engine.plan import ROLLED, TOO_LARGE, Cut, plan_batches, write_nothing, write_plan
+from rowlift.engine.ledger import (
+    LEDGER_FILES,
+    Mapping,
+    Target,
+    find_due,
+    load_ledger,
+    mapping_of,
+)
+from rowlift.engine.plan import (
+    ROLLED,
+    SUPPRESSED,
+    TOO_LARGE,
+    Cut,
+    plan_batches,
+    write_nothing,
+    write_plan,
+)
+from rowlift.engine.suppress import op_for, watch
 from rowlift.state.deliveries import BatchRecord, Delivery
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Ledger
 from rowlift.state.store import Store
+from rowlift.workspace import suppression
 
 _SETTLED = """
 CREATE OR REPLACE TEMP VIEW settled AS
 SELECT p.key, p.version, p.op, p.fp, p.row_number, p.batch,
-    CASE WHEN p.batch = {rolled} THEN 'rolled' WHEN p.batch = {too_large} THEN 'rejected'
+    CASE WHEN p.batch = {rolled} THEN 'rolled' WHEN p.batch = {suppressed} THEN 'suppressed'
+         WHEN p.batch = {too_large} THEN 'rejected'
          ELSE coalesce(r.verdict, b.verdict, '{left}') END AS verdict,
     CASE WHEN p.batch = {too_large} THEN 'RECORD_TOO_LARGE'
          ELSE coalesce(r.code, b.code, '') END AS code,
@@ -68,7 +87,7 @@ SELECT s.key,
     CASE s.verdict WHEN 'in_doubt' THEN s.version END AS doubt,
     {seq}::BIGINT AS seq
 FROM settled s LEFT JOIN ledger l ON l.key = s.key
-WHERE s.verdict IN ('delivered', 'in_doubt', 'rolled')
+WHERE s.verdict IN ('delivered', 'in_doubt', 'rolled', 'suppressed')
 """
 
 _REJECTS = """
@@ -81,6 +100,8 @@ _VERDICTS = pa.schema(
      ("reason", pa.string())]
 )  # fmt: skip
 _ROW_VERDICTS = pa.schema([("position", pa.int32()), *_VERDICTS])
+
+_NEWER = "A newer image, or a suppression, took over."
 
 COUNTED = (
     "delivered", "rejected", "suppressed", "skipped", "superseded", "pending", "in_doubt",
@@ -192,26 +213,34 @@ class DeliveryRun:
             nonlocal cut
             if ledger.settled == image.revision:
                 return write_nothing(path)
-            self._find_due(duck, mapping, ledger.epoch, void=bool(void))
+            self._find_due(duck, mapping, ledger.epoch, destination, void=bool(void))
             cut = write_plan(
                 duck, path, destination, timestamp=self._spec.timestamp,
                 record_bytes=self._spec.record_bytes, progress=self._progress, task=self._task,
             )  # fmt: skip
             return cut.due
 
+        suppressions = self._suppressions()
         stored = self._store.files.write("plan", self._owner, fill)
         with self._store.database.transaction("delivery.plan") as connection:
             self._lease.hold(connection)
             self._store.files.swap(connection, [stored], void)
-            self._store.images.save_ledger(connection, ledger)
+            epoch = self._store.images.epoch(connection, ledger)
+            self._store.images.save_ledger(connection, replace(ledger, epoch=epoch))
             self._store.deliveries.advance(
                 connection, self._delivery.id, "send",
-                image_revision=image.revision, epoch=ledger.epoch,
+                image_revision=image.revision, epoch=ledger.epoch, suppressions=suppressions,
                 counts={"due": cut.due, "unchanged": cut.rolled},
             )  # fmt: skip
         self._delivery = self._store.deliveries.get(self._delivery.id)
 
-    def _find_due(self, duck: Duck, mapping: Mapping, epoch: int, *, void: bool) -> None:
+    def _suppressions(self) -> int:
+        with self._store.database.read() as connection:
+            return suppression.revision(connection, self._delivery.workspace_id)
+
+    def _find_due(
+        self, duck: Duck, mapping: Mapping, epoch: int, destination: Destination, *, void: bool
+    ) -> None:
         one = self._delivery
         open_image(duck, self._store, one.sync_uid)
         duck.make_room(image_width(duck))
@@ -220,9 +249,15 @@ class DeliveryRun:
         else:
             self._open_ledger(duck)
         salt = f"{one.sync_uid}:{one.destination_uid}:{self._store.reset_epoch()}:{epoch}:"
-        key_trait = "email" if self._spec.feed.identify_by == "email" else ""
-        kind = self._spec.feed.kind
-        find_due(duck, mapping, kind, epoch=epoch, salt=salt, key_trait=key_trait)
+        feed = self._spec.feed
+        hides = watch(duck, self._store.database, one.workspace_id)
+        find_due(
+            duck,
+            Target(
+                mapping, feed.kind, feed.identify_by, epoch, salt,
+                suppression=op_for(destination.accepts) if hides else None,
+            ),
+        )  # fmt: skip
 
     def _ledger_files(self) -> Sequence[StoredFile]:
         one = self._delivery
@@ -252,7 +287,7 @@ class DeliveryRun:
         known = self._store.deliveries.batches(self._delivery.id)
         done = frozenset(number for number, one in known.items() if one.status == "done")
         if not self._is_current():
-            return Stopped("SUPERSEDED", "A newer image took over.")
+            return Stopped("SUPERSEDED", _NEWER)
         self._progress.phase(self._task, "send", int(self._delivery.counts.get("due", 0)))
         limits = destination.limits
 
@@ -285,8 +320,7 @@ class DeliveryRun:
             self._lease.hold(connection)
             ended = {batch.number: outcomes for batch, outcomes in settled}
             store.end_batches(connection, self._delivery.id, ended)
-            revision = self._store.images.revision(connection, self._delivery.sync_uid)
-            may_go_on = revision == self._delivery.image_revision
+            may_go_on = self._stands(connection)
             if starting and may_go_on:
                 leaving = {batch.number: len(batch) for batch in starting}
                 store.start_batches(connection, self._delivery.id, leaving, doubted)
@@ -296,8 +330,14 @@ class DeliveryRun:
 
     def _is_current(self) -> bool:
         with self._store.database.read() as connection:
-            revision = self._store.images.revision(connection, self._delivery.sync_uid)
-        return revision == self._delivery.image_revision
+            return self._stands(connection)
+
+    def _stands(self, connection: sa.Connection) -> bool:
+        """Tell whether the plan is still of the newest image and of all who are suppressed."""
+        one = self._delivery
+        revision = self._store.images.revision(connection, one.sync_uid)
+        suppressions = suppression.revision(connection, one.workspace_id)
+        return (revision, suppressions) == (one.image_revision, one.suppressions)
 
     # record
 
@@ -335,7 +375,11 @@ class DeliveryRun:
         duck.register("batch_verdicts", pa.Table.from_pylist(batch_rows, _VERDICTS))
         duck.register("row_verdicts", pa.Table.from_pylist(odd_rows, _ROW_VERDICTS))
         plan = parquet([self._plan_file().path])
-        duck.run(_SETTLED.format(left=left, plan=plan, rolled=ROLLED, too_large=TOO_LARGE))
+        duck.run(
+            _SETTLED.format(
+                left=left, plan=plan, rolled=ROLLED, too_large=TOO_LARGE, suppressed=SUPPRESSED
+            )
+        )
         found = dict(duck.rows("SELECT verdict, count(*) FROM settled GROUP BY verdict"))
         codes = duck.rows(
             "SELECT code, count(*) FROM settled WHERE verdict <> 'delivered' AND code <> ''"

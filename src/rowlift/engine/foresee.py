@@ -16,11 +16,12 @@ from rowlift.engine.compare import Compared, Result, compare, trait_columns
 from rowlift.engine.delivery import feed_of
 from rowlift.engine.duck import Duck
 from rowlift.engine.layers import load_image_with, open_ledger
-from rowlift.engine.ledger import find_due, load_ledger, mapping_of
+from rowlift.engine.ledger import Target, find_due, load_ledger, mapping_of
 from rowlift.engine.merge import write_delta, write_first
 from rowlift.engine.parts import RELATIONSHIPS, Part
 from rowlift.engine.plan import write_plan
-from rowlift.engine.populate import TARGET, find_workspace_due, standing
+from rowlift.engine.populate import DUE, TARGET, find_workspace_due, standing
+from rowlift.engine.suppress import op_for, watch
 from rowlift.state.store import Store
 from rowlift.workspace.workspace import Workspace, Writer
 
@@ -97,10 +98,10 @@ class Foresight:
     def _workspace(self, duck: Duck, part: Part) -> Mapping[str, Any]:
         open_ledger(duck, self.store, part.uid, TARGET)
         ledger = standing(self.store, self.workspace.id, part)
-        find_workspace_due(duck, ledger, part.spec)
+        find_workspace_due(duck, ledger, part.spec, self.store.database)
         writer = Writer(self.sync_uid, 0, 0)
         ahead = part.name == RELATIONSHIPS
-        apply.decide(duck, self.workspace, part.spec, "workspace_due", writer, ahead=ahead)
+        apply.decide(duck, self.workspace, part.spec, DUE, writer, ahead=ahead)
         counts = apply.counts(duck)
         apply.look_ahead(duck, part.spec.kind)
         return counts
@@ -119,11 +120,13 @@ class Foresight:
             load_ledger(duck, None, ())
         changed = bool(ledger.mapping) and ledger.mapping != mapping.to_json()
         epoch = ledger.epoch + (1 if changed else 0)
-        key_trait = "email" if spec.identify_by == "email" else ""
-        find_due(duck, mapping, spec.kind, epoch=epoch, salt="", key_trait=key_trait)
         feed = feed_of(spec, use, self.sync_uid, trait_columns(compared.columns, spec))
         path = folder / "encoded.parquet"
         with self.destination(use.use, feed) as destination:
+            hides = watch(duck, self.store.database, self.workspace.id)
+            suppression = op_for(destination.accepts) if hides else None
+            target = Target(mapping, spec.kind, spec.identify_by, epoch, suppression=suppression)
+            find_due(duck, target)
             cut = write_plan(
                 duck, path, destination, timestamp=self.timestamp,
                 record_bytes=spec.limits.record_bytes, progress=self.progress, task=spec.name,
@@ -132,7 +135,7 @@ class Foresight:
         path.unlink()
         return ops | {
             "due": cut.due, "unchanged": cut.rolled, "requests": cut.batches,
-            "rejected": cut.too_large,
+            "rejected": cut.too_large, "suppressed": cut.suppressed,
         }  # fmt: skip
 
 

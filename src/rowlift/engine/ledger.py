@@ -9,6 +9,7 @@ from rowlift.core.nouns import Kind, Removed
 from rowlift.core.specs import UseSpec
 from rowlift.engine.canon import ENDED, fingerprint
 from rowlift.engine.duck import Duck, parquet, text
+from rowlift.engine.suppress import find_suppressed
 
 LEDGER_FILES = ("ledger_base", "ledger_delta")
 
@@ -59,13 +60,15 @@ WITH behind AS ({behind}),
 mapped AS (SELECT *, {mapped} AS wanted FROM behind),
 judged AS (
     SELECT *, {fp} AS fp,
-        CASE WHEN {ended} THEN 'delete' WHEN present OR {keep} THEN 'upsert'
-             ELSE '{removal}' END AS op
+        CASE WHEN {suppressed} THEN '{suppression}' WHEN {ended} THEN 'delete'
+             WHEN present OR {keep} THEN 'upsert' ELSE '{removal}' END AS op,
+        {suppressed} AS suppressed
     FROM mapped
 )
-SELECT key, version, present, row_number, doubt, fp, op, had, had_fp,
+SELECT key, version, present, row_number, doubt, fp, op, had, had_fp, suppressed,
     CASE op WHEN 'upsert' THEN wanted WHEN 'clear' THEN {cleared} ELSE '{{}}' END AS attributes,
-    CASE WHEN doubt THEN true
+    CASE WHEN suppressed THEN (had OR doubt) AND '{suppression}' <> ''
+         WHEN doubt THEN true
          WHEN present THEN NOT had OR had_fp IS DISTINCT FROM fp OR again
          ELSE had AND moved AND NOT {keep} END AS is_due,
     sha256({salt} || version::VARCHAR || ':' || key) AS message_id
@@ -115,6 +118,24 @@ def mapping_of(use: UseSpec, columns: Sequence[str]) -> Mapping:
     return Mapping(use.match, use.removed, tuple(pairs))
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Who is asked what is due for it: what its rows are, how they look there, in which epoch.
+
+    `salt` starts each message id. With `again` rows of an earlier epoch are due whatever they look
+    like. `suppression` is the op for somebody suppressed whom the target has, empty if there is
+    none for it; None where nobody is suppressed.
+    """
+
+    mapping: Mapping
+    kind: Kind
+    identify_by: str
+    epoch: int
+    salt: str = ""
+    again: bool = False
+    suppression: str | None = None
+
+
 def load_ledger(duck: Duck, base: Path | None, deltas: Sequence[Path]) -> None:
     """Create the view `ledger` with the current row of each key."""
     if base is None:
@@ -125,38 +146,39 @@ def load_ledger(duck: Duck, base: Path | None, deltas: Sequence[Path]) -> None:
         duck.run(f"CREATE OR REPLACE VIEW ledger AS SELECT {_COLUMNS} FROM {parquet([base])}")
 
 
-def find_due(
-    duck: Duck,
-    mapping: Mapping,
-    kind: Kind,
-    *,
-    epoch: int,
-    salt: str,
-    key_trait: str = "",
-    again: bool = False,
-) -> None:
+def find_due(duck: Duck, target: Target) -> None:
     """Create the view `due` over `image` and `ledger`.
 
-    Rows with `is_due` false only have to be rolled forward. `salt` starts each message id;
-    `key_trait` is the trait that a clear must leave alone because it identifies. With `again`
-    rows of an earlier epoch are due whatever they look like.
+    Rows with `is_due` false only have to be rolled forward.
     """
-    kept = text(key_trait) if key_trait else "''"
+    mapping, kind = target.mapping, target.kind
     new = duck.count("ledger") == 0
     if not new:
-        duck.run(_BEHIND_KEYS.format(epoch=epoch, again=again))
+        duck.run(_BEHIND_KEYS.format(epoch=target.epoch, again=target.again))
+    behind = _ALL_BEHIND if new else _BEHIND
+    hides = target.suppression is not None
+    if hides:
+        rows = f"SELECT key, attributes FROM ({behind}) WHERE present"
+        find_suppressed(duck, rows, kind, target.identify_by)
     duck.run(
         _DUE.format(
-            behind=_ALL_BEHIND if new else _BEHIND,
+            behind=behind,
+            suppressed="present AND key IN (FROM suppressed_keys)" if hides else "false",
+            suppression=target.suppression or "",
             mapped=_mapped(mapping),
             fp="image_fp" if mapping.fields is None else fingerprint("wanted"),
             keep="true" if mapping.removed is Removed.KEEP else "false",
             ended=f"attributes = {text(ENDED)}" if kind is Kind.RELATIONSHIP else "false",
             removal="delete" if mapping.removed is Removed.DELETE else "clear",
-            cleared=_CLEARED.replace("KEPT", kept),
-            salt=text(salt),
+            cleared=_CLEARED.replace("KEPT", text("email") if _keeps_email(target) else "''"),
+            salt=text(target.salt),
         )
     )
+
+
+def _keeps_email(target: Target) -> bool:
+    """Tell whether a clear must leave the address alone because it identifies."""
+    return target.identify_by == "email"
 
 
 def _mapped(mapping: Mapping) -> str:

@@ -19,6 +19,7 @@ from rowlift.kit.arrow import digest, give_back
 
 TOO_LARGE = -1
 ROLLED = -2
+SUPPRESSED = -3
 ROW_GROUP = 50_000
 GROUP_BYTES = 25_000_000
 LEAST_GROUP = 500
@@ -55,7 +56,9 @@ _DUE = "SELECT {columns} FROM due WHERE is_due AND {lane}"
 _ORDER = " ORDER BY doubt DESC, present, version, row_number, key"
 
 _ROLLED = """
-SELECT key, version, op, present, fp, row_number FROM due WHERE NOT is_due
+SELECT key, version, op, present, fp, row_number,
+    CASE WHEN suppressed THEN {suppressed} ELSE {rolled} END::INTEGER AS batch
+FROM due WHERE NOT is_due
 """
 
 
@@ -66,6 +69,7 @@ class Cut:
     due: int = 0
     too_large: int = 0
     rolled: int = 0
+    suppressed: int = 0
     batches: int = 0
     added: dict[str, int] = field(default_factory=dict)
 
@@ -91,10 +95,14 @@ def write_plan(
                 if len(found):
                     writer.write_batch(_encoded(found, destination, timestamp, most, limits, cut))
                     progress.advance(task, len(found))
-        for found in duck.reader(_ROLLED, ROW_GROUP):
+        still = _ROLLED.format(suppressed=SUPPRESSED, rolled=ROLLED)
+        for found in duck.reader(still, ROW_GROUP):
             if len(found):
                 writer.write_batch(_rolled(found))
-                cut.rolled += len(found)
+                hidden = pc.sum(pc.equal(found.column("batch"), SUPPRESSED)).as_py()
+                cut.suppressed += hidden
+                cut.rolled += len(found) - hidden
+    cut.due += cut.suppressed
     give_back()
     return cut
 
@@ -173,7 +181,6 @@ def _encoded(
 def _rolled(found: pa.RecordBatch) -> pa.RecordBatch:
     count = len(found)
     constant = {
-        "batch": pa.repeat(pa.scalar(ROLLED, pa.int32()), count),
         "position": _counting(count),
         "bytes": pa.nulls(count, pa.int32()),
         "message_id": pa.nulls(count, pa.string()),
@@ -215,7 +222,7 @@ def plan_batches(path: Path, timestamp: str, done: frozenset[int]) -> Iterator[B
     with pq.ParquetFile(path) as plan:
         for group in range(plan.num_row_groups):
             numbers = plan.read_row_group(group, columns=["batch"]).column(0).combine_chunks()
-            wanted = set(numbers.unique().to_pylist()) - done - {TOO_LARGE, ROLLED}
+            wanted = set(numbers.unique().to_pylist()) - done - {TOO_LARGE, ROLLED, SUPPRESSED}
             if wanted:
                 rows = plan.read_row_group(group, columns=["key", "message_id", "message"])
                 yield from _group_batches(numbers, rows.combine_chunks(), wanted, timestamp)

@@ -11,12 +11,14 @@ import pyarrow as pa
 from rowlift.core.nouns import Reject
 from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec
+from rowlift.db import Database
 from rowlift.engine import apply
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.layers import add_to_ledger, image_width, open_image, open_ledger
 from rowlift.engine.ledger import Mapping as RowMapping
-from rowlift.engine.ledger import find_due
+from rowlift.engine.ledger import Target, find_due
 from rowlift.engine.parts import Part
+from rowlift.engine.suppress import find_suppressed, watch
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Ledger
 from rowlift.state.leases import Lease
@@ -25,15 +27,16 @@ from rowlift.state.store import Store
 from rowlift.workspace.workspace import Workspace, Writer
 
 TARGET = "workspace"
+DUE = apply.Due("workspace_due", "workspace_suppressed")
 WRITES = ("create", "update", "clear", "delete")
-COUNTED = (*WRITES, "due", "written", "skipped", "rejected")
+COUNTED = (*WRITES, "due", "written", "skipped", "suppressed", "rejected")
 
 _LEDGER_ROWS = """
 CREATE OR REPLACE TEMP VIEW ledger_rows AS
 SELECT key, version, op = 'upsert' AS present, fp, {epoch}::INTEGER AS epoch,
     NULL::BIGINT AS doubt, {seq}::BIGINT AS seq
 FROM {plan} p
-WHERE action NOT IN ('reject', 'skip')
+WHERE action NOT IN ('reject', 'skip', 'suppress')
     AND NOT EXISTS (SELECT 1 FROM late WHERE late.identifier = p.key)
 UNION ALL
 SELECT key, version, had, coalesce(had_fp, 0), {epoch}, NULL, {seq} FROM due WHERE NOT is_due
@@ -86,7 +89,7 @@ def populate(
     open_image(duck, store, part.uid)
     duck.make_room(image_width(duck))
     open_ledger(duck, store, part.uid, TARGET)
-    find_workspace_due(duck, ledger, part.spec)
+    find_workspace_due(duck, ledger, part.spec, store.database)
     plan = _plan(duck, store, lease, run, part, workspace, writer)
     with store.database.read() as connection:
         late = apply.applied(connection, writer)
@@ -112,12 +115,17 @@ def standing(store: Store, workspace_id: int, part: Part) -> Ledger:
     return replace(known, mapping=json.dumps(kept), epoch=known.epoch + 1, settled=0)
 
 
-def find_workspace_due(duck: Duck, ledger: Ledger, spec: SyncSpec) -> None:
-    """Create the view `workspace_due` over `image` and `ledger`."""
-    key_trait = "email" if spec.identify_by == "email" else ""
+def find_workspace_due(duck: Duck, ledger: Ledger, spec: SyncSpec, database: Database) -> None:
+    """Create the views of DUE: what the workspace lacks, and who of that is suppressed."""
     mapping = RowMapping(spec.identify_by, spec.removed)
-    find_due(duck, mapping, spec.kind, epoch=ledger.epoch, salt="", key_trait=key_trait, again=True)
-    duck.run("CREATE OR REPLACE VIEW workspace_due AS SELECT * FROM due WHERE is_due")
+    find_due(duck, Target(mapping, spec.kind, spec.identify_by, ledger.epoch, again=True))
+    left_out = "false"
+    if watch(duck, database, ledger.workspace_id):
+        rows = "SELECT key, attributes FROM due WHERE is_due AND op = 'upsert'"
+        find_suppressed(duck, rows, spec.kind, spec.identify_by)
+        left_out = "op = 'upsert' AND key IN (FROM suppressed_keys)"
+    for name, wanted in ((DUE.rows, f"NOT ({left_out})"), (DUE.suppressed, left_out)):
+        duck.run(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM due WHERE is_due AND {wanted}")
 
 
 def _revision(store: Store, part: Part) -> int:
@@ -144,7 +152,7 @@ def fold(duck: Duck, store: Store, run: Run, part: Part, done: Populated) -> Led
         fill = partial(duck.write, _REJECTS.format(plan=plan))
         stored = (*stored, store.files.write("apply_rejects", owner, fill))
     revision = seq if added.stored else ledger.revision
-    held = done.counts["rejected"] or done.counts["skipped"]
+    held = any(done.counts[name] for name in ("rejected", "skipped", "suppressed"))
     settled = 0 if held else _revision(store, part)
     after = replace(ledger, revision=revision, settled=settled)
     return LedgerChange(after, stored, (*added.replaced, done.plan))
@@ -163,7 +171,7 @@ def _plan(
     if known:
         return known[0]
     slice_rows = apply.slice_rows(image_width(duck))
-    apply.decide(duck, workspace, part.spec, "workspace_due", writer, slice_rows=slice_rows)
+    apply.decide(duck, workspace, part.spec, DUE, writer, slice_rows=slice_rows)
     owner = Owner(run.workspace_id, part.uid, run_id=run.id)
     plan = store.files.write("apply", owner, lambda path: apply.write_plan(duck, path))
     with store.database.transaction("apply.plan") as connection:
@@ -182,6 +190,7 @@ def _counted(duck: Duck, plan: StoredFile, late: tuple[Reject, ...]) -> Populate
     rejected = actions.pop("reject", 0) + len(late)
     counts = {name: actions.get(name, 0) for name in WRITES}
     due = actions.total() + rejected - len(late)
-    written = due - rejected - actions["skip"]
-    counts |= {"due": due, "written": written, "skipped": actions["skip"], "rejected": rejected}
+    counts |= {"due": due, "skipped": actions["skip"], "suppressed": actions["suppress"]}
+    written = due - rejected - counts["skipped"] - counts["suppressed"]
+    counts |= {"written": written, "rejected": rejected}
     return Populated(counts, dict(codes.most_common()), plan, late)

@@ -43,6 +43,7 @@ from rowlift.operations.importing import Importer
 from rowlift.operations.reports import PlanReport
 from rowlift.state.failures import file_errors
 from rowlift.state.runs import Run
+from rowlift.workspace import suppression
 from rowlift.workspace.standing import marker
 
 FORMAT = 1
@@ -121,6 +122,7 @@ class Planner:
             "configuration": spec.to_json(),
             "connections": self._connections(spec),
             "identities": list(marker(self.home.workspace)),
+            "suppressions": self._suppressions(),
             "restored": store.reset_epoch(),
             **{
                 f"{part.name} {noun}".strip(): told
@@ -128,6 +130,10 @@ class Planner:
                 for noun, told in self._standing(part).items()
             },
         }
+
+    def _suppressions(self) -> int:
+        with self.home.store.database.read() as connection:
+            return suppression.revision(connection, self.home.workspace_id)
 
     def _standing(self, part: Part) -> Mapping[str, Any]:
         store, images = self.home.store, self.home.store.images

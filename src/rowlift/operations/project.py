@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,12 @@ from rowlift.operations.rejects import rejects
 from rowlift.operations.reporting import describe_state, report_run, report_syncs
 from rowlift.operations.reports import PlanReport, RunReport, SyncReport
 from rowlift.operations.resetting import reset
+from rowlift.operations.suppressing import (
+    SuppressionReport,
+    suppress,
+    suppressions,
+    unsuppress,
+)
 from rowlift.project.check import check, load_able
 from rowlift.project.connections import ConnectorKinds
 from rowlift.registry import (
@@ -36,6 +42,7 @@ from rowlift.registry import (
 )
 from rowlift.state.runs import Run
 from rowlift.workspace.standing import known
+from rowlift.workspace.suppression import Suppression
 
 KINDS = ConnectorKinds(Kinds(SOURCES), Kinds(DESTINATIONS))
 ACCEPTS = Abilities()
@@ -249,6 +256,29 @@ class Project:
     def reset(self, sync: str, *, target: str | None = None) -> None:
         """Forget what was sent, so that the next run sends everything with new message ids."""
         reset(self._home, sync, target)
+
+    def suppress(self, named: Iterable[str], *, note: str = "") -> SuppressionReport:
+        """Never process some people again, and take them out of where they were delivered to.
+
+        Each is written id:VALUE, email:VALUE, anonymous_id:VALUE, or plainly an address or an id.
+        """
+        report = suppress(self._home, named, note)
+        self._drain_all(report)
+        return report
+
+    def unsuppress(self, named: Iterable[str]) -> SuppressionReport:
+        """Process some people again; the next deliveries bring them back."""
+        report = unsuppress(self._home, named)
+        self._drain_all(report)
+        return report
+
+    def _drain_all(self, report: SuppressionReport) -> None:
+        for uid in self._home.syncs.values() if report.identifiers else ():
+            self._drain(uid)
+
+    def suppressions(self) -> list[Suppression]:
+        """Return who is suppressed, by hash, the newest first."""
+        return suppressions(self._home)
 
     # what happened
 

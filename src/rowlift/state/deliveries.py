@@ -41,6 +41,7 @@ class Delivery:
     lease_until: float
     image_revision: int | None
     epoch: int
+    suppressions: int
     next_spec: str | None
     next_run_id: int | None
     created_at: float

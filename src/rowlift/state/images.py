@@ -83,6 +83,18 @@ class ImageStore:
             return Ledger(sync_uid, target, workspace_id)
         return Ledger(**dict(row._mapping))  # noqa: SLF001
 
+    def epoch(self, connection: sa.Connection, ledger: Ledger) -> int:
+        """Return a ledger's epoch, or the higher one that it was given meanwhile."""
+        same = (ledgers.c.sync_uid == ledger.sync_uid, ledgers.c.target == ledger.target)
+        found = connection.scalar(sa.select(ledgers.c.epoch).where(*same).with_for_update())
+        return max(ledger.epoch, int(found or 0))
+
+    def raise_epochs(self, connection: sa.Connection, workspace_id: int, but: str) -> None:
+        """Begin a new epoch of every ledger of a workspace, except those of one target."""
+        wanted = (ledgers.c.workspace_id == workspace_id, ledgers.c.target != but)
+        values = {"epoch": ledgers.c.epoch + 1, "settled": 0}
+        connection.execute(ledgers.update().where(*wanted).values(values))
+
     def save_ledger(self, connection: sa.Connection, ledger: Ledger) -> None:
         """Write the pointer as part of the caller's transaction."""
         _upsert(connection, ledgers, asdict(ledger), ("sync_uid", "target"))

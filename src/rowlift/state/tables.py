@@ -148,6 +148,7 @@ deliveries = sa.Table(
     sa.Column("lease_until", sa.Float(53), nullable=False),
     sa.Column("image_revision", sa.BigInteger),
     sa.Column("epoch", sa.Integer, nullable=False, default=0),
+    sa.Column("suppressions", sa.BigInteger, nullable=False, default=0),
     sa.Column("next_spec", sa.Text),
     sa.Column("next_run_id", _ID),
     sa.Column("counts", sa.Text, nullable=False),

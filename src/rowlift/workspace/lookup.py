@@ -89,6 +89,14 @@ def person_by_email(workspace: Workspace, address: str) -> Person | None:
     return _first(workspace, people.c.email_key == email_key(address))
 
 
+def person_by_anonymous_id(workspace: Workspace, value: str) -> Person | None:
+    """Return the person with an anonymous id, or None."""
+    owner = sa.select(anonymous_ids.c.pid).where(
+        anonymous_ids.c.workspace_id == workspace.id, anonymous_ids.c.anonymous_id == value
+    )
+    return _first(workspace, people.c.pid.in_(owner))
+
+
 def _first(workspace: Workspace, wanted: sa.ColumnElement[bool]) -> Person | None:
     found = _people(workspace, sa.select(people).where(wanted))
     return found[0] if found else None

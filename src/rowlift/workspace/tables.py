@@ -72,6 +72,25 @@ relationships = sa.Table(
     sa.Index("ix_relationships_object", "object_pid"),
 )
 
+suppression_keys = sa.Table(
+    "suppression_keys",
+    metadata,
+    sa.Column("workspace_id", _ID, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+)
+
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    sa.Column("workspace_id", _ID, primary_key=True, autoincrement=False),
+    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("quick", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("since", sa.Float(53), nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+)
+
 numbers = sa.Table(
     "numbers",
     metadata,

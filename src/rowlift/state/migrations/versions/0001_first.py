@@ -82,6 +82,7 @@ def upgrade() -> None:
         sa.Column("lease_until", sa.Float(precision=53), nullable=False),
         sa.Column("image_revision", sa.BigInteger(), nullable=True),
         sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("suppressions", sa.BigInteger(), nullable=False),
         sa.Column("next_spec", sa.Text(), nullable=True),
         sa.Column(
             "next_run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
@@ -306,6 +307,33 @@ def upgrade() -> None:
         sa.Column("rows", sa.Integer(), nullable=False),
         sa.Column("late", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", "part", "number", name=op.f("pk_slices")),
+    )
+    op.create_table(
+        "suppression_keys",
+        sa.Column(
+            "workspace_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("workspace_id", name=op.f("pk_suppression_keys")),
+    )
+    op.create_table(
+        "suppressions",
+        sa.Column(
+            "workspace_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("quick", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("since", sa.Float(precision=53), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("workspace_id", "hash", name=op.f("pk_suppressions")),
     )
     op.create_table(
         "sync_state",

@@ -1,0 +1,78 @@
+"""rowlift suppress."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rowlift.cli import exits
+from rowlift.cli.options import command as _command
+from rowlift.cli.terminal import Terminal
+from rowlift.cli.text import counted, moment, safe
+from rowlift.core.errors import ConfigError
+
+Who = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="An address, an id, or id:…, email:…, anonymous_id:….",
+        metavar="WHO",
+        show_default=False,
+    ),
+]
+File = Annotated[
+    Path | None, typer.Option("--file", help="A file with one WHO in each line.", metavar="FILE")
+]
+Note = Annotated[str, typer.Option("--note", help="Why, for the list.")]
+Undo = Annotated[bool, typer.Option("--undo", help="Process them again.")]
+List = Annotated[bool, typer.Option("--list", help="List who is suppressed, by hash.")]
+
+
+@_command
+def command(
+    terminal: Terminal,
+    who: Who = None,
+    file: File = None,
+    note: Note = "",
+    undo: Undo = False,
+    listing: List = False,
+) -> int:
+    """Suppressed people get no change by any sync, in the workspace and at every destination.
+
+    Destinations that have them are told to delete or clear them. Only keyed hashes of their
+    identifiers are kept.
+    """
+    if listing:
+        return _list(terminal)
+    named = [*(who or ()), *(_lines(file) if file else ())]
+    if not named:
+        mend = "rowlift suppress ann@example.com, or --file FILE, or --list"
+        raise ConfigError("USAGE", "Nobody is named.", mend=mend)
+    with terminal.working() as project:
+        done = project.unsuppress(named) if undo else project.suppress(named, note=note)
+    what = "no longer suppressed" if undo else "suppressed"
+    terminal.say(f"✓ {counted(done.identifiers, 'identifier')} {what}")
+    terminal.say(f"  known in the workspace: {done.people:,}")
+    terminal.document("suppress", suppression=done)
+    return exits.DONE
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            "FILE_UNREADABLE", f"{file} cannot be read as UTF-8 text.", mend="Check the file."
+        ) from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _list(terminal: Terminal) -> int:
+    with terminal.project() as project:
+        found = project.suppressions()
+    for one in found:
+        row = f"{one.hash[:12]}  {one.kind:<12} {moment(one.since)}  {safe(one.note)}"
+        terminal.say(row.rstrip())
+    if not found:
+        terminal.say("Nobody is suppressed.")
+    terminal.document("suppressions", suppressions=found)
+    return exits.DONE

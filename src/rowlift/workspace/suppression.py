@@ -1,0 +1,133 @@
+"""Who must not be processed: identifiers as keyed hashes, so that who was erased stays suppressed.
+
+An identifier is written `kind:value` (kinds id, email, anonymous_id; addresses case-folded). Its
+`hash` is the HMAC-SHA256 under a key of the workspace. `quick`, the lower half of the MD5 of key
+and identifier, only spares comparing millions of rows by the slow hash.
+"""
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from rowlift.core.identifiers import email_key
+from rowlift.workspace.tables import suppression_keys, suppressions
+
+KINDS = ("id", "email", "anonymous_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """One suppressed identifier; since is Unix seconds."""
+
+    kind: str
+    hash: str
+    since: float
+    note: str
+
+
+def identifier(kind: str, value: str) -> str:
+    """Return an identifier as it is hashed."""
+    return f"{kind}:{email_key(value) if kind == 'email' else value}"
+
+
+def hashed(key: bytes, text: str) -> str:
+    """Return the hash of an identifier in hexadecimal."""
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def quick(key: bytes, text: str) -> int:
+    """Return the quick hash of an identifier."""
+    digest = hashlib.md5(key.hex().encode() + text.encode(), usedforsecurity=False).digest()
+    return int.from_bytes(digest[8:], "little")
+
+
+def key_of(connection: sa.Connection, workspace_id: int) -> bytes | None:
+    """Return the workspace's key, or None as long as nobody was ever suppressed."""
+    query = sa.select(suppression_keys.c.key).where(suppression_keys.c.workspace_id == workspace_id)
+    found = connection.scalar(query)
+    return bytes.fromhex(found) if found else None
+
+
+def add(connection: sa.Connection, workspace_id: int, texts: Iterable[str], note: str) -> int:
+    """Suppress identifiers and return how many were not suppressed before."""
+    key = key_of(connection, workspace_id) or _make_key(connection, workspace_id)
+    wanted = {hashed(key, text): text for text in texts}
+    for one in _found(connection, workspace_id, wanted):
+        del wanted[one]
+    rows = [
+        {
+            "workspace_id": workspace_id,
+            "hash": digest,
+            "quick": f"{quick(key, text):016x}",
+            "kind": text.partition(":")[0],
+            "since": time.time(),
+            "note": note,
+        }
+        for digest, text in wanted.items()
+    ]
+    if rows:
+        connection.execute(suppressions.insert(), rows)
+        _count(connection, workspace_id)
+    return len(rows)
+
+
+def remove(connection: sa.Connection, workspace_id: int, texts: Iterable[str]) -> int:
+    """Lift the suppression of identifiers and return how many there were."""
+    key = key_of(connection, workspace_id)
+    if key is None:
+        return 0
+    hashes = _found(connection, workspace_id, [hashed(key, text) for text in texts])
+    for one in hashes:
+        connection.execute(suppressions.delete().where(*_is(workspace_id, one)))
+    if hashes:
+        _count(connection, workspace_id)
+    return len(hashes)
+
+
+def listed(connection: sa.Connection, workspace_id: int) -> list[Suppression]:
+    """Return all suppressions, the newest first."""
+    query = sa.select(suppressions).where(suppressions.c.workspace_id == workspace_id)
+    rows = connection.execute(query.order_by(suppressions.c.since.desc(), suppressions.c.hash))
+    return [Suppression(row.kind, row.hash, row.since, row.note) for row in rows]
+
+
+def hashes(connection: sa.Connection, workspace_id: int) -> list[tuple[int, str]]:
+    """Return the quick and the whole hash of every suppressed identifier."""
+    query = sa.select(suppressions.c.quick, suppressions.c.hash)
+    rows = connection.execute(query.where(suppressions.c.workspace_id == workspace_id))
+    return [(int(row.quick, 16), row.hash) for row in rows]
+
+
+def revision(connection: sa.Connection, workspace_id: int) -> int:
+    """Return a number that rises whenever somebody is suppressed or no longer is."""
+    mine = suppression_keys.c.workspace_id == workspace_id
+    return int(connection.scalar(sa.select(suppression_keys.c.revision).where(mine)) or 0)
+
+
+def _make_key(connection: sa.Connection, workspace_id: int) -> bytes:
+    key = secrets.token_bytes(32)
+    row = {"workspace_id": workspace_id, "key": key.hex(), "revision": 0}
+    connection.execute(suppression_keys.insert().values(row))
+    return key
+
+
+def _count(connection: sa.Connection, workspace_id: int) -> None:
+    mine = suppression_keys.c.workspace_id == workspace_id
+    more = suppression_keys.c.revision + 1
+    connection.execute(suppression_keys.update().where(mine).values(revision=more))
+
+
+def _found(connection: sa.Connection, workspace_id: int, wanted: Iterable[str]) -> Sequence[str]:
+    query = sa.select(suppressions.c.hash)
+    return [
+        one for one in wanted if connection.scalar(query.where(*_is(workspace_id, one))) is not None
+    ]
+
+
+def _is(workspace_id: int, digest: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return suppressions.c.workspace_id == workspace_id, suppressions.c.hash == digest

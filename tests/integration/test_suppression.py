@@ -1,0 +1,186 @@
+"""Whoever is suppressed gets nothing by any path, and is taken out of where they were."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+import sqlalchemy as sa
+
+import rowlift
+from rowlift.core.clock import SystemClock
+from rowlift.core.errors import GuardStop
+from rowlift.core.nouns import Status
+from rowlift.testing.clock import QuickClock
+from rowlift.testing.fake import applied, deliveries
+from rowlift.workspace.tables import people, suppressions
+
+ANN = ("1", "Ann@x.org", "Ann")
+BOB = ("2", "bob@x.org", "Bob")
+STRASSE = ("3", "STRAẞE@x.org", "Otto")
+COLUMNS = ("id", "email", "name")
+
+
+class Town:
+    """People of one CSV file, the workspace, and a destination that can delete."""
+
+    def __init__(self, folder, state_url):
+        self.folder = folder
+        self.env = {"ROWLIFT_STATE_URL": state_url}
+        self.crm = {}
+        self.sync = {"identify_by": "id", "sql": "SELECT * FROM people"}
+        (folder / "syncs").mkdir()
+        (folder / "data").mkdir()
+        self.rows(ANN, BOB)
+
+    def rows(self, *rows):
+        lines = "\n".join(",".join(row) for row in (COLUMNS, *rows))
+        (self.folder / "data" / "people.csv").write_text(lines + "\n")
+
+    def open(self, clock=None):
+        crm = {"type": "sandbox", "path": str(self.folder / "crm.jsonl"), **self.crm}
+        source = {"type": "files", "root": str(self.folder / "data")}
+        profile = {"sources": {"files": source}, "destinations": {"crm": crm}}
+        self._write("rowlift.yml", {"version": 1, "workspace": {"name": "town"}})
+        self._write("connections.yml", {"profiles": {"dev": profile}, "default": "dev"})
+        uses = [{"use": "crm", "match": "user_id"}]
+        usual = {"sync": "people", "preset": "import", "source": "files", "destinations": uses}
+        self._write("syncs/people.yml", usual | self.sync)
+        return rowlift.Project(self.folder, clock=clock or QuickClock(), env=self.env)
+
+    def _write(self, name, document):
+        (self.folder / name).write_text(json.dumps(document))
+
+    def stored(self, *columns):
+        engine = sa.create_engine(self.env["ROWLIFT_STATE_URL"])
+        with closing(engine.connect()) as connection:
+            found = [tuple(row) for row in connection.execute(sa.select(*columns))]
+        engine.dispose()
+        return found
+
+    def names(self):
+        return sorted(json.loads(text)["name"] for (text,) in self.stored(people.c.attributes))
+
+    def there(self):
+        """Who the destination holds."""
+        found = applied(self.folder / "crm.jsonl")
+        return {key for key, message in found.items() if message["op"] == "upsert"}
+
+
+@pytest.fixture
+def town(tmp_path, state_url):
+    return Town(tmp_path, state_url)
+
+
+def run(project):
+    (report,) = project.run(["people"])
+    return report
+
+
+@pytest.mark.door("python")
+def test_C9_whoever_is_suppressed_is_taken_out_and_gets_nothing_more(town):
+    with town.open() as project:
+        run(project)
+        assert town.there() == {"1", "2"}
+        report = project.suppress(["ann@X.org"], note="asked by mail")
+        assert (report.identifiers, report.people) == (2, 1)
+        assert town.there() == {"2"}
+    town.rows((*ANN[:2], "Anna"), (*BOB[:2], "Bobby"))
+    with town.open() as project:
+        again = run(project)
+        assert again.status is Status.COMPLETED
+        assert again.counts["workspace"]["suppressed"] == 1
+        assert again.deliveries[0].counts["suppressed"] == 1
+    assert town.there() == {"2"}
+    assert town.names() == ["Ann", "Bobby"]
+
+
+@pytest.mark.door("python")
+def test_C9_who_is_processed_again_comes_back_under_new_message_ids(town):
+    with town.open() as project:
+        run(project)
+        project.suppress(["id:1"])
+        project.suppress(["id:1"])
+        assert town.there() == {"2"}
+        assert project.unsuppress(["1"]).identifiers == 2
+        assert project.suppressions() == []
+        assert town.there() == {"1", "2"}
+        assert sum(one.counts["due"] for one in run(project).deliveries) == 0
+    ids = [one["message_id"] for one in deliveries(town.folder / "crm.jsonl")]
+    assert len(ids) == len(set(ids)) == 4
+
+
+@pytest.mark.door("python")
+@pytest.mark.parametrize(("choice", "moves"), [("skip", True), ("fail", False)])
+def test_B13_suppressed_people_are_passed_over_or_fail_the_run(town, choice, moves):
+    town.sync["suppressed"] = choice
+    with town.open() as project:
+        project.suppress(["bob@x.org"])
+        report = run(project)
+        told = [
+            (one["row_number"], one["code"], one["reason"]) for one in project.rejects(report.id)
+        ]
+    assert (report.last_sync_time > 0) == moves
+    if choice == "skip":
+        assert (report.status, told) == (Status.COMPLETED, [])
+    else:
+        assert report.status is Status.SOME_ROWS_FAILED
+        assert told == [(2, "PERSON_SUPPRESSED", "The person is suppressed.")]
+    assert town.names() == ["Ann"]
+    assert town.there() == {"1"}
+
+
+@pytest.mark.door("python")
+def test_C9_only_keyed_hashes_are_kept(town):
+    with town.open() as project:
+        project.suppress(["ann@x.org"])
+        (one,) = project.suppressions()
+    kept = [*town.stored(suppressions), *one.hash]
+    assert "ann" not in str(kept)
+    for file in town.folder.rglob("*"):
+        if file.is_file() and file.parent != town.folder / "data":
+            assert b"ann@x.org" not in file.read_bytes()
+
+
+@pytest.mark.door("python")
+def test_C9_addresses_are_compared_however_they_are_spelled(town):
+    town.rows(STRASSE, BOB)
+    with town.open() as project:
+        project.suppress(["strasse@x.org"])
+        report = run(project)
+    assert report.counts["workspace"]["suppressed"] == 1
+    assert town.there() == {"2"}
+
+
+@pytest.mark.door("python")
+def test_C9_a_plan_tells_who_is_left_out_and_is_stale_once_that_moves(town, tmp_path):
+    with town.open() as project:
+        project.suppress(["1"])
+        plan = project.plan("people", tmp_path / "people.plan")
+        assert plan.targets["workspace"]["suppress"] == 1
+        assert plan.targets["crm"]["suppressed"] == 1
+        project.suppress(["2"])
+        with pytest.raises(GuardStop) as caught:
+            project.run(plan=tmp_path / "people.plan")
+    assert caught.value.code == "PLAN_STALE"
+    assert "suppressions" in caught.value.message
+
+
+@pytest.mark.door("python")
+def test_C9_F64_suppressed_while_a_delivery_is_under_way_is_not_sent(town):
+    town.crm = {"batch_rows": 1, "in_flight": 1, "unavailable": 0.5, "retry_after": 0.2}
+    town.rows(*((str(number), f"p{number}@x.org", "Pat") for number in range(1, 10)))
+    log = town.folder / "crm.jsonl"
+    with town.open(SystemClock()) as project, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(run, project)
+        while not (log.exists() and log.read_text()):
+            assert not running.done()
+            time.sleep(0.02)
+        with town.open() as other:
+            other.suppress(["9"])
+        running.result()
+    with town.open() as project:
+        run(project)
+    assert town.there() == {str(number) for number in range(1, 9)}
+    assert "9" not in {one["key"]["user_id"] for one in deliveries(log)}
