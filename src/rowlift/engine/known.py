@@ -93,8 +93,7 @@ def named(identify_by: str, rows: str) -> str:
 
 def judge_emails(duck: Duck, query: str) -> None:
     """Create `apply_unusual` (email, email_key, bad) of the addresses a query returns."""
-    duck.register("apply_batch", _judged([email for (email,) in duck.rows(query)]))
-    duck.run("CREATE OR REPLACE TEMP TABLE apply_unusual AS FROM apply_batch")
+    duck.register("apply_unusual", _judged([email for (email,) in duck.rows(query)]))
 
 
 def _judged(emails: list[str]) -> pa.Table:
@@ -202,11 +201,10 @@ def _texts(duck: Duck, column: str) -> list[str]:
 def _fill(
     duck: Duck, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema, unique: str = ""
 ) -> None:
-    duck.register("apply_batch", schema.empty_table())
-    duck.run(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM apply_batch")
+    duck.register(name, schema.empty_table())
     for batch in batches:
-        duck.register("apply_batch", pa.Table.from_batches([batch], schema))
-        duck.run(f"INSERT INTO {name} FROM apply_batch")
+        duck.register("apply_stream", pa.RecordBatchReader.from_batches(schema, [batch]))
+        duck.run(f"INSERT INTO {name} FROM apply_stream")
     if unique:
         duck.run(f"""
 CREATE OR REPLACE TEMP TABLE {name} AS
