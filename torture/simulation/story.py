@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -152,6 +153,8 @@ class Story:
         """Run once and hold it against what the model foresees; None when it did not end well."""
         self.save()
         self.runs += 1
+        for target in self.targets.values():
+            target.watch.moments.add(_moment(self.shop.now))
         self.was_refused, self.is_calm = False, True
         self._note_absences(allow=allow)
         left_open = self.is_open()
@@ -326,6 +329,10 @@ class Story:
             self.memory.reset()
             self.forgive_all()
         return True
+
+
+def _moment(now: float) -> str:
+    return datetime.fromtimestamp(math.floor(now), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _short(counts: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ class Watch:
     state: dict[Identity, Message] = field(default_factory=dict)
     messages: int = 0
     repeated: set[str] = field(default_factory=set)  # ids that came again after an answer
+    moments: set[str] = field(default_factory=set)  # the source's time of each run
     _content: dict[str, str] = field(default_factory=dict)
     _ids: dict[Identity, list[str]] = field(default_factory=dict)
     _answered: Counter[str] = field(default_factory=Counter)
@@ -31,7 +32,8 @@ class Watch:
     def look(self) -> list[Message]:
         """Return the messages that took effect since the last look, without those that were late.
 
-        Raises Divergence when an id stands for two contents, or a key went back.
+        Raises Divergence when an id stands for two contents, a key went back, or a request says
+        that its rows were read when no run began.
         """
         if not self.path.exists():
             return []
@@ -40,6 +42,8 @@ class Watch:
             lines = log.read().splitlines(keepends=True)
         self._read += sum(len(line) for line in lines)
         requests = [json.loads(line) for line in lines]
+        if wrong := {request["timestamp"] for request in requests} - self.moments:
+            raise Divergence(f"rows are said to be read at {wrong}, when no run began")
         return [
             message
             for request in requests

@@ -158,10 +158,10 @@ def _land(log: IO[bytes]) -> None:
     """Apply a request that was on its way when its sender gave up waiting."""
     log.seek(0)
     lines = log.read().splitlines()
-    late = json.loads(lines[-1]).get("late") if lines else None
-    if late:
+    last = json.loads(lines[-1]) if lines else {}
+    if late := last.get("late"):
         landed = {"batch": "", "keys": [], "attempt": 0, "answered": False, "messages": late}
-        _write(log, landed)
+        _write(log, landed | {"timestamp": last["timestamp"]})
 
 
 def _append(
@@ -175,7 +175,7 @@ def _append(
 ) -> None:
     request = {
         "batch": batch.id, "keys": batch.keys.to_pylist(), "attempt": attempt,
-        "answered": answered, "messages": messages,
+        "answered": answered, "messages": messages, "timestamp": batch.timestamp,
     }  # fmt: skip
     _write(log, request | ({"late": list(late)} if late else {}))
 
@@ -191,7 +191,7 @@ def key_of(message: dict[str, Any]) -> str:
 
 
 def requests(path: Path) -> Iterator[dict[str, Any]]:
-    """Return every request taken: its batch, keys, attempt, what it applied, if it was answered."""
+    """Return every request: its batch, keys, attempt, timestamp, what it applied, if answered."""
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     return (json.loads(line) for line in lines if line.endswith(b"\n"))
 
