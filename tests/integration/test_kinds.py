@@ -334,3 +334,51 @@ def test_B12_an_attribute_may_have_a_rule_of_its_own(school):
     run = school.run(project, "people")
     assert run.counts["workspace"]["update"] == 1
     assert json.loads(school.stored(people, "attributes")[0][0]) == {"first": "mail"}
+
+
+MANY = [("id", "name"), *((f"n{number}", "x") for number in range(300))]
+
+
+@pytest.mark.door("python")
+def test_C1_a_new_query_of_unknown_people_stops_before_anything_is_written(school):
+    school.people()
+    school.run(project, "people")
+    school.tables(many=MANY)
+    school.sync("many", sql="SELECT * FROM many")
+    with pytest.raises(GuardStop) as caught:
+        school.run(project, "many")
+    assert caught.value.code == "MOSTLY_UNKNOWN"
+    assert "300 of 300 rows" in caught.value.message
+    assert len(school.stored(people, "id")) == 2
+    school.sync("many", guards={"unknown": "off"})
+    assert school.run(project, "many").counts["workspace"]["create"] == 300
+    school.sync("many", sql="SELECT id, 'y' AS name FROM many", guards={"unknown": 0})
+    assert school.run(project, "many").counts["workspace"]["update"] == 300
+
+
+@pytest.mark.door("python")
+def test_C1_a_plan_that_was_looked_at_brings_unknown_people(school, tmp_path):
+    school.people()
+    school.run(project, "people")
+    school.tables(many=MANY)
+    school.sync("many", sql="SELECT * FROM many")
+    with project(school) as opened:
+        plan = opened.plan("many", tmp_path / "many.plan")
+        assert plan.targets["workspace"]["create"] == 300
+        (run,) = opened.run(plan=tmp_path / "many.plan")
+    assert run.counts["workspace"]["create"] == 300
+
+
+@pytest.mark.door("python")
+def test_B15_last_sync_time_works_in_both_queries(school):
+    school.tables(
+        links=[("id", "object_id", "seen"), ("1", "acme", "1000"), ("2", "acme", "9999999999")]
+    )
+    school.courses()
+    school.run(project, "courses")
+    sql = "SELECT id, object_id FROM links WHERE CAST(seen AS BIGINT) > {{last_sync_time}}"
+    school.related(sql=sql)
+    first, second = school.run(project, "people"), school.run(project, "people")
+    assert first.counts["relationships"]["read"] == 2
+    assert second.counts["relationships"]["read"] == 1
+    assert len(school.links()) == 2

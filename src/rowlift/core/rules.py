@@ -256,6 +256,12 @@ RULES: dict[str, Rule] = _table(
         "Look at the reasons: rowlift runs ID --errors.",
     ),
     Rule(
+        "MOSTLY_UNKNOWN",
+        "guard",
+        "Hardly anybody of a new query is known in the workspace",
+        "Check the identifier column; if they are new: set guards.unknown: off.",
+    ),
+    Rule(
         "CONSTANT_TRAIT",
         "warning",
         "A trait has one value for every row and leavers are kept: it can never be unset",

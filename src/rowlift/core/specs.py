@@ -37,6 +37,7 @@ class GuardSpec:
 
     removals: Threshold | None = Threshold(percent=10)
     rejects: Threshold | None = Threshold(percent=50)
+    unknown: Threshold | None = Threshold(percent=98)
 
 
 @dataclass(frozen=True, slots=True)

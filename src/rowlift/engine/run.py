@@ -31,6 +31,7 @@ from rowlift.engine.held import write_held
 from rowlift.engine.layers import add_to_image
 from rowlift.engine.parts import RELATIONSHIPS, Part, parts
 from rowlift.engine.populate import LedgerChange, Populated, fold, populate
+from rowlift.engine.preflight import guard_unknown
 from rowlift.engine.read import stage
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Image
@@ -195,6 +196,10 @@ class ImportRun:
             allow_removals=self._work.allow_removals,
         )  # fmt: skip
         self._tell(compared.warnings)
+        if not part.name and not self._work.allow_removals:
+            guard_unknown(
+                duck, self._store, self._run, part.spec, self._work.workspace, staged.path
+            )
         self._progress.phase(part.title, "changes")
         owner, counts = self._owner(part), compared.counts
         added = add_to_image(

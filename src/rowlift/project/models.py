@@ -219,6 +219,11 @@ class GuardsFile(FileModel):
 
     removals: Share = Field("10%", description="Rows that may leave a full query at once.")
     rejects: Share = Field("50%", description="Rows that may break the rules.")
+    unknown: Share = Field(
+        "98%",
+        description="People who may be unknown when a new or edited query of over 200 rows first "
+        "comes and the workspace holds others.",
+    )
 
 
 class SegmentFile(FileModel):

@@ -13,7 +13,7 @@ from rowlift.core.specs import (
     WorkspaceSpec,
 )
 from rowlift.project.documents import Document, KeyPath
-from rowlift.project.models import LimitsFile, SyncFile, UseFile
+from rowlift.project.models import GuardsFile, LimitsFile, SyncFile, UseFile
 from rowlift.project.presets import PRESETS, Defaults
 from rowlift.project.problems import listed
 from rowlift.project.units import threshold
@@ -48,7 +48,7 @@ def specify(
         sql=sql,
         identify_by=key,
         limits=_limits(file.limits, defaults),
-        guards=GuardSpec(threshold(file.guards.removals), threshold(file.guards.rejects)),
+        guards=_guards(file.guards),
         description=file.description,
         workspace=file.workspace == "write",
         mode=file.mode,
@@ -174,6 +174,10 @@ def _check_columns(use: UseFile, document: Document, index: int) -> None:
             text = f'fields renames "{column}", which does not go to {use.use}.'
             mend = "Remove it from fields, or let the column go."
             document.report("VALUE_WRONG", text, (*path, "fields", column), mend)
+
+
+def _guards(file: GuardsFile) -> GuardSpec:
+    return GuardSpec(threshold(file.removals), threshold(file.rejects), threshold(file.unknown))
 
 
 def _limits(file: LimitsFile, defaults: Defaults) -> LimitSpec:
