@@ -48,7 +48,8 @@ WHERE hashed_key IN (SELECT hashed_key FROM twice) OR NOT EXISTS (
 """
 
 _COPY = """
-SELECT staged.*, fresh.raw AS raw FROM {staged} JOIN fresh ON fresh.row_number = {row_number}
+SELECT staged.*, fresh.raw AS raw
+FROM {staged} JOIN {fresh} AS fresh ON fresh.row_number = {row_number}
 """
 
 
@@ -76,19 +77,25 @@ def arrive(
     has_json = key.value_type != "json" and any(one.value_type == "json" for one in columns)
     raw = _raw(columns, spec)
     duplicates = _take_in(duck, canon.staged_sql(staged, columns), columns, key, raw)
-    if first:
-        duck.run("CREATE OR REPLACE TEMP TABLE fresh AS SELECT row_number, raw FROM arrived")
-    else:
+    fresh = "arrived"
+    if not first:
+        fresh = "fresh"
         duck.run(_FRESH)
-    known = duck.count("arrived") - duck.count("fresh")
+    known = duck.count("arrived") - duck.count(fresh)
     if known or has_json:
         copy = duck.scratch_file("fresh")
         relation = canon.staged_sql(staged, columns)
-        duck.write(_COPY.format(staged=relation, row_number=_number(columns)), copy)
+        duck.write(_COPY.format(staged=relation, fresh=fresh, row_number=_number(columns)), copy)
         staged, columns, raw = copy, [*columns, RAW], RAW.alias
     if has_json:
         staged = with_canonical_json(duck, staged, columns)
     return Arrived(staged, columns, raw, known, duplicates)
+
+
+def forget(duck: Duck) -> None:
+    """Give back the memory that the arrivals take, once they are merged."""
+    for table in ("arrived", "fresh"):
+        duck.run(f"DROP TABLE IF EXISTS {table}")
 
 
 def with_canonical_json(duck: Duck, staged: Path, columns: Sequence[Staged]) -> Path:

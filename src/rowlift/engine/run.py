@@ -22,6 +22,7 @@ from rowlift.core.nouns import Column, Finding, Status
 from rowlift.core.ports import Source
 from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec
+from rowlift.engine.arrivals import forget
 from rowlift.engine.canon import CANON_VERSION
 from rowlift.engine.compare import Result, compare, trait_columns
 from rowlift.engine.delivery import DeliverySpec, feed_of, timestamp_of
@@ -216,6 +217,7 @@ class ImportRun:
         )  # fmt: skip
         stored = (*added.stored, *rejects, *held.stored)
         replaced = (*added.replaced, *held.replaced)
+        forget(duck)
         return _Merged(part, image, stored, replaced, counts, compared.columns)
 
     def _commit_merge(self, merged: Sequence[_Merged]) -> None:

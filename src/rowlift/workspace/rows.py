@@ -7,7 +7,6 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import repeat
 from typing import Any
 
 import pyarrow as pa
@@ -75,22 +74,18 @@ def insert(
     if not is_sqlite(connection):
         _copy_in(connection, f"COPY {table} ({names}) FROM STDIN (FORMAT csv)", columns, constants)
         return
-    marks = ", ".join("?" for _ in (*columns, *constants))
-    many(connection, f"INSERT INTO {table} ({names}) VALUES ({marks})", columns, constants)
+    values = ", ".join([*("?" for _ in columns), *map(literal, constants.values())])
+    many(connection, f"INSERT INTO {table} ({names}) VALUES ({values})", columns)
 
 
-def many(
-    connection: sa.Connection,
-    sql: str,
-    columns: Mapping[str, pa.Array],
-    constants: Mapping[str, Any],
-) -> int:
+def literal(value: str | float) -> str:
+    """Return a value as it is written in SQL, which costs less than binding it to each row."""
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
+
+
+def many(connection: sa.Connection, sql: str, columns: Mapping[str, pa.Array]) -> int:
     """Run one SQLite statement per row and return the number of rows changed."""
-    rows = zip(
-        *(column.to_pylist() for column in columns.values()),
-        *(repeat(value) for value in constants.values()),
-        strict=False,
-    )
+    rows = zip(*(column.to_pylist() for column in columns.values()), strict=True)
     with driver_errors(connection, sql):
         return int(_cursor(connection).executemany(sql, rows).rowcount)
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from rowlift.core.errors import StateError
 from rowlift.core.nouns import Reject
 from rowlift.workspace import conflicts
-from rowlift.workspace.rows import any_of, copy_in, insert, is_sqlite, many, run
+from rowlift.workspace.rows import any_of, copy_in, insert, is_sqlite, literal, many, run
 from rowlift.workspace.tables import slices
 from rowlift.workspace.workspace import Workspace, Writer
 
@@ -158,10 +158,10 @@ def _shared(part: Slice) -> str:
     writer = part.writer
     return _SHARED.format(
         table=part.table,
-        sync="'" + writer.sync_uid.replace("'", "''") + "'",
-        run=int(writer.run_id),
-        as_of=int(writer.as_of),
-        now=repr(time.time()),
+        sync=literal(writer.sync_uid),
+        run=literal(writer.run_id),
+        as_of=literal(writer.as_of),
+        now=literal(time.time()),
     )
 
 
@@ -170,7 +170,7 @@ def _update_sqlite(
 ) -> int:
     changes = ", ".join(f"{name} = ?" for name in values)
     sql = f"UPDATE {part.table} SET {changes}, {_shared(part)} WHERE pid = ? AND revision = ?"
-    return many(connection, sql, values | where, {})
+    return many(connection, sql, values | where)
 
 
 _STAGE = """CREATE TEMP TABLE IF NOT EXISTS slice_rows (
