@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from models.workspace import Desk, row, spec
 from rowlift.core import faults
-from rowlift.workspace.lookup import count, list_people, marks, person_by_email, person_by_id
+from rowlift.workspace.lookup import count, marks
 from rowlift.workspace.numbers import reserve
+from rowlift.workspace.records import list_people, person_by_email, person_by_id
 from rowlift.workspace.tables import people
 
 ROWS = [row(str(n), email=f"p{n}@x.org", anonymous_id=f"w{n}", v=n) for n in range(7)]
@@ -142,12 +143,14 @@ def test_a_person_is_found_by_id_and_by_address(desk):
     desk.run(spec(), [row("1", b=2), row("2", b=2)], sync_uid="s2")
     ann = person_by_email(desk.workspace(), "ANN@X.org")
     assert ann == person_by_id(desk.workspace(), "1")
-    assert (ann.email, ann.anonymous_ids, ann.attributes) == ("Ann@x.org", ("w",), {"a": 1, "b": 2})
-    assert (ann.origins["a"].sync_uid, ann.origins["b"].sync_uid) == ("s1", "s2")
+    assert (ann.email, ann.anonymous_ids) == ("Ann@x.org", ("w",))
+    assert ann.record.attributes == {"a": 1, "b": 2}
+    origins = ann.record.origins
+    assert (origins["a"].sync_uid, origins["b"].sync_uid) == ("s1", "s2")
     assert person_by_id(desk.workspace(), "no") is None
     first, second = list_people(desk.workspace(), 10)
     assert (first, second.id) == (ann, "2")
-    assert list_people(desk.workspace(), 1, after=first.pid) == [second]
+    assert list_people(desk.workspace(), 1, after=first.record.pid) == [second]
 
 
 def test_two_workspaces_share_a_database_and_nothing_else(desk):

@@ -11,8 +11,10 @@ from rowlift.core.errors import RowliftError
 from rowlift.core.nouns import Finding
 from rowlift.core.rules import RULES
 from rowlift.engine.preview import Preview
+from rowlift.operations.records import ObjectRecord, PersonRecord
 from rowlift.operations.reports import PlanReport, RunReport, SyncReport
 from rowlift.operations.suppressing import SuppressionReport
+from rowlift.operations.tracing import Why
 from rowlift.workspace.suppression import Suppression
 
 VERSION = 1
@@ -79,6 +81,12 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "rejects": {"run": int, "rejects": Sequence[RejectedRow]},
     "state": {"state": Mapping[str, Any]},
     "ls": {"syncs": Sequence[SyncReport]},
+    "people": {"people": Sequence[PersonRecord]},
+    "person": {"person": PersonRecord},
+    "objects": {"objects": Sequence[ObjectRecord]},
+    "object": {"object": ObjectRecord},
+    "why": {"why": Why},
+    "export": {"file": str, "format": str, "bytes": int},
     "init": {"folder": str, "files": Sequence[str]},
     "demo": {"folder": str, "steps": Sequence[Step]},
 }

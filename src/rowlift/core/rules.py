@@ -510,6 +510,12 @@ RULES: dict[str, Rule] = _table(
         "Wait for it to finish.",
     ),
     Rule("STATE_UNREACHABLE", "state", "The state database cannot be reached", "Check its URL."),
+    Rule(
+        "WHO_AMBIGUOUS",
+        "state",
+        "A value names one person by one identifier and another one by another",
+        "Say which: id:…, email:… or anonymous_id:….",
+    ),
     Rule("NOT_FOUND", "state", "There is no such thing", "See rowlift ls and rowlift runs."),
     # the command line
     Rule("USAGE", "file", "The command line cannot be understood", "See rowlift --help."),

@@ -91,7 +91,7 @@ WHERE s.verdict IN ('delivered', 'in_doubt', 'rolled', 'suppressed')
 """
 
 _REJECTS = """
-SELECT row_number, key AS identifier, code, reason FROM settled
+SELECT row_number, key AS identifier, code, reason, verdict FROM settled
 WHERE verdict IN ('rejected', 'in_doubt', 'pending') ORDER BY row_number, key
 """
 
@@ -365,8 +365,9 @@ class DeliveryRun:
             )  # fmt: skip
             self._store.files.retire(connection, [self._plan_file()])
             self._store.deliveries.finish(
-                connection, self._delivery.id, status, counts, code, reason
-            )
+                connection, self._delivery.id, status, counts, code, reason,
+                ledger_revision=seq if added.stored else None,
+            )  # fmt: skip
             self._store.deliveries.queue_next(connection, self._delivery.id)
 
     def _fold(self, duck: Duck, left: str) -> dict[str, Any]:

@@ -17,9 +17,19 @@ from rowlift.engine.parts import uids
 from rowlift.engine.preview import Preview, preview
 from rowlift.kit.sqlguard import guard, render
 from rowlift.operations.delivering import Drain
+from rowlift.operations.histories import remember
 from rowlift.operations.home import Home, open_destination, open_home
 from rowlift.operations.importing import Importer
 from rowlift.operations.planning import Planner
+from rowlift.operations.records import (
+    ObjectRecord,
+    PersonRecord,
+    everybody,
+    objects_page,
+    people_page,
+    show_object,
+    show_person,
+)
 from rowlift.operations.rejects import rejects
 from rowlift.operations.reporting import describe_state, report_run, report_syncs
 from rowlift.operations.reports import PlanReport, RunReport, SyncReport
@@ -30,6 +40,7 @@ from rowlift.operations.suppressing import (
     suppressions,
     unsuppress,
 )
+from rowlift.operations.tracing import Why, why
 from rowlift.project.check import check, load_able
 from rowlift.project.connections import ConnectorKinds
 from rowlift.registry import (
@@ -299,6 +310,36 @@ class Project:
     def state(self, sync: str) -> Mapping[str, Any]:
         """Return what is remembered of a sync: image, ledgers, last_sync_time."""
         return describe_state(self._home, self._home.sync(sync).name)
+
+    # who is known
+
+    def person(self, who: str, *, history: bool = False) -> PersonRecord:
+        """Return one person by `id:…`, `email:…`, `anonymous_id:…` or a bare value of any of them.
+
+        Raises StateError NOT_FOUND and ConfigError WHO_AMBIGUOUS.
+        """
+        record = show_person(self._home, who)
+        return remember(self._home, record) if history else record
+
+    def people(self, limit: int = 20, *, after: int = 0) -> list[PersonRecord]:
+        """Return people without their relationships, from the one after a number."""
+        return people_page(self._home, limit, after)
+
+    def export_people(self) -> Iterator[PersonRecord]:
+        """Yield everybody without their relationships, a page at a time."""
+        return everybody(self._home)
+
+    def object(self, object_type: str, object_id: str) -> ObjectRecord:
+        """Return one object; raises StateError NOT_FOUND."""
+        return show_object(self._home, object_type, object_id)
+
+    def objects(self, limit: int = 20, *, after: int = 0) -> list[ObjectRecord]:
+        """Return objects without their relationships, from the one after a number."""
+        return objects_page(self._home, limit, after)
+
+    def why(self, who: str, attribute: str | None = None, *, destination: str | None = None) -> Why:
+        """Explain where a person's attributes come from and what destinations have of them."""
+        return why(self._home, who, attribute, destination)
 
 
 def _second(spec: SyncSpec) -> SyncSpec:

@@ -10,14 +10,19 @@ from rowlift.core.errors import ConfigError
 from rowlift.engine.parts import uids
 from rowlift.engine.populate import TARGET
 from rowlift.operations.home import Home
-from rowlift.workspace import lookup, suppression
-from rowlift.workspace.lookup import Person
+from rowlift.workspace import suppression
+from rowlift.workspace.records import (
+    Person,
+    person_by_anonymous_id,
+    person_by_email,
+    person_by_id,
+)
 from rowlift.workspace.suppression import KINDS, Suppression
 
 _LOOK_UP = {
-    "id": lookup.person_by_id,
-    "email": lookup.person_by_email,
-    "anonymous_id": lookup.person_by_anonymous_id,
+    "id": person_by_id,
+    "email": person_by_email,
+    "anonymous_id": person_by_anonymous_id,
 }
 
 
@@ -91,7 +96,7 @@ def _resolved(home: Home, named: Iterable[str]) -> tuple[list[str], int]:
         kind, value = _parsed(one)
         texts[suppression.identifier(kind, value)] = None
         if person := _LOOK_UP[kind](home.workspace, value):
-            known[person.pid] = person
+            known[person.record.pid] = person
     for person in known.values():
         texts |= dict.fromkeys(_identifiers(person))
     return list(texts), len(known)

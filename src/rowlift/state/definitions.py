@@ -66,11 +66,18 @@ class DefinitionStore:
 
     def names(self, workspace_id: int, kind: str) -> dict[str, str]:
         """Return uid → name, archived ones included."""
-        query = sa.select(definitions.c.uid, definitions.c.name).where(
+        return self._column(definitions.c.name, workspace_id, kind)
+
+    def bodies(self, workspace_id: int, kind: str) -> dict[str, str]:
+        """Return uid → what was declared last, archived ones included."""
+        return self._column(definitions.c.body, workspace_id, kind)
+
+    def _column(self, column: sa.Column[str], workspace_id: int, kind: str) -> dict[str, str]:
+        query = sa.select(definitions.c.uid, column).where(
             definitions.c.workspace_id == workspace_id, definitions.c.kind == kind
         )
         with self._database.read() as connection:
-            return {row.uid: row.name for row in connection.execute(query)}
+            return {row.uid: row[1] for row in connection.execute(query)}
 
     def _known(
         self, connection: sa.Connection, workspace_id: int, kind: str

@@ -42,6 +42,7 @@ class Delivery:
     image_revision: int | None
     epoch: int
     suppressions: int
+    ledger_revision: int | None
     next_spec: str | None
     next_run_id: int | None
     created_at: float
@@ -177,6 +178,15 @@ class DeliveryStore:
         """Return the deliveries a run queued."""
         return self._select(deliveries.c.run_id == run_id)
 
+    def that_wrote(self, sync_uid: str, target: str, ledger_revision: int) -> Delivery | None:
+        """Return the delivery whose outcomes stand in a revision of a ledger."""
+        found = self._select(
+            deliveries.c.sync_uid == sync_uid,
+            deliveries.c.destination_uid == target,
+            deliveries.c.ledger_revision == ledger_revision,
+        )
+        return found[0] if found else None
+
     def get(self, delivery_id: int) -> Delivery:
         """Return one delivery; raises StateError NOT_FOUND."""
         with self._database.read() as connection:
@@ -213,12 +223,17 @@ class DeliveryStore:
         counts: Mapping[str, Any],
         reason_code: str = "",
         reason: str = "",
+        ledger_revision: int | None = None,
     ) -> None:
-        """End a delivery as part of the caller's fenced transaction."""
+        """End a delivery as part of the caller's fenced transaction.
+
+        `ledger_revision` is that of the ledger's rows in which its outcomes stand.
+        """
         now = database_now(self._database, connection)
         self.advance(
             connection, delivery_id, "over", status=status.value, active=None, counts=counts,
-            reason_code=reason_code, reason=reason, finished_at=now,
+            reason_code=reason_code, reason=reason, ledger_revision=ledger_revision,
+            finished_at=now,
         )  # fmt: skip
 
     def start_batches(

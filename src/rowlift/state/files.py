@@ -152,6 +152,13 @@ class FileStore:
             files.c.kind.in_(kinds), files.c.sync_uid == sync_uid, files.c.target == target
         )
 
+    def kept(self, kind: str, sync_uid: str) -> list[StoredFile]:
+        """Return the files of a sync that are still there, replaced ones included."""
+        found = self._select(
+            files.c.kind == kind, files.c.sync_uid == sync_uid, states=("live", "dead")
+        )
+        return [one for one in found if one.path.exists()]
+
     def of_run(self, kind: str, run_id: int, sync_uid: str) -> list[StoredFile]:
         """Return the live files a run wrote for its sync, or for a part of it."""
         return self._select(
@@ -162,9 +169,11 @@ class FileStore:
         """Return the live files a delivery wrote."""
         return self._select(files.c.kind == kind, files.c.delivery_id == delivery_id)
 
-    def _select(self, *conditions: sa.ColumnElement[bool]) -> list[StoredFile]:
+    def _select(
+        self, *conditions: sa.ColumnElement[bool], states: Sequence[str] = ("live",)
+    ) -> list[StoredFile]:
         query = sa.select(files.c.id, files.c.path, files.c.rows).where(
-            files.c.state == "live", *conditions
+            files.c.state.in_(states), *conditions
         )
         with self._database.read() as connection:
             found = connection.execute(query.order_by(files.c.id)).all()

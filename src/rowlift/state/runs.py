@@ -1,7 +1,7 @@
 """Imports: one active per workspace, resumable by whoever finds them abandoned."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -217,6 +217,21 @@ class RunStore:
         with self._database.read() as connection:
             found = connection.execute(query.order_by(runs.c.id.desc()).limit(limit)).all()
         return [run_from(row) for row in found]
+
+    def of_revisions(self, sync_uid: str, revisions: Collection[int]) -> dict[int, Run]:
+        """Return the run that made each revision of a sync's image, as far as it is known."""
+        query = sa.select(runs).where(
+            runs.c.sync_uid == sync_uid, runs.c.image_revision.in_(revisions)
+        )
+        with self._database.read() as connection:  # later runs that changed nothing come first
+            found = connection.execute(query.order_by(runs.c.id.desc())).all()
+        return {row.image_revision: run_from(row) for row in found}
+
+    def is_paused(self, sync_uid: str) -> bool:
+        """Tell whether somebody paused a sync."""
+        query = sa.select(sync_state.c.paused).where(sync_state.c.sync_uid == sync_uid)
+        with self._database.read() as connection:
+            return bool(connection.scalar(query))
 
     def applied(self, workspace_id: int, plan: str) -> Run | None:
         """Return the run that took the rows of a plan into the image."""

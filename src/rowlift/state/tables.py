@@ -149,6 +149,7 @@ deliveries = sa.Table(
     sa.Column("image_revision", sa.BigInteger),
     sa.Column("epoch", sa.Integer, nullable=False, default=0),
     sa.Column("suppressions", sa.BigInteger, nullable=False, default=0),
+    sa.Column("ledger_revision", sa.BigInteger),
     sa.Column("next_spec", sa.Text),
     sa.Column("next_run_id", _ID),
     sa.Column("counts", sa.Text, nullable=False),

@@ -89,6 +89,14 @@ def remove(connection: sa.Connection, workspace_id: int, texts: Iterable[str]) -
     return len(hashes)
 
 
+def names_any(connection: sa.Connection, workspace_id: int, texts: Iterable[str]) -> bool:
+    """Tell whether one of some identifiers is suppressed."""
+    key = key_of(connection, workspace_id)
+    return key is not None and bool(
+        _found(connection, workspace_id, [hashed(key, text) for text in texts])
+    )
+
+
 def listed(connection: sa.Connection, workspace_id: int) -> list[Suppression]:
     """Return all suppressions, the newest first."""
     query = sa.select(suppressions).where(suppressions.c.workspace_id == workspace_id)

@@ -83,6 +83,7 @@ def upgrade() -> None:
         sa.Column("image_revision", sa.BigInteger(), nullable=True),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("suppressions", sa.BigInteger(), nullable=False),
+        sa.Column("ledger_revision", sa.BigInteger(), nullable=True),
         sa.Column("next_spec", sa.Text(), nullable=True),
         sa.Column(
             "next_run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True

@@ -1,0 +1,59 @@
+"""rowlift objects."""
+
+from typing import Annotated
+
+import typer
+
+from rowlift.cli import exits
+from rowlift.cli.options import command as _command
+from rowlift.cli.people import After, Limit
+from rowlift.cli.records import grid, show_record
+from rowlift.cli.terminal import Terminal
+from rowlift.cli.text import cell, moment, safe
+from rowlift.core.errors import ConfigError
+
+USAGE = "rowlift objects [list] or show TYPE ID"
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(help="list, or show TYPE ID.", metavar="[list|show] [TYPE ID]"),
+]
+
+
+@_command
+def command(terminal: Terminal, words: Words = None, limit: Limit = 20, after: After = 0) -> int:
+    """Accounts are objects of type 1; their ID is the group_id."""
+    match words or ["list"]:
+        case ["list"]:
+            return _list(terminal, limit, after)
+        case ["show", object_type, object_id]:
+            return _show(terminal, object_type, object_id)
+    raise ConfigError("VALUE_WRONG", "objects was asked for something else.", mend=USAGE)
+
+
+def _list(terminal: Terminal, limit: int, after: int) -> int:
+    with terminal.project() as project:
+        found = project.objects(limit, after=after)
+    table = grid("number", "type", "id", "attributes", "first known", "by")
+    for one in found:
+        table.add_row(
+            str(one.number), cell(one.object_type), cell(one.object_id), str(len(one.attributes)),
+            moment(one.first_known), cell(one.first_sync),
+        )  # fmt: skip
+    if found:
+        terminal.show(table)
+        if len(found) == limit:
+            terminal.note(f"Go on with --after {found[-1].number}")
+    else:
+        terminal.say("No objects are there.")
+    terminal.document("objects", objects=found)
+    return exits.DONE
+
+
+def _show(terminal: Terminal, object_type: str, object_id: str) -> int:
+    with terminal.project() as project:
+        found = project.object(object_type, object_id)
+    terminal.say(f"{safe(found.object_type)} {safe(found.object_id)}", style="bold")
+    show_record(terminal, found)
+    terminal.document("object", object=found)
+    return exits.DONE

@@ -1,0 +1,94 @@
+"""rowlift people."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from rowlift.cli import exits
+from rowlift.cli.export import export
+from rowlift.cli.options import command as _command
+from rowlift.cli.records import grid, show_identifiers, show_record
+from rowlift.cli.runs import LARGEST
+from rowlift.cli.terminal import Terminal
+from rowlift.cli.text import cell, moment
+from rowlift.core.errors import ConfigError
+from rowlift.operations.records import PersonRecord
+
+USAGE = "rowlift people [list], show WHO or export [FILE]"
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="list, show WHO or export [FILE].", metavar="[list|show|export] [WHO|FILE]"
+    ),
+]
+Limit = Annotated[int, typer.Option(help="list: how many.", min=1, max=10_000)]
+After = Annotated[
+    int, typer.Option(help="list: from the one after this number.", min=0, max=LARGEST)
+]
+History = Annotated[bool, typer.Option("--history", help="show: how each attribute changed.")]
+Format = Annotated[
+    Literal["jsonl", "csv"], typer.Option("--format", help="export: one form of the two.")
+]
+Only = Annotated[str | None, typer.Option(help="export: one person instead of all.", metavar="WHO")]
+
+
+@_command
+def command(
+    terminal: Terminal,
+    words: Words = None,
+    limit: Limit = 20,
+    after: After = 0,
+    history: History = False,
+    format_: Format = "jsonl",
+    only: Only = None,
+) -> int:
+    """WHO is id:VALUE, email:VALUE, anonymous_id:VALUE, or the bare value of any of these.
+
+    An export has every attribute with the sync and run that wrote it last: as JSON one person a
+    line, as CSV one attribute a line, where a cell that a spreadsheet would run as a formula gets
+    an apostrophe.
+    """
+    match words or ["list"]:
+        case ["list"]:
+            return _list(terminal, limit, after)
+        case ["show", who]:
+            return _show(terminal, who, history=history)
+        case ["export", *file] if len(file) <= 1:
+            return export(terminal, Path(file[0]) if file else None, format_, only)
+    raise ConfigError("VALUE_WRONG", "people was asked for something else.", mend=USAGE)
+
+
+def _list(terminal: Terminal, limit: int, after: int) -> int:
+    with terminal.project() as project:
+        found = project.people(limit, after=after)
+    if found:
+        terminal.show(_table(found))
+        if len(found) == limit:
+            terminal.note(f"Go on with --after {found[-1].number}")
+    else:
+        terminal.say("Nobody is there.")
+    terminal.document("people", people=found)
+    return exits.DONE
+
+
+def _table(found: Sequence[PersonRecord]) -> object:
+    table = grid("number", "id", "email", "anonymous", "attributes", "first known", "by")
+    for one in found:
+        table.add_row(
+            str(one.number), cell(one.id or ""), cell(one.email or ""),
+            str(len(one.anonymous_ids) or ""), str(len(one.attributes)),
+            moment(one.first_known), cell(one.first_sync),
+        )  # fmt: skip
+    return table
+
+
+def _show(terminal: Terminal, who: str, *, history: bool) -> int:
+    with terminal.project() as project:
+        found = project.person(who, history=history)
+    show_identifiers(terminal, found.id, found.email, found.anonymous_ids)
+    show_record(terminal, found)
+    terminal.document("person", person=found)
+    return exits.DONE

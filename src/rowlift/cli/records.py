@@ -1,0 +1,92 @@
+"""How records of people and objects read on a terminal."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from rowlift.cli.terminal import Terminal
+from rowlift.cli.text import cell, counted, moment, safe
+from rowlift.operations.records import (
+    AttributeRecord,
+    Change,
+    ObjectRecord,
+    PersonRecord,
+    RelationshipRecord,
+)
+
+
+def shown(value: Any) -> str:
+    """Return an attribute's value in one short line; texts stand in quotes."""
+    return "none" if value is None else cell(json.dumps(value, ensure_ascii=False))
+
+
+def grid(*names: str) -> Table:
+    """Return a plain table."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def show_identifiers(
+    terminal: Terminal, id_: str | None, email: str | None, anonymous_ids: Sequence[str]
+) -> None:
+    """Print who it is."""
+    known = {"id": id_, "email": email}
+    named = [
+        Text.assemble((f"{kind} ", "dim"), (safe(one), "bold"))
+        for kind, one in known.items()
+        if one
+    ]
+    owned = [Text.assemble(("anonymous id ", "dim"), safe(one)) for one in anonymous_ids]
+    terminal.say(Text("  ").join([*named, *owned]))
+
+
+def show_record(terminal: Terminal, record: PersonRecord | ObjectRecord) -> None:
+    """Print since when it is known, attributes and relationships."""
+    terminal.say(f"  first known {moment(record.first_known)} by {safe(record.first_sync)}")
+    _attributes(terminal, record.attributes)
+    if record.related:
+        terminal.say()
+        terminal.say(f"  {counted(record.related, 'relationship')}", style="bold")
+    for one in record.relationships:
+        terminal.say(f"    {_other_end(record, one)}{_listed(one.attributes)}")
+    if record.related > len(record.relationships):
+        terminal.note(f"    These are the first {len(record.relationships)}.")
+
+
+def _attributes(terminal: Terminal, attributes: Sequence[AttributeRecord]) -> None:
+    if not attributes:
+        return
+    table = grid("  attribute", "value", "sync", "run", "as of")
+    for one in attributes:
+        run = "" if one.run is None else str(one.run)
+        table.add_row(
+            f"  {cell(one.name)}", shown(one.value), cell(one.sync), run, moment(one.as_of)
+        )
+        for change in one.changes:
+            table.add_row("", changed(change), cell(change.sync), _run(change), moment(change.at))
+    terminal.say()
+    terminal.show(table)
+
+
+def changed(change: Change) -> str:
+    """Return one change in a line."""
+    return f"{shown(change.before)} → {shown(change.after)}"
+
+
+def _run(change: Change) -> str:
+    return "" if change.run is None else str(change.run)
+
+
+def _other_end(record: PersonRecord | ObjectRecord, one: RelationshipRecord) -> str:
+    if isinstance(record, PersonRecord):
+        return f"{cell(one.object_type)} {cell(one.object_id)}"
+    return cell(one.id or one.email or "somebody unnamed")
+
+
+def _listed(attributes: Sequence[AttributeRecord]) -> str:
+    return "".join(f"  {cell(one.name)} {shown(one.value)}" for one in attributes)

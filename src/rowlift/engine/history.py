@@ -1,0 +1,116 @@
+"""What the files still tell of one key: each change of its row, and what a target has of it."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rowlift.engine.duck import Duck, parquet, text
+from rowlift.engine.layers import layers, open_ledger
+from rowlift.state.files import StoredFile
+from rowlift.state.store import Store
+
+_COLUMNS = "version, present, attributes, before, row_number"
+_OF_KEY = "SELECT {columns} FROM {files} WHERE key = {key}"
+# After a compaction the newest rows stand in the base and in a delta, which alone says what was.
+_NEWEST_LAST = "SELECT DISTINCT ON (version) {columns} FROM ({rows}) ORDER BY version, is_base"
+
+_REJECTED = """
+SELECT row_number, code, reason, {verdict} FROM {files}
+WHERE identifier = {key} OR lower(identifier) = {key} LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """A row of the image as one merge left it; `before` is None where that is not known.
+
+    A removal keeps the last attributes and has no row number.
+    """
+
+    version: int
+    present: bool
+    attributes: Mapping[str, Any]
+    before: Mapping[str, Any] | None
+    row_number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What a target's ledger says of a key; version 0 is never, `revision` wrote it down."""
+
+    version: int
+    present: bool
+    epoch: int
+    doubt: int | None
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that did not go, and why."""
+
+    row_number: int | None
+    code: str
+    reason: str
+    verdict: str
+
+
+def editions(duck: Duck, store: Store, uid: str, key: str) -> list[Edition]:
+    """Return the editions of a row from the oldest that is kept; none if it was never seen.
+
+    They reach back to the last reset, and as long as replaced files are kept.
+    """
+    base = [one.path for one in store.files.live(["image_base"], uid)]
+    deltas = [one.path for one in store.files.kept("image_delta", uid)]
+    columns = (f"{_COLUMNS}, {is_base} AS is_base" for is_base in ("true", "false"))
+    found = [
+        _OF_KEY.format(columns=each, files=parquet(paths), key=text(key))
+        for each, paths in zip(columns, (base, deltas), strict=True)
+        if paths
+    ]
+    if not found:
+        return []
+    rows = duck.rows(_NEWEST_LAST.format(columns=_COLUMNS, rows=" UNION ALL ".join(found)))
+    return [
+        Edition(version, present, json.loads(values), json.loads(before) if before else None, row)
+        for version, present, values, before, row in rows
+    ]
+
+
+def changes(found: Sequence[Edition]) -> Iterator[tuple[Edition, str, Any, Any]]:
+    """Yield each change of an attribute: the edition, the name, before and after.
+
+    The first edition changes everything where nothing of its key is older.
+    """
+    last: Mapping[str, Any] = {}
+    for edition in found:
+        before = last if edition.before is None else edition.before
+        after = edition.attributes
+        for name in sorted({*before, *after}):
+            if before.get(name) != after.get(name):
+                yield edition, name, before.get(name), after.get(name)
+        last = after
+
+
+def acknowledged(duck: Duck, store: Store, uid: str, target: str, key: str) -> Acknowledged | None:
+    """Return what a target has of a key; None if nothing was ever answered for it."""
+    if layers(store, "ledger", uid, target).base is None:
+        return None
+    open_ledger(duck, store, uid, target)
+    found = duck.rows(
+        f"SELECT version, present, epoch, doubt, seq FROM ledger WHERE key = {text(key)}"
+    )
+    return Acknowledged(*found[0]) if found else None
+
+
+def refused(
+    duck: Duck, files: Sequence[StoredFile], key: str, *, verdict: str = "'rejected'"
+) -> Refused | None:
+    """Return what a file of rejects says of a key; `verdict` is a column or a literal."""
+    if not files:
+        return None
+    paths = parquet(one.path for one in files)
+    query = _REJECTED.format(verdict=verdict, files=paths, key=text(key))
+    found = duck.rows(query)
+    return Refused(*found[0]) if found else None

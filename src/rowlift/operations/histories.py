@@ -1,0 +1,156 @@
+"""A person's rows in every sync, and how each attribute came to be what it is."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rowlift.core.identifiers import email_key
+from rowlift.core.nouns import Kind, Status
+from rowlift.core.specs import SyncSpec
+from rowlift.engine.duck import Duck
+from rowlift.engine.history import Edition, Refused, changes, editions, refused
+from rowlift.operations.home import Home
+from rowlift.operations.records import (
+    AttributeRecord,
+    Change,
+    PersonRecord,
+    named,
+    sync_names,
+)
+from rowlift.state.runs import Run
+from rowlift.workspace.records import Person
+from rowlift.workspace.suppression import KINDS, identifier
+
+_QUERY_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The identifiers of one person."""
+
+    id: str | None
+    email: str | None
+    anonymous_ids: Sequence[str]
+
+    def keys(self, identify_by: str) -> Sequence[str]:
+        """Return by which keys a sync that identifies so may know the person."""
+        if identify_by == "anonymous_id":
+            return self.anonymous_ids
+        if identify_by == "email":
+            return [email_key(self.email)] if self.email else []
+        return [self.id] if self.id else []
+
+    def identifiers(self) -> list[str]:
+        """Return all of them as the list of suppressions writes them."""
+        return [identifier(kind, value) for kind in KINDS for value in self.keys(kind)]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRow:
+    """One person's row in one sync; `bad` tells why the last run rejected it."""
+
+    uid: str
+    sync: str
+    spec: SyncSpec
+    key: str
+    editions: Sequence[Edition]
+    runs: Mapping[int, Run]  # by revision of the image
+    last: Run | None
+    bad: Refused | None
+
+    @property
+    def newest(self) -> Edition | None:
+        """Return the row as it is now; None where no row was ever good."""
+        return self.editions[-1] if self.editions else None
+
+    @property
+    def made_by(self) -> Run | None:
+        """Return the run that brought the newest edition, if it is known."""
+        return self.runs.get(self.newest.version) if self.newest else None
+
+
+def names_of(person: Person | None, who: str) -> Names:
+    """Return a person's identifiers, or those that a text may stand for."""
+    if person:
+        return Names(person.id, person.email, person.anonymous_ids)
+    given = named(who)
+    anonymous = given.get("anonymous_id")
+    return Names(given.get("id"), given.get("email"), [anonymous] if anonymous else [])
+
+
+def sync_rows(home: Home, duck: Duck, names: Names) -> list[SyncRow]:
+    """Return a person's rows in every sync of people there ever was."""
+    return [row for row in _rows(home, duck, names) if row.editions or row.bad]
+
+
+def _rows(home: Home, duck: Duck, names: Names) -> Iterator[SyncRow]:
+    called = sync_names(home)
+    for uid, body in home.store.definitions.bodies(home.workspace_id, "sync").items():
+        spec = SyncSpec.from_json(body)
+        if spec.kind is Kind.PERSON:
+            last = _last_run(home, uid)
+            for key in names.keys(spec.identify_by):
+                found = editions(duck, home.store, uid, key)
+                made = home.store.runs.of_revisions(uid, [one.version for one in found])
+                bad = _rejected(home, duck, uid, key, last)
+                yield SyncRow(uid, called[uid], spec, key, found, made, last, bad)
+
+
+def _last_run(home: Home, uid: str) -> Run | None:
+    """Return the last run that was more than an attempt to begin."""
+    latest = home.store.runs.latest(home.workspace_id, uid)
+    return next((one for one in latest if one.status is not Status.SKIPPED), None)
+
+
+def _rejected(home: Home, duck: Duck, uid: str, key: str, last: Run | None) -> Refused | None:
+    return refused(duck, home.store.files.of_run("rejects", last.id, uid), key) if last else None
+
+
+def changes_of(rows: Sequence[SyncRow]) -> dict[str, list[Change]]:
+    """Return the changes of each attribute, the newest first."""
+    found = [
+        (edition.version, name, _change(row, edition, before, after))
+        for row in rows
+        for edition, name, before, after in changes(row.editions)
+    ]
+    listed: dict[str, list[Change]] = {}
+    for _, name, change in sorted(found, key=lambda one: one[0], reverse=True):
+        listed.setdefault(name, []).append(change)
+    return listed
+
+
+def _change(row: SyncRow, edition: Edition, before: object, after: object) -> Change:
+    run = row.runs.get(edition.version)
+    return Change(
+        row.sync,
+        run.id if run else None,
+        run.created_at if run else None,
+        edition.row_number,
+        query_version(run),
+        before,
+        after,
+    )
+
+
+def query_version(run: Run | None) -> str | None:
+    """Return what tells the query of a run from the other texts it had."""
+    if run is None:
+        return None
+    sql = SyncSpec.from_json(run.spec).sql
+    return hashlib.sha256(sql.encode()).hexdigest()[:_QUERY_DIGITS]
+
+
+def with_changes(
+    attributes: Sequence[AttributeRecord], rows: Sequence[SyncRow]
+) -> list[AttributeRecord]:
+    """Return attributes with their history, of what syncs wrote to the workspace."""
+    listed = changes_of([row for row in rows if row.spec.workspace])
+    return [replace(one, changes=listed.get(one.name, ())) for one in attributes]
+
+
+def remember(home: Home, record: PersonRecord) -> PersonRecord:
+    """Return a person's record with the history of each attribute."""
+    names = Names(record.id, record.email, record.anonymous_ids)
+    with Duck(home.store.files.scratch) as duck:
+        rows = sync_rows(home, duck, names)
+    return replace(record, attributes=with_changes(record.attributes, rows))

@@ -1,0 +1,230 @@
+"""Records of people and objects as every door shows them; times are Unix seconds."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rowlift.core.errors import ConfigError, StateError
+from rowlift.operations.home import Home
+from rowlift.workspace.records import (
+    Object,
+    Person,
+    Record,
+    Relationship,
+    list_objects,
+    list_people,
+    object_by_id,
+    person_by_anonymous_id,
+    person_by_email,
+    person_by_id,
+    relationships_of,
+)
+
+MOST_RELATIONSHIPS = 100  # shown of one record
+_PAGE = 1000
+
+_WAYS = {
+    "id": person_by_id,
+    "email": person_by_email,
+    "anonymous_id": person_by_anonymous_id,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of an attribute; null stands for none, before and after.
+
+    `query` is what the SHA-256 of the query's text begins with, so it tells its versions apart.
+    Run, at and query are null where the run is forgotten, row_number where no row caused it.
+    """
+
+    sync: str
+    run: int | None
+    at: float | None
+    row_number: int | None
+    query: str | None
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeRecord:
+    """An attribute, and the sync and run that wrote it last; `as_of` is the source's time.
+
+    `changes` has the newest first, where they were asked for.
+    """
+
+    name: str
+    value: Any
+    sync: str
+    run: int | None
+    as_of: int | None
+    changes: Sequence[Change] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RelationshipRecord:
+    """What joins a person, named by id and e-mail address, and an object."""
+
+    id: str | None
+    email: str | None
+    object_type: str
+    object_id: str
+    attributes: Sequence[AttributeRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRecord:
+    """A person; `related` counts all relationships, of which the first 100 are here.
+
+    `number` is the person's place in lists.
+    """
+
+    number: int
+    id: str | None
+    email: str | None
+    anonymous_ids: Sequence[str]
+    first_known: float
+    first_sync: str
+    updated_at: float
+    attributes: Sequence[AttributeRecord]
+    related: int = 0
+    relationships: Sequence[RelationshipRecord] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRecord:
+    """An object; `related` counts all relationships, of which the first 100 are here.
+
+    `number` is the object's place in lists.
+    """
+
+    number: int
+    object_type: str
+    object_id: str
+    first_known: float
+    first_sync: str
+    updated_at: float
+    attributes: Sequence[AttributeRecord]
+    related: int = 0
+    relationships: Sequence[RelationshipRecord] = field(default_factory=tuple)
+
+
+def named(who: str) -> dict[str, str]:
+    """Return what a text may stand for, by kind of identifier: one, or all three."""
+    kind, colon, value = who.partition(":")
+    return {kind: value} if colon and kind in _WAYS else dict.fromkeys(_WAYS, who)
+
+
+def find_person(home: Home, who: str) -> Person | None:
+    """Return whom a text names; raises ConfigError WHO_AMBIGUOUS when it names two."""
+    found = {kind: _WAYS[kind](home.workspace, value) for kind, value in named(who).items()}
+    people = {one.record.pid: (kind, one) for kind, one in found.items() if one}
+    if len(people) > 1:
+        (first, one), (second, other), *_ = people.values()
+        raise ConfigError(
+            "WHO_AMBIGUOUS",
+            f"{who} is the {first} of {label(one)} and the {second} of {label(other)}.",
+            mend=f"Say which: {first}:{who} or {second}:{who}.",
+        )
+    return next((one for _, one in people.values()), None)
+
+
+def label(person: Person) -> str:
+    """Return what a person is best called by."""
+    kinds = {"id": person.id, "email": person.email}
+    kinds["anonymous_id"] = next(iter(person.anonymous_ids), None)
+    return next((f"{kind} {value}" for kind, value in kinds.items() if value), "somebody unnamed")
+
+
+def show_person(home: Home, who: str) -> PersonRecord:
+    """Return one person with relationships; raises StateError NOT_FOUND."""
+    person = find_person(home, who)
+    if person is None:
+        raise unknown(who)
+    related = relationships_of(home.workspace, MOST_RELATIONSHIPS, person=person.record.pid)
+    return _person(person, sync_names(home), related)
+
+
+def show_object(home: Home, object_type: str, object_id: str) -> ObjectRecord:
+    """Return one object with relationships; raises StateError NOT_FOUND."""
+    thing = object_by_id(home.workspace, object_type, object_id)
+    if thing is None:
+        text = f"The workspace has no object {object_id} of type {object_type}."
+        raise StateError("NOT_FOUND", text, mend="See rowlift objects list.")
+    related = relationships_of(home.workspace, MOST_RELATIONSHIPS, thing=thing.record.pid)
+    return _object(thing, sync_names(home), related)
+
+
+def people_page(home: Home, limit: int, after: int) -> list[PersonRecord]:
+    """Return people without relationships, from the one after a number."""
+    names = sync_names(home)
+    return [_person(one, names) for one in list_people(home.workspace, limit, after=after)]
+
+
+def everybody(home: Home) -> Iterator[PersonRecord]:
+    """Yield all people without relationships; those who come meanwhile may be among them."""
+    after = 0
+    while page := people_page(home, _PAGE, after):
+        yield from page
+        after = page[-1].number
+
+
+def objects_page(home: Home, limit: int, after: int) -> list[ObjectRecord]:
+    """Return objects without relationships, from the one after a number."""
+    names = sync_names(home)
+    return [_object(one, names) for one in list_objects(home.workspace, limit, after=after)]
+
+
+def unknown(who: str) -> StateError:
+    """Return the error of a person nobody knows."""
+    text = f"The workspace knows nobody as {who}."
+    return StateError("NOT_FOUND", text, mend="See rowlift people list.")
+
+
+def sync_names(home: Home) -> Mapping[str, str]:
+    """Return uid → name of every sync there ever was."""
+    return home.store.definitions.names(home.workspace_id, "sync")
+
+
+def attributes(record: Record, names: Mapping[str, str]) -> list[AttributeRecord]:
+    """Return a record's attributes in the order of their names."""
+    return [
+        AttributeRecord(
+            name, value, names.get(origin.sync_uid, origin.sync_uid), origin.run_id, origin.as_of
+        )
+        for name, value, origin in (
+            (name, value, record.origins[name]) for name, value in sorted(record.attributes.items())
+        )
+    ]
+
+
+def _person(
+    person: Person,
+    names: Mapping[str, str],
+    related: tuple[Iterable[Relationship], int] = ((), 0),
+) -> PersonRecord:
+    record = person.record
+    return PersonRecord(
+        record.pid, person.id, person.email, person.anonymous_ids, record.created_at,
+        names.get(record.first_writer, record.first_writer), record.updated_at,
+        attributes(record, names), related[1], [_relationship(one, names) for one in related[0]],
+    )  # fmt: skip
+
+
+def _object(
+    thing: Object,
+    names: Mapping[str, str],
+    related: tuple[Iterable[Relationship], int] = ((), 0),
+) -> ObjectRecord:
+    record = thing.record
+    return ObjectRecord(
+        record.pid, thing.object_type, thing.object_id, record.created_at,
+        names.get(record.first_writer, record.first_writer), record.updated_at,
+        attributes(record, names), related[1], [_relationship(one, names) for one in related[0]],
+    )  # fmt: skip
+
+
+def _relationship(one: Relationship, names: Mapping[str, str]) -> RelationshipRecord:
+    listed = attributes(one.record, names)
+    return RelationshipRecord(one.id, one.email, one.object_type, one.object_id, listed)

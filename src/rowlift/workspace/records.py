@@ -1,0 +1,181 @@
+"""One person, object or relationship at a time, found through an index; and pages of them."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from rowlift.core.identifiers import email_key
+from rowlift.workspace.tables import anonymous_ids, objects, people, relationships
+from rowlift.workspace.workspace import Workspace
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who wrote an attribute last: the sync, its run, and the source's time in Unix seconds."""
+
+    sync_uid: str
+    run_id: int
+    as_of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Attributes with where each comes from, and since when they are known in Unix seconds."""
+
+    pid: int
+    attributes: Mapping[str, Any]
+    origins: Mapping[str, Origin]
+    first_writer: str
+    other_writers: bool
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person."""
+
+    id: str | None
+    email: str | None
+    anonymous_ids: tuple[str, ...]
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """One object; accounts are of type 1."""
+
+    object_type: str
+    object_id: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """What joins a person and an object, each by its identifiers."""
+
+    id: str | None
+    email: str | None
+    object_type: str
+    object_id: str
+    record: Record
+
+
+def person_by_id(workspace: Workspace, value: str) -> Person | None:
+    """Return the person with an id, or None."""
+    return _only(_people(workspace, people.c.id == value))
+
+
+def person_by_email(workspace: Workspace, address: str) -> Person | None:
+    """Return the person with an address, however it is spelled, or None."""
+    return _only(_people(workspace, people.c.email_key == email_key(address)))
+
+
+def person_by_anonymous_id(workspace: Workspace, value: str) -> Person | None:
+    """Return the person with an anonymous id, or None."""
+    owner = sa.select(anonymous_ids.c.pid).where(
+        anonymous_ids.c.workspace_id == workspace.id, anonymous_ids.c.anonymous_id == value
+    )
+    return _only(_people(workspace, people.c.pid == owner.scalar_subquery()))
+
+
+def list_people(workspace: Workspace, limit: int, *, after: int = 0) -> list[Person]:
+    """Return people in the order they became known, from the one after a pid."""
+    return _people(workspace, people.c.pid > after, limit=limit)
+
+
+def object_by_id(workspace: Workspace, object_type: str, object_id: str) -> Object | None:
+    """Return an object by its type and id, or None."""
+    wanted = sa.and_(objects.c.object_type == object_type, objects.c.object_id == object_id)
+    return _only(_objects(workspace, wanted))
+
+
+def list_objects(workspace: Workspace, limit: int, *, after: int = 0) -> list[Object]:
+    """Return objects in the order they became known, from the one after a pid."""
+    return _objects(workspace, objects.c.pid > after, limit=limit)
+
+
+def relationships_of(
+    workspace: Workspace, limit: int, *, person: int | None = None, thing: int | None = None
+) -> tuple[list[Relationship], int]:
+    """Return the first relationships of a person or an object, and how many there are."""
+    wanted = (
+        relationships.c.person_pid == person
+        if person is not None
+        else relationships.c.object_pid == thing
+    )
+    query = (
+        sa.select(
+            people.c.id, people.c.email, objects.c.object_type, objects.c.object_id, relationships
+        )
+        .join_from(relationships, people, people.c.pid == relationships.c.person_pid)
+        .join(objects, objects.c.pid == relationships.c.object_pid)
+        .where(wanted, relationships.c.workspace_id == workspace.id)
+    )
+    counted = sa.select(sa.func.count()).select_from(relationships).where(wanted)
+    with workspace.database.read() as connection:
+        found = connection.execute(query.order_by(relationships.c.pid).limit(limit)).all()
+        total = len(found) if len(found) < limit else connection.execute(counted).scalar_one()
+    return [_relationship(row) for row in found], total
+
+
+def _people(
+    workspace: Workspace, wanted: sa.ColumnElement[bool], limit: int | None = None
+) -> list[Person]:
+    query = sa.select(people).where(people.c.workspace_id == workspace.id, wanted)
+    with workspace.database.read() as connection:
+        found = connection.execute(query.order_by(people.c.pid).limit(limit)).all()
+        owned = _owned(connection, [row.pid for row in found])
+    return [Person(row.id, row.email, owned.get(row.pid, ()), _record(row)) for row in found]
+
+
+def _owned(connection: sa.Connection, pids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    query = sa.select(anonymous_ids.c.pid, anonymous_ids.c.anonymous_id)
+    owned: dict[int, tuple[str, ...]] = {}
+    for pid, value in connection.execute(
+        query.where(anonymous_ids.c.pid.in_(pids)).order_by(anonymous_ids.c.anonymous_id)
+    ):
+        owned[pid] = (*owned.get(pid, ()), value)
+    return owned
+
+
+def _objects(
+    workspace: Workspace, wanted: sa.ColumnElement[bool], limit: int | None = None
+) -> list[Object]:
+    query = sa.select(objects).where(objects.c.workspace_id == workspace.id, wanted)
+    with workspace.database.read() as connection:
+        found = connection.execute(query.order_by(objects.c.pid).limit(limit)).all()
+    return [Object(row.object_type, row.object_id, _record(row)) for row in found]
+
+
+def _only(found: list[_T]) -> _T | None:
+    return found[0] if found else None
+
+
+def _relationship(row: Any) -> Relationship:
+    return Relationship(row.id, row.email, row.object_type, row.object_id, _record(row))
+
+
+def _record(row: Any) -> Record:
+    attributes = json.loads(row.attributes)
+    return Record(
+        pid=row.pid,
+        attributes=attributes,
+        origins=dict.fromkeys(attributes, Origin(row.sync_uid, row.run_id, row.as_of))
+        | dict(_earlier(row.origins)),
+        first_writer=row.first_writer,
+        other_writers=bool(row.other_writers),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _earlier(origins: str) -> Iterable[tuple[str, Origin]]:
+    for group in json.loads(origins):
+        origin = Origin(group["sync"], group["run"], group["as_of"])
+        yield from ((name, origin) for name in group["names"])
