@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from crashes.child import KILLED, failure, in_child
 from doors.cli import PROGRAM, CliResult, clean_environment, run_cli
+from faults.samples import cases
 from rowlift.core.errors import Busy, Fenced
 from rowlift.core.nouns import Status
 from rowlift.state.store import Store
@@ -59,8 +61,8 @@ class Processes:
                 started.communicate()
 
     def kill_at(self, point: str) -> None:
-        killed = self.run("run", "people", ROWLIFT_FAULTS=f"{point}:kill")
-        assert killed.code == -signal.SIGKILL, killed
+        code = in_child("run", self.world.folder, self.url, spec=f"{point}:kill")
+        assert code == KILLED, failure(self.world.folder, code)
 
     def rows(self, query: sa.Select[Any]) -> list[Any]:
         engine = sa.create_engine(self.url)
@@ -193,15 +195,16 @@ def test_a_killed_delivery_is_taken_over_at_once_and_goes_on(
 
 @pytest.mark.parametrize(
     "point",
-    [
-        "file.before_rename:1",
-        "run.merge.after_commit:1",
+    cases(
         "apply.slice.before_commit:1",  # inside a transaction
-        "delivery.start.after_commit:1",
-        "delivery.batch.before_commit:2",  # inside a transaction
         "deliver.before_send:2",
         "delivery.record.before_commit:1",  # inside a transaction
-    ],
+        "file.before_rename:1",
+        "run.merge.after_commit:1",
+        "delivery.start.after_commit:1",
+        "delivery.batch.before_commit:2",  # inside a transaction
+        few=3,
+    ),
 )
 @pytest.mark.parametrize("state_url", ["postgresql"], indirect=True)
 def test_F17_a_process_that_stood_still_past_its_lease_writes_nothing_more(
