@@ -1,7 +1,12 @@
-"""The engine's DuckDB, where it differs from one that anybody opens."""
+"""DuckDB, where the engine's and a source's differ from one that anybody opens."""
 
 import subprocess
 import sys
+import time
+
+import duckdb
+
+from rowlift.kit.duckread import INTERRUPT_EVERY, Running
 
 OPENED = """
 import sys
@@ -16,3 +21,13 @@ def test_a_python_without_a_main_file_gets_no_bars_on_its_standard_output(tmp_pa
     words = [sys.executable, "-c", OPENED, str(tmp_path / "scratch")]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout == "(False,)\n"
+
+
+def test_a_query_that_is_stopped_while_its_source_closes_ends_quietly():
+    with duckdb.connect() as instance:
+        running = Running(instance.cursor(), seconds=60)
+        running.watch()
+        running.cursor.close()
+        running.stop("QUERY_CANCELLED")
+        time.sleep(3 * INTERRUPT_EVERY)  # pytest fails a test whose thread broke
+        running.end()

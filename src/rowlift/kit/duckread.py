@@ -311,7 +311,8 @@ class Running:
             self._code = "QUERY_TIMEOUT"
         # DuckDB forgets an interrupt that comes just before a statement starts: ask until it ended.
         while not self._ended.wait(INTERRUPT_EVERY):
-            self.cursor.interrupt()
+            with suppress(duckdb.Error):  # closed already
+                self.cursor.interrupt()
 
 
 def refusal(code: str, detail: str = "") -> SourceError:
