@@ -73,7 +73,15 @@ PARTS = (
     ),
     Part("stopped past a lease", stops.stop_loop, figure=20, weight=5),
     Part("failing fsync", fsyncs.fsync_walk, figure=60, weight=4),
-    Part("fault matrix", suites.fault_matrix, figure=1, weight=8),
+    *(
+        Part(
+            "fault matrix",
+            functools.partial(suites.fault_matrix, suite=suite),
+            figure=0,
+            weight=3,
+        )
+        for suite in suites.FAULTS
+    ),
     Part("bad input", suites.corpora, figure=1, weight=4),
 )
 
@@ -86,7 +94,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="rowlift-torture-"))
     chosen = [one for one in PARTS if given.only in ("", one.name)]
     if not chosen:
-        sys.exit(f"There is no part {given.only}: {', '.join(one.name for one in PARTS)}.")
+        names = dict.fromkeys(one.name for one in PARTS)
+        sys.exit(f"There is no part {given.only}: {', '.join(names)}.")
     room = Room.open()
     try:
         at = room.once("postgresql", lambda at: postgres.launch(room, at))
