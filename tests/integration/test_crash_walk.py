@@ -31,6 +31,8 @@ NOT_WALKED = {
     "collect.expire": "its files are a month old; killed in test_state_collect.py",
     "collect.orphans": "its files are a minute old; killed in test_state_collect.py",
     "heartbeat": "once in ten seconds; it renews a lease or does not",
+    "suppress": "who is suppressed and what is told of it are one transaction",
+    "unsuppress": "the same the other way",
 }
 
 

@@ -41,7 +41,7 @@ def suppress(home: Home, named: Iterable[str], note: str) -> SuppressionReport:
     these people out of wherever they were delivered to.
     """
     texts, people = _resolved(home, named)
-    with _told(home, "suppress") as (connection, tell):
+    with _told("suppress", home) as (connection, tell):
         added = suppression.add(connection, home.workspace_id, texts, note)
         tell(added)
     return SuppressionReport(added, people)
@@ -50,14 +50,14 @@ def suppress(home: Home, named: Iterable[str], note: str) -> SuppressionReport:
 def unsuppress(home: Home, named: Iterable[str]) -> SuppressionReport:
     """Lift the suppression of identifiers and of all others of the people they name."""
     texts, people = _resolved(home, named)
-    with _told(home, "unsuppress") as (connection, tell):
+    with _told("unsuppress", home) as (connection, tell):
         removed = suppression.remove(connection, home.workspace_id, texts)
         tell(removed)
     return SuppressionReport(removed, people)
 
 
 @contextmanager
-def _told(home: Home, name: str) -> Iterator[tuple[sa.Connection, Callable[[int], None]]]:
+def _told(name: str, home: Home) -> Iterator[tuple[sa.Connection, Callable[[int], None]]]:
     """A transaction, and what tells all destinations in it that so many identifiers changed.
 
     Each destination that a sync was ever delivered to gets a delivery, under new message ids.
