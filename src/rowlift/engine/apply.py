@@ -99,7 +99,7 @@ def decide(
     """
     due = given.rows
     with workspace.database.read() as connection:
-        newcomers = find_newcomers(duck, connection, spec, due)
+        newcomers = find_newcomers(duck, connection, workspace.id, spec, due)
         rest = "apply_rest" if newcomers else due
         take_apart(duck, spec.identify_by if spec.kind is Kind.PERSON else "", rest)
         _decide(duck, connection, workspace, spec, ahead=ahead)

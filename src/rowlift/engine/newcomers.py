@@ -15,7 +15,7 @@ from rowlift.core.specs import SyncSpec
 from rowlift.engine.duck import Duck
 from rowlift.engine.known import USUAL_EMAIL, judge_emails, named
 from rowlift.engine.laying import apart
-from rowlift.workspace.numbers import handed_out
+from rowlift.workspace.identifiers import anybody
 
 # Numbers stand for texts, as grouping a million texts would hold them all.
 _GLANCE = """
@@ -81,12 +81,12 @@ class Newcomers:
 
 
 def find_newcomers(
-    duck: Duck, connection: sa.Connection, spec: SyncSpec, due: str
+    duck: Duck, connection: sa.Connection, workspace_id: int, spec: SyncSpec, due: str
 ) -> Newcomers | None:
     """Find the due rows that can only be new people; None where they are not looked for."""
     by = spec.identify_by
     looked_for = spec.kind is Kind.PERSON and by in _SECONDS and spec.mode is not Mode.UPDATE
-    if not looked_for or handed_out(connection, "people"):
+    if not looked_for or anybody(connection, workspace_id):
         return None
     usual = "NULL" if by == "email" else USUAL_EMAIL
     duck.run(_GLANCE.format(usual=usual, named=named(by, apart(by, due))))

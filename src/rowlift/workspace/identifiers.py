@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from rowlift.workspace.rows import any_of, fetch
+from rowlift.workspace.rows import any_of, fetch, run_rows
 
 CHUNK = 20_000  # values per look-up
 
@@ -56,6 +56,12 @@ class Named:
     ids: Sequence[str]
     email_keys: Sequence[str]
     anonymous_ids: Sequence[str]
+
+
+def anybody(connection: sa.Connection, workspace_id: int) -> bool:
+    """Tell whether the workspace knows any person."""
+    sql = "SELECT pid FROM people WHERE workspace_id = :workspace LIMIT 1"
+    return bool(run_rows(connection, sql, workspace=workspace_id))
 
 
 def people(
