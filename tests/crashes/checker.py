@@ -75,6 +75,7 @@ def check_all(expected: Expected) -> None:
     try:
         with engine.connect() as state:
             _check_workspace(state, expected)
+            _check_segment(state, expected)
             check_active(state)
             check_counts(state)
             check_moment(state)
@@ -104,6 +105,17 @@ def _check_workspace(state: sa.Connection, expected: Expected) -> None:
     people = state.execute(sa.text("SELECT id, email, attributes FROM people")).all()
     there = {one.id: {"email": one.email, **json.loads(one.attributes)} for one in people}
     assert there == expected.source, "the workspace is not the source"
+
+
+def _check_segment(state: sa.Connection, expected: Expected) -> None:
+    """Who is in the workspace is in the segment; each entered once, each version touched once."""
+    inside = "SELECT p.id FROM segment_members m JOIN people p ON p.pid = m.pid"
+    assert {*state.scalars(sa.text(inside))} == expected.source.keys(), "the segment is not whole"
+    told = "SELECT e.kind, p.id, e.version FROM events e JOIN people p ON p.pid = e.pid"
+    events = [tuple(row) for row in state.execute(sa.text(told))]
+    entered = [who for kind, who, _ in events if kind == "segment_entered"]
+    assert sorted(entered) == sorted(expected.source), "not everybody entered once"
+    assert len({(who, version) for _, who, version in events}) == len(events), "told twice"
 
 
 def check_active(state: sa.Connection) -> None:

@@ -44,6 +44,7 @@ source: shop
 sql: SELECT user_id, email, plan, orders FROM people
 identify_by: user_id
 removed: delete
+segment: {name: Customers, create: true}
 destinations:
   - {use: crm, match: user_id, removed: delete}
 """

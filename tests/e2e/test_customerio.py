@@ -79,7 +79,7 @@ def test_objects_and_relationships_follow_their_rows(cli, shop, server):
 def test_who_leaves_the_result_leaves_the_segment(cli, shop, server):
     server.workspace.segments[7] = {("id", "somebody")}
     settings = {"type": "customerio_segment", "segment_id": 7}
-    use = {"use": shop.customerio(server.url, "pros", **settings), "removed": "clear"}
+    use = {"use": shop.customerio(server.url, "pros", **settings), "removed": "leave_segment"}
     shop.sync("pros", "SELECT user_id, plan FROM people WHERE plan = 'pro'", use)
     assert cli("run", "pros").code == 0
     shop.sql("UPDATE people SET plan = 'free' WHERE user_id = 'u1'")

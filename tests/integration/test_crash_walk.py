@@ -30,6 +30,8 @@ NOT_WALKED = {
     "budget": "a moment is booked or not; nothing else hangs on it",
     "collect.expire": "its files are a month old; killed in test_state_collect.py",
     "collect.orphans": "its files are a minute old; killed in test_state_collect.py",
+    "segment.change": "by hand, whole or not at all, and harmless when repeated",
+    "segment.create": "by hand, whole or not at all, and harmless when repeated",
     "heartbeat": "once in ten seconds; it renews a lease or does not",
     "suppress": "who is suppressed and what is told of it are one transaction",
     "unsuppress": "the same the other way",

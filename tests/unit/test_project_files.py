@@ -14,6 +14,7 @@ from rowlift.core.rules import RULES
 from rowlift.core.specs import (
     GuardSpec,
     LimitSpec,
+    SegmentSpec,
     SyncSpec,
     Threshold,
     UseSpec,
@@ -23,6 +24,8 @@ from rowlift.project.files import ConnectorKinds, load, read
 from rowlift.project.problems import Problem, ProjectInvalid
 
 SHORT = "sync: s\nsource: warehouse\nsql: SELECT 1\nidentify_by: user_id\n"
+OF_ACCOUNTS = "sync: s\nsource: warehouse\nsql: SELECT 1\nkind: account\n"
+STRAIGHT = "workspace: none\ndestinations: [{use: crm}]\n"
 
 
 @pytest.fixture
@@ -105,7 +108,8 @@ second_identifier: reject
 empty_values: delete
 empty_strings: as_null
 suppressed: fail
-removed: clear
+removed: leave_segment
+segment: {name: Open tickets, create: true}
 destinations:
   - {use: crm, match: email, only: [plan, mrr], fields: {mrr: revenue}, removed: keep}
 """,
@@ -122,7 +126,9 @@ destinations:
     }
     assert (sync.second_identifier, sync.suppressed) == ("reject", "fail")
     assert (sync.empty_values, sync.empty_strings) == ("delete", "as_null")
-    assert sync.removed is Removed.CLEAR
+    assert sync.removed is Removed.LEAVE_SEGMENT
+    assert sync.segment == SegmentSpec("Open tickets", create=True)
+    assert SyncSpec.from_json(sync.to_json()) == sync
     assert sync.destinations == (
         UseSpec("crm", "email", {"mrr": "revenue"}, ("plan", "mrr"), (), Mode.UPSERT, Removed.KEEP),
     )
@@ -195,6 +201,10 @@ def test_specs_survive_json(shop):
         ("destinations: [{use: crm, only: [a], exclude: [b]}]", "5:47: only and exclude contrad"),
         ("destinations: [{use: crm, fields: {a: x, b: x}}]", "5:39: Two columns would become"),
         ("destinations: [{use: crm, exclude: [a], fields: {a: x}}]", '5:53: fields renames "a"'),
+        ("kind: relationship", "5:7: kind cannot be relationship: give the sync a second query"),
+        ("segment: Tickets", "5:10: segment must hold keys"),
+        ("segment: {name: ' '}", "5:17: segment.name must be a name of 1 to 128 printable"),
+        ("removed: leave_segment", "5:10: removed: leave_segment, but the sync has no segment"),
         ("workspace: none", "5:12: workspace: none and no destinations"),
         ("query: models/zendesk_tickets.sql", "3:6: A sync needs its query: either"),
         ("renamed_from: zendesk_tickets", '5:15: renamed_from names "zendesk_tickets", which sti'),
@@ -215,6 +225,8 @@ def test_a_mistake_in_a_sync_is_said_at_its_place(shop, line, expected):
         ("sync: s\nsource: warehouse\nsql: SELECT 1\n", '1:1: The key "identify_by" is missing'),
         (SHORT.replace("user_id", "phone"), "4:14: identify_by must be user_id, id, email"),
         (SHORT.replace("user_id", "group_id"), "4:14: identify_by: group_id does not identify pe"),
+        (OF_ACCOUNTS + "segment: {name: VIP}\n", "5:10: segments are of people; this sync's rows"),
+        (SHORT + STRAIGHT + "segment: {name: VIP}\n", "7:10: segments are in the workspace, which"),
         (SHORT + "kind: account\n", "4:14: identify_by: user_id does not identify accounts."),
         (SHORT.replace("warehouse", "warehous"), '2:9: There is no source "warehous" in connecti'),
         (SHORT.replace("SELECT 1", "'  '"), "3:6: The query is empty."),
@@ -232,18 +244,6 @@ def test_a_sync_needs_its_parts(shop, text, expected):
         found = [one.replace("syncs/zendesk_tickets.yml", "syncs/s.yml") for one in found]
         assert "is taken by the sync in" in found[0]
     assert found[0].startswith(f"syncs/s.yml:{expected}"), found
-
-
-def test_what_later_releases_bring_is_refused_honestly(shop):
-    found = sync_problems(shop, (FOLDER / "later.yml").read_text())
-    leave = 'cannot be "leave_segment": it is not available yet; use keep, clear or delete.'
-    words = [one.partition(": ")[2].removesuffix(" [VALUE_WRONG]") for one in found]
-    assert words == [
-        "kind cannot be relationship: give the sync a second query, relationships.",
-        f"removed {leave}",
-        "segment is not available yet: remove it.",
-        f"destinations[1].removed {leave}",
-    ]
 
 
 @pytest.mark.parametrize(

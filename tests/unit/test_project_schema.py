@@ -19,7 +19,7 @@ EXAMPLES = [
     ("rowlift", "shop/rowlift.yml"),
     ("connections", "shop/connections.yml"),
     ("sync", "shop/syncs/zendesk_tickets.yml"),
-    ("sync", "later.yml"),
+    ("sync", "segment.yml"),
 ]
 TYPES = {"string": str, "integer": int, "number": int | float, "boolean": bool}
 

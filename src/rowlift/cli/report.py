@@ -20,7 +20,10 @@ MARKS = {
     Status.RUNNING: ("•", "cyan"),
 }
 CHANGES = ("added", "changed", "returned", "removed", "unchanged")
-WRITTEN = {"create": "created", "update": "updated", "clear": "cleared", "delete": "deleted"}
+WRITTEN = {
+    "create": "created", "update": "updated", "clear": "cleared", "delete": "deleted",
+    "enter": "entered", "leave": "left",
+}  # fmt: skip
 OUTCOMES = (
     "delivered", "rejected", "suppressed", "skipped", "superseded", "pending", "in_doubt",
 )  # fmt: skip

@@ -57,6 +57,7 @@ class Op(StrEnum):
     UPSERT = "upsert"
     CLEAR = "clear"
     DELETE = "delete"
+    LEAVE = "leave"  # the segment; nothing else changes
     SUPPRESS = "suppress"
     UNSUPPRESS = "unsuppress"
 

@@ -77,6 +77,22 @@ class RelationshipSpec:
     replace_for: Parent | None = None
 
 
+SEGMENT_NAME_LENGTH = 128
+
+
+def is_segment_name(text: str) -> bool:
+    """Tell whether a text can name a segment: printable characters, no space around them."""
+    return 0 < len(text) <= SEGMENT_NAME_LENGTH and text.isprintable() and text == text.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSpec:
+    """The manual segment that people enter whom a sync writes; made if `create` says so."""
+
+    name: str
+    create: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class SyncSpec:
     """One sync with every setting decided; frozen into each run as JSON.
@@ -108,6 +124,7 @@ class SyncSpec:
     attributes: Mapping[str, Policy] = field(default_factory=dict)  # where empty_values is not it
     relationships: RelationshipSpec | None = None
     replace_for: Parent | None = None
+    segment: SegmentSpec | None = None
     schedule: Mapping[str, str] | None = None  # every | cron, start_at, timezone; texts as written
     destinations: tuple[UseSpec, ...] = ()
     renamed_from: str | None = None
@@ -123,7 +140,7 @@ class SyncSpec:
         return replace(
             self, kind=Kind.RELATIONSHIP, sql=second.sql, identify_by=second.identify_by,
             replace_for=second.replace_for, relationships=None, mode=Mode.UPSERT, attributes={},
-            removed=removed, destinations=tuple(uses),
+            segment=None, removed=removed, destinations=tuple(uses),
         )  # fmt: skip
 
     def to_json(self) -> str:
@@ -135,9 +152,10 @@ class SyncSpec:
         """Build the spec that `to_json` wrote."""
         raw: dict[str, Any] = json.loads(text)
         guards = {name: value and Threshold(**value) for name, value in raw["guards"].items()}
-        second = raw["relationships"]
+        second, segment = raw["relationships"], raw["segment"]
         raw |= {
             "relationships": second and RelationshipSpec(**second),
+            "segment": segment and SegmentSpec(**segment),
             "preset": Preset(raw["preset"]),
             "kind": Kind(raw["kind"]),
             "mode": Mode(raw["mode"]),

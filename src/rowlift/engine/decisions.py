@@ -54,6 +54,8 @@ SELECT *, CASE
     WHEN op = 'delete' AND matched IN (SELECT pid FROM apply_deleted) THEN 'delete'
     WHEN op = 'clear' AND target IS NOT NULL
         AND target NOT IN (SELECT pid FROM apply_deleted) THEN 'clear'
+    WHEN op IN ('enter', 'leave') AND target IS NOT NULL
+        AND target NOT IN (SELECT pid FROM apply_deleted) THEN op
     ELSE 'none' END AS action
 FROM apply_decided
 """
@@ -61,13 +63,15 @@ FROM apply_decided
 # Rows of one person (by anonymous id): the last by key writes for all.
 _SHARED = """
 CREATE OR REPLACE TEMP TABLE apply_shared AS
-SELECT target, arg_max(key, (action = 'update', key)) AS writer,
-    list(key ORDER BY key) FILTER (action = 'update') AS keys
-FROM apply_acted WHERE action IN ('update', 'clear') GROUP BY target HAVING count(*) > 1
+SELECT target, arg_max(key, (list_position(['leave', 'enter', 'clear', 'update'], action), key))
+    AS writer, list(key ORDER BY key) FILTER (action = 'update') AS keys
+FROM apply_acted WHERE action IN ('update', 'clear', 'enter', 'leave')
+GROUP BY target HAVING count(*) > 1
 """
 _YIELD = """
 UPDATE apply_acted SET action = 'none' FROM apply_shared s
-WHERE s.target = apply_acted.target AND action IN ('update', 'clear') AND key <> s.writer
+WHERE s.target = apply_acted.target AND action IN ('update', 'clear', 'enter', 'leave')
+    AND key <> s.writer
 """
 
 _NUMBERED = """

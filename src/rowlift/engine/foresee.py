@@ -97,8 +97,8 @@ class Foresight:
 
     def _workspace(self, duck: Duck, part: Part) -> Mapping[str, Any]:
         open_ledger(duck, self.store, part.uid, TARGET)
-        ledger = standing(self.store, self.workspace.id, part)
-        find_workspace_due(duck, ledger, part.spec, self.store.database)
+        before = standing(self.store, self.workspace.id, part)
+        find_workspace_due(duck, before, part.spec, self.store.database)
         writer = Writer(self.sync_uid, 0, 0)
         ahead = part.name == RELATIONSHIPS
         apply.decide(duck, self.workspace, part.spec, DUE, writer, ahead=ahead)

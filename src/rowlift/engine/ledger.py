@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rowlift.core.nouns import Kind, Removed
+from rowlift.core.nouns import Kind, Op, Removed
 from rowlift.core.specs import UseSpec
 from rowlift.engine.canon import ENDED, fingerprint
 from rowlift.engine.duck import Duck, parquet, text
@@ -79,6 +79,7 @@ _OTHERS = """
 UNION ALL SELECT {columns} FROM ledger
 WHERE NOT EXISTS (SELECT 1 FROM {settled} s WHERE s.key = ledger.key)
 """
+_REMOVALS = {Removed.DELETE: Op.DELETE, Removed.LEAVE_SEGMENT: Op.LEAVE}
 
 _CLEARED = """
 '{' || array_to_string(list_transform(list_filter(json_keys(wanted), name -> name NOT IN (KEPT)),
@@ -169,7 +170,7 @@ def find_due(duck: Duck, target: Target) -> None:
             fp="image_fp" if mapping.fields is None else fingerprint("wanted"),
             keep="true" if mapping.removed is Removed.KEEP else "false",
             ended=f"attributes = {text(ENDED)}" if kind is Kind.RELATIONSHIP else "false",
-            removal="delete" if mapping.removed is Removed.DELETE else "clear",
+            removal=_REMOVALS.get(mapping.removed, Op.CLEAR),
             cleared=_CLEARED.replace("KEPT", text("email") if _keeps_email(target) else "''"),
             salt=text(target.salt),
         )

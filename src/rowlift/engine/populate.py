@@ -24,11 +24,12 @@ from rowlift.state.images import Ledger
 from rowlift.state.leases import Lease
 from rowlift.state.runs import Run
 from rowlift.state.store import Store
+from rowlift.workspace import segments
 from rowlift.workspace.workspace import Workspace, Writer
 
 TARGET = "workspace"
 DUE = apply.Due("workspace_due", "workspace_suppressed")
-WRITES = ("create", "update", "clear", "delete")
+WRITES = ("create", "update", "clear", "delete", "enter", "leave")
 COUNTED = (*WRITES, "due", "written", "skipped", "suppressed", "rejected")
 
 _LEDGER_ROWS = """
@@ -36,10 +37,21 @@ CREATE OR REPLACE TEMP VIEW ledger_rows AS
 SELECT key, version, op = 'upsert' AS present, fp, {epoch}::INTEGER AS epoch,
     NULL::BIGINT AS doubt, {seq}::BIGINT AS seq
 FROM {plan} p
-WHERE action NOT IN ('reject', 'skip', 'suppress')
+WHERE action NOT IN ('reject', 'skip', 'suppress') AND op <> 'enter'
     AND NOT EXISTS (SELECT 1 FROM late WHERE late.identifier = p.key)
 UNION ALL
 SELECT key, version, had, coalesce(had_fp, 0), {epoch}, NULL, {seq} FROM due WHERE NOT is_due
+"""
+
+_COMES = "op IN ('upsert', 'enter')"
+
+# Whom the workspace has as they are; what else is due enters with what it writes.
+_ENTERING = """
+UNION ALL BY NAME
+SELECT i.key, i.version, i.present, i.row_number, FALSE AS doubt, l.fp, 'enter' AS op, TRUE AS had,
+    l.fp AS had_fp, i.attributes, TRUE AS is_due, '' AS message_id
+FROM image i JOIN ledger l ON l.key = i.key
+WHERE i.present AND l.present AND i.key NOT IN (SELECT key FROM due WHERE is_due)
 """
 
 _REJECTS = """
@@ -82,15 +94,16 @@ def populate(
     progress: Progress,
 ) -> Populated:
     """Decide once, then write slice by slice; a slice that was committed is never repeated."""
-    ledger = standing(store, run.workspace_id, part)
-    if ledger.settled == _revision(store, part):
+    before = standing(store, run.workspace_id, part)
+    if before.ledger.settled == _revision(store, part):
         return Populated(dict.fromkeys(COUNTED, 0))
     writer = Writer(run.sync_uid, run.id, run.source_time or 0, part.name)
     open_image(duck, store, part.uid)
     duck.make_room(image_width(duck))
     open_ledger(duck, store, part.uid, TARGET)
-    find_workspace_due(duck, ledger, part.spec, store.database)
+    find_workspace_due(duck, before, part.spec, store.database)
     plan = _plan(duck, store, lease, run, part, workspace, writer)
+    writer = replace(writer, segment_id=_segment_id(workspace, part.spec))
     with store.database.read() as connection:
         late = apply.applied(connection, writer)
     for number, rows in apply.slices(plan.path, done=late.keys()):
@@ -102,30 +115,51 @@ def populate(
     return _counted(duck, plan, tuple(one for slice_late in late.values() for one in slice_late))
 
 
-def standing(store: Store, workspace_id: int, part: Part) -> Ledger:
-    """Return the workspace's ledger as this run has it.
+def _segment_id(workspace: Workspace, spec: SyncSpec) -> int | None:
+    return segments.segment(workspace, spec.segment.name).id if spec.segment else None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The workspace's ledger as a run has it; whether all whom it holds enter the segment."""
+
+    ledger: Ledger
+    is_entering: bool
+
+
+def standing(store: Store, workspace_id: int, part: Part) -> Standing:
+    """Return how the workspace stands to a sync whose settings may have been edited.
 
     Once a trait is no longer set only where there is none, what was withheld of it is due.
     """
     known = store.images.ledger(part.uid, TARGET, workspace_id)
-    kept = sorted(name for name, rule in part.spec.attributes.items() if rule == "set_if_empty")
-    before = set(json.loads(known.mapping or "[]"))
-    if before <= set(kept):
-        return replace(known, mapping=json.dumps(kept))
-    return replace(known, mapping=json.dumps(kept), epoch=known.epoch + 1, settled=0)
+    kept = [name for name, rule in part.spec.attributes.items() if rule == "set_if_empty"]
+    now = {"kept": sorted(kept), "segment": part.spec.segment and part.spec.segment.name}
+    before = json.loads(known.mapping or '{"kept": [], "segment": null}')
+    is_entering = now["segment"] not in (None, before["segment"])
+    is_written_again = not set(before["kept"]) <= set(kept)
+    ledger = replace(
+        known,
+        mapping=json.dumps(now),
+        epoch=known.epoch + is_written_again,
+        settled=0 if is_entering or is_written_again else known.settled,
+    )
+    return Standing(ledger, is_entering)
 
 
-def find_workspace_due(duck: Duck, ledger: Ledger, spec: SyncSpec, database: Database) -> None:
+def find_workspace_due(duck: Duck, before: Standing, spec: SyncSpec, database: Database) -> None:
     """Create the views of DUE: what the workspace lacks, and who of that is suppressed."""
     mapping = RowMapping(spec.identify_by, spec.removed)
-    find_due(duck, Target(mapping, spec.kind, spec.identify_by, ledger.epoch, again=True))
+    find_due(duck, Target(mapping, spec.kind, spec.identify_by, before.ledger.epoch, again=True))
+    entering = _ENTERING if before.is_entering else ""
+    duck.run(f"CREATE OR REPLACE VIEW workspace_lacks AS SELECT * FROM due WHERE is_due {entering}")
     left_out = "false"
-    if watch(duck, database, ledger.workspace_id):
-        rows = "SELECT key, attributes FROM due WHERE is_due AND op = 'upsert'"
+    if watch(duck, database, before.ledger.workspace_id):
+        rows = f"SELECT key, attributes FROM workspace_lacks WHERE {_COMES}"
         find_suppressed(duck, rows, spec.kind, spec.identify_by)
-        left_out = "op = 'upsert' AND key IN (FROM suppressed_keys)"
+        left_out = f"{_COMES} AND key IN (FROM suppressed_keys)"
     for name, wanted in ((DUE.rows, f"NOT ({left_out})"), (DUE.suppressed, left_out)):
-        duck.run(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM due WHERE is_due AND {wanted}")
+        duck.run(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM workspace_lacks WHERE {wanted}")
 
 
 def _revision(store: Store, part: Part) -> int:
@@ -135,7 +169,7 @@ def _revision(store: Store, part: Part) -> int:
 
 def fold(duck: Duck, store: Store, run: Run, part: Part, done: Populated) -> LedgerChange:
     """Fold what `populate` just wrote into the workspace's ledger; the caller commits it."""
-    ledger = standing(store, run.workspace_id, part)
+    ledger = standing(store, run.workspace_id, part).ledger
     if done.plan is None:
         return LedgerChange(ledger, (), ())
     late = [{"row_number": one.row_number, "identifier": one.identifier, "code": one.code,
@@ -177,6 +211,8 @@ def _plan(
     with store.database.transaction("apply.plan") as connection:
         lease.hold(connection)
         store.files.publish(connection, plan)
+        if part.spec.segment and part.spec.segment.create:
+            segments.make(connection, workspace, part.spec.segment.name)
     return plan
 
 

@@ -38,6 +38,7 @@ from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Image
 from rowlift.state.runs import ADOPT, Run
 from rowlift.state.store import Store
+from rowlift.workspace.segments import require
 from rowlift.workspace.workspace import Workspace
 
 
@@ -113,6 +114,8 @@ class ImportRun:
             self._fail(reason)
 
     def _carry(self, duck: Duck) -> None:
+        if self._run.phase in (ADOPT, "read") and self._spec.segment:
+            require(self._work.workspace, self._spec.segment)
         if self._run.phase == ADOPT:
             self._adopt()
         if self._run.phase in ("read", "validate"):

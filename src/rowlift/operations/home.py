@@ -12,8 +12,9 @@ from rowlift.core.errors import ConfigError, StateError
 from rowlift.core.nouns import Feed, Kind
 from rowlift.core.ports import Destination, Source
 from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec
+from rowlift.core.spelling import did_you_mean
 from rowlift.kit.http import Http
-from rowlift.project.problems import did_you_mean, shown
+from rowlift.project.problems import shown
 from rowlift.project.secrets import resolve
 from rowlift.registry import destination_kind, source_kind
 from rowlift.state.runs import Run

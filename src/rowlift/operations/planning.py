@@ -44,6 +44,7 @@ from rowlift.operations.reports import PlanReport
 from rowlift.state.failures import file_errors
 from rowlift.state.runs import Run
 from rowlift.workspace import suppression
+from rowlift.workspace.segments import require
 from rowlift.workspace.standing import marker
 
 FORMAT = 1
@@ -63,6 +64,8 @@ class Planner:
         """Run the query, foresee everything and write the plan file; nothing else is changed."""
         spec = self.home.sync(name)
         _make_way(out)
+        if spec.segment:
+            require(self.home.workspace, spec.segment)
         with file_errors(), _scratch(self.home.store.files.scratch) as folder:
             report, moment = self._foresee(spec, folder, out)
             document = {

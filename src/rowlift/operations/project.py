@@ -34,6 +34,20 @@ from rowlift.operations.rejects import rejects
 from rowlift.operations.reporting import describe_state, report_run, report_syncs
 from rowlift.operations.reports import PlanReport, RunReport, SyncReport
 from rowlift.operations.resetting import reset
+from rowlift.operations.segments import (
+    EventRecord,
+    MemberRecord,
+    MembersChanged,
+    SegmentRecord,
+    add_to_segment,
+    all_members,
+    create_segment,
+    events_page,
+    list_segments,
+    members_page,
+    remove_from_segment,
+    show_segment,
+)
 from rowlift.operations.suppressing import (
     SuppressionReport,
     suppress,
@@ -290,6 +304,40 @@ class Project:
     def suppressions(self) -> list[Suppression]:
         """Return who is suppressed, by hash, the newest first."""
         return suppressions(self._home)
+
+    # segments: those that name one raise ConfigError NAME_UNKNOWN
+
+    def segments(self) -> list[SegmentRecord]:
+        """Return the manual segments by name."""
+        return list_segments(self._home)
+
+    def segment(self, name: str) -> SegmentRecord:
+        """Return one segment."""
+        return show_segment(self._home, name)
+
+    def create_segment(self, name: str) -> SegmentRecord:
+        """Make a segment, unless there is one of that name."""
+        return create_segment(self._home, name)
+
+    def segment_members(self, name: str, limit: int = 20, *, after: int = 0) -> list[MemberRecord]:
+        """Return people of a segment, from the one after a number."""
+        return members_page(self._home, name, limit, after)
+
+    def segment_events(self, name: str, limit: int = 20, *, after: int = 0) -> list[EventRecord]:
+        """Return who entered a segment and who was changed in it, from the one after a number."""
+        return events_page(self._home, name, limit, after)
+
+    def export_segment(self, name: str) -> Iterator[MemberRecord]:
+        """Yield all people of a segment."""
+        return all_members(self._home, name)
+
+    def add_to_segment(self, name: str, people: Iterable[str]) -> MembersChanged:
+        """Put people into a segment, each named by an id or an e-mail address."""
+        return add_to_segment(self._home, name, people)
+
+    def remove_from_segment(self, name: str, people: Iterable[str]) -> MembersChanged:
+        """Take people out of a segment; a sync that changes them later puts them back."""
+        return remove_from_segment(self._home, name, people)
 
     # what happened
 

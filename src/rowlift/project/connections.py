@@ -8,9 +8,10 @@ from pydantic import BaseModel
 
 from rowlift.core.errors import ConfigError, Place
 from rowlift.core.specs import ConnectionSpec
+from rowlift.core.spelling import did_you_mean
 from rowlift.project.documents import Document, KeyPath
 from rowlift.project.models import ConnectionFile, ConnectionsFile
-from rowlift.project.problems import did_you_mean, listed, shown
+from rowlift.project.problems import listed, shown
 from rowlift.project.secrets import inspect, place_key
 
 Connections = dict[str, ConnectionSpec]

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from rowlift.core.errors import Place
 from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec, WorkspaceSpec
+from rowlift.core.spelling import did_you_mean
 from rowlift.project.connections import ConnectorKinds, Profile, chosen, profiles
 from rowlift.project.documents import Document, KeyPath
 from rowlift.project.models import (
@@ -20,7 +21,7 @@ from rowlift.project.models import (
     RowliftFile,
     SyncFile,
 )
-from rowlift.project.problems import Problem, ProjectInvalid, did_you_mean, in_order
+from rowlift.project.problems import Problem, ProjectInvalid, in_order
 from rowlift.project.syncs import specify
 from rowlift.project.texts import read_text
 from rowlift.project.words import problems, where

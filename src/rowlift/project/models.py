@@ -17,29 +17,15 @@ from pydantic import (
 )
 
 from rowlift.core.nouns import Kind, Mode, Preset, Removed
+from rowlift.core.specs import SEGMENT_NAME_LENGTH, is_segment_name
 from rowlift.project.names import NAME, name
-from rowlift.project.problems import listed
 from rowlift.project.schedules import cron, interval, start, zone
 from rowlift.project.units import DURATION, PERCENT, seconds, threshold
-
-_REMOVED = (Removed.KEEP, Removed.CLEAR, Removed.DELETE)
-
-
-def _available(value: Removed) -> Removed:
-    if value not in _REMOVED:
-        raise ValueError(f'cannot be "{value}": it is not available yet; use {listed(_REMOVED)}')
-    return value
 
 
 def _imported(value: Kind) -> Kind:
     if value is Kind.RELATIONSHIP:
         raise ValueError("cannot be relationship: give the sync a second query, relationships")
-    return value
-
-
-def _not_yet(value: object) -> object:
-    if value is not None:
-        raise ValueError("is not available yet: remove it")
     return value
 
 
@@ -67,6 +53,12 @@ def _or_off(schema: dict[str, Any]) -> None:
 def _column(text: str) -> str:
     if not text or len(text) > 128 or not text.isprintable():  # noqa: PLR2004
         raise ValueError("must be a column or trait name of 1 to 128 printable characters")
+    return text
+
+
+def _segment(text: str) -> str:
+    if not is_segment_name(text):
+        raise ValueError("must be a name of 1 to 128 printable characters, no space around them")
     return text
 
 
@@ -104,6 +96,7 @@ _PERCENT_OR_ROWS = {
 
 Name = Annotated[str, BeforeValidator(name), _text(NAME)]
 Column = Annotated[str, AfterValidator(_column), Field(max_length=128)]
+SegmentName = Annotated[str, AfterValidator(_segment), Field(max_length=SEGMENT_NAME_LENGTH)]
 Description = Annotated[str, Field(max_length=2000)]
 Seconds = Annotated[int, BeforeValidator(seconds), _text(DURATION)]
 Interval = Annotated[str, BeforeValidator(interval), _text(DURATION)]
@@ -117,7 +110,6 @@ RecordBytes = Annotated[
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "none"}]}),
 ]
 KindKey = Annotated[Kind, AfterValidator(_imported)]
-RemovedKey = Annotated[Removed, AfterValidator(_available)]
 ObjectType = Annotated[str, BeforeValidator(_object_type), Field(max_length=128)]
 Identifier = Literal["user_id", "id", "email", "anonymous_id", "group_id", "object_id"]
 
@@ -227,9 +219,9 @@ class GuardsFile(FileModel):
 
 
 class SegmentFile(FileModel):
-    """The manual segment that synced people enter."""
+    """The manual segment that people enter whom the sync writes."""
 
-    name: str = Field(description="The segment's name.")
+    name: SegmentName = Field(description="The segment's name, for example Open tickets.")
     create: StrictBool = Field(default=False, description="Make it if it does not exist.")
 
 
@@ -263,8 +255,8 @@ class UseFile(FileModel):
     )
     exclude: list[Column] = Field(default_factory=list, description="The columns that do not go.")
     mode: Mode | None = Field(None, description="upsert, update or create; default: the sync's.")
-    removed: RemovedKey | None = Field(
-        None, description="keep, clear or delete (leave_segment not yet); default: the sync's."
+    removed: Removed | None = Field(
+        None, description="keep, clear, delete or leave_segment; default: the sync's."
     )
 
 
@@ -306,10 +298,10 @@ class SyncFile(FileModel):
     mode: Mode = Field(
         Mode.UPSERT, description="upsert; update: never make anybody; create: never change anybody."
     )
-    removed: RemovedKey = Field(
+    removed: Removed = Field(
         Removed.KEEP,
-        description="What happens to rows that leave a full query: keep, clear or delete "
-        "(leave_segment not yet).",
+        description="What happens to rows that leave a full query: keep, clear, delete, or "
+        "leave_segment, which changes nothing else.",
     )
     empty_values: Literal["ignore", "delete"] = Field(
         "ignore", description="What an empty value does: nothing, or delete the attribute."
@@ -343,8 +335,8 @@ class SyncFile(FileModel):
     )
     limits: LimitsFile = Field(default_factory=LimitsFile, description="What a result may measure.")
     guards: GuardsFile = Field(default_factory=GuardsFile, description="What stops a run.")
-    segment: Annotated[SegmentFile | None, AfterValidator(_not_yet)] = Field(
-        None, description="The segment that synced people enter (not available yet)."
+    segment: SegmentFile | None = Field(
+        None, description="The manual segment that people enter whom the sync writes."
     )
     relationships: RelationshipsFile | None = Field(
         None, description="A second query, whose rows relate people and objects."

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
 from rowlift.core.errors import ConfigError, Place
 from rowlift.core.rules import rule
@@ -41,14 +40,6 @@ class ProjectInvalid(ConfigError):
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Return the problems by file, line and column."""
     return tuple(sorted(problems, key=_order))
-
-
-def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """Return ` Did you mean …?` for the nearest known word, or nothing."""
-    known = list(known)
-    lower = {name.lower(): name for name in known}
-    near = get_close_matches(str(word)[:80].lower(), list(lower), n=1, cutoff=0.6)
-    return f' Did you mean "{lower[near[0]]}"?' if near else ""
 
 
 def listed(names: Sequence[str], last: str = "or") -> str:

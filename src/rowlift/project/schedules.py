@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from zoneinfo import available_timezones
 
-from rowlift.project.problems import did_you_mean
+from rowlift.core.spelling import did_you_mean
 from rowlift.project.units import SECONDS, seconds
 
 _PART = re.compile(r"(?:\*|([0-9A-Za-z]{1,3})(?:-([0-9A-Za-z]{1,3}))?)(?:/([0-9]{1,3}))?", re.ASCII)

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from rowlift.core.nouns import Kind, Preset
+from rowlift.core.nouns import Kind, Preset, Removed
 from rowlift.core.specs import (
     GuardSpec,
     IdentifyBy,
     LimitSpec,
     RelationshipSpec,
+    SegmentSpec,
     SyncSpec,
     UseSpec,
     WorkspaceSpec,
@@ -34,6 +35,7 @@ def specify(
     key = _identify_by(file, document, workspace)
     _check_uses(file, document)
     _check_kind(file, document, workspace)
+    _check_segment(file, document)
     if file.workspace == "none" and not file.destinations:
         text = "workspace: none and no destinations: the sync would write nothing."
         document.report("VALUE_WRONG", text, ("workspace",), "Name a destination, or write.")
@@ -63,6 +65,7 @@ def specify(
         object_type=file.object_type or "1",
         attributes=dict(sorted(file.attributes.items())),
         relationships=_relationships(file, related),
+        segment=SegmentSpec(file.segment.name, file.segment.create) if file.segment else None,
         schedule=_schedule(file, defaults),
         destinations=tuple(_use(use, file, key) for use in file.destinations),
         renamed_from=file.renamed_from,
@@ -135,6 +138,18 @@ def _check_kind(file: SyncFile, document: Document, workspace: WorkspaceSpec | N
             text += "the workspace, which no destination keeps."
             mend = f"Add exclude: [{', '.join(leak)}]."
             document.report("CANNOT_DO", text, ("destinations", index), mend)
+
+
+def _check_segment(file: SyncFile, document: Document) -> None:
+    if file.segment and file.kind is not Kind.PERSON:
+        text = f"segments are of people; this sync's rows are {_THINGS[file.kind]}."
+        document.report("VALUE_WRONG", text, ("segment",), "Remove it.")
+    elif file.segment and file.workspace == "none":
+        text = "segments are in the workspace, which this sync does not write."
+        document.report("VALUE_WRONG", text, ("segment",), "Set workspace: write.")
+    if file.removed is Removed.LEAVE_SEGMENT and not file.segment:
+        text = "removed: leave_segment, but the sync has no segment to leave."
+        document.report("VALUE_WRONG", text, ("removed",), "Add segment: {name: Open tickets}.")
 
 
 def _goes(use: UseFile, column: str) -> bool:

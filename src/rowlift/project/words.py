@@ -12,9 +12,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rowlift.core.errors import Place
+from rowlift.core.spelling import did_you_mean
 from rowlift.project.annotations import model_at
 from rowlift.project.documents import Document, KeyPath
-from rowlift.project.problems import Problem, did_you_mean, listed, shown
+from rowlift.project.problems import Problem, listed, shown
 
 _KINDS = {
     "bool": "must be true or false",

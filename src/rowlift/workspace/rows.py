@@ -63,6 +63,17 @@ def _bound(connection: sa.Connection, parameters: Mapping[str, Any]) -> dict[str
     }
 
 
+def stage(
+    connection: sa.Connection, table: str, definition: str, columns: Mapping[str, pa.Array]
+) -> None:
+    """Put columns into a temporary table of this transaction, in the place of what it held."""
+    kept = "" if is_sqlite(connection) else " ON COMMIT DROP"
+    empty = "DELETE FROM" if is_sqlite(connection) else "TRUNCATE"
+    run(connection, f"CREATE TEMP TABLE IF NOT EXISTS {table} ({definition}){kept}")
+    run(connection, f"{empty} {table}")
+    insert(connection, table, columns, {})
+
+
 def insert(
     connection: sa.Connection,
     table: str,
@@ -167,12 +178,6 @@ def _parse(part: bytes, schema: pa.Schema) -> pa.Table:
             quoted_strings_can_be_null=False,
         ),
     )
-
-
-def copy_in(connection: sa.Connection, table: str, columns: Mapping[str, pa.Array]) -> None:
-    """Copy columns into a PostgreSQL table."""
-    names = ", ".join(columns)
-    _copy_in(connection, f"COPY {table} ({names}) FROM STDIN (FORMAT csv)", columns, {})
 
 
 def _copy_in(

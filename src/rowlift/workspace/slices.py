@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from rowlift.core.errors import StateError
 from rowlift.core.nouns import Reject
 from rowlift.workspace import conflicts
-from rowlift.workspace.rows import any_of, copy_in, insert, is_sqlite, literal, many, run
+from rowlift.workspace.membership import follow
+from rowlift.workspace.rows import any_of, insert, is_sqlite, literal, many, run, stage
 from rowlift.workspace.tables import slices
 from rowlift.workspace.workspace import Workspace, Writer
 
@@ -98,6 +99,7 @@ def _write(connection: sa.Connection, part: Slice) -> None:
     _create(connection, part)
     if people:
         _add_anonymous(connection, part)
+        follow(connection, part.writer, part.rows)
 
 
 def _by_action(part: Slice, *actions: str) -> pa.Table:
@@ -110,10 +112,13 @@ def _pid_list(rows: pa.Table) -> list[int]:
 
 # What goes with a record: the table, and its column that names the record.
 _BELONGINGS = {
-    "people": {"anonymous_ids": "pid", "relationships": "person_pid", "people": "pid"},
+    "people": {
+        "anonymous_ids": "pid", "relationships": "person_pid", "segment_members": "pid",
+        "events": "pid", "people": "pid",
+    },
     "objects": {"relationships": "object_pid", "objects": "pid"},
     "relationships": {"relationships": "pid"},
-}
+}  # fmt: skip
 
 
 def _delete(connection: sa.Connection, part: Slice) -> None:
@@ -173,17 +178,14 @@ def _update_sqlite(
     return many(connection, sql, values | where)
 
 
-_STAGE = """CREATE TEMP TABLE IF NOT EXISTS slice_rows (
-    pid bigint, revision bigint, id text, email text, email_key text, attributes text, origins text
-) ON COMMIT DROP"""
+_STAGED = """pid bigint, revision bigint, id text, email text, email_key text, attributes text,
+    origins text"""
 
 
 def _update_postgresql(
     connection: sa.Connection, part: Slice, values: dict[str, pa.Array], where: dict[str, pa.Array]
 ) -> int:
-    run(connection, _STAGE)
-    run(connection, "TRUNCATE slice_rows")
-    copy_in(connection, "slice_rows", where | values)
+    stage(connection, "slice_rows", _STAGED, where | values)
     changes = ", ".join(f"{name} = s.{name}" for name in values)
     return connection.exec_driver_sql(
         f"UPDATE {part.table} SET {changes}, {_shared(part)} FROM slice_rows s"

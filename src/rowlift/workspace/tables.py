@@ -4,6 +4,7 @@
 seconds) wrote all attributes that `origins` does not name: a list of {sync, run, as_of, names}.
 `first_writer` and `other_writers` tell whether something other than one sync made a person known.
 `revision` rises with every write of the row, so that a decision made on an older one is noticed.
+Events of one row and version are written once, however often a run that failed is repeated.
 """
 
 import sqlalchemy as sa
@@ -89,6 +90,41 @@ suppressions = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("since", sa.Float(53), nullable=False),
     sa.Column("note", sa.Text, nullable=False),
+)
+
+segments = sa.Table(
+    "segments",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("workspace_id", _ID, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Float(53), nullable=False),
+    sa.Index("uq_segments_name", "workspace_id", "name", unique=True),
+    sqlite_autoincrement=True,
+)
+
+segment_members = sa.Table(
+    "segment_members",
+    metadata,
+    sa.Column("segment_id", _ID, primary_key=True, autoincrement=False),
+    sa.Column("pid", _ID, primary_key=True, autoincrement=False, index=True),
+    sa.Column("sync_uid", sa.Text, nullable=False),  # empty: put in by hand
+    sa.Column("entered_at", sa.Float(53), nullable=False),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),  # segment_entered | segment_touched
+    sa.Column("segment_id", _ID, nullable=False),
+    sa.Column("pid", _ID, nullable=False),
+    sa.Column("sync_uid", sa.Text, nullable=False),
+    sa.Column("run_id", _ID),
+    sa.Column("version", sa.BigInteger),  # of the row that caused it
+    sa.Column("at", sa.Float(53), nullable=False),
+    sa.Index("ix_events_person", "pid", "segment_id"),
+    sqlite_autoincrement=True,
 )
 
 numbers = sa.Table(

@@ -18,10 +18,12 @@ class Workspace:
 class Writer:
     """Who writes attributes: the sync, its run, and the source's time in Unix seconds.
 
-    `part` tells the rows of a sync's second query from its own.
+    `part` tells the rows of a sync's second query from its own; people whom it writes enter the
+    segment.
     """
 
     sync_uid: str
     run_id: int
     as_of: int
     part: str = ""
+    segment_id: int | None = None

@@ -1,0 +1,154 @@
+"""Manual segments as every door shows them; times are Unix seconds."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import sqlalchemy as sa
+
+from rowlift.operations.home import Home
+from rowlift.workspace import membership, segments
+
+_PAGE = 10_000  # people read, or looked up, at a time
+
+Change = Callable[[sa.Connection, int, list[int]], int]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRecord:
+    """A segment and how many people are in it."""
+
+    name: str
+    members: int
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRecord:
+    """Somebody in a segment, and the sync that put them in; no sync: it was done by hand.
+
+    `number` is the person's place in lists.
+    """
+
+    number: int
+    id: str | None
+    email: str | None
+    sync: str | None
+    entered_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """Somebody entered a segment or was changed in it; kind is segment_entered or _touched.
+
+    `number` rises with each event, `person` is the person's place in lists.
+    """
+
+    number: int
+    kind: str
+    person: int
+    id: str | None
+    email: str | None
+    sync: str | None
+    run: int | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class MembersChanged:
+    """How many people entered or left by hand, how many had already, and whom nobody knows."""
+
+    segment: str
+    changed: int = 0
+    unchanged: int = 0
+    unknown: Sequence[str] = ()
+
+
+def list_segments(home: Home) -> list[SegmentRecord]:
+    """Return all segments by name."""
+    return [_record(one) for one in segments.list_segments(home.workspace)]
+
+
+def show_segment(home: Home, name: str) -> SegmentRecord:
+    """Return one segment."""
+    return _record(segments.segment(home.workspace, name))
+
+
+def create_segment(home: Home, name: str) -> SegmentRecord:
+    """Make a segment, unless there is one of that name; raises ConfigError VALUE_WRONG."""
+    with home.store.database.transaction("segment.create") as connection:
+        segments.make(connection, home.workspace, name)
+    return show_segment(home, name)
+
+
+def members_page(home: Home, name: str, limit: int, after: int) -> list[MemberRecord]:
+    """Return people of a segment, from the one after a number."""
+    chosen = segments.segment(home.workspace, name)
+    names = _sync_names(home)
+    return [
+        MemberRecord(one.pid, one.id, one.email, names.get(one.sync_uid), one.entered_at)
+        for one in segments.members(home.workspace, chosen.id, limit, after=after)
+    ]
+
+
+def all_members(home: Home, name: str) -> Iterator[MemberRecord]:
+    """Yield all people of a segment; those who enter meanwhile may be among them."""
+    after = 0
+    while page := members_page(home, name, _PAGE, after):
+        yield from page
+        after = page[-1].number
+
+
+def events_page(home: Home, name: str, limit: int, after: int) -> list[EventRecord]:
+    """Return what happened to the people of a segment, from the event after a number."""
+    chosen = segments.segment(home.workspace, name)
+    names = _sync_names(home)
+    return [
+        EventRecord(
+            one.number, one.kind, one.pid, one.id, one.email, names.get(one.sync_uid), one.run_id,
+            one.at,
+        )
+        for one in segments.history(home.workspace, chosen.id, limit, after=after)
+    ]  # fmt: skip
+
+
+def add_to_segment(home: Home, name: str, people: Iterable[str]) -> MembersChanged:
+    """Put people in, each named by an id or an address."""
+    return _change(home, name, people, membership.enter)
+
+
+def remove_from_segment(home: Home, name: str, people: Iterable[str]) -> MembersChanged:
+    """Take people out, whoever put them in; a sync that changes them later puts them back."""
+    return _change(home, name, people, membership.leave)
+
+
+def _change(home: Home, name: str, people: Iterable[str], change: Change) -> MembersChanged:
+    chosen = segments.segment(home.workspace, name)
+    done = MembersChanged(name)
+    left = iter(people)
+    while named := list(islice(left, _PAGE)):
+        done = _change_some(home, chosen.id, named, change, done)
+    return done
+
+
+def _change_some(
+    home: Home, segment_id: int, named: list[str], change: Change, done: MembersChanged
+) -> MembersChanged:
+    with home.store.database.transaction("segment.change") as connection:
+        found = segments.find_people(connection, home.workspace, named)
+        pids = sorted(set(found.values()))
+        changed = change(connection, segment_id, pids) if pids else 0
+    return replace(
+        done,
+        changed=done.changed + changed,
+        unchanged=done.unchanged + len(pids) - changed,
+        unknown=[*done.unknown, *(one for one in named if one not in found)],
+    )
+
+
+def _record(one: segments.Segment) -> SegmentRecord:
+    return SegmentRecord(one.name, one.members, one.created_at)
+
+
+def _sync_names(home: Home) -> Mapping[str, str]:
+    return home.store.definitions.names(home.workspace_id, "sync")

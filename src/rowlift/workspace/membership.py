@@ -1,0 +1,97 @@
+"""Who enters and leaves a segment, and the events that tell of it."""
+
+import time
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from rowlift.workspace.rows import any_of, run, stage
+from rowlift.workspace.workspace import Writer
+
+ENTERED, TOUCHED = "segment_entered", "segment_touched"
+CHANGES = ("create", "update")
+ENTRIES = (*CHANGES, "enter")
+EXITS = ("clear", "leave")
+
+_COMERS = "pid bigint, version bigint, is_change boolean"
+
+_EVENTS = """
+INSERT INTO events (kind, segment_id, pid, sync_uid, run_id, version, at)
+SELECT :kind, :segment, c.pid, :sync, :run, c.version, :now FROM comers c
+"""
+# A run that failed is repeated with the same versions.
+_TOUCH = f"""{_EVENTS}
+JOIN segment_members m ON m.segment_id = :segment AND m.pid = c.pid
+WHERE c.is_change AND NOT EXISTS (
+    SELECT 1 FROM events e WHERE e.pid = c.pid AND e.segment_id = :segment
+        AND e.sync_uid = :sync AND e.version = c.version
+)
+ORDER BY c.pid
+"""
+# Who was to enter may have been deleted since.
+_ANNOUNCE = f"""{_EVENTS}
+JOIN people p ON p.pid = c.pid
+WHERE NOT EXISTS (
+    SELECT 1 FROM segment_members m WHERE m.segment_id = :segment AND m.pid = c.pid
+)
+ORDER BY c.pid
+"""
+_ENTER = """
+INSERT INTO segment_members (segment_id, pid, sync_uid, entered_at)
+SELECT :segment, c.pid, :sync, :now FROM comers c JOIN people p ON p.pid = c.pid
+WHERE TRUE ON CONFLICT DO NOTHING
+"""
+_LEAVE = "DELETE FROM segment_members WHERE segment_id = :segment AND "
+
+
+def follow(connection: sa.Connection, writer: Writer, rows: pa.Table) -> None:
+    """Let people enter and leave the writer's segment as a slice's rows say.
+
+    Only those leave whom the same sync put in.
+    """
+    if writer.segment_id is None:
+        return
+    leavers = _by_action(rows, EXITS).column("pid").to_pylist()
+    if leavers:
+        leave(connection, writer.segment_id, leavers, put_in_by=writer.sync_uid)
+    comers = _by_action(rows, ENTRIES)
+    if len(comers):
+        is_change = pc.is_in(comers.column("action"), pa.array(CHANGES))
+        _stage(connection, comers.column("pid"), comers.column("version"), is_change)
+        _enter(connection, writer.segment_id, writer.sync_uid, writer.run_id)
+
+
+def enter(connection: sa.Connection, segment_id: int, pids: list[int]) -> int:
+    """Put people in by hand and return how many were not in it."""
+    versions = pa.nulls(len(pids), pa.int64())
+    _stage(connection, pa.array(pids, pa.int64()), versions, pa.nulls(len(pids), pa.bool_()))
+    return _enter(connection, segment_id, "", None)
+
+
+def leave(
+    connection: sa.Connection, segment_id: int, pids: list[int], *, put_in_by: str | None = None
+) -> int:
+    """Take people out, or those of them whom one sync put in, and return how many that were."""
+    sql = _LEAVE + any_of(connection, "pid", "pids")
+    if put_in_by is not None:
+        sql += " AND sync_uid = :sync"
+    return run(connection, sql, segment=segment_id, pids=pids, sync=put_in_by)
+
+
+def _by_action(rows: pa.Table, actions: tuple[str, ...]) -> pa.Table:
+    return rows.filter(pc.is_in(rows.column("action"), pa.array(actions)))
+
+
+def _stage(
+    connection: sa.Connection, pids: pa.Array, versions: pa.Array, is_change: pa.Array
+) -> None:
+    columns = {"pid": pids, "version": versions, "is_change": is_change}
+    stage(connection, "comers", _COMERS, columns)
+
+
+def _enter(connection: sa.Connection, segment_id: int, sync_uid: str, run_id: int | None) -> int:
+    given = {"segment": segment_id, "sync": sync_uid, "now": time.time()}
+    run(connection, _TOUCH, kind=TOUCHED, run=run_id, **given)
+    run(connection, _ANNOUNCE, kind=ENTERED, run=run_id, **given)
+    return run(connection, _ENTER, **given)

@@ -1,0 +1,142 @@
+"""Manual segments: who enters and leaves by a sync and by hand, and what is told of it."""
+
+from pathlib import Path
+
+import pytest
+
+from rowlift.core.errors import ConfigError
+from rowlift.core.nouns import Status
+from world import World
+
+ADDRESS = "{}@x.org"
+OPEN = {"name": "Open tickets", "create": True}
+
+
+class Desk(World):
+    """A help desk whose tickets are synced into the workspace only."""
+
+    def __init__(self, folder: Path, state_url: str) -> None:
+        super().__init__(folder, ("user_id", "email", "plan"))
+        self.env = {"ROWLIFT_STATE_URL": state_url}
+        self.sync |= {"workspace": "write", "segment": OPEN}
+        self.use["removed"] = "keep"
+
+    def people(self, **plans: str) -> None:
+        self.rows(*((key, ADDRESS.format(key), plan) for key, plan in plans.items()))
+
+
+def inside(project, name=OPEN["name"]) -> list[str | None]:
+    return [one.id for one in project.segment_members(name)]
+
+
+def told(project, name=OPEN["name"]) -> list[tuple[str | None, str]]:
+    events = project.segment_events(name, limit=1000)
+    return [(one.id, one.kind.removeprefix("segment_")) for one in events]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, state_url: str) -> Desk:
+    return Desk(tmp_path / "acme", state_url)
+
+
+@pytest.mark.door("python")
+def test_B11_people_who_are_written_enter_and_each_change_touches(desk: Desk) -> None:
+    desk.people(ann="free", bob="free")
+    run = desk.run()
+    with desk.project() as project:
+        assert inside(project) == ["ann", "bob"]
+        assert told(project) == [("ann", "entered"), ("bob", "entered")]
+        (event, _) = project.segment_events(OPEN["name"])
+        assert (event.sync, event.run) == ("people", run.id)
+        project.run()
+        desk.people(ann="pro", bob="free", cid="free")
+        project.run()
+        assert inside(project) == ["ann", "bob", "cid"]
+        assert told(project)[2:] == [("ann", "touched"), ("cid", "entered")]
+
+
+@pytest.mark.door("python")
+def test_B11_only_who_is_written_enters(desk: Desk) -> None:
+    desk.rows(("ann", "ann@x.org", "free"), ("bob", "no address", "free"), ("", "e@x.org", "pro"))
+    with desk.project() as project:
+        (run,) = project.run(["people"])
+        assert run.status is Status.SOME_ROWS_FAILED
+        assert inside(project) == ["ann"]
+    desk.people(ann="free", bob="free")
+    desk.sync["mode"] = "update"
+    with desk.project() as project:
+        (run,) = project.run(["people"])
+        assert run.counts["workspace"]["skipped"] == 1
+        assert inside(project) == ["ann"]
+    desk.sync["mode"] = "upsert"
+    with desk.project() as project:
+        project.run(["people"])
+        assert inside(project) == ["ann", "bob"]
+        assert told(project) == [("ann", "entered"), ("bob", "entered")]
+
+
+@pytest.mark.door("python")
+def test_B11_a_segment_given_later_takes_all_whom_the_sync_has(desk: Desk) -> None:
+    del desk.sync["segment"]
+    desk.people(ann="free", bob="free")
+    desk.run()
+    desk.sync["segment"] = OPEN
+    with desk.project() as project:
+        (run,) = project.run()
+        assert run.counts["workspace"]["enter"] == run.counts["workspace"]["due"] == 2
+        assert (run.counts["unchanged"], run.counts["workspace"]["update"]) == (2, 0)
+        assert told(project) == [("ann", "entered"), ("bob", "entered")]
+        (again,) = project.run()
+        assert again.counts["workspace"]["due"] == 0
+    desk.sync["segment"] = {"name": "Tickets", "create": True}
+    with desk.project() as project:
+        project.run()
+        assert inside(project) == inside(project, "Tickets") == ["ann", "bob"]
+    del desk.sync["segment"]
+    desk.people(ann="pro", bob="free", cid="free")
+    with desk.project() as project:
+        project.run()
+        assert inside(project, "Tickets") == ["ann", "bob"]
+        assert len(told(project, "Tickets")) == 2
+
+
+@pytest.mark.door("python")
+def test_B11_a_segment_that_is_not_there_stops_the_run_before_the_query(desk: Desk) -> None:
+    desk.people(ann="free")
+    desk.sync["segment"] = {"name": "Open tikets"}
+    with desk.project() as project:
+        project.create_segment("Open tickets")
+        with pytest.raises(ConfigError, match='Did you mean "Open tickets"') as caught:
+            project.run(["people"])
+        with pytest.raises(ConfigError):
+            project.plan("people", desk.folder / "people.plan")
+        assert caught.value.code == "NAME_UNKNOWN"
+        assert project.runs()[0].counts == {}
+        assert [(one.name, one.members) for one in project.segments()] == [("Open tickets", 0)]
+    desk.sync["segment"] = {"name": "Open tickets"}
+    with desk.project() as project:
+        plan = project.plan("people", desk.folder / "people.plan")
+        assert (plan.targets["workspace"]["create"], inside(project)) == (1, [])
+        project.run(plan=desk.folder / "people.plan")
+        assert inside(project) == ["ann"]
+
+
+@pytest.mark.door("python")
+@pytest.mark.parametrize("removed", ["leave_segment", "clear", "delete", "keep"])
+def test_C12_who_left_a_full_query_leaves_the_segment(desk: Desk, removed: str) -> None:
+    desk.sync["removed"] = removed
+    desk.people(ann="free", bob="free")
+    desk.run()
+    desk.people(bob="free")
+    with desk.project() as project:
+        (run,) = project.run(allow_removals=True)
+        assert inside(project) == (["ann", "bob"] if removed == "keep" else ["bob"])
+        op = {"leave_segment": "leave", "keep": "due"}.get(removed, removed)
+        assert run.counts["workspace"][op] == (removed != "keep")
+        assert project.run()[0].counts["workspace"]["due"] == 0
+    desk.people(ann="free", bob="free")
+    with desk.project() as project:
+        project.run()
+        assert sorted(inside(project)) == ["ann", "bob"]
+        again = [("ann", "entered")] if removed in ("leave_segment", "clear") else []
+        assert [one for one in told(project) if one[0] == "ann"][1:] == again
