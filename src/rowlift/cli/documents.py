@@ -13,6 +13,12 @@ from rowlift.core.rules import RULES
 from rowlift.engine.preview import Preview
 from rowlift.operations.records import ObjectRecord, PersonRecord
 from rowlift.operations.reports import PlanReport, RunReport, SyncReport
+from rowlift.operations.segments import (
+    EventRecord,
+    MemberRecord,
+    MembersChanged,
+    SegmentRecord,
+)
 from rowlift.operations.suppressing import SuppressionReport
 from rowlift.operations.tracing import Why
 from rowlift.workspace.suppression import Suppression
@@ -85,6 +91,10 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "person": {"person": PersonRecord},
     "objects": {"objects": Sequence[ObjectRecord]},
     "object": {"object": ObjectRecord},
+    "segments": {"segments": Sequence[SegmentRecord]},
+    "segment": {"segment": SegmentRecord, "members": Sequence[MemberRecord]},
+    "segment_events": {"segment": str, "events": Sequence[EventRecord]},
+    "segment_change": {"change": MembersChanged},
     "why": {"why": Why},
     "export": {"file": str, "format": str, "bytes": int},
     "init": {"folder": str, "files": Sequence[str]},

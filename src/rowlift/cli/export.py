@@ -26,19 +26,23 @@ People = Iterable[PersonRecord]
 
 def export(terminal: Terminal, file: Path | None, form: str, only: str | None) -> int:
     """Write everybody, or one person, to a file or to stdout."""
-    if file is None and terminal.json:
-        text = "An export to stdout and -o json ask for two different forms."
-        raise ConfigError("VALUE_WRONG", text, mend="Name a file, or leave -o json out.")
     with terminal.project() as project:
         people = iter([project.person(only)]) if only else project.export_people()
-        lines = _LINES[form](people)
-        if file is None:
-            speak_utf8()
-            sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]
-            sys.stdout.writelines(lines)
-        else:
-            _write(terminal, file, form, lines)
+        export_lines(terminal, file, form, _LINES[form](people))
     return exits.DONE
+
+
+def export_lines(terminal: Terminal, file: Path | None, form: str, lines: Iterator[str]) -> None:
+    """Write lines to a file or to stdout, which -o json wants for its document."""
+    if file is not None:
+        _write(terminal, file, form, lines)
+        return
+    if terminal.json:
+        text = "An export to stdout and -o json ask for two different forms."
+        raise ConfigError("VALUE_WRONG", text, mend="Name a file, or leave -o json out.")
+    speak_utf8()
+    sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]
+    sys.stdout.writelines(lines)
 
 
 def _write(terminal: Terminal, file: Path, form: str, lines: Iterator[str]) -> None:
@@ -68,12 +72,12 @@ def _json_lines(people: People) -> Iterator[str]:
 
 def _csv_lines(people: People) -> Iterator[str]:
     """Yield RFC 4180, a line for each attribute; somebody without any has one line."""
-    yield _csv_line(COLUMNS)
+    yield csv_line(COLUMNS)
     for person in people:
         anonymous = " ".join(person.anonymous_ids)
         who = (person.id, person.email, anonymous, person.first_known, person.first_sync)
         for one in person.attributes or (None,):
-            yield _csv_line((*who, *_cells(one)))
+            yield csv_line((*who, *_cells(one)))
 
 
 def _cells(one: AttributeRecord | None) -> tuple[object, ...]:
@@ -83,7 +87,8 @@ def _cells(one: AttributeRecord | None) -> tuple[object, ...]:
     return one.name, value, one.sync, one.run, one.as_of
 
 
-def _csv_line(cells: Iterable[object]) -> str:
+def csv_line(cells: Iterable[object]) -> str:
+    """Return a line of RFC 4180 in which no cell is a formula."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\r\n").writerow(map(defused, cells))
     return line.getvalue()

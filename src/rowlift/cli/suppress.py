@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from rowlift.cli import exits
+from rowlift.cli.names import names_in
 from rowlift.cli.options import command as _command
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import counted, moment, safe
@@ -43,7 +44,7 @@ def command(
     """
     if listing:
         return _list(terminal)
-    named = [*(who or ()), *(_lines(file) if file else ())]
+    named = [*(who or ()), *(names_in(file) if file else ())]
     if not named:
         mend = "rowlift suppress ann@example.com, or --file FILE, or --list"
         raise ConfigError("USAGE", "Nobody is named.", mend=mend)
@@ -54,16 +55,6 @@ def command(
     terminal.say(f"  known in the workspace: {done.people:,}")
     terminal.document("suppress", suppression=done)
     return exits.DONE
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            "FILE_UNREADABLE", f"{file} cannot be read as UTF-8 text.", mend="Check the file."
-        ) from error
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _list(terminal: Terminal) -> int:

@@ -29,6 +29,7 @@ COMMANDS = (
     Entry("runs", "Run", "List runs, show one, or print its rejected rows."),
     Entry("people", "People", "List people, show one with every attribute's origin, or export."),
     Entry("objects", "People", "List objects, or show one with the people it is related to."),
+    Entry("segments", "People", "List segments, make, show, fill, or export one."),
     Entry("why", "People", "Say why a person has a value, and why it was not sent."),
     Entry("suppress", "People", "Never process some people again, or lift that."),
     Entry("state", "More", "Show what a sync remembers, or make it forget."),

@@ -1,12 +1,13 @@
 """Manual segments as every door shows them; times are Unix seconds."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 import sqlalchemy as sa
 
 from rowlift.operations.home import Home
+from rowlift.operations.records import sync_names
 from rowlift.workspace import membership, segments
 
 _PAGE = 10_000  # people read, or looked up, at a time
@@ -84,7 +85,7 @@ def create_segment(home: Home, name: str) -> SegmentRecord:
 def members_page(home: Home, name: str, limit: int, after: int) -> list[MemberRecord]:
     """Return people of a segment, from the one after a number."""
     chosen = segments.segment(home.workspace, name)
-    names = _sync_names(home)
+    names = sync_names(home)
     return [
         MemberRecord(one.pid, one.id, one.email, names.get(one.sync_uid), one.entered_at)
         for one in segments.members(home.workspace, chosen.id, limit, after=after)
@@ -102,7 +103,7 @@ def all_members(home: Home, name: str) -> Iterator[MemberRecord]:
 def events_page(home: Home, name: str, limit: int, after: int) -> list[EventRecord]:
     """Return what happened to the people of a segment, from the event after a number."""
     chosen = segments.segment(home.workspace, name)
-    names = _sync_names(home)
+    names = sync_names(home)
     return [
         EventRecord(
             one.number, one.kind, one.pid, one.id, one.email, names.get(one.sync_uid), one.run_id,
@@ -148,7 +149,3 @@ def _change_some(
 
 def _record(one: segments.Segment) -> SegmentRecord:
     return SegmentRecord(one.name, one.members, one.created_at)
-
-
-def _sync_names(home: Home) -> Mapping[str, str]:
-    return home.store.definitions.names(home.workspace_id, "sync")
