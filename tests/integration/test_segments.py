@@ -200,6 +200,7 @@ def test_B11_people_enter_and_leave_by_hand(desk: Desk) -> None:
         (first,) = project.segment_members("VIP", limit=1)
         (second,) = project.segment_members("VIP", after=first.number)
         assert (first.id, first.sync, second.id) == ("ann", None, "bob")
+        assert project.person("ann").segments == ["Open tickets", "VIP"]
         assert project.remove_from_segment("VIP", ["ann@x.org"]).changed == 1
         assert [one.id for one in project.export_segment("VIP")] == ["bob"]
         assert [(one.name, one.members) for one in project.segments()] == [
@@ -225,6 +226,7 @@ def test_B11_segments_are_made_filled_shown_and_exported(tmp_path: Path) -> None
     change = {"segment": "VIP", "changed": 1, "unchanged": 0, "unknown": ["zoe"]}
     assert (added.code, added.json["change"]) == (1, change)
     assert "Open tickets  2" in cli("segments").stdout
+    assert "segments Open tickets, VIP" in cli("people", "show", "=ann").stdout
     shown = cli("segments", "show", "VIP").stdout
     assert "VIP: 1 person" in shown
     assert "by hand" in shown

@@ -1,7 +1,7 @@
 """Records of people and objects as every door shows them; times are Unix seconds."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rowlift.core.errors import ConfigError, StateError
@@ -19,6 +19,7 @@ from rowlift.workspace.records import (
     person_by_id,
     relationships_of,
 )
+from rowlift.workspace.segments import segments_of
 
 MOST_RELATIONSHIPS = 100  # shown of one record
 _PAGE = 1000
@@ -77,7 +78,7 @@ class RelationshipRecord:
 class PersonRecord:
     """A person; `related` counts all relationships, of which the first 100 are here.
 
-    `number` is the person's place in lists.
+    `number` is the person's place in lists; `segments` are named where one person is shown.
     """
 
     number: int
@@ -90,6 +91,7 @@ class PersonRecord:
     attributes: Sequence[AttributeRecord]
     related: int = 0
     relationships: Sequence[RelationshipRecord] = field(default_factory=tuple)
+    segments: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +144,11 @@ def show_person(home: Home, who: str) -> PersonRecord:
     person = find_person(home, who)
     if person is None:
         raise unknown(who)
-    related = relationships_of(home.workspace, MOST_RELATIONSHIPS, person=person.record.pid)
-    return _person(person, sync_names(home), related)
+    pid = person.record.pid
+    related = relationships_of(home.workspace, MOST_RELATIONSHIPS, person=pid)
+    return replace(
+        _person(person, sync_names(home), related), segments=segments_of(home.workspace, pid)
+    )
 
 
 def show_object(home: Home, object_type: str, object_id: str) -> ObjectRecord:

@@ -121,6 +121,18 @@ def members(workspace: Workspace, segment_id: int, limit: int, *, after: int = 0
         return [Member(*row) for row in connection.execute(query)]
 
 
+def segments_of(workspace: Workspace, pid: int) -> list[str]:
+    """Return the names of the segments that a person is in."""
+    query = (
+        sa.select(segments.c.name)
+        .join(segment_members, segment_members.c.segment_id == segments.c.id)
+        .where(segment_members.c.pid == pid)
+        .order_by(segments.c.name)
+    )
+    with workspace.database.read() as connection:
+        return list(connection.scalars(query))
+
+
 def history(workspace: Workspace, segment_id: int, limit: int, *, after: int = 0) -> list[Event]:
     """Return events of a segment in their order, from the one after a number."""
     event, person = events.c, people.c
