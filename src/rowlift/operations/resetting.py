@@ -33,11 +33,12 @@ def reset(home: Home, name: str, target: str | None = None) -> None:
             "NAME_UNKNOWN", f"{name} has no target {target}.", mend=f"Known: {known}."
         )
     chosen = [targets[target]] if target else [*targets.values()]
+    others = [one for one in uids(uid).values() if one != uid and store.images.image(one)]
     _refuse_run(home)
-    for part in uids(uid).values():
+    for part in (uid, *others):
         _give_up_deliveries(home, name, part, chosen)
     with store.database.transaction("state.reset") as connection:
-        for part in uids(uid).values():
+        for part in (uid, *others):
             _refuse_begun(home, connection, chosen, part)
             for one in chosen:
                 _forget_ledger(home, connection, part, one)
