@@ -241,4 +241,6 @@ def test_B11_segments_are_made_filled_shown_and_exported(tmp_path: Path) -> None
     assert [json.loads(line)["id"] for line in lines] == ["=ann", "bob"]
     removed = cli("segments", "remove", "VIP", "--ids", "names.txt", "-o", "json")
     assert (removed.code, removed.json["change"]["changed"]) == (1, 1)
+    (desk.folder / "names.txt").write_bytes(b"ann\0")
+    assert cli("segments", "add", "VIP", "--ids", "names.txt").code == 2
     assert cli("segments", "show", "Vip").code == cli("segments", "add", "VIP").code == 2

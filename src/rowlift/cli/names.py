@@ -13,4 +13,8 @@ def names_in(file: Path) -> list[str]:
         raise ConfigError(
             "FILE_UNREADABLE", f"{file} cannot be read as UTF-8 text.", mend="Check the file."
         ) from error
+    if "\0" in text:
+        raise ConfigError(
+            "FILE_UNREADABLE", f"{file} is not a text: it holds zero bytes.", mend="Check the file."
+        )
     return [line.strip() for line in text.splitlines() if line.strip()]
