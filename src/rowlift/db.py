@@ -7,7 +7,7 @@ writers queue for at most 30 s instead of failing halfway.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,12 @@ class Database:
             connection.execution_options(rowlift_read=True, **options)
             with connection.begin():
                 yield connection
+
+    def checkpoint(self) -> None:
+        """Empty SQLite's write-ahead log, in which rows outlive their deletion."""
+        if self.is_sqlite:
+            with mapped_errors(), closing(self.engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
 
     def close(self) -> None:
         """Close all pooled connections."""

@@ -375,3 +375,13 @@ def test_an_export_is_private_whole_and_safe_for_spreadsheets(told, tmp_path):
     assert (seen.code, file.stat().st_mode & 0o077) == (0, 0)
     (row,) = csv.DictReader(file.read_text().splitlines())
     assert (row["id"], row["attribute"], row["value"]) == ("2", "name", "'=Bob")
+
+
+@pytest.mark.door("cli")
+def test_the_program_deletes_who_is_typed_again(told):
+    seen = run_cli("people", "delete", "2", cwd=told, stdin="1\n")
+    assert (seen.code, "nothing was forgotten" in seen.stderr) == (2, True)
+    seen = run_cli("people", "delete", "2", cwd=told, stdin="2\n")
+    assert (seen.code, "✓ erased 2: 1 in the workspace" in seen.stdout) == (0, True)
+    assert "unless it is suppressed" in seen.stderr
+    assert run_cli("people", "show", "2", cwd=told).code == 1

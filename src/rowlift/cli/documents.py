@@ -11,6 +11,7 @@ from rowlift.core.errors import RowliftError
 from rowlift.core.nouns import Finding
 from rowlift.core.rules import RULES
 from rowlift.engine.preview import Preview
+from rowlift.operations.erasing import ErasureReport
 from rowlift.operations.records import ObjectRecord, PersonRecord
 from rowlift.operations.reports import PlanReport, RunReport, SyncReport
 from rowlift.operations.segments import (
@@ -96,6 +97,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "segment_events": {"segment": str, "events": Sequence[EventRecord]},
     "segment_change": {"change": MembersChanged},
     "why": {"why": Why},
+    "erasure": {"erasure": ErasureReport},
     "export": {"file": str, "format": str, "bytes": int},
     "init": {"folder": str, "files": Sequence[str]},
     "demo": {"folder": str, "steps": Sequence[Step]},

@@ -11,12 +11,13 @@ from rowlift.cli.export import export
 from rowlift.cli.options import command as _command
 from rowlift.cli.records import grid, show_identifiers, show_record
 from rowlift.cli.runs import LARGEST
+from rowlift.cli.state import confirm
 from rowlift.cli.terminal import Terminal
-from rowlift.cli.text import cell, moment
+from rowlift.cli.text import cell, counted, moment, safe
 from rowlift.core.errors import ConfigError
 from rowlift.operations.records import PersonRecord
 
-USAGE = "rowlift people [list], show WHO or export [FILE]"
+USAGE = "rowlift people [list], show WHO, export [FILE] or delete WHO"
 
 Words = Annotated[
     list[str] | None,
@@ -34,9 +35,11 @@ Format = Annotated[
 ]
 Only = Annotated[str | None, typer.Option(help="export: one person instead of all.", metavar="WHO")]
 
+Yes = Annotated[bool, typer.Option("--yes", help="delete: do not ask for WHO to be typed.")]
+
 
 @_command
-def command(
+def command(  # noqa: PLR0913, PLR0917 - each is an option of one of its verbs
     terminal: Terminal,
     words: Words = None,
     limit: Limit = 20,
@@ -44,12 +47,17 @@ def command(
     history: History = False,
     format_: Format = "jsonl",
     only: Only = None,
+    yes: Yes = False,
 ) -> int:
     """WHO is id:VALUE, email:VALUE, anonymous_id:VALUE, or the bare value of any of these.
 
     An export has every attribute with the sync and run that wrote it last: as JSON one person a
     line, as CSV one attribute a line, where a cell that a spreadsheet would run as a formula gets
     an apostrophe.
+
+    A person is deleted from everything that Rowlift keeps, for good. What the source still returns
+    comes back with the next run, unless the person is suppressed first; suppressing also takes
+    them out of the destinations.
     """
     match words or ["list"]:
         case ["list"]:
@@ -58,6 +66,8 @@ def command(
             return _show(terminal, who, history=history)
         case ["export", *file] if len(file) <= 1:
             return export(terminal, Path(file[0]) if file else None, format_, only)
+        case ["delete", who]:
+            return _delete(terminal, who, yes=yes)
     raise ConfigError("VALUE_WRONG", "people was asked for something else.", mend=USAGE)
 
 
@@ -91,4 +101,16 @@ def _show(terminal: Terminal, who: str, *, history: bool) -> int:
     show_identifiers(terminal, found.id, found.email, found.anonymous_ids)
     show_record(terminal, found)
     terminal.document("person", person=found)
+    return exits.DONE
+
+
+def _delete(terminal: Terminal, who: str, *, yes: bool) -> int:
+    with terminal.project() as project:
+        if not yes:
+            confirm(terminal, who, f"This erases {safe(who)} from everything Rowlift keeps.")
+        erased = project.erase(who)
+    rows = f"{counted(erased.rows, 'row')} of {counted(erased.files, 'file')}"
+    terminal.say(f"✓ erased {safe(who)}: {erased.people} in the workspace, {rows}")
+    terminal.note("What the source still returns comes back, unless it is suppressed.")
+    terminal.document("erasure", erasure=erased)
     return exits.DONE

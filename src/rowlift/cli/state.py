@@ -62,18 +62,18 @@ def _reset(terminal: Terminal, name: str, target: str | None, *, yes: bool) -> i
         project.state(name)
         what = f"what {target} got from {name}" if target else f"everything known of {name}"
         if not yes:
-            _confirm(terminal, name, what)
+            confirm(terminal, name, f"This forgets {safe(what)}. People in the workspace stay.")
         project.reset(name, target=target)
         terminal.say(f"✓ forgot {safe(what)}; the next run sends it again")
         terminal.document("state", state=project.state(name))
     return exits.DONE
 
 
-def _confirm(terminal: Terminal, name: str, what: str) -> None:
-    terminal.err.print(f"This forgets {safe(what)}. People in the workspace stay.", markup=False)
-    terminal.err.print("Type the sync's name to go on: ", end="", markup=False)
-    typed = sys.stdin.readline().strip()
-    if typed != name:
+def confirm(terminal: Terminal, name: str, warning: str) -> None:
+    """Ask for a name to be typed; raises ConfigError VALUE_WRONG when it is not."""
+    terminal.err.print(warning, markup=False)
+    terminal.err.print(f"Type {safe(name)} to go on: ", end="", markup=False)
+    if sys.stdin.readline().strip() != name:
         raise ConfigError(
             "VALUE_WRONG", "The name was not typed: nothing was forgotten.", mend="Or use --yes."
         )

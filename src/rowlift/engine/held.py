@@ -116,7 +116,9 @@ def write_held(store: Store, owner: Owner, holding: Holding) -> Added:
     shapes: dict[bytes, list[Picked]] = {}
     for one in holding.picked:
         shapes.setdefault(pq.read_schema(one.path).serialize().to_pybytes(), []).append(one)
-    stored = [store.files.write(HELD, owner, partial(_fill, picked)) for picked in shapes.values()]
+    stored = [
+        store.files.write(HELD, owner, partial(fill_held, picked)) for picked in shapes.values()
+    ]
     return Added(tuple(stored), holding.former)
 
 
@@ -125,7 +127,8 @@ def _is_as_before(holding: Holding) -> bool:
     return before == {one.path: len(one.numbers) for one in holding.picked}
 
 
-def _fill(picked: Sequence[Picked], path: Path) -> int:
+def fill_held(picked: Sequence[Picked], path: Path) -> int:
+    """Write picked rows of one shape as a file of held rows, and return how many they are."""
     rows = 0
     with pq.ParquetWriter(path, pq.read_schema(picked[0].path), compression="zstd") as out:
         for one in picked:

@@ -6,6 +6,7 @@ from rowlift.core.errors import ConfigError, GuardStop, SourceError
 from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.run import Import, ImportRun, Planned
+from rowlift.operations.erasing import ERASURE, finish
 from rowlift.operations.home import Home
 from rowlift.state.runs import Run
 
@@ -35,6 +36,10 @@ class Importer:
         """
         left = self.home.store.runs.take_over(self.home.workspace_id)
         if left is None:
+            return None
+        if left.sync_uid == ERASURE:
+            if finish(self.home, left) is None:
+                self.progress.note("erasure", f"Run {left.id} was interrupted: delete again.")
             return None
         spec = SyncSpec.from_json(left.spec)
         if left.phase in BEFORE_CHANGES and self.is_edited(left):

@@ -17,6 +17,7 @@ from rowlift.engine.parts import uids
 from rowlift.engine.preview import Preview, preview
 from rowlift.kit.sqlguard import guard, render
 from rowlift.operations.delivering import Drain
+from rowlift.operations.erasing import ErasureReport, erase
 from rowlift.operations.histories import remember
 from rowlift.operations.home import Home, open_destination, open_home
 from rowlift.operations.importing import Importer
@@ -304,6 +305,13 @@ class Project:
     def suppressions(self) -> list[Suppression]:
         """Return who is suppressed, by hash, the newest first."""
         return suppressions(self._home)
+
+    def erase(self, who: str) -> ErasureReport:
+        """Erase a person from everything that is kept here; sources and destinations stay.
+
+        Raises Busy while a run or delivery is active, and StateError NOT_FOUND.
+        """
+        return erase(self._home, who)
 
     # segments: those that name one raise ConfigError NAME_UNKNOWN
 

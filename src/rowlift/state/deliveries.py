@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from rowlift.core.errors import StateError
+from rowlift.core.errors import Busy, StateError
 from rowlift.core.nouns import Outcome, Outcomes, Status, Verdict
 from rowlift.db import LEASE_SECONDS, Database
 from rowlift.state.leases import (
@@ -301,6 +301,16 @@ class DeliveryStore:
             if changed.rowcount == 0:
                 connection.execute(budgets.insert().values(account=account, next_at=end))
             return start - now
+
+
+def refuse_open(database: Database, connection: sa.Connection, workspace_id: int) -> None:
+    """Raise Busy if a delivery of the workspace is not over; until the commit none can begin."""
+    if not database.is_sqlite:
+        connection.exec_driver_sql("LOCK TABLE deliveries IN SHARE ROW EXCLUSIVE MODE")
+    open_ = (deliveries.c.workspace_id == workspace_id, deliveries.c.active == 1)
+    if connection.scalar(sa.select(sa.func.count()).select_from(deliveries).where(*open_)):
+        mend = "Let rowlift run finish the deliveries first."
+        raise Busy("BUSY", "Deliveries are under way or wait.", mend=mend)
 
 
 def _skip_unbegun(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -43,6 +44,17 @@ class StoredFile:
     id: int
     path: Path
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file that is still there, live or dead, with whose it is."""
+
+    stored: StoredFile
+    kind: str
+    owner: Owner
+    state: str
+    dead_at: float | None
 
 
 class FileStore:
@@ -145,6 +157,34 @@ class FileStore:
         for one in stored:
             self.publish(connection, one)
         self.retire(connection, gone)
+
+    def replace(self, connection: sa.Connection, old: KeptFile, new: StoredFile | None) -> None:
+        """Let a new file, or none, take the place and the state of another, which is to go now."""
+        if new:
+            self.publish(connection, new)
+            connection.execute(
+                files.update()
+                .where(files.c.id == new.id)
+                .values(state=old.state, dead_at=old.dead_at)
+            )
+        connection.execute(
+            files.update().where(files.c.id == old.stored.id).values(state="dead", dead_at=0.0)
+        )
+
+    def everything(self, workspace_id: int) -> list[KeptFile]:
+        """Return all files of a workspace that were ever live and are still there."""
+        query = sa.select(files).where(
+            files.c.workspace_id == workspace_id, files.c.state.in_(("live", "dead"))
+        )
+        with self._database.read() as connection:
+            found = connection.execute(query.order_by(files.c.id)).all()
+        kept = (self._kept(row) for row in found)
+        return [one for one in kept if one.stored.path.exists()]
+
+    def _kept(self, row: sa.Row[Any]) -> KeptFile:
+        owner = Owner(row.workspace_id, row.sync_uid, row.target, row.run_id, row.delivery_id)
+        stored = StoredFile(row.id, self.root / row.path, row.rows)
+        return KeptFile(stored, row.kind, owner, row.state, row.dead_at)
 
     def live(self, kinds: Sequence[str], sync_uid: str, target: str = "") -> list[StoredFile]:
         """Return the live files of an owner in the order they were written."""

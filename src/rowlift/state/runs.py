@@ -66,12 +66,14 @@ class RunStore:
         self._database = database
         self._locks = locks
 
-    def open(self, workspace_id: int, sync_uid: str, spec: str, *, plan: str = "") -> Run:
-        """Start a run, or one that applies the plan of an id.
+    def open(
+        self, workspace_id: int, sync_uid: str, spec: str, *, plan: str = "", phase: str = "read"
+    ) -> Run:
+        """Start a run in its first phase, or one that applies the plan of an id.
 
         Raises Busy, and records a skipped run, while another one is active.
         """
-        phase = ADOPT if plan else "read"
+        phase = ADOPT if plan else phase
         try:
             with self._locks.taking() as take, self._database.transaction("run.open") as connection:
                 opened = self._insert(

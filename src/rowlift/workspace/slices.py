@@ -90,7 +90,7 @@ def _without(given: Slice, late: dict[str, Reject]) -> Slice:
 
 def _write(connection: sa.Connection, part: Slice) -> None:
     people = part.table == "people"
-    _delete(connection, part)
+    delete(connection, part.table, _pid_list(_by_action(part, "delete")))
     if people:
         _release(connection, part)
     _update(connection, part, takes=False)
@@ -121,13 +121,11 @@ _BELONGINGS = {
 }  # fmt: skip
 
 
-def _delete(connection: sa.Connection, part: Slice) -> None:
-    pids = _pid_list(_by_action(part, "delete"))
-    if not pids:
-        return
-    for table, column in _BELONGINGS[part.table].items():
+def delete(connection: sa.Connection, table: str, pids: list[int]) -> None:
+    """Delete records of one table with what belongs to them."""
+    for each, column in _BELONGINGS[table].items() if pids else ():
         chosen = any_of(connection, column, "pids")
-        run(connection, f"DELETE FROM {table} WHERE {chosen}", pids=pids)
+        run(connection, f"DELETE FROM {each} WHERE {chosen}", pids=pids)
 
 
 def _release(connection: sa.Connection, part: Slice) -> None:
