@@ -63,6 +63,7 @@ class Arena:
         sync = {
             "sync": "people", "preset": "import", "kind": "person", "source": "shop",
             "sql": self.sql, "identify_by": "user_id", "removed": "delete", "destinations": uses,
+            "segment": {"name": "Customers", "create": True},
         }  # fmt: skip
         documents = {
             "rowlift.yml": {
