@@ -3,15 +3,13 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 
 from rowlift.core.identifiers import email_key
 from rowlift.workspace.tables import anonymous_ids, objects, people, relationships
 from rowlift.workspace.workspace import Workspace
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +66,12 @@ class Relationship:
 
 def person_by_id(workspace: Workspace, value: str) -> Person | None:
     """Return the person with an id, or None."""
-    return _only(_people(workspace, people.c.id == value))
+    return _person(workspace, people.c.id == value)
 
 
 def person_by_email(workspace: Workspace, address: str) -> Person | None:
     """Return the person with an address, however it is spelled, or None."""
-    return _only(_people(workspace, people.c.email_key == email_key(address)))
+    return _person(workspace, people.c.email_key == email_key(address))
 
 
 def person_by_anonymous_id(workspace: Workspace, value: str) -> Person | None:
@@ -81,23 +79,24 @@ def person_by_anonymous_id(workspace: Workspace, value: str) -> Person | None:
     owner = sa.select(anonymous_ids.c.pid).where(
         anonymous_ids.c.workspace_id == workspace.id, anonymous_ids.c.anonymous_id == value
     )
-    return _only(_people(workspace, people.c.pid == owner.scalar_subquery()))
+    return _person(workspace, people.c.pid == owner.scalar_subquery())
 
 
 def list_people(workspace: Workspace, limit: int, *, after: int = 0) -> list[Person]:
     """Return people in the order they became known, from the one after a pid."""
-    return _people(workspace, people.c.pid > after, limit=limit)
+    return _people(workspace, *_page(workspace, people, after), limit=limit)
 
 
 def object_by_id(workspace: Workspace, object_type: str, object_id: str) -> Object | None:
     """Return an object by its type and id, or None."""
     wanted = sa.and_(objects.c.object_type == object_type, objects.c.object_id == object_id)
-    return _only(_objects(workspace, wanted))
+    found = _objects(workspace, objects.c.workspace_id == workspace.id, wanted)
+    return found[0] if found else None
 
 
 def list_objects(workspace: Workspace, limit: int, *, after: int = 0) -> list[Object]:
     """Return objects in the order they became known, from the one after a pid."""
-    return _objects(workspace, objects.c.pid > after, limit=limit)
+    return _objects(workspace, *_page(workspace, objects, after), limit=limit)
 
 
 def relationships_of(
@@ -124,10 +123,22 @@ def relationships_of(
     return [_relationship(row) for row in found], total
 
 
+def _page(
+    workspace: Workspace, table: sa.Table, after: int
+) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    # Plus 0, or SQLite takes an index on the workspace and sorts all of it for each page.
+    return table.c.pid > after, table.c.workspace_id + 0 == workspace.id
+
+
+def _person(workspace: Workspace, wanted: sa.ColumnElement[bool]) -> Person | None:
+    found = _people(workspace, people.c.workspace_id == workspace.id, wanted)
+    return found[0] if found else None
+
+
 def _people(
-    workspace: Workspace, wanted: sa.ColumnElement[bool], limit: int | None = None
+    workspace: Workspace, *wanted: sa.ColumnElement[bool], limit: int | None = None
 ) -> list[Person]:
-    query = sa.select(people).where(people.c.workspace_id == workspace.id, wanted)
+    query = sa.select(people).where(*wanted)
     with workspace.database.read() as connection:
         found = connection.execute(query.order_by(people.c.pid).limit(limit)).all()
         owned = _owned(connection, [row.pid for row in found])
@@ -145,16 +156,12 @@ def _owned(connection: sa.Connection, pids: Sequence[int]) -> dict[int, tuple[st
 
 
 def _objects(
-    workspace: Workspace, wanted: sa.ColumnElement[bool], limit: int | None = None
+    workspace: Workspace, *wanted: sa.ColumnElement[bool], limit: int | None = None
 ) -> list[Object]:
-    query = sa.select(objects).where(objects.c.workspace_id == workspace.id, wanted)
+    query = sa.select(objects).where(*wanted)
     with workspace.database.read() as connection:
         found = connection.execute(query.order_by(objects.c.pid).limit(limit)).all()
     return [Object(row.object_type, row.object_id, _record(row)) for row in found]
-
-
-def _only(found: list[_T]) -> _T | None:
-    return found[0] if found else None
 
 
 def _relationship(row: Any) -> Relationship:
