@@ -231,7 +231,7 @@ def test_B22_failed_rows_are_counted_and_come_as_csv(cli, shop):
     assert raw.count(b"\r\n") == 4
     rows = list(csv.DictReader(io.StringIO(raw.decode(), newline="")))
     found = {row["code"]: row for row in rows}
-    assert list(rows[0]) == ["row_number", "identifier", "code", "reason", "target"]
+    assert list(rows[0]) == ["row_number", "identifier", "code", "reason", "target", "query"]
     assert {row["identifier"] for row in rows} == {"", '\'=HYPERLINK("http://evil")', "'@u9"}
     assert found["ID_NULL"]["reason"]
     numbers = [int(row["row_number"]) for row in rows]
