@@ -61,7 +61,7 @@ PARTS = (
     ),
     Part("simulator", drawn.simulate, figure=1_000, weight=40, shares=4),
     Part("planted mutants", drawn.hunt_mutants, figure=0, weight=6),
-    Part("state machine", drawn.do_anything, figure=24, weight=12, shares=2),
+    Part("state machine", drawn.do_anything, figure=24, weight=8, shares=2),
     *(
         Part(
             f"crash walk, {state}",
@@ -82,7 +82,7 @@ PARTS = (
         )
         for suite in suites.FAULTS
     ),
-    Part("bad input", suites.corpora, figure=1, weight=4),
+    Part("bad input", suites.corpora, figure=1, weight=12),
 )
 
 
