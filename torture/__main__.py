@@ -204,4 +204,7 @@ report each time; `python -m torture --write` wrote this page.
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
