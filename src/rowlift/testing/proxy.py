@@ -168,9 +168,9 @@ class _Link:
             return False
         if left <= 0:
             self._over.wait(trouble.latency + len(piece) / (trouble.bandwidth or float("inf")))
-        self._send(self._client, piece)
         self._brought += len(piece)
-        self._proxy.count(self._brought)
+        self._proxy.count(self._brought)  # before the client can look
+        self._send(self._client, piece)
         return True
 
     def _size(self, trouble: Trouble, left: int) -> int:
