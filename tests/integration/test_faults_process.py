@@ -83,7 +83,7 @@ def test_F16_a_second_signal_ends_at_once_and_loses_nothing(arena: Arena, point:
     with arena.standing(point) as running:
         began = time.monotonic()
         done = ended(running, signal.SIGTERM, signal.SIGINT, signal.SIGCONT)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10
     assert done.code == 130, done
     prove(arena, deaths=1)
 

@@ -287,7 +287,7 @@ def test_a_query_that_takes_too_long_ends(path: Path) -> None:
             "SELECT count(*) AS n FROM range(1000000000) a, range(1000000000) b"
         ).read_all()
     assert caught.value.code == "QUERY_TIMEOUT"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert source.query("FROM people").read_all().num_rows == 1
     source.close()
 

@@ -201,7 +201,7 @@ def test_a_query_that_takes_too_long_is_ended(path: Path) -> None:
     source = SQLite(SQLiteConfig(path=str(path), statement_timeout=0.2))
     started = time.monotonic()
     assert refusal(source, ENDLESS).code == "QUERY_TIMEOUT"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert source.query("SELECT id FROM people").read_all().num_rows == 3
 
 

@@ -63,7 +63,7 @@ def rests_after(seconds, pid):
 
 
 def test_memory_of_the_process_and_of_its_children_stand_apart(tmp_path):
-    child = "x = bytearray(150_000_000); import time; time.sleep(0.5)"
+    child = "x = bytearray(150_000_000); import time; time.sleep(1)"
     words = python(
         "import subprocess, sys, time", "x = bytearray(60_000_000)", "del x",
         f"subprocess.run([sys.executable, '-c', {child!r}])",

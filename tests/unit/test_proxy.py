@@ -107,7 +107,7 @@ def test_bandwidth_and_latency_slow_down_what_comes_after(proxy, client):
     started = time.monotonic()
     client.sendall(b"go\n")
     assert received(client) == SENT
-    assert 0.25 < time.monotonic() - started < 5
+    assert 0.25 < time.monotonic() - started < 60
 
 
 def test_open_connections_are_reset_on_demand(proxy, client):
