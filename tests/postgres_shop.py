@@ -47,7 +47,7 @@ class Shop:
     reader: str
     sources: list[Postgres]
 
-    def source(self, **options: Any) -> Postgres:
+    def config(self, **options: Any) -> PostgresConfig:
         server = self.database.server
         given = {
             "host": server.host,
@@ -57,7 +57,10 @@ class Shop:
             "password": CANARY,
             "sslrootcert": str(server.ca_file),
         }
-        self.sources.append(Postgres(PostgresConfig(**(given | options))))
+        return PostgresConfig(**(given | options))
+
+    def source(self, **options: Any) -> Postgres:
+        self.sources.append(Postgres(self.config(**options)))
         return self.sources[-1]
 
     def admin_source(self, **options: Any) -> Postgres:

@@ -565,6 +565,37 @@ def test_S9_nothing_tells_a_closed_port_from_an_unknown_host(
 
 
 @pytest.mark.parametrize("reader", READERS)
+def test_S21_public_only_reaches_what_is_allowed_and_nothing_else(calm: Shop, reader: str) -> None:
+    reach: dict[str, object] = {"public_only": True, "ssl_mode": "VERIFY_CA", "reader": reader}
+    error = failure(calm.source(**reach), "network")
+    assert (error.code, "not public" in error.message) == ("ADDRESS_REFUSED", True)
+    opened = calm.source(**reach, allow_networks=[calm.database.server.host])
+    assert opened.query("SELECT id FROM people").read_all().num_rows == 3
+
+
+def test_S21_the_connection_goes_to_the_address_that_was_checked(calm: Shop) -> None:
+    config = calm.config(ssl_mode="VERIFY_CA")
+    mysqlwire.connect(
+        host="never-looked-up.invalid",
+        port=config.port,
+        addresses=["127.0.0.3", "127.0.0.1"],
+        database=config.database,
+        user=config.user,
+        password=PASSWORD,
+        context=mysqlwire.encryption("VERIFY_CA", str(config.ssl_ca), None, None),
+        connect_timeout=10,
+        read_timeout=10,
+    ).close()
+
+
+def test_S21_the_certificate_must_have_the_name_and_not_the_address(calm: Shop) -> None:
+    reach: dict[str, object] = {"public_only": True, "allow_networks": ["127.0.0.0/8"]}
+    assert calm.source(**reach, host="localhost").query("SELECT 1 AS a").read_all().num_rows == 1
+    elsewhere = calm.database.server.wrong_host
+    assert failure(calm.source(**reach, host=elsewhere), "tls").code == "TLS_FAILED"
+
+
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("mode", ["DISABLED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"])
 def test_each_tls_mode_connects(shop: Shop, mode: str, reader: str) -> None:
     if mode != "DISABLED":

@@ -119,6 +119,31 @@ def test_F29_F33_why_there_is_no_session(shop, change, code, step):
     assert (failed.step, failed.level, failed.code) == (step, "error", code)
 
 
+@pytest.mark.parametrize("reader", READERS)
+def test_S21_public_only_reaches_what_is_allowed_and_nothing_else(shop, reader):
+    closed = shop.source(public_only=True, reader=reader)
+    error = refusal(closed.now)
+    assert (type(error), error.code) == (ConnectError, "ADDRESS_REFUSED")
+    assert "not public" in error.message
+    failed = closed.check()[-1]
+    assert (failed.step, failed.level, failed.code) == ("network", "error", "ADDRESS_REFUSED")
+    opened = shop.source(
+        public_only=True, allow_networks=[shop.database.server.host], reader=reader
+    )
+    assert read(opened, "SELECT 1 AS id").num_rows == 1
+    assert "verify-full" in str(opened.check())
+
+
+@pytest.mark.parametrize("way", ["psycopg", "adbc"])
+def test_S21_the_connection_goes_to_the_address_that_was_checked(shop, way):
+    config = shop.config(host="never-looked-up.invalid", sslmode="verify-ca")
+    pinned = {**config.parameters(), "hostaddr": "127.0.0.1"}
+    if way == "adbc":
+        AdbcStream(pinned, "SELECT 1", SCHEMA, 10).close()
+    else:
+        psycopg.connect(**pinned).close()
+
+
 def test_S9_refused_and_unknown_hosts_read_the_same(shop):
     hosts = {"127.0.0.1": 1, "no-such-host.invalid": 5432}
     sources = (shop.source(host=host, port=port) for host, port in hosts.items())
@@ -263,7 +288,7 @@ SCHEMA = pa.schema([("c0", pa.string())])
 
 def by_describe(config: PostgresConfig, sql: str) -> str:
     explain = Explainer(POSTGRES, {"user": "", "timeout": ""}, (CANARY,))
-    session = PgSession(POSTGRES, config.parameters(), explain, 5)
+    session = PgSession(POSTGRES, config.parameters, explain, 5)
     try:
         return str(session.describe(sql))
     finally:

@@ -60,6 +60,7 @@ class Pace:
         self._reserve = reserve
         self._lock = threading.Lock()
         self._failures = 0
+        self._successes = 0
         self._not_before = 0.0
         self._booked = 0
         self._next_slot = 0.0
@@ -118,14 +119,23 @@ class Pace:
         self._next_slot += 1 / self._rate
         return 0.0
 
+    def at_once(self, in_flight: int) -> int:
+        """Return how many requests may be out: one that is down gets no more than open its circuit.
+
+        Each success since the last failure makes room for one more.
+        """
+        return min(in_flight, FAILURES_TO_OPEN + self._successes)
+
     def succeeded(self) -> None:
         """Close the circuit."""
         with self._lock:
             self._failures, self._probing = 0, False
+            self._successes += 1
 
     def failed(self, outcome: Outcome) -> None:
         """Count a failed attempt, obey its Retry-After, open the circuit when it is time."""
         with self._lock:
+            self._successes = 0
             now = self._clock.monotonic()
             asked_before = outcome.retry_after is not None and now < self._not_before
             if outcome.retry_after is not None:
@@ -330,7 +340,8 @@ def _pump(
     superseded = False
     while True:
         done = _collect(waiting) if waiting else []
-        fresh = [] if superseded or pace.is_over() else _next(batches, in_flight - len(waiting))
+        room = pace.at_once(in_flight) - len(waiting)
+        fresh = [] if superseded or pace.is_over() else list(islice(batches, max(room, 0)))
         if not (done or fresh):
             break
         doubted = journal(done, fresh)
@@ -343,10 +354,6 @@ def _pump(
     if superseded and not pace.stopped:
         return Stopped("SUPERSEDED", "A newer image took over.")
     return pace.stopped
-
-
-def _next(batches: Iterator[Batch], room: int) -> list[Batch]:
-    return list(islice(batches, room))
 
 
 def _collect(waiting: dict[Future[Outcomes], Batch]) -> list[tuple[Batch, Outcomes]]:

@@ -165,20 +165,28 @@ class AddressGuard:
                 raise _refused(str(wanted), reason)
         return found
 
-    def _refusal(self, text: str, wanted: Target) -> str:
+    def closed(self, text: str, host: str) -> str:
+        """Return why an address of a host is out of reach on every port, or nothing."""
         try:
             address = ip_address(text)
         except ValueError:
             return "it resolves to something that is no address"
         if _never(address):
             return "it leads to a metadata service, a link-local or a multicast address"
-        if wanted.host in self._hosts or any(address in network for network in self._networks):
-            return ""
-        if not _public(address):
+        if not self._allows(address, host) and not _public(address):
             return "it leads to an address that is not public"
+        return ""
+
+    def _refusal(self, text: str, wanted: Target) -> str:
+        reason = self.closed(text, wanted.host)
+        if reason or self._allows(ip_address(text), wanted.host):
+            return reason
         if wanted.scheme != "https":
             return "plain http is only for allowed networks"
         return "" if wanted.port in self._ports else f"port {wanted.port} is not allowed"
+
+    def _allows(self, address: Address, host: str) -> bool:
+        return host in self._hosts or any(address in network for network in self._networks)
 
 
 def _refused(what: str, reason: str) -> DestinationError:

@@ -41,10 +41,21 @@ def _sendable(headers: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
     return headers
 
 
+Networks = Annotated[tuple[str, ...], AfterValidator(_allowed)]
 AllowNetworks = Annotated[
-    tuple[str, ...],
-    AfterValidator(_allowed),
+    Networks,
     Field(description="Private networks (CIDR) or host names that may be reached, over http too"),
+]
+OpenNetworks = Annotated[
+    Networks,
+    Field(description="Private networks (CIDR) or host names that public_only leaves open"),
+]
+PublicOnly = Annotated[
+    bool,
+    Field(
+        description="Refuse a host with an address that is not public, whatever its name; the "
+        "connection goes to an address that was checked"
+    ),
 ]
 Headers = Annotated[Mapping[str, SecretStr], AfterValidator(_sendable)]
 SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]

@@ -1,5 +1,6 @@
 """The MySQL protocol through PyMySQL: values arrive as the server's own bytes."""
 
+import socket
 import ssl
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,6 @@ from pymysql.protocol import FieldDescriptorPacket
 from rowlift.kit.patience import hang_up as hang_up_socket
 
 if TYPE_CHECKING:
-    import socket
 
     class Base(pymysql.Connection[Any]):
         """The parts of PyMySQL's connection that its stubs leave out."""
@@ -31,6 +31,7 @@ else:
     Base = pymysql.Connection
 SSL_ERROR = 2026
 LOST = 2013
+UNREACHED = 2003
 SYNTAX = 1064
 COM_STMT_PREPARE = 0x16
 PREPARED_HEAD = 5  # bytes: a zero and the statement's id
@@ -49,7 +50,23 @@ class Refusal(Exception):
 
 
 class Connection(Base):
-    """PyMySQL's connection, strict about encryption, and able to prepare a query."""
+    """PyMySQL's connection, strict about encryption and address, and able to prepare a query."""
+
+    def __init__(self, addresses: Sequence[str], **settings: Any) -> None:
+        self._addresses = addresses
+        super().__init__(**settings)
+
+    def connect(self, sock: socket.socket | None = None) -> None:
+        """Connect to a given address; the host is then only the name in the certificate."""
+        super().connect(sock or self._reached())
+
+    def _reached(self) -> socket.socket | None:
+        for address in self._addresses:
+            with suppress(OSError):
+                return _connected(address, self.port, self.connect_timeout)
+        if self._addresses:
+            raise pymysql.OperationalError(UNREACHED, "none of the addresses answers")
+        return None
 
     def _request_authentication(self) -> None:
         """Log in; older releases of the driver would fall back to plain text by themselves."""
@@ -77,6 +94,13 @@ class Connection(Base):
         found = [self._read_packet(FieldDescriptorPacket) for _ in range(columns)]
         self._read_packet()
         return found
+
+
+def _connected(address: str, port: int, seconds: float | None) -> socket.socket:
+    found = socket.create_connection((address, port), seconds)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return found
 
 
 @contextmanager
@@ -114,6 +138,7 @@ def connect(  # noqa: PLR0913 - what a connection is made of
     *,
     host: str,
     port: int,
+    addresses: Sequence[str],
     database: str,
     user: str,
     password: str,
@@ -121,9 +146,13 @@ def connect(  # noqa: PLR0913 - what a connection is made of
     connect_timeout: float,
     read_timeout: float,
 ) -> Connection:
-    """Connect with nothing that the server or a host name could widen: one statement, no files."""
+    """Connect with nothing that the server or a host name could widen: one statement, no files.
+
+    Where there are addresses, the host's name is not looked up.
+    """
     with refusals():
         connection = Connection(
+            addresses,
             host=host,
             port=port,
             database=database,

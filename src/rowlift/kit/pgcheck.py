@@ -11,7 +11,11 @@ from rowlift.kit.pgconfig import PgConfig, is_loopback
 from rowlift.kit.pgdialect import Grants
 from rowlift.kit.pgsession import PgSession
 
-STEPS_BEFORE_LOGIN = {"CONNECT_FAILED": "network", "TLS_FAILED": "tls"}
+STEPS_BEFORE_LOGIN = {
+    "ADDRESS_REFUSED": "network",
+    "CONNECT_FAILED": "network",
+    "TLS_FAILED": "tls",
+}
 OLDEST_VERSION = 120_000
 CLOCK_SECONDS = 5
 SHOWN = 10  # names listed in a message

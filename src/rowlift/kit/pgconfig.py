@@ -8,6 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from rowlift.kit.config import ConnectorConfig, LocalPath
+from rowlift.kit.fields import OpenNetworks, PublicOnly
+from rowlift.kit.reach import public_addresses
 
 SslMode = Literal["disable", "require", "verify-ca", "verify-full"]
 _NAME = re.compile(r"(?!.{254})[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
@@ -99,6 +101,9 @@ class PgConfig(ConnectorConfig):
         description="adbc is faster and an extra; auto takes it where it is installed",
     )
 
+    public_only: PublicOnly = False
+    allow_networks: OpenNetworks = ()
+
     @model_validator(mode="after")
     def _can_verify(self) -> Self:
         if self.sslmode == "verify-ca" and not self.sslrootcert:
@@ -115,17 +120,27 @@ class PgConfig(ConnectorConfig):
         return "disable" if is_loopback(self.host) else "require"
 
     def parameters(self) -> Mapping[str, str]:
-        """Return libpq's parameters, the password among them."""
+        """Return libpq's parameters, the password among them.
+
+        With public_only it raises ConnectError ADDRESS_REFUSED, or OSError for an unknown name.
+        """
+        checked = self._checked_addresses()
         trusted = self.sslrootcert or ("system" if self.tls == "verify-full" else None)
         files = {"sslrootcert": trusted, "sslcert": self.sslcert, "sslkey": self.sslkey}
+        optional = {"hostaddr": ",".join(checked), **files}
         return {
             **FIXED,
-            "host": self.host,
+            "host": ",".join([self.host] * max(len(checked), 1)),  # one name for each address
             "port": str(self.port),
             "dbname": self.database,
             "user": self.user,
             "password": self.password.get_secret_value(),
             "sslmode": self.tls,
             "connect_timeout": str(self.connect_timeout),
-            **{name: str(file) for name, file in files.items() if file},
+            **{name: str(value) for name, value in optional.items() if value},
         }
+
+    def _checked_addresses(self) -> tuple[str, ...]:
+        if not self.public_only:
+            return ()
+        return public_addresses(self.host, self.port, self.allow_networks)

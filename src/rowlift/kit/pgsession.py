@@ -2,7 +2,7 @@
 
 import select
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,7 @@ class PgSession:
     def __init__(
         self,
         dialect: PgDialect,
-        parameters: Mapping[str, str],
+        parameters: Callable[[], Mapping[str, str]],
         explain: Explainer,
         statement_timeout: int,
     ) -> None:
@@ -52,9 +52,9 @@ class PgSession:
         self.close()
         try:
             self._connection = psycopg.connect(
-                make_conninfo("", **self._parameters), autocommit=True, prepare_threshold=None
+                make_conninfo("", **self._parameters()), autocommit=True, prepare_threshold=None
             )
-        except psycopg.Error as error:
+        except (psycopg.Error, OSError) as error:
             raise self.explain.connecting(error) from None
         return self._connection
 

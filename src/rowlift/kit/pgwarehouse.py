@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import groupby
 from typing import Any, Protocol, cast
 
@@ -42,8 +43,7 @@ class PgWarehouse:
     def __init__(self, dialect: PgDialect, config: PgConfig) -> None:
         self._dialect = dialect
         self._config = config
-        self._parameters = config.parameters()
-        self._explain = Explainer(dialect, _facts(config), (self._parameters["password"],))
+        self._explain = Explainer(dialect, _facts(config), (config.password.get_secret_value(),))
         self._session = self._new_session()
         self._streams: set[Stream] = set()
         self._cancels = 0
@@ -96,9 +96,14 @@ class PgWarehouse:
         """Return the seconds after which a server that says nothing is given up."""
         return self._config.statement_timeout + SILENCE_AFTER_TIMEOUT
 
+    @cached_property
+    def _parameters(self) -> Mapping[str, str]:
+        """Where every connection goes: looked up once, when the first one is made."""
+        return self._config.parameters()
+
     def _new_session(self) -> PgSession:
         timeout = self._config.statement_timeout
-        return PgSession(self._dialect, self._parameters, self._explain, timeout)
+        return PgSession(self._dialect, lambda: self._parameters, self._explain, timeout)
 
     def _refuse_unsafe_user(self) -> None:
         if self._known_safe:

@@ -1,13 +1,14 @@
 """MySQL and MariaDB: PyMySQL always, connectorx in a child process where it is installed."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from rowlift.core.nouns import Column, Finding, Table
 from rowlift.kit.config import ConnectorConfig, LocalPath
 from rowlift.kit.drivers import load
+from rowlift.kit.fields import OpenNetworks, PublicOnly
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,6 +48,21 @@ class MySQLConfig(ConnectorConfig):
     tinyint1: Literal["int", "bool"] = Field(
         default="int", description="What tinyint(1) columns hold; as bool, 2 becomes a row's fault"
     )
+    public_only: PublicOnly = False
+    allow_networks: OpenNetworks = ()
+
+    @property
+    def suits_connectorx(self) -> bool:
+        """Tell whether it can connect as asked: without certificate of our own, name and all."""
+        return not (self.ssl_cert or (self.public_only and self.ssl_mode == "VERIFY_IDENTITY"))
+
+    @model_validator(mode="after")
+    def _is_within_reach(self) -> Self:
+        if self.reader == "connectorx" and not self.suits_connectorx:
+            raise ValueError(
+                "connectorx knows neither ssl_cert nor, with public_only, VERIFY_IDENTITY"
+            )
+        return self
 
 
 class MySQL:

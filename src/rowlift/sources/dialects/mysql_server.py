@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 from weakref import WeakSet
@@ -16,6 +17,7 @@ from rowlift.kit import mysqlwire
 from rowlift.kit.arrowchild import ChildFailed
 from rowlift.kit.drivers import installed, load
 from rowlift.kit.mysqlwire import Connection, Refusal
+from rowlift.kit.reach import public_addresses
 from rowlift.kit.sqlguard import guard
 from rowlift.sources.dialects import mysql as data
 from rowlift.sources.dialects import mysql_columns as columns
@@ -26,7 +28,7 @@ from rowlift.sources.dialects.mysql_readers import FastReader, PlainReader, Read
 if TYPE_CHECKING:
     from rowlift.sources.mysql import MySQLConfig
 
-STEPS = {"CONNECT_FAILED": "network", "TLS_FAILED": "tls"}
+STEPS = {"ADDRESS_REFUSED": "network", "CONNECT_FAILED": "network", "TLS_FAILED": "tls"}
 PATIENCE = 10.0  # seconds beyond the statement's own limit until a silent server counts as lost
 
 
@@ -163,6 +165,7 @@ class Server:
         return mysqlwire.connect(
             host=config.host,
             port=config.port,
+            addresses=self._addresses,
             database=config.database,
             user=config.user,
             password=config.password.get_secret_value(),
@@ -170,6 +173,15 @@ class Server:
             connect_timeout=config.connect_timeout,
             read_timeout=self._patience,
         )
+
+    @cached_property
+    def _addresses(self) -> tuple[str, ...]:
+        """The addresses that were checked; none where any will do."""
+        config = self._config
+        if not config.public_only:
+            return ()
+        with mysqlwire.refusals():
+            return public_addresses(config.host, config.port, config.allow_networks)
 
     @property
     def _patience(self) -> float:
@@ -207,16 +219,16 @@ class Server:
         return columns.plan(fields, tinyint1_is_bool=self._config.tinyint1 == "bool")
 
     def _reads_fast(self) -> bool:
-        # It knows no client certificates.
         if self._config.reader == "auto":
-            return installed("connectorx") and not self._config.ssl_cert
+            return installed("connectorx") and self._config.suits_connectorx
         return self._config.reader == "connectorx"
 
     def url(self) -> str:
         """Return the address as the fast reader wants it, password included."""
         config = self._config
         secret = quote(config.password.get_secret_value(), safe="")
-        host = f"[{config.host}]" if ":" in config.host else config.host
+        host = self._addresses[0] if self._addresses else config.host
+        host = f"[{host}]" if ":" in host else host
         login = f"{quote(config.user, safe='')}:{secret}@{host}:{config.port}"
         # Else it would leave a tunnel on loopback for the socket of this machine's own server.
         options = f"prefer_socket=false&ssl-mode={config.ssl_mode}"
