@@ -12,7 +12,9 @@ from rowlift.cli import exits
 from rowlift.cli.options import command as _command
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, counted, safe
+from rowlift.core.rules import rule
 from rowlift.engine.marks import Mark
+from rowlift.engine.preflight import Fate, Met, MetRow
 from rowlift.engine.preview import Preview, PreviewRow
 
 MARKS = {
@@ -44,6 +46,9 @@ def command(
     rows: Rows = SHOWN_ROWS,
 ) -> int:
     """The rows come at once; then every rule is proven over the whole result, in the warehouse.
+
+    The workspace is asked whom the identifiers of all rows would meet: who is matched, new, joined
+    by another identifier, suppressed, or in conflict, and with whom.
 
     Nothing is written or sent. Leaves with 4 if a rule would stop the run.
     """
@@ -97,6 +102,7 @@ def show_rules(terminal: Terminal, found: Preview) -> None:
     ]
     if marks:
         terminal.say("  " + "   ".join(marks))
+    _met(terminal, found.met)
     for finding in found.findings:
         is_error = finding.level == "error"
         sign, style = ("×", "red") if is_error else ("!", "yellow")  # noqa: RUF001
@@ -110,10 +116,27 @@ def show_rules(terminal: Terminal, found: Preview) -> None:
         terminal.say(f"  {safe(note)}", style="dim")
     if found.stops:
         terminal.say("× A run would stop: nothing would be changed.", style="red")  # noqa: RUF001
-    elif found.problems:
+    elif found.problems or any(one.fate is Fate.REJECTED for one in found.met):
         terminal.say("! A run would leave these rows out.", style="yellow")
     else:
         terminal.say("✓ No rule is broken.", style="green")
+
+
+def _met(terminal: Terminal, met: Sequence[Met]) -> None:
+    """Print what the workspace would do with the rows, and why it would reject some."""
+    if met:
+        fates = ((one.code or one.fate.value, one.rows) for one in met)
+        told = " · ".join(f"{rows:,} {words}" for words, rows in fates)
+        terminal.say(f"  workspace: {told}")
+    for one in met:
+        shown = "; ".join(map(_example, one.examples)) if one.code else ""
+        if shown:
+            title = f"{rule(one.code).title} in {counted(one.rows, 'row')}: {shown}"
+            _rule(terminal, "!", "yellow", title, one.code, rule(one.code).mend)
+
+
+def _example(one: MetRow) -> str:
+    return f"row {one.row_number} ({safe(one.identifier)}): {safe(one.reason)}"
 
 
 def _rule(terminal: Terminal, sign: str, style: str, text: str, code: str, mend: str) -> None:

@@ -101,8 +101,7 @@ def decide(
     with workspace.database.read() as connection:
         newcomers = find_newcomers(duck, connection, workspace.id, spec, due)
         rest = "apply_rest" if newcomers else due
-        take_apart(duck, spec.identify_by if spec.kind is Kind.PERSON else "", rest)
-        _decide(duck, connection, workspace, spec, ahead=ahead)
+        identify(duck, connection, workspace, spec, rest, ahead=ahead)
         shared = spec.identify_by == "anonymous_id"
         new = number_rows(duck, slice_rows, spec.kind, shared=shared)
         first = reserve(workspace.database, TABLES[spec.kind], new) if new else 0
@@ -127,19 +126,34 @@ FROM {rows}
 
 
 def _with_suppressed(plan: str, spec: SyncSpec, rows: str) -> str:
-    told = ("suppress", "", "")
-    if spec.suppressed == "fail":
-        told = ("reject", "PERSON_SUPPRESSED", "The person is suppressed.")
-    action, code, reason = map(text, told)
+    action, code, reason = map(text, told_of_suppressed(spec))
     kind = text(spec.kind.value)
     return _SUPPRESSED.format(
         plan=plan, kind=kind, action=action, code=code, reason=reason, rows=rows
     )
 
 
-def _decide(
-    duck: Duck, connection: sa.Connection, workspace: Workspace, spec: SyncSpec, *, ahead: bool
+def told_of_suppressed(spec: SyncSpec) -> tuple[str, str, str]:
+    """Return the action for rows of people who are suppressed, its code and reason."""
+    if spec.suppressed == "fail":
+        return "reject", "PERSON_SUPPRESSED", "The person is suppressed."
+    return "suppress", "", ""
+
+
+def identify(
+    duck: Duck,
+    connection: sa.Connection,
+    workspace: Workspace,
+    spec: SyncSpec,
+    due: str,
+    *,
+    ahead: bool,
 ) -> None:
+    """Create `apply_decided` and `apply_known`: who each row of `due` is, by the rules of its kind.
+
+    The columns of `apply_decided` are those of identity.py and decisions.py.
+    """
+    take_apart(duck, spec.identify_by if spec.kind is Kind.PERSON else "", due)
     if spec.kind is Kind.PERSON:
         know_people(duck, connection, workspace, spec)
         allowed = workspace.allow_email_change_by_id

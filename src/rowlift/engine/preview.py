@@ -1,10 +1,11 @@
 """Preview: a hundred rows at once, then the rules and the marks over the whole result.
 
-The warehouse counts; only identifiers leave it beyond the sample, and nothing is changed anywhere.
+The warehouse counts; only identifiers leave it beyond the sample, for whom they meet in the
+workspace, and nothing is changed anywhere.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,16 @@ from rowlift.core.rules import rule
 from rowlift.core.specs import SyncSpec
 from rowlift.engine import canon, proof
 from rowlift.engine.arrivals import with_canonical_json
-from rowlift.engine.columns import identifying, judge_columns, key_names
+from rowlift.engine.columns import DELETED, identifying, judge_columns, key_names
 from rowlift.engine.duck import Duck
 from rowlift.engine.marks import Known, Mark, load_known, marked_counts, marked_rows
 from rowlift.engine.moments import conversion_told
+from rowlift.engine.preflight import Met, look_ahead, meet, mostly_unknown
 from rowlift.engine.problems import Problem
-from rowlift.engine.read import ROW_NUMBER, staged_columns
+from rowlift.engine.read import ROW_NUMBER, row_numbers, staged_columns
 from rowlift.engine.validate import judge
 from rowlift.kit.sqlguard import guard, render
+from rowlift.workspace.workspace import Workspace
 
 SAMPLE_ROWS = 100
 
@@ -48,7 +51,8 @@ class PreviewRow:
 class Preview:
     """What a query gives; `counts` and `problems` are of the sample until `whole` is true.
 
-    Counts: rows, null, blank, duplicate_rows, duplicate_keys, known, unknown, own.
+    Counts: rows, null, blank, duplicate_rows, duplicate_keys, known, unknown, own. `met` tells what
+    the workspace would do with the rows that break no rule.
     """
 
     sync: str
@@ -57,6 +61,7 @@ class Preview:
     rows: tuple[PreviewRow, ...]
     whole: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
+    met: tuple[Met, ...] = ()
     problems: tuple[Problem, ...] = ()
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
@@ -74,6 +79,18 @@ class Preview:
         return not self.problems and all(one.level != "error" for one in self.findings)
 
 
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """The workspace that rows would meet, and whether its guard looks at who is unknown.
+
+    The rows of the query `before`, if there is one, count as written already.
+    """
+
+    workspace: Workspace
+    is_guarded: bool = False
+    before: SyncSpec | None = None
+
+
 def preview(  # noqa: PLR0913 - each is one choice of a door
     source: Source,
     spec: SyncSpec,
@@ -81,6 +98,7 @@ def preview(  # noqa: PLR0913 - each is one choice of a door
     scratch: Path,
     identifiers: Sequence[str] = ("id", "email"),
     known: Known | None = None,
+    meeting: Meeting | None = None,
     sync_uid: str = "",
     last_sync_time: int = 0,
     sample: bool = False,
@@ -88,38 +106,78 @@ def preview(  # noqa: PLR0913 - each is one choice of a door
 ) -> Preview:
     """Run the query, hand the first rows to `on_sample`, then prove the rules over the result.
 
-    `identifiers` is the workspace's setting; without `known` no row has a mark. Raises SourceError
-    and ConnectError as the source does; broken rules are values of the preview.
+    `identifiers` is the workspace's setting; without `known` no row has a mark, and without
+    `meeting` nobody is met. Raises SourceError and ConnectError as the source does; broken rules
+    are values of the preview.
     """
-    sql = guard(render(spec.sql, last_sync_time), source.dialect).sql
+    if not spec.workspace:
+        known, meeting = None, None
     with Duck(scratch) as duck:
-        look = _Look(source, spec, sql, duck, known if spec.workspace else None, sync_uid)
+        query = _Query(source, spec, last_sync_time, duck)
+        look = _Look(query, duck, known, meeting, sync_uid)
         first = look.at_sample(identifiers)
         if on_sample:
             on_sample(first)
-        return first if sample or first.key is None else look.at_whole(first)
+        if sample or first.key is None:
+            return first
+        before = meeting.before if meeting else None
+        return look.at_whole(
+            first, _Query(source, before, last_sync_time, duck) if before else None
+        )
+
+
+class _Query:
+    """One query of a source: its first rows, or the identifiers of all."""
+
+    def __init__(self, source: Source, spec: SyncSpec, last_sync_time: int, duck: Duck) -> None:
+        self.source = source
+        self.spec = spec
+        self.sql = guard(render(spec.sql, last_sync_time), source.dialect).sql
+        self._duck = duck
+
+    def sample(self) -> Path:
+        with conversion_told(self.spec.sql, self.source.dialect):
+            return self._staged(self.sql, "sample", SAMPLE_ROWS)
+
+    def identifiers(self, columns: Sequence[Column]) -> Path:
+        names = [column.name for column in columns]
+        wanted = [*key_names(names, self.spec), *identifying(names, self.spec)]
+        if self.spec.kind is Kind.RELATIONSHIP and DELETED in names:
+            wanted.append(DELETED)
+        sql = proof.keys_sql(self.sql, self.source.dialect, list(dict.fromkeys(wanted)))
+        return self._staged(sql, "keys", None)
+
+    def _staged(self, sql: str, stem: str, limit: int | None) -> Path:
+        path = self._duck.scratch_file(stem)
+        reader = self.source.query(sql, limit=limit)
+        schema = reader.schema.append(pa.field(ROW_NUMBER, pa.int64(), nullable=False))
+        rows = 0
+        with pq.ParquetWriter(path, schema) as out:
+            for batch in reader:
+                whole = [*batch.columns, row_numbers(rows, len(batch))]
+                out.write_batch(pa.RecordBatch.from_arrays(whole, schema=schema))
+                rows += len(batch)
+        return path
 
 
 class _Look:
     def __init__(
         self,
-        source: Source,
-        spec: SyncSpec,
-        sql: str,
+        query: _Query,
         duck: Duck,
         known: Known | None,
+        meeting: Meeting | None,
         sync_uid: str,
     ) -> None:
-        self._source = source
-        self._spec = spec
-        self._sql = sql
+        self._query = query
+        self._spec = query.spec
         self._duck = duck
         self._known = known
+        self._meeting = meeting
         self._elsewhere = load_known(duck, known, sync_uid) if known else False
 
     def at_sample(self, identifiers: Sequence[str]) -> Preview:
-        with conversion_told(self._spec.sql, self._source.dialect):
-            staged = self._staged(self._sql, "sample", SAMPLE_ROWS)
+        staged = self._query.sample()
         columns = staged_columns(staged)
         findings = judge_columns(columns, self._spec, identifiers)
         wrong = any(one.level == "error" for one in findings)
@@ -137,55 +195,79 @@ class _Look:
             strict=self._spec.on_bad_rows == "stop",
         )  # fmt: skip
 
-    def at_whole(self, first: Preview) -> Preview:
-        counts, broken = self._proven(first)
-        findings, notes = list(first.findings), [proof.NOT_PROVEN]
-        if self._known:
-            marks = self._marks(first)
+    def at_whole(self, first: Preview, before: _Query | None) -> Preview:
+        if before:
+            self._meet_before(before)
+        key = next((column for column in first.columns if column.name == first.key), None)
+        if self._spec.kind in (Kind.OBJECT, Kind.RELATIONSHIP):
+            key = None
+        pulls = key is None or self._known or self._meeting
+        keys = self._query.identifiers(first.columns) if pulls else None
+        counts, broken = self._proven(key, keys)
+        met = self._met(ahead=before is not None)
+        findings = [*first.findings, *_too_many_rows(counts["rows"], self._spec.limits.rows)]
+        if self._known and keys:
+            marks = marked_counts(self._duck, keys, self._spec)
             counts |= {mark.value: count for mark, count in marks.items()}
-            findings += self._all_unknown(str(first.key), marks)
-        if counts["rows"] > self._spec.limits.rows:
-            findings.append(_too_many_rows(counts["rows"], self._spec.limits.rows))
+            findings += self._unknown(str(first.key), marks)
         proven = {one.code for one in broken} | _PROVEN
         broken += [one for one in first.problems if one.code not in proven]
         return replace(
-            first, whole=True, counts=counts, problems=tuple(broken),
-            findings=tuple(findings), notes=tuple(notes),
+            first, whole=True, counts=counts, met=met, problems=tuple(broken),
+            findings=tuple(findings), notes=(proof.not_proven(has_identifiers=keys is not None),),
         )  # fmt: skip
 
-    def _proven(self, first: Preview) -> tuple[dict[str, int], list[Problem]]:
-        """Ask the warehouse about the key; what is made of several columns is looked at here."""
-        key = next((column for column in first.columns if column.name == first.key), None)
-        if key is None or self._spec.kind in (Kind.OBJECT, Kind.RELATIONSHIP):
-            judged = judge(self._duck, self._keys(first), self._spec, full=False)
-            found = [one for one in judged.problems if one.code in _PROVEN]
-            return {"rows": judged.read, **_of_problems(found)}, found
-        counted = proof.count_rows(self._source, self._sql, key)
-        broken = proof.broken(self._source, self._sql, key, counted)
-        return {_COUNTS[name]: count for name, count in counted.items()}, broken
+    def _proven(
+        self, key: Column | None, keys: Path | None
+    ) -> tuple[dict[str, int], list[Problem]]:
+        """Judge the identifiers that were pulled, and let the warehouse count what it can."""
+        counts: dict[str, int] = {}
+        broken: list[Problem] = []
+        if keys:
+            judged = judge(self._duck, keys, self._spec, full=False)
+            counts, broken = {"rows": judged.read}, list(judged.problems)
+            counts |= _of_problems(broken)
+        if key:
+            query = self._query
+            counted = proof.count_rows(query.source, query.sql, key)
+            counts = {_COUNTS[name]: count for name, count in counted.items()}
+            beside = [one for one in broken if one.code not in _PROVEN]
+            broken = [*proof.broken(query.source, query.sql, key, counted), *beside]
+        return counts, broken
 
-    def _marks(self, first: Preview) -> Mapping[Mark, int]:
-        return marked_counts(self._duck, self._keys(first), self._spec)
+    def _meet_before(self, before: _Query) -> None:
+        """Meet the rows of the first query, so that those of the second find whom they would."""
+        if self._meeting is None:
+            return
+        keys = before.identifiers(before.source.describe(before.sql))
+        judge(self._duck, keys, before.spec, full=False)
+        meet(self._duck, self._meeting.workspace, before.spec)
+        look_ahead(self._duck, before.spec.kind)
 
-    def _keys(self, first: Preview) -> Path:
-        names = [column.name for column in first.columns]
-        wanted = dict.fromkeys((*key_names(names, self._spec), *identifying(names, self._spec)))
-        sql = proof.keys_sql(self._sql, self._source.dialect, list(wanted))
-        return self._staged(sql, "keys", None)
+    def _met(self, *, ahead: bool) -> tuple[Met, ...]:
+        if self._meeting is None:
+            return ()
+        return meet(self._duck, self._meeting.workspace, self._spec, ahead=ahead)
 
-    def _all_unknown(self, key: str, marks: Mapping[Mark, int]) -> list[Finding]:
-        unknown = marks[Mark.UNKNOWN]
-        if not self._elsewhere or not unknown or unknown < sum(marks.values()):
-            return []
-        message = (
-            f"None of the {unknown:,} rows is known in the workspace, which holds people from "
-            f"elsewhere. Either {key} holds other identifiers than the rest of your data, or all "
-            "of these people are really new."
-        )
-        mend = (
-            f"Compare a few values of {key} with people of the workspace; if they are new, go on."
-        )
-        return [Finding("rows", "warning", message, mend, "ALL_UNKNOWN")]
+    def _unknown(self, key: str, marks: Mapping[Mark, int]) -> Iterator[Finding]:
+        """Yield what speaks for a wrong identifier, where the workspace holds others."""
+        unknown, rows = marks[Mark.UNKNOWN], sum(marks.values())
+        if not self._elsewhere or not unknown:
+            return
+        veto = mostly_unknown(marks, self._spec)
+        if veto and self._meeting and self._meeting.is_guarded:
+            yield Finding("rows", "error", veto.message, veto.mend, veto.code)
+        elif unknown == rows:
+            message = (
+                f"None of the {unknown:,} rows is known in the workspace, which holds people from "
+                f"elsewhere. Either {key} holds other identifiers than the rest of your data, or "
+                "all of these people are really new."
+            )
+            mend = (
+                f"Compare a few values of {key} with people of the workspace; if they are new, go "
+                "on."
+            )
+            yield Finding("rows", "warning", message, mend, "ALL_UNKNOWN")
 
     def _rows(
         self, staged: Path, key: str | None, marks: Mapping[int, Mark]
@@ -213,19 +295,6 @@ class _Look:
     def _broken(self) -> dict[int, str]:
         return dict(self._duck.rows("SELECT row_number, code FROM rejected"))
 
-    def _staged(self, sql: str, stem: str, limit: int | None) -> Path:
-        path = self._duck.scratch_file(stem)
-        reader = self._source.query(sql, limit=limit)
-        schema = reader.schema.append(pa.field(ROW_NUMBER, pa.int64(), nullable=False))
-        rows = 0
-        with pq.ParquetWriter(path, schema) as out:
-            for batch in reader:
-                numbers = pa.array(range(rows + 1, rows + 1 + len(batch)), pa.int64())
-                whole = [*batch.columns, numbers]
-                out.write_batch(pa.RecordBatch.from_arrays(whole, schema=schema))
-                rows += len(batch)
-        return path
-
 
 _COUNTS = {
     "row_count": "rows",
@@ -247,7 +316,8 @@ def _value(text: str | None) -> Any:
     return json.loads(text) if text else None
 
 
-def _too_many_rows(rows: int, most: int) -> Finding:
-    known = rule("TOO_MANY_ROWS")
-    message = f"The query returns {rows:,} rows; at most {most:,} are allowed."
-    return Finding("rows", "error", message, known.mend, known.code)
+def _too_many_rows(rows: int, most: int) -> Iterator[Finding]:
+    if rows > most:
+        known = rule("TOO_MANY_ROWS")
+        message = f"The query returns {rows:,} rows; at most {most:,} are allowed."
+        yield Finding("rows", "error", message, known.mend, known.code)

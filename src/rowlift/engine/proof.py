@@ -14,9 +14,9 @@ from rowlift.core.nouns import Column
 from rowlift.core.ports import Source
 from rowlift.engine.problems import EXAMPLES, Problem, problem, shown
 
-NOT_PROVEN = (
-    "Characters and length of identifiers, e-mail addresses, JSON, text encodings and sizes are "
-    "proven when the rows are staged: by plan and by run."
+_OF_IDENTIFIERS = "Characters and length of identifiers, e-mail addresses, "
+_NOT_PROVEN = (
+    "{}JSON, text encodings and sizes are proven when the rows are staged: by plan and by run."
 )
 
 # Written once, for every dialect; rowlift_* stand for what belongs to the query at hand.
@@ -73,6 +73,11 @@ def broken(source: Source, sql: str, key: Column, counts: Mapping[str, int]) -> 
         examples = [shown(str(row["shown"]), int(row["n"])) for row in rows]
         found.append(problem("ID_DUPLICATE", counts["twice_rows"], key.name, examples))
     return found
+
+
+def not_proven(*, has_identifiers: bool) -> str:
+    """Return what is left to prove, the identifiers included where nobody has pulled them."""
+    return _NOT_PROVEN.format("" if has_identifiers else _OF_IDENTIFIERS)
 
 
 def keys_sql(sql: str, dialect: str, columns: Sequence[str]) -> str:

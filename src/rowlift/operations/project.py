@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,9 +12,8 @@ from rowlift.core.clock import Clock, SystemClock
 from rowlift.core.errors import Busy, ConfigError, GuardStop, RowliftError, SourceError
 from rowlift.core.nouns import Feed, Finding
 from rowlift.core.progress import Progress, Silent
-from rowlift.core.specs import SyncSpec
 from rowlift.engine.parts import uids
-from rowlift.engine.preview import Preview, preview
+from rowlift.engine.preview import Preview
 from rowlift.kit.sqlguard import guard, render
 from rowlift.operations.delivering import Drain
 from rowlift.operations.erasing import ErasureReport, erase
@@ -22,6 +21,7 @@ from rowlift.operations.histories import remember
 from rowlift.operations.home import Home, open_destination, open_home
 from rowlift.operations.importing import Importer
 from rowlift.operations.planning import Planner
+from rowlift.operations.previewing import preview_sync
 from rowlift.operations.records import (
     ObjectRecord,
     PersonRecord,
@@ -67,7 +67,6 @@ from rowlift.registry import (
     source_kind,
 )
 from rowlift.state.runs import Run
-from rowlift.workspace.standing import known
 from rowlift.workspace.suppression import Suppression
 
 KINDS = ConnectorKinds(Kinds(SOURCES), Kinds(DESTINATIONS))
@@ -167,24 +166,19 @@ class Project:
         last_sync_time: int = 0,
         on_sample: Callable[[Preview], None] | None = None,
     ) -> Preview:
-        """Run the query, show up to 100 rows, then prove the rules over the whole result.
+        """Run the query, show up to 100 rows, then meet the workspace and prove the rules.
 
-        With `relationships` it is the sync's second query; its rows have no marks.
+        Both are over the whole result, of which only identifiers are read. With `relationships` it
+        is the sync's second query; its rows have no marks.
         """
-        home = self._home
-        spec = _second(home.sync(sync)) if relationships else home.sync(sync)
-        with home.source(spec.source) as source:
-            return preview(
-                source,
-                spec,
-                last_sync_time=last_sync_time,
-                sample=sample,
-                on_sample=on_sample,
-                identifiers=home.project.workspace.identifiers,
-                known=None if relationships else partial(known, home.workspace, spec.kind),
-                sync_uid=home.syncs[sync],
-                scratch=home.store.files.scratch,
-            )
+        return preview_sync(
+            self._home,
+            sync,
+            sample=sample,
+            relationships=relationships,
+            last_sync_time=last_sync_time,
+            on_sample=on_sample,
+        )
 
     def plan(self, sync: str, out: Path) -> PlanReport:
         """Write a plan file that says exactly what a run would do."""
@@ -396,16 +390,6 @@ class Project:
     def why(self, who: str, attribute: str | None = None, *, destination: str | None = None) -> Why:
         """Explain where a person's attributes come from and what destinations have of them."""
         return why(self._home, who, attribute, destination)
-
-
-def _second(spec: SyncSpec) -> SyncSpec:
-    if spec.relating is None:
-        raise ConfigError(
-            "NAME_UNKNOWN",
-            f"{spec.name} has no second query.",
-            mend="Add relationships to it, or leave --relationships out.",
-        )
-    return spec.relating
 
 
 def _findings(look: Callable[[str], list[Finding]], name: str) -> list[Finding]:
