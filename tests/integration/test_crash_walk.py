@@ -35,6 +35,8 @@ NOT_WALKED = {
     "erase.end": "killed in test_erasure.py",
     "segment.change": "by hand, whole or not at all, and harmless when repeated",
     "segment.create": "by hand, whole or not at all, and harmless when repeated",
+    "prune.state": "what it forgets is a day old at least; killed in test_retention.py",
+    "prune.workspace": "the same",
     "heartbeat": "once in ten seconds; it renews a lease or does not",
     "suppress": "who is suppressed and what is told of it are one transaction",
     "unsuppress": "the same the other way",

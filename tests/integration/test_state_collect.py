@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from rowlift.core import faults
 from rowlift.core.errors import StateError
+from rowlift.core.specs import RetentionSpec
 from rowlift.state.collect import DAY, READERS_GRACE
 from rowlift.state.collect import collect as collect_at
 from rowlift.state.files import Owner, StoredFile
@@ -17,6 +18,7 @@ from rowlift.state.runs import Run
 from rowlift.state.store import Store
 from rowlift.state.tables import files
 
+USUAL = RetentionSpec()
 SOON = 120.0  # longer than a lease
 
 
@@ -44,9 +46,10 @@ def retire(store: Store, *stored: StoredFile) -> None:
         store.files.retire(connection, stored)
 
 
-def collect(store: Store, after: float = 0.0) -> int:
+def collect(store: Store, after: float = 0.0, keep: RetentionSpec = USUAL) -> int:
     """Collect as if that many seconds had gone by."""
-    return collect_at(store.database, store.files.root, store.files.locks, time.time() + after)
+    moment = time.time() + after
+    return collect_at(store.database, store.files.root, store.files.locks, keep, moment)
 
 
 def states(store: Store) -> dict[str, str]:
@@ -81,12 +84,21 @@ def test_a_live_file_never_goes(store: Store) -> None:
     assert all(one.path.exists() for one in kept)
 
 
-@pytest.mark.parametrize("kind", ["rejects", "apply_rejects", "delivery_rejects"])
+@pytest.mark.parametrize("kind", ["rejects", "reject_rows", "apply_rejects", "delivery_rejects"])
 def test_lists_of_rejected_rows_go_after_a_month(store: Store, kind: str) -> None:
     stored = write(store, kind)
     assert collect(store, 29 * DAY) == 0
     assert collect(store, 31 * DAY) == 1
     assert not stored.path.exists()
+
+
+def test_the_project_says_how_long_rejects_and_history_stay(store: Store) -> None:
+    week = int(7 * DAY)
+    write(store, "rejects")
+    assert collect(store, 8 * DAY, RetentionSpec(runs=week)) == 1, "no longer than its run"
+    retire(store, write(store, "image_delta"))
+    assert collect(store, 8 * DAY) == 0
+    assert collect(store, 8 * DAY, RetentionSpec(history=week)) == 1
 
 
 def test_a_file_nobody_published_goes_with_its_leftovers(store: Store) -> None:
@@ -189,7 +201,7 @@ def test_spill_files_of_the_living_stay_and_of_the_dead_go(tmp_path: Path, state
     lock = tmp_path / "data" / "locks" / "scratch-left-by-a-dead-process.lock"
     lock.touch()
     other = Store.open(tmp_path / "data", state_url)
-    other.collect()
+    other.collect(USUAL)
     assert here.exists()
     assert not there.exists()
     living.close()

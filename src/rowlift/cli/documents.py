@@ -12,6 +12,7 @@ from rowlift.core.nouns import Finding
 from rowlift.core.rules import RULES
 from rowlift.engine.preview import Preview
 from rowlift.operations.erasing import ErasureReport
+from rowlift.operations.pruning import PruneReport
 from rowlift.operations.records import ObjectRecord, PersonRecord
 from rowlift.operations.reports import PlanReport, RunReport, SyncReport
 from rowlift.operations.segments import (
@@ -87,6 +88,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "suppressions": {"suppressions": Sequence[Suppression]},
     "rejects": {"run": int, "rejects": Sequence[RejectedRow]},
     "state": {"state": Mapping[str, Any]},
+    "prune": {"prune": PruneReport},
     "ls": {"syncs": Sequence[SyncReport]},
     "people": {"people": Sequence[PersonRecord]},
     "person": {"person": PersonRecord},

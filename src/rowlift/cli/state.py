@@ -1,6 +1,7 @@
 """rowlift state."""
 
 import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -8,12 +9,15 @@ import typer
 from rowlift.cli import exits
 from rowlift.cli.options import command as _command
 from rowlift.cli.terminal import Terminal
-from rowlift.cli.text import counted, moment, safe
+from rowlift.cli.text import counted, listed, moment, safe
 from rowlift.core.errors import ConfigError
 
-RESET = "reset"
+RESET, PRUNE = "reset", "prune"
 
-Words = Annotated[list[str], typer.Argument(help="NAME of a sync, or: reset NAME.", metavar="NAME")]
+Words = Annotated[
+    list[str],
+    typer.Argument(help="NAME of a sync, or: reset NAME, or: prune.", metavar="NAME"),
+]
 Target = Annotated[
     str | None,
     typer.Option(help="Reset only this destination, or workspace.", metavar="DESTINATION"),
@@ -27,8 +31,13 @@ def command(terminal: Terminal, words: Words, target: Target = None, yes: Yes = 
 
     With reset NAME the sync forgets them: the next run reads everything and sends every row
     again, with new message ids. People in the workspace stay.
+
+    With prune it forgets what is older than retention in rowlift.yml says: runs, rejects, events
+    and former values. Each run forgets some of it anyway.
     """
     match words:
+        case [word] if word == PRUNE:
+            return _prune(terminal)
         case [word] if word == RESET:
             raise ConfigError("VALUE_WRONG", "Which sync?", mend="rowlift state reset NAME")
         case [name]:
@@ -38,7 +47,7 @@ def command(terminal: Terminal, words: Words, target: Target = None, yes: Yes = 
     raise ConfigError(
         "VALUE_WRONG",
         "state takes the name of one sync.",
-        mend="rowlift state NAME, or: rowlift state reset NAME",
+        mend="rowlift state NAME, rowlift state reset NAME, or: rowlift state prune",
     )
 
 
@@ -66,6 +75,15 @@ def _reset(terminal: Terminal, name: str, target: str | None, *, yes: bool) -> i
         project.reset(name, target=target)
         terminal.say(f"✓ forgot {safe(what)}; the next run sends it again")
         terminal.document("state", state=project.state(name))
+    return exits.DONE
+
+
+def _prune(terminal: Terminal) -> int:
+    with terminal.project() as project:
+        done = project.prune()
+    gone = listed(asdict(done)) or "nothing; all is newer than retention in rowlift.yml says"
+    terminal.say(f"✓ forgot {gone}")
+    terminal.document("prune", prune=done)
     return exits.DONE
 
 

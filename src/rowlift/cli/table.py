@@ -32,6 +32,6 @@ COMMANDS = (
     Entry("segments", "People", "List segments, make, show, fill, or export one."),
     Entry("why", "People", "Say why a person has a value, and why it was not sent."),
     Entry("suppress", "People", "Never process some people again, or lift that."),
-    Entry("state", "More", "Show what a sync remembers, or make it forget."),
+    Entry("state", "More", "Show what a sync remembers, make it forget, or prune what is old."),
     Entry("schema", "More", "Print the JSON Schema of a file or of a command's output."),
 )

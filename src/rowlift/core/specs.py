@@ -23,6 +23,20 @@ class WorkspaceSpec:
     allow_email_change_by_id: bool = False
 
 
+_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSpec:
+    """For how many seconds what is over is kept; `runs` are the most for batches and rejects."""
+
+    runs: int = 365 * _DAY
+    batches: int = 7 * _DAY
+    rejects: int = 30 * _DAY
+    events: int = 365 * _DAY
+    history: int = 30 * _DAY
+
+
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """How much a guard lets pass: a share of the rows in percent, or a number of rows."""
@@ -204,3 +218,4 @@ class ProjectSpec:
     sources: Mapping[str, ConnectionSpec]
     destinations: Mapping[str, ConnectionSpec]
     syncs: Mapping[str, SyncSpec]
+    retention: RetentionSpec = RetentionSpec()

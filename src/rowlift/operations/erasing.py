@@ -178,7 +178,7 @@ class _Eraser:
     def _sweep(self) -> None:
         """Delete the files that are of no use now, old copies of the database among them."""
         store = self.home.store
-        store.collect()
+        store.collect(self.home.project.retention)
         for copy in store.folder.glob("state-before-*.db"):
             copy.unlink(missing_ok=True)
         store.database.checkpoint()

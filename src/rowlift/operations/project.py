@@ -22,6 +22,7 @@ from rowlift.operations.home import Home, open_destination, open_home
 from rowlift.operations.importing import Importer
 from rowlift.operations.planning import Planner
 from rowlift.operations.previewing import preview_sync
+from rowlift.operations.pruning import PruneReport, prune, tidy
 from rowlift.operations.records import (
     ObjectRecord,
     PersonRecord,
@@ -255,7 +256,7 @@ class Project:
     def _drain(self, sync_uid: str) -> None:
         cancelled = threading.Event()
         Drain(self._home, self._clock, self._progress, cancelled).sync(sync_uid)
-        self._home.store.collect()
+        tidy(self._home)
 
     def retry(self, run_id: int) -> list[RunReport]:
         """Send again what a run's deliveries left undelivered, each row in its newest version."""
@@ -276,6 +277,10 @@ class Project:
     def reset(self, sync: str, *, target: str | None = None) -> None:
         """Forget what was sent, so that the next run sends everything with new message ids."""
         reset(self._home, sync, target)
+
+    def prune(self) -> PruneReport:
+        """Forget runs, rejects, events and former values that are older than the retention."""
+        return prune(self._home)
 
     def suppress(self, named: Iterable[str], *, note: str = "") -> SuppressionReport:
         """Never process some people again, and take them out of where they were delivered to.

@@ -11,7 +11,13 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from rowlift.core.errors import Place
-from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec, WorkspaceSpec
+from rowlift.core.specs import (
+    ConnectionSpec,
+    ProjectSpec,
+    RetentionSpec,
+    SyncSpec,
+    WorkspaceSpec,
+)
 from rowlift.core.spelling import did_you_mean
 from rowlift.project.connections import ConnectorKinds, Profile, chosen, profiles
 from rowlift.project.documents import Document, KeyPath
@@ -52,6 +58,7 @@ class Reading:
     kinds: ConnectorKinds
     problems: list[Problem] = field(default_factory=list)
     workspace: WorkspaceSpec | None = None
+    retention: RetentionSpec = field(default_factory=RetentionSpec)
     profile: Profile | None = None
     syncs: dict[str, SyncSpec] = field(default_factory=dict)
     places: dict[str, SyncPlace] = field(default_factory=dict)
@@ -68,6 +75,7 @@ class Reading:
             sources=self.profile.sources,
             destinations=self.profile.destinations,
             syncs=self.syncs,
+            retention=self.retention,
         )
 
 
@@ -110,6 +118,7 @@ def _read_workspace(reading: Reading) -> None:
             tuple(dict.fromkeys(file.workspace.identifiers)),
             file.workspace.allow_email_change_by_id,
         )
+        reading.retention = RetentionSpec(**file.retention.model_dump(exclude_none=True))
     reading.problems += document.problems
 
 

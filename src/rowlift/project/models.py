@@ -20,7 +20,7 @@ from rowlift.core.nouns import Kind, Mode, Preset, Removed
 from rowlift.core.specs import SEGMENT_NAME_LENGTH, is_segment_name
 from rowlift.project.names import NAME, name
 from rowlift.project.schedules import cron, interval, start, zone
-from rowlift.project.units import DURATION, PERCENT, seconds, threshold
+from rowlift.project.units import DURATION, PERCENT, SECONDS, seconds, threshold
 
 
 def _imported(value: Kind) -> Kind:
@@ -62,6 +62,13 @@ def _segment(text: str) -> str:
     return text
 
 
+def _kept(value: object) -> object:
+    total = seconds(value)
+    if total < SECONDS["d"]:
+        raise ValueError("must be at least 1d")
+    return total
+
+
 def _object_type(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -99,6 +106,7 @@ Column = Annotated[str, AfterValidator(_column), Field(max_length=128)]
 SegmentName = Annotated[str, AfterValidator(_segment), Field(max_length=SEGMENT_NAME_LENGTH)]
 Description = Annotated[str, Field(max_length=2000)]
 Seconds = Annotated[int, BeforeValidator(seconds), _text(DURATION)]
+Kept = Annotated[int, BeforeValidator(_kept), _text(DURATION)]
 Interval = Annotated[str, BeforeValidator(interval), _text(DURATION)]
 Cron = Annotated[str, BeforeValidator(cron)]
 Start = Annotated[str, BeforeValidator(start)]
@@ -136,6 +144,20 @@ class WorkspaceFile(FileModel):
     )
 
 
+class RetentionFile(FileModel):
+    """For how long what is over is kept; each at least 1d."""
+
+    runs: Kept | None = Field(
+        None, description="Runs and their deliveries; the newest of each sync stay: 365d."
+    )
+    batches: Kept | None = Field(None, description="What became of each request: 7d.")
+    rejects: Kept | None = Field(
+        None, description="Lists of rejected rows, with the rows themselves: 30d."
+    )
+    events: Kept | None = Field(None, description="Events of segments: 365d.")
+    history: Kept | None = Field(None, description="Former values of attributes: 30d.")
+
+
 class RowliftFile(FileModel):
     """rowlift.yml: the project itself."""
 
@@ -143,6 +165,9 @@ class RowliftFile(FileModel):
         description="The version of the file format: 1."
     )
     workspace: WorkspaceFile = Field(description="The workspace this project fills.")
+    retention: RetentionFile = Field(
+        default_factory=RetentionFile, description="For how long what is over is kept."
+    )
 
 
 class ConnectionFile(BaseModel):

@@ -9,11 +9,11 @@ its last transactions are lost.
 import re
 import shutil
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from rowlift.core.specs import RetentionSpec
 from rowlift.db import LEASE_SECONDS, Database
 from rowlift.kit.durable import LEFTOVERS
 from rowlift.state.files import SCRATCH
@@ -24,31 +24,21 @@ DAY = 86_400.0
 
 _OURS = re.compile(r"[a-z_]+-[0-9a-f]{32}\.parquet")
 
-# Seconds a dead file is kept, by kind; what is not listed goes at once. Another process may
-# still read a base, ledger or held rows that were replaced under it.
+# Seconds that another process may still read files that were replaced under it.
 READERS_GRACE = 3600.0
-RETENTION: Mapping[str, float] = {
-    "image_base": READERS_GRACE,
-    "image_delta": 30 * DAY,
-    "ledger_base": READERS_GRACE,
-    "ledger_delta": READERS_GRACE,
-    "held": READERS_GRACE,
-}
-
-# Seconds after which live files of finished runs are retired: their rows hold personal data.
-EXPIRY: Mapping[str, float] = {
-    "rejects": 30 * DAY,
-    "apply_rejects": 30 * DAY,
-    "delivery_rejects": 30 * DAY,
-}
+REPLACED = frozenset({"image_base", "ledger_base", "ledger_delta", "held"})
+HISTORY = "image_delta"
+REJECTS = ("rejects", "reject_rows", "apply_rejects", "delivery_rejects")
 
 
-def collect(database: Database, root: Path, locks: Locks, now: float | None = None) -> int:
+def collect(
+    database: Database, root: Path, locks: Locks, keep: RetentionSpec, now: float | None = None
+) -> int:
     """Delete what is due and return how many files went; safe beside running processes."""
     moment = time.time() if now is None else now
-    _expire(database, moment)
+    _expire(database, moment - min(keep.rejects, keep.runs))
     _bury_orphans(database, moment)
-    doomed = _dead(database, moment)
+    doomed = _dead(database, keep, moment)
     for path in doomed.values():
         _delete(root / path)
     if doomed:
@@ -58,29 +48,28 @@ def collect(database: Database, root: Path, locks: Locks, now: float | None = No
     return len(doomed) + _delete_forgotten(database, root, moment)
 
 
-def _expire(database: Database, moment: float) -> None:
-    old = sa.or_(
-        *(
-            sa.and_(files.c.kind == kind, files.c.created_at < moment - keep)
-            for kind, keep in EXPIRY.items()
-        )
+def _expire(database: Database, before: float) -> None:
+    """Take lists of rejected rows out of use: they are personal data."""
+    old = (
+        files.c.state == "live",
+        files.c.kind.in_(REJECTS),
+        files.c.created_at < before,
     )
     with database.read() as connection:
-        ids = list(connection.scalars(sa.select(files.c.id).where(files.c.state == "live", old)))
+        ids = list(connection.scalars(sa.select(files.c.id).where(*old)))
     if ids:
         with database.transaction("collect.expire") as connection:
             connection.execute(
-                files.update().where(files.c.id.in_(ids)).values(state="dead", dead_at=moment)
+                files.update().where(files.c.id.in_(ids)).values(state="dead", dead_at=0.0)
             )
 
 
-def _dead(database: Database, moment: float) -> dict[int, str]:
+def _dead(database: Database, keep: RetentionSpec, moment: float) -> dict[int, str]:
+    kept = dict.fromkeys(REPLACED, READERS_GRACE) | {HISTORY: keep.history}
     query = sa.select(files.c.id, files.c.path, files.c.kind, files.c.dead_at)
     with database.read() as connection:
         found = connection.execute(query.where(files.c.state == "dead")).all()
-    return {
-        row.id: row.path for row in found if row.dead_at + RETENTION.get(row.kind, 0.0) <= moment
-    }
+    return {row.id: row.path for row in found if row.dead_at + kept.get(row.kind, 0.0) <= moment}
 
 
 def _bury_orphans(database: Database, moment: float) -> None:

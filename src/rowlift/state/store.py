@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from rowlift.core.errors import StateError
+from rowlift.core.specs import RetentionSpec
 from rowlift.db import Database
 from rowlift.kit.durable import make_folder
 from rowlift.state.collect import collect
@@ -70,9 +71,9 @@ class Store:
         """Return the number that a restore raises, so that old message ids are never reused."""
         return int(_meta(self.database, "reset_epoch"))
 
-    def collect(self) -> int:
+    def collect(self, keep: RetentionSpec) -> int:
         """Delete files that nothing counts any more and return how many went."""
-        return collect(self.database, self.files.root, self.files.locks)
+        return collect(self.database, self.files.root, self.files.locks, keep)
 
     def close(self) -> None:
         """Close the database and remove scratch files."""

@@ -1,0 +1,44 @@
+"""Forget what is older than the project's retention; what is due or in doubt is never touched."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from rowlift.operations.home import Home
+from rowlift.state.prune import prune_state
+from rowlift.workspace.prune import prune_workspace
+
+
+@dataclass(frozen=True, slots=True)
+class PruneReport:
+    """How much was forgotten; `files` are those that nothing counted any more."""
+
+    runs: int
+    deliveries: int
+    batches: int
+    events: int
+    files: int
+
+
+def tidy(home: Home) -> None:
+    """Forget some of what is old, in bounded time: the rest goes with the next runs."""
+    _forget_some(home)
+    home.store.collect(home.project.retention)
+
+
+def prune(home: Home) -> PruneReport:
+    """Forget all that is old."""
+    gone: Counter[str] = Counter()
+    while some := _forget_some(home):
+        gone += some
+    names = ("runs", "deliveries", "batches", "events")
+    files = home.store.collect(home.project.retention)
+    return PruneReport(**{name: gone[name] for name in names}, files=files)
+
+
+def _forget_some(home: Home) -> Counter[str]:
+    """Return how much went of each; empty when nothing is left."""
+    keep, now = home.project.retention, time.time()
+    gone = Counter(prune_state(home.store.database, home.workspace_id, keep, now))
+    gone.update(prune_workspace(home.workspace, keep, now))
+    return +gone

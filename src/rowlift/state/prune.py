@@ -1,0 +1,74 @@
+"""Forget runs, deliveries and batches that are over and old.
+
+What is still of use stays however old it is: the newest run of each sync, the one that made its
+image, the newest delivery to each destination, and every run that a delivery belongs to. What is
+due, pending or in doubt stands in ledgers, which nothing here touches; the batches of a delivery
+that is not over are its outcomes, and stay.
+"""
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from rowlift.core.specs import RetentionSpec
+from rowlift.db import Database
+
+MOST_RUNS = 500  # and deliveries, and deliveries' batches, in one transaction
+
+_OVER = "{table}.workspace_id = :workspace AND active IS NULL AND finished_at < :before"
+_DELIVERIES = f"""
+SELECT id FROM deliveries WHERE {_OVER.format(table="deliveries")} AND id NOT IN (
+    SELECT max(id) FROM deliveries GROUP BY sync_uid, destination_uid)
+ORDER BY id LIMIT :most
+"""
+_RUNS = f"""
+SELECT id FROM runs WHERE {_OVER.format(table="runs")}
+    AND id NOT IN (SELECT max(id) FROM runs GROUP BY sync_uid)
+    AND id NOT IN (SELECT run_id FROM images)
+    AND id NOT IN (SELECT run_id FROM deliveries)
+    AND id NOT IN (SELECT next_run_id FROM deliveries WHERE next_run_id IS NOT NULL)
+ORDER BY id LIMIT :most
+"""
+_BATCHED = f"""
+SELECT id FROM deliveries WHERE {_OVER.format(table="deliveries")}
+    AND EXISTS (SELECT 1 FROM batches WHERE delivery_id = deliveries.id)
+ORDER BY id LIMIT :most
+"""
+_FORGET_BATCHES = "DELETE FROM batches WHERE delivery_id IN :ids"
+_FORGET_DELIVERIES = "DELETE FROM deliveries WHERE id IN :ids"
+_FORGET_RUNS = "DELETE FROM runs WHERE id IN :ids"
+
+
+def prune_state(
+    database: Database, workspace_id: int, keep: RetentionSpec, now: float
+) -> dict[str, int]:
+    """Forget some of what is old and return how many went of each; all 0 when nothing is left."""
+    old = {"workspace": workspace_id, "most": MOST_RUNS}
+    by_runs, by_batches = (
+        old | {"before": now - seconds} for seconds in (keep.runs, min(keep.runs, keep.batches))
+    )
+    nothing = dict.fromkeys(("runs", "deliveries", "batches"), 0)
+    with database.read() as connection:
+        if not any(
+            _ids(connection, query, given)
+            for query, given in ((_BATCHED, by_batches), (_DELIVERIES, by_runs), (_RUNS, by_runs))
+        ):
+            return nothing
+    with database.transaction("prune.state", alone=True) as connection:
+        batches = _forget(connection, _FORGET_BATCHES, _ids(connection, _BATCHED, by_batches))
+        deliveries = _ids(connection, _DELIVERIES, by_runs)
+        _forget(connection, _FORGET_BATCHES, deliveries)
+        _forget(connection, _FORGET_DELIVERIES, deliveries)
+        runs = _forget(connection, _FORGET_RUNS, _ids(connection, _RUNS, by_runs))
+    return {"runs": runs, "deliveries": len(deliveries), "batches": batches}
+
+
+def _ids(connection: sa.Connection, query: str, given: Mapping[str, float]) -> list[int]:
+    return list(connection.scalars(sa.text(query), given))
+
+
+def _forget(connection: sa.Connection, statement: str, ids: list[int]) -> int:
+    if not ids:
+        return 0
+    query = sa.text(statement).bindparams(sa.bindparam("ids", ids, expanding=True))
+    return connection.execute(query).rowcount
