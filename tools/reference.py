@@ -99,10 +99,12 @@ def connections() -> Iterator[str]:
         (named,) = schema["$defs"]["ProfileFile"]["properties"][role]["patternProperties"].values()
         for branch in named["oneOf"]:
             able = ACCEPTS[branch["title"]] if role == "destinations" else None
-            yield from _connection(branch, able)
+            yield from _connection(branch, able, schema["$defs"])
 
 
-def _connection(branch: Mapping[str, Any], able: Accepts | None) -> Iterator[str]:
+def _connection(
+    branch: Mapping[str, Any], able: Accepts | None, models: Mapping[str, Any]
+) -> Iterator[str]:
     yield f"### type: {branch['title']}\n"
     yield f"{branch['description']}\n" if branch["description"] else ""
     if able:
@@ -110,11 +112,18 @@ def _connection(branch: Mapping[str, Any], able: Accepts | None) -> Iterator[str
         asked = "; ".join(f"{key} {_listed(some)}" for key, some in words.items())
         yield f"A sync may ask of it: {asked}.\n"
     yield "| key | default | meaning |\n|---|---|---|"
-    for key, field in branch["properties"].items():
-        if key != "type":
-            default = "required" if key in branch["required"] else _default(field)
-            yield f"| `{key}` | {default} | {_cell(field.get('description', ''))} |"
+    yield from _keys(branch, models)
     yield ""
+
+
+def _keys(model: Mapping[str, Any], models: Mapping[str, Any], within: str = "") -> Iterator[str]:
+    for key, field in model["properties"].items():
+        if key != "type":
+            default = "required" if key in model.get("required", ()) else _default(field)
+            yield f"| `{within}{key}` | {default} | {_cell(field.get('description', ''))} |"
+        for one in field.get("anyOf", ()):
+            if "$ref" in one:
+                yield from _keys(models[one["$ref"].rpartition("/")[2]], models, f"{key}.")
 
 
 def _listed(words: Iterable[str]) -> str:

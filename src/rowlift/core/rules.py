@@ -324,6 +324,18 @@ RULES: dict[str, Rule] = _table(
     Rule(
         "CONNECT_FAILED", "source", "The source cannot be reached", "Check host, port and firewall."
     ),
+    Rule(
+        "SSH_HOST_UNKNOWN",
+        "source",
+        "The SSH server's key is not known",
+        "Compare its fingerprint with its administrator, then add the key to known_hosts.",
+    ),
+    Rule(
+        "SSH_LOGIN_FAILED",
+        "source",
+        "The SSH server refused the login",
+        "Check ssh.user, and ssh.private_key or ssh.password.",
+    ),
     Rule("LOGIN_FAILED", "source", "The source refused the login", "Check user and password."),
     Rule(
         "TLS_FAILED",

@@ -14,6 +14,8 @@ from rowlift.kit.pgsession import PgSession
 STEPS_BEFORE_LOGIN = {
     "ADDRESS_REFUSED": "network",
     "CONNECT_FAILED": "network",
+    "SSH_HOST_UNKNOWN": "network",
+    "SSH_LOGIN_FAILED": "network",
     "TLS_FAILED": "tls",
 }
 OLDEST_VERSION = 120_000

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from rowlift.kit.config import ConnectorConfig, LocalPath
 from rowlift.kit.fields import OpenNetworks, PublicOnly
-from rowlift.kit.reach import public_addresses
+from rowlift.kit.reach import Way
+from rowlift.kit.sshconfig import SshConfig
 
 SslMode = Literal["disable", "require", "verify-ca", "verify-full"]
 _NAME = re.compile(r"(?!.{254})[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
@@ -101,6 +102,9 @@ class PgConfig(ConnectorConfig):
         description="adbc is faster and an extra; auto takes it where it is installed",
     )
 
+    ssh: SshConfig | None = Field(
+        default=None, description="An SSH server in between, which reaches host and port"
+    )
     public_only: PublicOnly = False
     allow_networks: OpenNetworks = ()
 
@@ -119,19 +123,16 @@ class PgConfig(ConnectorConfig):
             return "verify-full"
         return "disable" if is_loopback(self.host) else "require"
 
-    def parameters(self) -> Mapping[str, str]:
-        """Return libpq's parameters, the password among them.
-
-        With public_only it raises ConnectError ADDRESS_REFUSED, or OSError for an unknown name.
-        """
-        checked = self._checked_addresses()
+    def parameters(self, way: Way | None = None) -> Mapping[str, str]:
+        """Return libpq's parameters, the password among them; without a way, straight ones."""
+        addresses = way.addresses if way else ()
         trusted = self.sslrootcert or ("system" if self.tls == "verify-full" else None)
         files = {"sslrootcert": trusted, "sslcert": self.sslcert, "sslkey": self.sslkey}
-        optional = {"hostaddr": ",".join(checked), **files}
+        optional = {"hostaddr": ",".join(addresses), **files}
         return {
             **FIXED,
-            "host": ",".join([self.host] * max(len(checked), 1)),  # one name for each address
-            "port": str(self.port),
+            "host": ",".join([self.host] * max(len(addresses), 1)),  # a name for each address
+            "port": str(way.port if way else self.port),
             "dbname": self.database,
             "user": self.user,
             "password": self.password.get_secret_value(),
@@ -139,8 +140,3 @@ class PgConfig(ConnectorConfig):
             "connect_timeout": str(self.connect_timeout),
             **{name: str(value) for name, value in optional.items() if value},
         }
-
-    def _checked_addresses(self) -> tuple[str, ...]:
-        if not self.public_only:
-            return ()
-        return public_addresses(self.host, self.port, self.allow_networks)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from itertools import groupby
 from typing import Any, Protocol, cast
 
@@ -20,6 +19,7 @@ from rowlift.kit.pgcopy import CopyStream
 from rowlift.kit.pgdialect import PgDialect, Reading
 from rowlift.kit.pgerrors import Explainer
 from rowlift.kit.pgsession import SILENCE_AFTER_TIMEOUT, Described, PgSession, begin
+from rowlift.kit.reach import Reach
 from rowlift.kit.sqlguard import GuardedQuery, guard
 
 ARROW_TYPES = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
@@ -43,6 +43,7 @@ class PgWarehouse:
     def __init__(self, dialect: PgDialect, config: PgConfig) -> None:
         self._dialect = dialect
         self._config = config
+        self._reach = Reach(config)
         self._explain = Explainer(dialect, _facts(config), (config.password.get_secret_value(),))
         self._session = self._new_session()
         self._streams: set[Stream] = set()
@@ -90,20 +91,19 @@ class PgWarehouse:
         for stream in tuple(self._streams):
             self._finish(stream)
         self._session.close()
+        self._reach.close()
 
     @property
     def _silence(self) -> float:
         """Return the seconds after which a server that says nothing is given up."""
         return self._config.statement_timeout + SILENCE_AFTER_TIMEOUT
 
-    @cached_property
     def _parameters(self) -> Mapping[str, str]:
-        """Where every connection goes: looked up once, when the first one is made."""
-        return self._config.parameters()
+        return self._config.parameters(self._reach.way())
 
     def _new_session(self) -> PgSession:
         timeout = self._config.statement_timeout
-        return PgSession(self._dialect, lambda: self._parameters, self._explain, timeout)
+        return PgSession(self._dialect, self._parameters, self._explain, timeout)
 
     def _refuse_unsafe_user(self) -> None:
         if self._known_safe:
@@ -146,7 +146,7 @@ class PgWarehouse:
     def _start_adbc(self, query: str, schema: pa.Schema) -> Stream:
         adbc = load("rowlift.kit.pgadbc", extra="postgres-fast")
         try:
-            stream = adbc.AdbcStream(self._parameters, query, schema, self._silence)
+            stream = adbc.AdbcStream(self._parameters(), query, schema, self._silence)
         except adbc.Error as error:
             raise self._explain.connecting(error) from None
         with self._starting(stream, adbc.Error):

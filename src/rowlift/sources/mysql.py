@@ -9,6 +9,7 @@ from rowlift.core.nouns import Column, Finding, Table
 from rowlift.kit.config import ConnectorConfig, LocalPath
 from rowlift.kit.drivers import load
 from rowlift.kit.fields import OpenNetworks, PublicOnly
+from rowlift.kit.sshconfig import SshConfig
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,19 +49,23 @@ class MySQLConfig(ConnectorConfig):
     tinyint1: Literal["int", "bool"] = Field(
         default="int", description="What tinyint(1) columns hold; as bool, 2 becomes a row's fault"
     )
+    ssh: SshConfig | None = Field(
+        default=None, description="An SSH server in between, which reaches host and port"
+    )
     public_only: PublicOnly = False
     allow_networks: OpenNetworks = ()
 
     @property
     def suits_connectorx(self) -> bool:
-        """Tell whether it can connect as asked: without certificate of our own, name and all."""
-        return not (self.ssl_cert or (self.public_only and self.ssl_mode == "VERIFY_IDENTITY"))
+        """Tell whether it can connect as asked: it goes by the address, and has no key to show."""
+        by_address = self.public_only or self.ssh is not None
+        return not (self.ssl_cert or (by_address and self.ssl_mode == "VERIFY_IDENTITY"))
 
     @model_validator(mode="after")
     def _is_within_reach(self) -> Self:
         if self.reader == "connectorx" and not self.suits_connectorx:
             raise ValueError(
-                "connectorx knows neither ssl_cert nor, with public_only, VERIFY_IDENTITY"
+                "connectorx knows neither ssl_cert nor, with public_only or ssh, VERIFY_IDENTITY"
             )
         return self
 

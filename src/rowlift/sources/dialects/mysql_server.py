@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 from weakref import WeakSet
@@ -17,7 +16,7 @@ from rowlift.kit import mysqlwire
 from rowlift.kit.arrowchild import ChildFailed
 from rowlift.kit.drivers import installed, load
 from rowlift.kit.mysqlwire import Connection, Refusal
-from rowlift.kit.reach import public_addresses
+from rowlift.kit.reach import Reach
 from rowlift.kit.sqlguard import guard
 from rowlift.sources.dialects import mysql as data
 from rowlift.sources.dialects import mysql_columns as columns
@@ -28,7 +27,13 @@ from rowlift.sources.dialects.mysql_readers import FastReader, PlainReader, Read
 if TYPE_CHECKING:
     from rowlift.sources.mysql import MySQLConfig
 
-STEPS = {"ADDRESS_REFUSED": "network", "CONNECT_FAILED": "network", "TLS_FAILED": "tls"}
+STEPS = {
+    "ADDRESS_REFUSED": "network",
+    "CONNECT_FAILED": "network",
+    "SSH_HOST_UNKNOWN": "network",
+    "SSH_LOGIN_FAILED": "network",
+    "TLS_FAILED": "tls",
+}
 PATIENCE = 10.0  # seconds beyond the statement's own limit until a silent server counts as lost
 
 
@@ -37,6 +42,7 @@ class Server:
 
     def __init__(self, config: "MySQLConfig") -> None:
         self._config = config
+        self._reach = Reach(config)
         self._account = ""
         self._running: WeakSet[Running] = WeakSet()
         self._cancels = 0
@@ -99,6 +105,7 @@ class Server:
         """Stop every query and hang up."""
         for running in list(self._running):
             running.close()
+        self._reach.close()
 
     def stop(self, reader: Reader) -> None:
         """Stop a reader's statements on the server, from a connection of our own."""
@@ -162,10 +169,12 @@ class Server:
                     f"A certificate file cannot be used: {error}",
                     mend="Check ssl_ca, ssl_cert and ssl_key.",
                 ) from None
+        with mysqlwire.refusals():
+            way = self._reach.way()
         return mysqlwire.connect(
             host=config.host,
-            port=config.port,
-            addresses=self._addresses,
+            port=way.port,
+            addresses=way.addresses,
             database=config.database,
             user=config.user,
             password=config.password.get_secret_value(),
@@ -173,15 +182,6 @@ class Server:
             connect_timeout=config.connect_timeout,
             read_timeout=self._patience,
         )
-
-    @cached_property
-    def _addresses(self) -> tuple[str, ...]:
-        """The addresses that were checked; none where any will do."""
-        config = self._config
-        if not config.public_only:
-            return ()
-        with mysqlwire.refusals():
-            return public_addresses(config.host, config.port, config.allow_networks)
 
     @property
     def _patience(self) -> float:
@@ -227,9 +227,10 @@ class Server:
         """Return the address as the fast reader wants it, password included."""
         config = self._config
         secret = quote(config.password.get_secret_value(), safe="")
-        host = self._addresses[0] if self._addresses else config.host
+        way = self._reach.way()
+        host = way.addresses[0] if way.addresses else config.host
         host = f"[{host}]" if ":" in host else host
-        login = f"{quote(config.user, safe='')}:{secret}@{host}:{config.port}"
+        login = f"{quote(config.user, safe='')}:{secret}@{host}:{way.port}"
         # Else it would leave a tunnel on loopback for the socket of this machine's own server.
         options = f"prefer_socket=false&ssl-mode={config.ssl_mode}"
         options += f"&ssl-ca={quote(str(config.ssl_ca), safe='')}" if config.ssl_ca else ""
