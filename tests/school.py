@@ -27,11 +27,14 @@ class School:
         self.env = {"ROWLIFT_STATE_URL": state_url}
         (folder / "syncs").mkdir()
         (folder / "data").mkdir()
-        self._write("rowlift.yml", {"version": 1, "workspace": {"name": "school"}})
+        self.settings()
         self.tables(people=PEOPLE, courses=COURSES, links=LINKS)
         self.syncs = {}
         self.crm = {"use": "crm", "match": "user_id"}
         self.destination()
+
+    def settings(self, **workspace):
+        self._write("rowlift.yml", {"version": 1, "workspace": {"name": "school", **workspace}})
 
     def destination(self, **settings):
         crm = {"type": "sandbox", "path": str(self.folder / "crm.jsonl"), **settings}

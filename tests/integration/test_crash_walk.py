@@ -37,6 +37,7 @@ NOT_WALKED = {
     "segment.create": "by hand, whole or not at all, and harmless when repeated",
     "prune.state": "what it forgets is a day old at least; killed in test_retention.py",
     "prune.workspace": "the same",
+    "merge.undo": "by hand, whole or not at all; another time it finds nothing to undo",
     "heartbeat": "once in ten seconds; it renews a lease or does not",
     "suppress": "who is suppressed and what is told of it are one transaction",
     "unsuppress": "the same the other way",

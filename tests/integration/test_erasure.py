@@ -41,6 +41,11 @@ def lived_in(school):
     school.run(project, "courses")
     school.run(project, "people")
     school.run(project, "others")  # refused: the address belongs to 1
+    school.tables(phones=[("anonymous_id", "model"), ("anna-phone", "anna's")])
+    school.sync("phones", sql="SELECT * FROM phones", preset="traits", identify_by="anonymous_id")
+    school.run(project, "phones")
+    school.tables(phones=[("anonymous_id", "email"), ("anna-phone", ADDRESS)])
+    school.run(project, "phones")
     school.tables(people=[PEOPLE[0], ("1", "Ann@x.org", "Anna"), PEOPLE[2]])
     school.run(project, "people")
     school.tables(people=[PEOPLE[0], ("1", "nonsense", "Annabel"), PEOPLE[2]])
@@ -75,6 +80,8 @@ def erase(project, school, who=ADDRESS):
 
 def test_nothing_names_an_erased_person_any_more(any_school):
     lived_in(any_school)
+    with project(any_school) as opened:
+        assert [one.attributes for one in opened.merges()] == [("model",)]
     assert {ADDRESS, "anna", "annabel"} <= set(re.findall(r"[\w@.]+", told(any_school)))
     assert RELATED in told(any_school)
     assert {path.name.split("-")[0] for path in files(any_school)} >= KINDS

@@ -14,8 +14,10 @@ TAKEN = {"id": "ID_TAKEN", "email": "EMAIL_TAKEN", "anonymous_id": "ANONYMOUS_ID
 FIXED = {"id": "ID_IMMUTABLE", "email": "EMAIL_IMMUTABLE"}
 
 
-@dataclass
+@dataclass(eq=False)
 class Person:
+    """People may look alike: only the same one is equal."""
+
     id: str | None = None
     email: str | None = None
     anonymous: set[str] = field(default_factory=set)
@@ -37,6 +39,7 @@ class Row:
     anonymous_id: str | None = None
     values: dict[str, object] = field(default_factory=dict)
     person: Person | None = None
+    stranger: Person | None = None  # merged into the person
     code: str = ""
     joins: bool = False
 
@@ -68,38 +71,32 @@ def owner(people, kind, value):
 
 
 def deleted(people, rows, matched, own, others):
-    """Identity of objects matters, not equality: people may look alike."""
     named = []
     for row in rows:
         if row.op == "upsert":
             named.append(matched[row.key])
             if own == "anonymous_id":
                 named += [owner(people, kind, getattr(row, kind)) for kind in others]
-    gone = People()
-    for row in rows:
-        person = matched[row.key]
-        if row.op == "delete" and person and not any(person is each for each in named):
-            gone.append(person)
-    return gone
-
-
-class People(list):
-    def __contains__(self, person):
-        return any(person is each for each in self)
+    doomed = [matched[row.key] for row in rows if row.op == "delete"]
+    return [person for person in doomed if person and person not in named]
 
 
 def judge_alone(row, match, people, own, others, *, attach, moves):
     owners = {kind: owner(people, kind, getattr(row, kind)) for kind in others}
-    joinable = People()
+    stranger = stranger_named(people, row)
+    known = None if match is stranger else match
+    joinable = []
     for person in owners.values():
-        if person and person.is_blank(own) and person not in joinable:
+        if person and person is not stranger and person.is_blank(own) and person not in joinable:
             joinable.append(person)
-    if match is None and len(joinable) > 1:
+    if known is None and len(joinable) > 1:
         row.code = "PERSON_AMBIGUOUS"
         return
-    row.person = match or (joinable[0] if joinable else None)
+    row.person = known or (joinable[0] if joinable else stranger)
+    row.stranger = stranger
     for kind in others:
-        if owners[kind] and owners[kind] is not row.person and not (kind == "email" and moves):
+        is_taken = owners[kind] not in (None, row.person, stranger)
+        if is_taken and not (kind == "email" and moves):
             row.code = TAKEN[kind]
             return
     if match is None and row.person and not attach:
@@ -113,6 +110,14 @@ def judge_alone(row, match, people, own, others, *, attach, moves):
             row.code = FIXED[kind]
             return
     row.joins = match is None and row.person is not None
+
+
+def stranger_named(people, row):
+    """The person known by anonymous ids only whom a row names beside an id or an address."""
+    person = owner(people, "anonymous_id", row.anonymous_id)
+    named = row.id is not None or row.email is not None
+    is_stranger = person is not None and person.id is None and person.email is None
+    return person if named and is_stranger else None
 
 
 def reject_fights(rows, people, own, others):
@@ -134,11 +139,12 @@ def fights(one, two, people, own, others):
     if same and one.joins and two.joins:
         kinds = [kind for kind in others if owner(people, kind, getattr(one, kind)) is one.person]
         return [TAKEN[kinds[0]]]
+    contested = one.stranger is not None and one.stranger is two.stranger
     return [
         TAKEN[kind]
         for kind in others
         if len(wanted(kind, one, two)) == 1 and claims(one, kind) and claims(two, kind)
-    ]
+    ] + ["MERGE_CONTESTED"] * contested
 
 
 def wanted(kind, *rows):
@@ -170,8 +176,22 @@ def write(people, rows):
         if row.person is None:
             row.person = Person()
             people.append(row.person)
+    for row in reversed(good):
+        if row.stranger not in (None, row.person):
+            merge(people, row.stranger, row.person, rows)
     for row in good:
         row.person.id = row.id or row.person.id
         row.person.email = row.email or row.person.email
         row.person.anonymous |= {row.anonymous_id} - {None}
         row.person.values |= row.values
+
+
+def merge(people, stranger, known, rows):
+    """The known person's values stand; rows that name the stranger are of the known one now."""
+    if stranger in people:
+        people.remove(stranger)
+        known.anonymous |= stranger.anonymous
+        known.values = stranger.values | known.values
+        for row in rows:
+            if row.person is stranger:
+                row.person = known

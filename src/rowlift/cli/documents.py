@@ -12,6 +12,7 @@ from rowlift.core.nouns import Finding
 from rowlift.core.rules import RULES
 from rowlift.engine.preview import Preview
 from rowlift.operations.erasing import ErasureReport
+from rowlift.operations.merging import MergeRecord
 from rowlift.operations.pruning import PruneReport
 from rowlift.operations.records import ObjectRecord, PersonRecord
 from rowlift.operations.reports import PlanReport, RunReport, SyncReport
@@ -92,6 +93,8 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "ls": {"syncs": Sequence[SyncReport]},
     "people": {"people": Sequence[PersonRecord]},
     "person": {"person": PersonRecord},
+    "merges": {"merges": Sequence[MergeRecord]},
+    "merge": {"merge": MergeRecord},
     "objects": {"objects": Sequence[ObjectRecord]},
     "object": {"object": ObjectRecord},
     "segments": {"segments": Sequence[SegmentRecord]},

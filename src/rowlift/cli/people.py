@@ -15,14 +15,16 @@ from rowlift.cli.state import confirm
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, counted, moment, safe
 from rowlift.core.errors import ConfigError
+from rowlift.operations.merging import MergeRecord
 from rowlift.operations.records import PersonRecord
 
-USAGE = "rowlift people [list], show WHO, export [FILE] or delete WHO"
+USAGE = "rowlift people [list], show WHO, export [FILE], delete WHO or merges [--undo N]"
 
 Words = Annotated[
     list[str] | None,
     typer.Argument(
-        help="list, show WHO or export [FILE].", metavar="[list|show|export] [WHO|FILE]"
+        help="list, show WHO, export [FILE], delete WHO or merges.",
+        metavar="[list|show|export|delete|merges] [WHO|FILE]",
     ),
 ]
 Limit = Annotated[int, typer.Option(help="list: how many.", min=1, max=10_000)]
@@ -35,6 +37,9 @@ Format = Annotated[
 ]
 Only = Annotated[str | None, typer.Option(help="export: one person instead of all.", metavar="WHO")]
 
+Undo = Annotated[
+    int | None, typer.Option(help="merges: part the two people again.", metavar="N", max=LARGEST)
+]
 Yes = Annotated[bool, typer.Option("--yes", help="delete: do not ask for WHO to be typed.")]
 
 
@@ -47,6 +52,7 @@ def command(  # noqa: PLR0913, PLR0917 - each is an option of one of its verbs
     history: History = False,
     format_: Format = "jsonl",
     only: Only = None,
+    undo: Undo = None,
     yes: Yes = False,
 ) -> int:
     """WHO is id:VALUE, email:VALUE, anonymous_id:VALUE, or the bare value of any of these.
@@ -58,6 +64,9 @@ def command(  # noqa: PLR0913, PLR0917 - each is an option of one of its verbs
     A person is deleted from everything that Rowlift keeps, for good. What the source still returns
     comes back with the next run, unless the person is suppressed first; suppressing also takes
     them out of the destinations.
+
+    Somebody known by an anonymous id only is merged into whom a row names beside it. Undone, both
+    are as they were, but for what syncs have written since.
     """
     match words or ["list"]:
         case ["list"]:
@@ -68,6 +77,8 @@ def command(  # noqa: PLR0913, PLR0917 - each is an option of one of its verbs
             return export(terminal, Path(file[0]) if file else None, format_, only)
         case ["delete", who]:
             return _delete(terminal, who, yes=yes)
+        case ["merges"]:
+            return _merges(terminal, limit, after) if undo is None else _undo(terminal, undo)
     raise ConfigError("VALUE_WRONG", "people was asked for something else.", mend=USAGE)
 
 
@@ -76,8 +87,7 @@ def _list(terminal: Terminal, limit: int, after: int) -> int:
         found = project.people(limit, after=after)
     if found:
         terminal.show(_table(found))
-        if len(found) == limit:
-            terminal.note(f"Go on with --after {found[-1].number}")
+        _go_on(terminal, found, limit)
     else:
         terminal.say("Nobody is there.")
     terminal.document("people", people=found)
@@ -93,6 +103,11 @@ def _table(found: Sequence[PersonRecord]) -> object:
             moment(one.first_known), cell(one.first_sync),
         )  # fmt: skip
     return table
+
+
+def _go_on(terminal: Terminal, page: Sequence[PersonRecord | MergeRecord], limit: int) -> None:
+    if len(page) == limit:
+        terminal.note(f"Go on with --after {page[-1].number}")
 
 
 def _show(terminal: Terminal, who: str, *, history: bool) -> int:
@@ -113,4 +128,35 @@ def _delete(terminal: Terminal, who: str, *, yes: bool) -> int:
     terminal.say(f"✓ erased {safe(who)}: {erased.people} in the workspace, {rows}")
     terminal.note("What the source still returns comes back, unless it is suppressed.")
     terminal.document("erasure", erasure=erased)
+    return exits.DONE
+
+
+def _merges(terminal: Terminal, limit: int, after: int) -> int:
+    with terminal.project() as project:
+        found = project.merges(limit, after=after)
+    table = grid(
+        "number", "anonymous id", "into id", "email", "attributes", "sync", "run", "at", ""
+    )
+    for one in found:
+        table.add_row(
+            str(one.number), cell(", ".join(one.anonymous_ids)), cell(one.id or ""),
+            cell(one.email or ""), cell(", ".join(one.attributes)), cell(one.sync), str(one.run),
+            moment(one.at), "" if one.undone_at is None else f"undone {moment(one.undone_at)}",
+        )  # fmt: skip
+    if found:
+        terminal.show(table)
+        _go_on(terminal, found, limit)
+    else:
+        terminal.say("Nobody was merged.")
+    terminal.document("merges", merges=found)
+    return exits.DONE
+
+
+def _undo(terminal: Terminal, number: int) -> int:
+    with terminal.project() as project:
+        parted = project.undo_merge(number)
+    strangers = ", ".join(map(cell, parted.anonymous_ids))
+    terminal.say(f"✓ merge {number} is undone: anonymous id {strangers} is a person again")
+    terminal.note("The next change of the row that named both merges them again.")
+    terminal.document("merge", merge=parted)
     return exits.DONE

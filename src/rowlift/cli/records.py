@@ -9,6 +9,7 @@ from rich.text import Text
 
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, counted, moment, safe
+from rowlift.operations.merging import MergeRecord
 from rowlift.operations.records import (
     AttributeRecord,
     Change,
@@ -50,6 +51,8 @@ def show_record(terminal: Terminal, record: PersonRecord | ObjectRecord) -> None
     terminal.say(f"  first known {moment(record.first_known)} by {safe(record.first_sync)}")
     if isinstance(record, PersonRecord) and record.segments:
         terminal.say(f"  segments {', '.join(map(cell, record.segments))}")
+    if isinstance(record, PersonRecord):
+        show_merges(terminal, record.merges)
     _attributes(terminal, record.attributes)
     if record.related:
         terminal.say()
@@ -58,6 +61,14 @@ def show_record(terminal: Terminal, record: PersonRecord | ObjectRecord) -> None
         terminal.say(f"    {_other_end(record, one)}{_listed(one.attributes)}")
     if record.related > len(record.relationships):
         terminal.note(f"    These are the first {len(record.relationships)}.")
+
+
+def show_merges(terminal: Terminal, merges: Sequence[MergeRecord]) -> None:
+    """Print who was merged into a person, and when."""
+    for one in merges:
+        strangers = ", ".join(map(cell, one.anonymous_ids))
+        run = f"run {one.run} at {moment(one.at)}"
+        terminal.say(f"  merge {one.number}: anonymous id {strangers} by {cell(one.sync)}, {run}")
 
 
 def _attributes(terminal: Terminal, attributes: Sequence[AttributeRecord]) -> None:

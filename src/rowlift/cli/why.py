@@ -7,7 +7,7 @@ from rich.text import Text
 
 from rowlift.cli import exits
 from rowlift.cli.options import command as _command
-from rowlift.cli.records import changed, show_identifiers, shown
+from rowlift.cli.records import changed, show_identifiers, show_merges, shown
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import moment, safe
 from rowlift.operations.records import AttributeRecord, Change
@@ -50,6 +50,7 @@ def command(
     with terminal.project() as project:
         found = project.why(who, attribute, destination=destination)
     show_identifiers(terminal, found.id, found.email, found.anonymous_ids)
+    show_merges(terminal, found.merges)
     for one in found.attributes:
         _attribute(terminal, one)
     for sync in found.syncs:

@@ -183,6 +183,12 @@ RULES: dict[str, Rule] = _table(
         "Set workspace.allow_email_change_by_id: true to let syncs by id change addresses.",
     ),
     Rule(
+        "MERGE_CONTESTED",
+        "row",
+        "Rows give one person known by anonymous ids only to different people",
+        "Mend the rows at the source, so that one of them names the anonymous id.",
+    ),
+    Rule(
         "PERSON_AMBIGUOUS",
         "row",
         "The row's identifiers name two different people",

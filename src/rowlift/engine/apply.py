@@ -9,7 +9,8 @@
 
 PLAN and the plan file have the columns: kind, slice (-1: nothing to write), action, pid (of the
 record), its identifiers as they will be (of a person id, email, email_key, and anonymous_id if it
-is new; of an object object_type, object_id; of a relationship person_pid, object_pid), attributes
+is new; of an object object_type, object_id; of a relationship person_pid, object_pid), merged
+(pid and revision of the strangers who are merged into the person), attributes
 and origins (the whole of them after the slice), revision (the one that was decided on), takes
 (identifiers change), release (another row takes the address), attached, key, version, op, fp,
 present, row_number, code, reason. The order of slices: newcomers as they came, deletions, those who
@@ -42,6 +43,7 @@ from rowlift.engine.known import (
     know_relationships,
 )
 from rowlift.engine.laying import PLACED, combine, lay, take_apart
+from rowlift.engine.merging import lay_strangers
 from rowlift.engine.newcomers import find_newcomers
 from rowlift.kit.arrow import give_back
 from rowlift.workspace import slices as checkpoints
@@ -192,10 +194,12 @@ SELECT {kind} AS kind, d.slice, d.action,
     CASE d.action WHEN 'create' THEN {first} + d.position ELSE d.target END AS pid, {own},
     CASE WHEN d.action IN ('create', 'update', 'clear') THEN d.attributes END AS attributes,
     d.origins_after AS origins, k.revision,
+    CASE WHEN d.action = 'update' THEN m.strangers END AS merged,
     d.takes OR (d.action = 'update' AND coalesce(d.email <> d.current_email, FALSE)) AS takes,
     d.release, d.attached, d.key, d.version, d.op, d.fp, d.present, d.row_number, d.code,
     {reason} AS reason, d.position
 FROM ({rows}) d LEFT JOIN apply_known k ON k.pid = coalesce(d.other, d.target)
+LEFT JOIN apply_merged m ON m.into_pid = d.target
 """
 _ORDERED = "SELECT * EXCLUDE (position) FROM ({rows}) ORDER BY position"
 
@@ -240,6 +244,7 @@ WHERE position >= {start} AND position < {start + PART_ROWS}"""
 
     def _lay(self, placed: str) -> str:
         know_records(self.duck, self.connection, self.workspace_id, TABLES[self.kind], placed)
+        lay_strangers(self.duck, self.connection, self.workspace_id)
         rows = lay(self.duck, placed, self.writer.sync_uid, self.kept)
         kind = text(self.kind.value)
         return _PLAN.format(
@@ -248,10 +253,11 @@ WHERE position >= {start} AND position < {start + PART_ROWS}"""
 
 
 def counts(duck: Duck) -> dict[str, int]:
-    """Return the number of rows of PLAN by action, and of those attached."""
+    """Return the number of rows of PLAN by action, of those attached, and of people merged."""
     found = dict(duck.rows(f"SELECT action, count(*) FROM {PLAN} GROUP BY action"))
     attached = duck.count(f"(FROM {PLAN} WHERE attached AND action = 'update')")
-    return found | {"attached": attached}
+    (merged,) = duck.one(f"SELECT coalesce(sum(len(merged)), 0)::BIGINT FROM {PLAN}")
+    return found | {"attached": attached, "people_merged": merged}
 
 
 def write_plan(duck: Duck, path: Path) -> int:

@@ -4,7 +4,10 @@ Exact to the byte: the text of a value is never read and written again.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+_Groups = list[dict[str, Any]]  # of origins: {sync, run, as_of, names}
 
 _decode = json.JSONDecoder().raw_decode
 
@@ -53,19 +56,72 @@ def combined(patches: list[str]) -> str:
     return joined(members)
 
 
+class Stored(NamedTuple):
+    """Attributes of a record; sync, run and as-of wrote those that `origins` does not name."""
+
+    attributes: str
+    origins: str
+    sync_uid: str
+    run_id: int
+    as_of: int
+
+
+def completed(own: Stored, others: Sequence[Stored]) -> tuple[str, str]:
+    """Return attributes and origins with what others have and the record has not, first come."""
+    members, groups = split(own.attributes), json.loads(own.origins)
+    for other in others:
+        new = {name: raw for name, raw in split(other.attributes).items() if name not in members}
+        members |= new
+        groups += _only(_stored_groups(other), new)
+    return joined(members), _told(groups)
+
+
+def reduced(own: Stored, lent: Stored, names: Iterable[str]) -> tuple[str, str]:
+    """Return attributes and origins without those that are still as they were lent by another."""
+    mine, theirs = _writers(own), _writers(lent)
+    back = frozenset(name for name in names if name in mine and mine[name] == theirs[name])
+    left = mine.keys() - back
+    return without(own.attributes, back), _told(_only(json.loads(own.origins), left))
+
+
+def _writers(record: Stored) -> dict[str, tuple[Any, ...]]:
+    return {
+        name: (group["sync"], group["run"], group["as_of"])
+        for group in _stored_groups(record)
+        for name in group["names"]
+    }
+
+
+def _stored_groups(record: Stored) -> _Groups:
+    names = split(record.attributes)
+    return _groups(names, json.loads(record.origins), record.sync_uid, record.run_id, record.as_of)
+
+
+def _groups(names: Iterable[str], origins: _Groups, sync: str, run: int, as_of: int) -> _Groups:
+    """The origins of all names, with those of the last writer."""
+    named = {name for group in origins for name in group["names"]}
+    rest = [name for name in names if name not in named]
+    return [*origins, {"sync": sync, "run": run, "as_of": as_of, "names": rest}]
+
+
+def _only(groups: _Groups, names: Collection[str]) -> _Groups:
+    return [group | {"names": [one for one in group["names"] if one in names]} for group in groups]
+
+
+def _told(groups: _Groups) -> str:
+    named = [group | {"names": sorted(group["names"])} for group in groups if group["names"]]
+    return json.dumps(named, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
 def after(shape: str, sync_uid: str) -> tuple[str | None, str]:
     """Return the patch that a clear amounts to (None for others), and the origins after a row.
 
     A shape is [op, names stored, origins stored, [sync, run, as_of] of the last writer, names in
     the row]. A clear removes what `sync_uid` wrote last.
     """
-    op, current, origins, (sync, run, as_of), names = json.loads(shape)
-    named = {name for group in origins for name in group["names"]}
-    last = {"sync": sync, "run": run, "as_of": as_of, "names": sorted(set(current) - named)}
-    groups = [*origins, last]
+    op, current, origins, writer, names = json.loads(shape)
+    groups = _groups(current, origins, *writer)
     if op == "clear":
         names = [name for group in groups if group["sync"] == sync_uid for name in group["names"]]
-    left = [group | {"names": sorted(set(group["names"]) - set(names))} for group in groups]
-    told = json.dumps([group for group in left if group["names"]], ensure_ascii=False,
-                      sort_keys=True, separators=(",", ":"))  # fmt: skip
+    told = _told(_only(groups, set(current) - set(names)))
     return (joined(dict.fromkeys(names, "null")) if op == "clear" else None), told

@@ -43,6 +43,11 @@ _NO_MOVES = """
 CREATE OR REPLACE TEMP TABLE apply_moves
 (key VARCHAR, next VARCHAR, bad BOOLEAN, root VARCHAR, least VARCHAR)
 """
+_NO_MERGES = """
+CREATE OR REPLACE TEMP TABLE apply_merged
+(into_pid BIGINT, strangers STRUCT(pid BIGINT, revision BIGINT)[])
+"""
+_NOBODY_MEETS = (_OBJECTS_DELETED, _NO_EDGES, _NO_MOVES, _NO_MERGES)
 
 _ACTED = """
 CREATE OR REPLACE TEMP TABLE apply_acted AS
@@ -146,14 +151,14 @@ _OWN = {  # columns that only some kinds have
 def decide_objects(duck: Duck, mode: Mode) -> None:
     """Match rows to objects by `apply_objects`; there is nothing to fight for."""
     duck.run(_OBJECTS.format(unwanted=_UNWANTED[mode]))
-    for statement in (_OBJECTS_DELETED, _NO_EDGES, _NO_MOVES):
+    for statement in _NOBODY_MEETS:
         duck.run(statement)
 
 
 def decide_relationships(duck: Duck, person: str) -> None:
     """Match rows to people (by the column `person`), objects and what joins them already."""
     duck.run(_RELATIONSHIPS.format(person=person))
-    for statement in (_OBJECTS_DELETED, _NO_EDGES, _NO_MOVES):
+    for statement in _NOBODY_MEETS:
         duck.run(statement)
 
 

@@ -2,15 +2,19 @@
 
 Reads `apply_rows` (key, op, id, email, email_key, anonymous_id, bad_email), `apply_people` (pid,
 id, email_key) and `apply_anonymous` (anonymous_id, pid); makes `apply_decided`, one row per due
-row. The order of rows and the size of slices have no say in it:
+row, and `apply_merged`. A stranger is somebody known by anonymous ids only, whom a row names beside
+an id or an address. The order of rows and the size of slices have no say in it:
 
 1. Match by the sync's own identifier. People whom this run deletes own nothing any more.
 2. A row without a match joins the one person whom its other identifiers find and whose own
-   identifier is blank.
-3. Rows that break a rule alone are rejected.
-4. Rows of those left that claim one value, or one person, or differ on one person are all rejected.
-5. A row may take an address whose owner moves to another one in this run. Where the owner's row was
+   identifier is blank. Known people go before strangers.
+3. A row that found somebody else than the stranger it names merges the stranger into them.
+4. Rows that break a rule alone are rejected.
+5. Rows of those left that claim one value, one person or one stranger, or differ on one person, are
+   all rejected.
+6. A row may take an address whose owner moves to another one in this run. Where the owner's row was
    rejected, so is the row that wanted its address, along the whole chain; rings of swaps stand.
+7. Rows that name nobody but a stranger follow where others merge the stranger.
 """
 
 from dataclasses import dataclass
@@ -62,7 +66,11 @@ def rules(spec: SyncSpec, *, allow_email_change_by_id: bool) -> Rules:
 
 
 def decide_people(duck: Duck, by: Rules) -> None:
-    """Create `apply_decided` and `apply_edges` (key takes the address that next gives up)."""
+    """Create `apply_decided`, and what goes with it.
+
+    In `apply_edges` key takes the address that next gives up; `apply_merged` has the strangers by
+    the person into whom they are merged.
+    """
     duck.run(_MATCH.format(primary=by.primary.owner))
     duck.run(_deleted(by))
     duck.run(_targets(by))
@@ -72,15 +80,22 @@ def decide_people(duck: Duck, by: Rules) -> None:
     _reject_fights(duck, by)
     duck.run(_EDGES)
     _reject_broken_chains(duck)
+    duck.run(_MERGED)
+    duck.run(_FOLLOW)
 
 
 _MATCH = """
 CREATE OR REPLACE TEMP TABLE apply_match AS
-SELECT r.*, i.pid AS id_owner, e.pid AS email_owner, a.pid AS anonymous_owner, {primary} AS matched
+SELECT r.*, i.pid AS id_owner, e.pid AS email_owner, a.pid AS anonymous_owner,
+    {primary} AS matched, CASE WHEN r.op = 'upsert' AND a.is_stranger
+        AND (r.id IS NOT NULL OR r.email_key IS NOT NULL) THEN a.pid END AS stranger
 FROM apply_rows r
 LEFT JOIN apply_people i ON i.id = r.id
 LEFT JOIN apply_people e ON e.email_key = r.email_key
-LEFT JOIN apply_anonymous a ON a.anonymous_id = r.anonymous_id
+LEFT JOIN (
+    SELECT n.anonymous_id, n.pid, p.id IS NULL AND p.email_key IS NULL AS is_stranger
+    FROM apply_anonymous n JOIN apply_people p ON p.pid = n.pid
+) a ON a.anonymous_id = r.anonymous_id
 """
 
 
@@ -115,24 +130,29 @@ WITH live AS (
     SELECT * REPLACE ({owners}) FROM apply_match
 ),
 blank AS (
-    SELECT l.*,
-        CASE WHEN {blank.format(alias="f")} THEN l.{first.owner} END AS first_blank,
-        CASE WHEN {blank.format(alias="s")} THEN l.{second.owner} END AS second_blank
+    SELECT l.*, CASE WHEN matched IS DISTINCT FROM stranger THEN matched END AS known,
+        CASE WHEN {blank.format(alias="f")} AND l.{first.owner} IS DISTINCT FROM stranger
+            THEN l.{first.owner} END AS first_blank,
+        CASE WHEN {blank.format(alias="s")} AND l.{second.owner} IS DISTINCT FROM stranger
+            THEN l.{second.owner} END AS second_blank
     FROM live l
     LEFT JOIN apply_people f ON f.pid = l.{first.owner}
     LEFT JOIN apply_people s ON s.pid = l.{second.owner}
 ),
 joined AS (
     SELECT *,
-        op = 'upsert' AND matched IS NULL AND first_blank <> second_blank AS ambiguous,
+        coalesce(op = 'upsert' AND known IS NULL AND first_blank <> second_blank, FALSE)
+            AS ambiguous,
         CASE
-            WHEN matched IS NOT NULL THEN matched
+            WHEN known IS NOT NULL THEN known
             WHEN op = 'upsert' AND (first_blank <> second_blank) IS NOT TRUE
-                THEN coalesce(first_blank, second_blank)
+                THEN coalesce(first_blank, second_blank, stranger)
         END AS target
     FROM blank
 )
-SELECT j.* EXCLUDE (first_blank, second_blank), t.id AS target_id, t.email_key AS target_email_key,
+SELECT j.* EXCLUDE (known, first_blank, second_blank),
+    t.id AS target_id, t.email_key AS target_email_key,
+    CASE WHEN j.target <> j.stranger THEN j.stranger END AS merged,
     j.matched IS NULL AND j.target IS NOT NULL AS attached
 FROM joined j LEFT JOIN apply_people t ON t.pid = j.target
 """
@@ -156,7 +176,7 @@ FROM apply_target
 
 def _skips(by: Rules) -> list[tuple[str, str, str]]:
     if by.mode is Mode.UPDATE:
-        return [("target IS NULL", "SKIP", "NULL")]
+        return [("target IS NULL AND NOT ambiguous", "SKIP", "NULL")]
     if by.mode is Mode.CREATE:
         return [("target IS NOT NULL", "SKIP", "NULL")]
     return []
@@ -168,7 +188,7 @@ def _rejects(by: Rules) -> list[tuple[str, str, str]]:
     steps = [] if by.primary is _EMAIL else [("bad_email", "EMAIL_INVALID", "NULL")]
     steps.append(("ambiguous", "PERSON_AMBIGUOUS", found))
     steps += [
-        (_differs(each.owner, "target"), each.taken, each.owner)
+        (_is_taken(each.owner), each.taken, each.owner)
         for each in by.seconds
         if not (each is _EMAIL and by.moves)
     ]
@@ -182,13 +202,15 @@ def _rejects(by: Rules) -> list[tuple[str, str, str]]:
     return steps
 
 
-def _differs(owner: str, target: str) -> str:
-    return f"{owner} IS NOT NULL AND {owner} IS DISTINCT FROM {target}"
+def _is_taken(owner: str) -> str:
+    others = f"{owner} IS DISTINCT FROM target AND {owner} IS DISTINCT FROM merged"
+    return f"{owner} IS NOT NULL AND {others}"
 
 
 def _reject_fights(duck: Duck, by: Rules) -> None:
     first, second = by.seconds
     claims = [_claim(each.column, each.column, text(each.taken)) for each in by.seconds]
+    claims.append(_claim("stranger", "stranger", text("MERGE_CONTESTED")))
     if by.primary is not _ANONYMOUS:
         finder = f"CASE WHEN {first.owner} = target THEN '{first.taken}' ELSE '{second.taken}' END"
         claims.append(_claim("person", "CASE WHEN attached THEN target END", finder))
@@ -206,6 +228,7 @@ def _claim(kind: str, value: str, code: str) -> str:
         "email_key": "target_email_key IS DISTINCT FROM email_key",
         "anonymous_id": "new_anonymous",
         "person": "TRUE",
+        "stranger": "TRUE",
     }[kind]
     return f"""
 SELECT {text(kind)} AS kind, ({value})::VARCHAR AS value, {code} AS code, key,
@@ -277,6 +300,25 @@ CREATE OR REPLACE TEMP TABLE apply_moves AS
 SELECT m.key, n.next, m.bad OR coalesce(n.bad, FALSE) AS bad,
     coalesce(n.root, m.root) AS root, least(m.least, n.least) AS least
 FROM apply_moves m LEFT JOIN apply_moves n ON n.key = m.next
+"""
+
+
+# As among rows of one person, the last by key goes before the others.
+_MERGED = """
+CREATE OR REPLACE TEMP TABLE apply_merged AS
+SELECT target AS into_pid,
+    list(struct_pack(pid := merged, revision := revision) ORDER BY key DESC) AS strangers
+FROM (
+    SELECT target, merged, max(key) AS key FROM apply_decided
+    WHERE merged IS NOT NULL AND code = '' GROUP BY target, merged
+) JOIN apply_people ON pid = merged
+GROUP BY target
+"""
+_FOLLOW = """
+UPDATE apply_decided SET target = m.into_pid, target_id = p.id, target_email_key = p.email_key
+FROM (SELECT into_pid, unnest(strangers).pid AS pid FROM apply_merged) m
+JOIN apply_people p ON p.pid = m.into_pid
+WHERE apply_decided.target = m.pid AND code = ''
 """
 
 

@@ -77,9 +77,9 @@ def know_people(
     duck.run("DROP TABLE apply_named")
     few = _identifiers(duck) if _few(duck, connection, "people") else None
     people = identifiers.people(connection, workspace.id, few)
-    _fill(duck, "apply_people", people, identifiers.PEOPLE, unique="pid")
+    fill(duck, "apply_people", people, identifiers.PEOPLE, unique="pid")
     anonymous = identifiers.anonymous(connection, workspace.id, few)
-    _fill(duck, "apply_anonymous", anonymous, identifiers.ANONYMOUS)
+    fill(duck, "apply_anonymous", anonymous, identifiers.ANONYMOUS)
     duck.run(_KNOWN_PEOPLE)
 
 
@@ -141,7 +141,7 @@ def know_relationships(
     values = _texts(duck, column) if few else ()
     ids, emails = (values, ()) if column == "id" else ((), values)
     people = identifiers.people(connection, workspace.id, Named(ids, emails, ()) if few else None)
-    _fill(duck, "apply_people", people, identifiers.PEOPLE, unique="pid")
+    fill(duck, "apply_people", people, identifiers.PEOPLE, unique="pid")
     _fill_objects(duck, connection, workspace)
     if ahead:
         for statement in _AHEAD:
@@ -150,7 +150,7 @@ def know_relationships(
     met = f"SELECT DISTINCT p.pid FROM apply_rows r JOIN apply_people p USING ({column}) ORDER BY 1"
     pids = [pid for (pid,) in duck.rows(met)]
     found = identifiers.relationships(connection, workspace.id, pids)
-    _fill(duck, "apply_relationships", found, identifiers.RELATIONSHIPS)
+    fill(duck, "apply_relationships", found, identifiers.RELATIONSHIPS)
     duck.run(_KNOWN_RELATIONSHIPS)
 
 
@@ -164,7 +164,7 @@ def _fill_objects(duck: Duck, connection: sa.Connection, workspace: Workspace) -
             connection, workspace.id, one, _ids_of_type(duck, one) if few else None
         )
     )
-    _fill(duck, "apply_objects", objects, identifiers.OBJECTS)
+    fill(duck, "apply_objects", objects, identifiers.OBJECTS)
 
 
 def _ids_of_type(duck: Duck, object_type: str) -> list[str]:
@@ -181,7 +181,21 @@ def know_records(
     updated = f"SELECT DISTINCT target FROM ({placed}) WHERE action IN ('update', 'clear')"
     pids = [pid for (pid,) in duck.rows(updated + " ORDER BY target")]
     records = identifiers.records(connection, workspace_id, table, pids)
-    _fill(duck, "apply_records", records, identifiers.RECORDS)
+    fill(duck, "apply_records", records, identifiers.RECORDS)
+
+
+def fill(
+    duck: Duck, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema, unique: str = ""
+) -> None:
+    """Bring batches in as a temporary table; of rows that are the same by `unique` one stays."""
+    duck.register(name, schema.empty_table())
+    for batch in batches:
+        duck.register("apply_stream", pa.RecordBatchReader.from_batches(schema, [batch]))
+        duck.run(f"INSERT INTO {name} FROM apply_stream")
+    if unique:
+        duck.run(f"""
+CREATE OR REPLACE TEMP TABLE {name} AS
+SELECT * FROM {name} QUALIFY row_number() OVER (PARTITION BY {unique}) = 1""")
 
 
 def _few(duck: Duck, connection: sa.Connection, table: str) -> bool:
@@ -196,16 +210,3 @@ def _identifiers(duck: Duck) -> Named:
 def _texts(duck: Duck, column: str) -> list[str]:
     query = f"SELECT DISTINCT {column} AS v FROM apply_rows WHERE {column} IS NOT NULL ORDER BY v"
     return list(duck.table(query)["v"].to_pylist())
-
-
-def _fill(
-    duck: Duck, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema, unique: str = ""
-) -> None:
-    duck.register(name, schema.empty_table())
-    for batch in batches:
-        duck.register("apply_stream", pa.RecordBatchReader.from_batches(schema, [batch]))
-        duck.run(f"INSERT INTO {name} FROM apply_stream")
-    if unique:
-        duck.run(f"""
-CREATE OR REPLACE TEMP TABLE {name} AS
-SELECT * FROM {name} QUALIFY row_number() OVER (PARTITION BY {unique}) = 1""")

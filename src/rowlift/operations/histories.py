@@ -9,13 +9,12 @@ from rowlift.core.nouns import Kind, Status
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.duck import Duck
 from rowlift.engine.history import Edition, Refused, changes, editions, refused
-from rowlift.operations.home import Home
+from rowlift.operations.home import Home, sync_names
 from rowlift.operations.records import (
     AttributeRecord,
     Change,
     PersonRecord,
     named,
-    sync_names,
 )
 from rowlift.state.runs import Run
 from rowlift.workspace.records import Person

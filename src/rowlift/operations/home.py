@@ -102,6 +102,11 @@ class Home:
             destination.close()
 
 
+def sync_names(home: Home) -> Mapping[str, str]:
+    """Return uid → name of every sync there ever was."""
+    return home.store.definitions.names(home.workspace_id, "sync")
+
+
 def open_source(root: Path, connection: ConnectionSpec, env: Mapping[str, str]) -> Source:
     """Build a source from its declaration; relative file names start at the project's root."""
     kind = source_kind(connection.type)

@@ -20,6 +20,7 @@ from rowlift.operations.erasing import ErasureReport, erase
 from rowlift.operations.histories import remember
 from rowlift.operations.home import Home, open_destination, open_home
 from rowlift.operations.importing import Importer
+from rowlift.operations.merging import MergeRecord, merges_page, undo_merge
 from rowlift.operations.planning import Planner
 from rowlift.operations.previewing import preview_sync
 from rowlift.operations.pruning import PruneReport, prune, tidy
@@ -383,6 +384,14 @@ class Project:
     def export_people(self) -> Iterator[PersonRecord]:
         """Yield everybody without their relationships, a page at a time."""
         return everybody(self._home)
+
+    def merges(self, limit: int = 20, *, after: int = 0) -> list[MergeRecord]:
+        """Return merges of people, from the one after a number."""
+        return merges_page(self._home, limit, after)
+
+    def undo_merge(self, number: int) -> MergeRecord:
+        """Part two people again who were merged; raises StateError NOT_FOUND."""
+        return undo_merge(self._home, number)
 
     def object(self, object_type: str, object_id: str) -> ObjectRecord:
         """Return one object; raises StateError NOT_FOUND."""

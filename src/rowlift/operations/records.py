@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rowlift.core.errors import ConfigError, StateError
-from rowlift.operations.home import Home
+from rowlift.operations.home import Home, sync_names
+from rowlift.operations.merging import MergeRecord, merges_of
 from rowlift.workspace.records import (
     Object,
     Person,
@@ -78,7 +79,8 @@ class RelationshipRecord:
 class PersonRecord:
     """A person; `related` counts all relationships, of which the first 100 are here.
 
-    `number` is the person's place in lists; `segments` are named where one person is shown.
+    `number` is the person's place in lists; `segments` are named, and `merges` that stand are told,
+    where one person is shown.
     """
 
     number: int
@@ -92,6 +94,7 @@ class PersonRecord:
     related: int = 0
     relationships: Sequence[RelationshipRecord] = field(default_factory=tuple)
     segments: Sequence[str] = ()
+    merges: Sequence[MergeRecord] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,9 @@ def show_person(home: Home, who: str) -> PersonRecord:
     pid = person.record.pid
     related = relationships_of(home.workspace, MOST_RELATIONSHIPS, person=pid)
     return replace(
-        _person(person, sync_names(home), related), segments=segments_of(home.workspace, pid)
+        _person(person, sync_names(home), related),
+        segments=segments_of(home.workspace, pid),
+        merges=merges_of(home, pid),
     )
 
 
@@ -185,11 +190,6 @@ def unknown(who: str) -> StateError:
     """Return the error of a person nobody knows."""
     text = f"The workspace knows nobody as {who}."
     return StateError("NOT_FOUND", text, mend="See rowlift people list.")
-
-
-def sync_names(home: Home) -> Mapping[str, str]:
-    """Return uid → name of every sync there ever was."""
-    return home.store.definitions.names(home.workspace_id, "sync")
 
 
 def attributes(record: Record, names: Mapping[str, str]) -> list[AttributeRecord]:

@@ -6,8 +6,7 @@ from itertools import islice
 
 import sqlalchemy as sa
 
-from rowlift.operations.home import Home
-from rowlift.operations.records import sync_names
+from rowlift.operations.home import Home, sync_names
 from rowlift.workspace import membership, segments
 
 _PAGE = 10_000  # people read, or looked up, at a time

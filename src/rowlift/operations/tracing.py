@@ -19,12 +19,12 @@ from rowlift.operations.histories import (
     sync_rows,
     with_changes,
 )
-from rowlift.operations.home import Home
+from rowlift.operations.home import Home, sync_names
+from rowlift.operations.merging import MergeRecord, merges_of
 from rowlift.operations.records import (
     AttributeRecord,
     attributes,
     find_person,
-    sync_names,
     unknown,
 )
 from rowlift.state.deliveries import Delivery
@@ -90,13 +90,14 @@ class SyncTrace:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Where a person's attributes come from, and what became of them."""
+    """Where a person's attributes come from, by syncs and merges, and what became of them."""
 
     id: str | None
     email: str | None
     anonymous_ids: Sequence[str]
     attributes: Sequence[AttributeRecord]
     syncs: Sequence[SyncTrace]
+    merges: Sequence[MergeRecord] = ()
 
 
 def why(home: Home, who: str, attribute: str | None = None, destination: str | None = None) -> Why:
@@ -122,7 +123,8 @@ def why(home: Home, who: str, attribute: str | None = None, destination: str | N
     if attribute is not None and not chosen:
         text = f"Nothing is known of {attribute} of {who}."
         raise StateError("NOT_FOUND", text, mend=f"See rowlift people show {who}.")
-    return Why(names.id, names.email, names.anonymous_ids, chosen, syncs)
+    merged = merges_of(home, person.record.pid) if person else ()
+    return Why(names.id, names.email, names.anonymous_ids, chosen, syncs, merged)
 
 
 def _is_suppressed(home: Home, names: Names) -> bool:

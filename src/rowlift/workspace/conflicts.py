@@ -39,14 +39,22 @@ def find(
 def _changed(
     connection: sa.Connection, table: str, workspace_id: int, rows: list[dict[str, Any]]
 ) -> Iterator[tuple[str, Reject]]:
-    updates = [row for row in rows if row["action"] in ("update", "clear")]
-    now = dict(
-        _look_up(connection, table, workspace_id, "pid", [r["pid"] for r in updates], "revision")
-    )
-    for row in updates:
-        if now.get(row["pid"]) != row["revision"]:
+    decided = {
+        row["key"]: {row["pid"]: row["revision"]} | _strangers(row)
+        for row in rows
+        if row["action"] in ("update", "clear")
+    }
+    pids = [pid for revisions in decided.values() for pid in revisions]
+    now = dict(_look_up(connection, table, workspace_id, "pid", pids, "revision"))
+    for row in rows:
+        revisions = decided.get(row["key"], {})
+        if any(now.get(pid) != revision for pid, revision in revisions.items()):
             reason = "The record was changed while the run was writing."
             yield row["key"], _reject(row, "RECORD_CHANGED", reason)
+
+
+def _strangers(row: dict[str, Any]) -> dict[int, int]:
+    return {one["pid"]: one["revision"] for one in row.get("merged") or ()}
 
 
 _ENDS = {"objects": ("object_id", "object_type"), "relationships": ("person_pid", "object_pid")}

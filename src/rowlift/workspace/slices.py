@@ -16,6 +16,7 @@ from rowlift.core.errors import StateError
 from rowlift.core.nouns import Reject
 from rowlift.workspace import conflicts
 from rowlift.workspace.membership import follow
+from rowlift.workspace.merges import absorb
 from rowlift.workspace.rows import any_of, insert, is_sqlite, literal, many, run, stage
 from rowlift.workspace.tables import slices
 from rowlift.workspace.workspace import Workspace, Writer
@@ -93,6 +94,8 @@ def _write(connection: sa.Connection, part: Slice) -> None:
     delete(connection, part.table, _pid_list(_by_action(part, "delete")))
     if people:
         _release(connection, part)
+        if not absorb(connection, part.workspace.id, part.writer, part.rows):
+            raise _Stale
     _update(connection, part, takes=False)
     if people:
         _update(connection, part, takes=True)
@@ -110,20 +113,20 @@ def _pid_list(rows: pa.Table) -> list[int]:
     return list(rows.column("pid").to_pylist())
 
 
-# What goes with a record: the table, and its column that names the record.
+# What goes with a record: tables, and their columns that name the record.
 _BELONGINGS = {
-    "people": {
-        "anonymous_ids": "pid", "relationships": "person_pid", "segment_members": "pid",
-        "events": "pid", "people": "pid",
-    },
-    "objects": {"relationships": "object_pid", "objects": "pid"},
-    "relationships": {"relationships": "pid"},
+    "people": (
+        ("anonymous_ids", "pid"), ("relationships", "person_pid"), ("segment_members", "pid"),
+        ("events", "pid"), ("merges", "pid"), ("merges", "into_pid"), ("people", "pid"),
+    ),
+    "objects": (("relationships", "object_pid"), ("objects", "pid")),
+    "relationships": (("relationships", "pid"),),
 }  # fmt: skip
 
 
 def delete(connection: sa.Connection, table: str, pids: list[int]) -> None:
     """Delete records of one table with what belongs to them."""
-    for each, column in _BELONGINGS[table].items() if pids else ():
+    for each, column in _BELONGINGS[table] if pids else ():
         chosen = any_of(connection, column, "pids")
         run(connection, f"DELETE FROM {each} WHERE {chosen}", pids=pids)
 

@@ -127,6 +127,22 @@ events = sa.Table(
     sqlite_autoincrement=True,
 )
 
+merges = sa.Table(
+    "merges",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("workspace_id", _ID, nullable=False),
+    sa.Column("pid", _ID, nullable=False, index=True),
+    sa.Column("into_pid", _ID, nullable=False, index=True),
+    sa.Column("sync_uid", sa.Text, nullable=False),
+    sa.Column("run_id", _ID, nullable=False),
+    sa.Column("as_of", sa.BigInteger, nullable=False),
+    sa.Column("at", sa.Float(53), nullable=False),
+    sa.Column("undone_at", sa.Float(53)),
+    sa.Column("moved", sa.Text, nullable=False),  # JSON, see merges.py
+    sqlite_autoincrement=True,
+)
+
 numbers = sa.Table(
     "numbers",
     metadata,

@@ -7,7 +7,7 @@ revision = "0001"
 down_revision = None
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: PLR0915 - a statement for each table and index
     """Make every table."""
     op.create_table(
         "anonymous_ids",
@@ -176,6 +176,25 @@ def upgrade() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("sync_uid", "target", name=op.f("pk_ledgers")),
     )
+    op.create_table(
+        "merges",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "workspace_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("pid", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("into_pid", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("sync_uid", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("as_of", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.Float(precision=53), nullable=False),
+        sa.Column("undone_at", sa.Float(precision=53), nullable=True),
+        sa.Column("moved", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_merges")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_merges_into_pid"), "merges", ["into_pid"], unique=False)
+    op.create_index(op.f("ix_merges_pid"), "merges", ["pid"], unique=False)
     op.create_table(
         "meta",
         sa.Column("key", sa.Text(), nullable=False),
