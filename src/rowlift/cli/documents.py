@@ -55,7 +55,8 @@ class Problem:
 class RejectedRow:
     """A row that did not go; target is empty for the rules, else workspace or a destination.
 
-    Query is `relationships` for the rows of a sync's second query, else empty.
+    Query is `relationships` for the rows of a sync's second query, else empty. Row has the values,
+    where they were asked for and are kept.
     """
 
     row_number: int | None
@@ -64,6 +65,7 @@ class RejectedRow:
     reason: str
     target: str
     query: str = ""
+    row: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

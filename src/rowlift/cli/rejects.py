@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -12,6 +12,7 @@ from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, safe
 
 COLUMNS = ("row_number", "identifier", "code", "reason", "target", "query")
+ROW = "row"
 SHOWN = 100
 # What makes a spreadsheet run a cell; the last four are full-width.
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -19,14 +20,18 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", 
 Rejects = Iterable[Mapping[str, Any]]
 
 
-def write_csv(rejects: Rejects) -> None:
+def write_csv(columns: Sequence[str], rejects: Rejects) -> None:
     """Write RFC 4180 to stdout, whatever the platform's line ends are."""
     speak_utf8()
     sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]
     writer = csv.writer(sys.stdout, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(columns)
     for one in rejects:
-        writer.writerow([defused(one[name]) for name in COLUMNS])
+        writer.writerow([defused(_cell(one[name])) for name in columns])
+
+
+def _cell(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else value
 
 
 def defused(value: object) -> object:
@@ -34,11 +39,11 @@ def defused(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULAS) else value
 
 
-def write_json(run: int, rejects: Rejects) -> None:
+def write_json(columns: Sequence[str], run: int, rejects: Rejects) -> None:
     """Write the document of kind rejects, one row a line."""
     sys.stdout.write(f'{{"version": 1, "kind": "rejects", "run": {run}, "rejects": [')
     for number, one in enumerate(rejects):
-        row = json.dumps({name: one[name] for name in COLUMNS}, ensure_ascii=False)
+        row = json.dumps({name: one[name] for name in columns}, ensure_ascii=False)
         sys.stdout.write((",\n  " if number else "\n  ") + row)
     sys.stdout.write("]}\n")
 
@@ -54,6 +59,8 @@ def write_text(terminal: Terminal, run: int, rejects: Rejects) -> None:
             f"{row:<11} {cell(one['identifier']):<24} {one['code']:<18} "
             f"{safe(one['reason'])}{target}"
         )
+        if one.get(ROW) is not None:
+            terminal.say(f"            {safe(_cell(one[ROW]))}", style="dim")
     if not number:
         terminal.say(f"Run {run} rejected no row.")
     elif next(rows, None) is not None:

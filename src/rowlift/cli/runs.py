@@ -8,7 +8,7 @@ from rich.table import Table
 
 from rowlift.cli import exits
 from rowlift.cli.options import command as _command
-from rowlift.cli.rejects import write_csv, write_json, write_text
+from rowlift.cli.rejects import COLUMNS, ROW, write_csv, write_json, write_text
 from rowlift.cli.report import mark, rejected_total, show_run
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, lasted, moment, number
@@ -24,24 +24,30 @@ Run = Annotated[
 ]
 Errors = Annotated[bool, typer.Option("--errors", help="Print the run's rejected rows.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print rejected rows as CSV (RFC 4180).")]
+Rows = Annotated[bool, typer.Option("--rows", help="With rejected rows print their values too.")]
 Sync = Annotated[str | None, typer.Option(help="Only the runs of this sync.", metavar="NAME")]
 Failed = Annotated[bool, typer.Option("--failed", help="Only runs in which something failed.")]
 Limit = Annotated[int, typer.Option(help="How many runs to list.", min=1, max=10_000)]
 
 
 @_command
-def command(
+def command(  # noqa: PLR0913, PLR0917 - each is an option
     terminal: Terminal,
     run: Run = None,
     errors: Errors = False,
     csv_: Csv = False,
+    rows: Rows = False,
     sync: Sync = None,
     failed: Failed = False,
     limit: Limit = 20,
 ) -> int:
-    """A cell of the CSV that a spreadsheet would run as a formula gets an apostrophe."""
-    if run is None and (errors or csv_):
-        text = "--errors and --csv need the number of a run."
+    """A cell of the CSV that a spreadsheet would run as a formula gets an apostrophe.
+
+    The values are a JSON object for each row: as the source gave them, or as they are now where
+    the workspace or a destination rejected the row.
+    """
+    if run is None and (errors or csv_ or rows):
+        text = "--errors, --csv and --rows need the number of a run."
         raise ConfigError("VALUE_WRONG", text, mend="See rowlift runs, then: runs RUN --errors.")
     if csv_ and terminal.json:
         text = "--csv and -o json ask for two different forms."
@@ -50,12 +56,13 @@ def command(
         if run is None:
             found = project.runs(sync, limit)
             _list(terminal, [one for one in found if one.failed or not failed])
-        elif errors or csv_:
-            rejects = project.rejects(project.run_report(run).id)
+        elif errors or csv_ or rows:
+            rejects = project.rejects(project.run_report(run).id, rows=rows)
+            columns = (*COLUMNS, ROW) if rows else COLUMNS
             if csv_:
-                write_csv(rejects)
+                write_csv(columns, rejects)
             elif terminal.json:
-                write_json(run, rejects)
+                write_json(columns, run, rejects)
             else:
                 write_text(terminal, run, rejects)
         else:

@@ -36,9 +36,10 @@ _LEFT = "SELECT * FROM {file} WHERE key NOT IN (FROM erased_keys)"
 _HELD_LEFT = "SELECT {number} AS number FROM {file} WHERE NOT {mine} ORDER BY number"
 _BLANKED = """
 SELECT * REPLACE (CASE WHEN {mine} THEN NULL ELSE identifier END AS identifier,
-    regexp_replace(reason, {pattern}, {erased}, 'gi') AS reason)
+    regexp_replace(reason, {pattern}, {erased}, 'gi') AS reason {row})
 FROM {file}
 """
+_BLANKED_ROW = ", CASE WHEN NOT ({mine} OR {given}) THEN source_row END AS source_row"
 
 Identifiers = Mapping[str, Sequence[str]]  # of one person, by kind; addresses case-folded
 
@@ -130,6 +131,16 @@ class _Named:
             mine = self._is_any("CASE WHEN json_valid(identifier) THEN identifier->>2 END")
         return f"(identifier IN (FROM erased_keys) OR {mine})"
 
+    def given(self) -> str:
+        named = (
+            self._is(f"json_extract_string(source_row, '/{member}')", kind)
+            for member, kind in _KINDS.items()
+        )
+        told = (
+            f"coalesce(regexp_matches(source_row, {text(pattern(self.identifiers))}, 'i'), false)"
+        )
+        return " OR ".join([told, *named])
+
     def staged(self, columns: Sequence[str]) -> str:
         conditions = [
             self._is(f"{name(column)}::VARCHAR", kind)
@@ -161,11 +172,22 @@ def _replaced(duck: Duck, store: Store, file: KeptFile, named: _Named) -> Iterat
         if rows:
             yield _written(duck, store, file, _LEFT.format(file=path), rows)
     elif file.kind in REJECT_FILES:
-        mine, told = named.rejects(), text(pattern(named.identifiers))
-        rows = duck.count(f"{path} WHERE {mine} OR regexp_matches(reason, {told}, 'i')")
-        if rows:
-            blanked = _BLANKED.format(file=path, mine=mine, pattern=told, erased=text(ERASED))
-            yield _written(duck, store, file, blanked, rows)
+        yield from _without_texts(duck, store, file, named)
+
+
+def _without_texts(
+    duck: Duck, store: Store, file: KeptFile, named: _Named
+) -> Iterator[Replacement]:
+    """Blank what a list of rejects tells of the person; its rows stay."""
+    path = parquet([file.stored.path])
+    mine, told = named.rejects(), text(pattern(named.identifiers))
+    has_rows = file.kind == "rejects"
+    given = named.given() if has_rows else "false"
+    rows = duck.count(f"{path} WHERE {mine} OR {given} OR regexp_matches(reason, {told}, 'i')")
+    if rows:
+        row = _BLANKED_ROW.format(mine=mine, given=given) if has_rows else ""
+        blanked = _BLANKED.format(file=path, mine=mine, pattern=told, erased=text(ERASED), row=row)
+        yield _written(duck, store, file, blanked, rows)
 
 
 def _written(duck: Duck, store: Store, file: KeptFile, sql: str, rows: int) -> Replacement:

@@ -34,6 +34,7 @@ from rowlift.engine.parts import RELATIONSHIPS, Part, parts
 from rowlift.engine.populate import LedgerChange, Populated, fold, populate
 from rowlift.engine.preflight import guard_unknown
 from rowlift.engine.read import stage
+from rowlift.engine.rejected import write_rejected
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Image
 from rowlift.state.runs import ADOPT, Run
@@ -210,7 +211,7 @@ class ImportRun:
             duck, self._store, owner, compared.found, revision=compared.revision,
             judged=compared.judged, rewritten=compared.rewritten,
         )  # fmt: skip
-        rejects = self._write_rejects(duck, owner, counts)
+        rejects = self._write_rejects(duck, owner, counts, staged.path)
         held = write_held(self._store, owner, compared.holding)
         image = Image(
             part.uid, self._run.workspace_id, compared.revision, part.spec.identify_by,
@@ -241,11 +242,11 @@ class ImportRun:
                 )  # fmt: skip
 
     def _write_rejects(
-        self, duck: Duck, owner: Owner, counts: Mapping[str, Any]
+        self, duck: Duck, owner: Owner, counts: Mapping[str, Any], staged: Path
     ) -> list[StoredFile]:
         if not counts["rejected"]:
             return []
-        fill = partial(duck.write, "SELECT * FROM rejected")
+        fill = partial(write_rejected, duck, staged)
         return [self._store.files.write("rejects", owner, fill)]
 
     def _delivery_specs(self, part: Part, columns: Sequence[Column]) -> dict[str, str]:

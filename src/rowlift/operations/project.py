@@ -359,9 +359,12 @@ class Project:
         """Return one run; raises StateError NOT_FOUND."""
         return report_run(self._home, self._home.run(run_id))
 
-    def rejects(self, run_id: int) -> Iterator[Mapping[str, Any]]:
-        """Yield the rows that did not go: by rules, by the workspace, by each destination."""
-        return rejects(self._home, self._home.run(run_id))
+    def rejects(self, run_id: int, *, rows: bool = False) -> Iterator[Mapping[str, Any]]:
+        """Yield the rows that did not go: by rules, by the workspace, by each destination.
+
+        With `rows` each has its values too.
+        """
+        return rejects(self._home, self._home.run(run_id), rows=rows)
 
     def state(self, sync: str) -> Mapping[str, Any]:
         """Return what is remembered of a sync: image, ledgers, last_sync_time."""

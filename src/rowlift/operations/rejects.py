@@ -1,37 +1,79 @@
 """The rows of a run that did not go, streamed from where they are kept."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rowlift.engine.duck import Duck
+from rowlift.engine.layers import open_image
 from rowlift.engine.parts import uids
 from rowlift.engine.populate import TARGET
+from rowlift.engine.rejected import by_target_sql
 from rowlift.operations.home import Home
 from rowlift.operations.reporting import newest_deliveries
 from rowlift.state.runs import Run
 
+_COLUMNS = ("row_number", "identifier", "code", "reason")
+_ROW = "source_row"
 
-def rejects(home: Home, run: Run) -> Iterator[Mapping[str, Any]]:
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """One file of rejected rows: who rejected them, and the part of the sync that they are of."""
+
+    path: Path
+    target: str
+    part: str
+    uid: str
+
+
+def rejects(home: Home, run: Run, *, rows: bool = False) -> Iterator[Mapping[str, Any]]:
     """Yield row_number, identifier, code, reason, target and query of each row.
 
-    Query is empty for the sync's own rows, `relationships` for those of its second query.
+    Query is empty for the sync's own rows, `relationships` for those of its second query. With
+    `rows` there is also `row`: the values as the source gave them, or, where the workspace or a
+    destination rejected it, as they are now; null where they are not kept.
     """
-    for part, uid in uids(run.sync_uid).items():
+    for one in _lists(home, run):
+        batches = _with_rows(home, one) if rows else _batches(one.path, _COLUMNS)
+        for batch in batches:
+            for found in batch.to_pylist():
+                told = {name: found[name] for name in _COLUMNS}
+                told |= {"target": one.target, "query": one.part}
+                yield told | ({"row": _values(found[_ROW])} if rows else {})
+
+
+def _lists(home: Home, run: Run) -> Iterator[_List]:
+    named = uids(run.sync_uid)
+    for part, uid in named.items():
         for kind, target in (("rejects", ""), ("apply_rejects", TARGET)):
             for stored in home.store.files.of_run(kind, run.id, uid):
-                yield from _of_file(stored.path, target, part)
+                yield _List(stored.path, target, part, uid)
     names = home.store.definitions.names(home.workspace_id, "destination")
     for part, delivery in newest_deliveries(home, run):
         target = names.get(delivery.destination_uid, "")
         for stored in home.store.files.of_delivery("delivery_rejects", delivery.id):
-            yield from _of_file(stored.path, target, part)
+            yield _List(stored.path, target, part, named[part])
 
 
-def _of_file(path: Path, target: str, part: str) -> Iterator[Mapping[str, Any]]:
-    columns = ["row_number", "identifier", "code", "reason"]
+def _batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(columns=columns):
-            for row in batch.to_pylist():
-                yield {**row, "target": target, "query": part}
+        yield from file.iter_batches(columns=list(columns))
+
+
+def _with_rows(home: Home, one: _List) -> Iterator[pa.RecordBatch]:
+    if not one.target:
+        yield from _batches(one.path, (*_COLUMNS, _ROW))
+        return
+    with Duck(home.store.files.scratch) as duck:
+        open_image(duck, home.store, one.uid)
+        yield from duck.reader(by_target_sql(one.path))
+
+
+def _values(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
