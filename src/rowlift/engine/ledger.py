@@ -37,14 +37,15 @@ CREATE OR REPLACE TEMP TABLE behind_keys AS
 SELECT i.key AS key, coalesce(l.present, false) AS had, l.fp AS had_fp,
     l.doubt IS NOT NULL AS doubt, i.version IS DISTINCT FROM l.version AS moved,
     {again} AND l.epoch <> {epoch} AS again
-FROM (SELECT key, version, present FROM image) i LEFT JOIN ledger l ON l.key = i.key
+FROM (SELECT key, version, present FROM image WHERE version > {settled}) i
+LEFT JOIN ledger l ON l.key = i.key
 WHERE (l.key IS NULL AND i.present)
    OR (l.key IS NOT NULL
        AND (i.version <> l.version OR l.epoch <> {epoch} OR l.doubt IS NOT NULL))
 """
 _BEHIND = """
 SELECT i.* RENAME (fp AS image_fp), b.had, b.had_fp, b.doubt, b.moved, b.again
-FROM image i JOIN behind_keys b ON b.key = i.key
+FROM image i JOIN behind_keys b ON b.key = i.key WHERE i.version > {settled}
 """
 _ALL_BEHIND = """
 SELECT i.* RENAME (fp AS image_fp), false AS had, NULL::UBIGINT AS had_fp, false AS doubt,
@@ -124,8 +125,8 @@ class Target:
     """Who is asked what is due for it: what its rows are, how they look there, in which epoch.
 
     `salt` starts each message id. With `again` rows of an earlier epoch are due whatever they look
-    like. `suppression` is the op for somebody suppressed whom the target has, empty if there is
-    none for it; None where nobody is suppressed.
+    like. Up to the version `settled` nothing is due. `suppression` is the op for somebody
+    suppressed whom the target has, empty if there is none for it; None where nobody is suppressed.
     """
 
     mapping: Mapping
@@ -134,6 +135,7 @@ class Target:
     epoch: int
     salt: str = ""
     again: bool = False
+    settled: int = 0
     suppression: str | None = None
 
 
@@ -155,8 +157,10 @@ def find_due(duck: Duck, target: Target) -> None:
     mapping, kind = target.mapping, target.kind
     new = duck.count("ledger") == 0
     if not new:
-        duck.run(_BEHIND_KEYS.format(epoch=target.epoch, again=target.again))
-    behind = _ALL_BEHIND if new else _BEHIND
+        duck.run(
+            _BEHIND_KEYS.format(epoch=target.epoch, again=target.again, settled=target.settled)
+        )
+    behind = _ALL_BEHIND if new else _BEHIND.format(settled=target.settled)
     hides = target.suppression is not None
     if hides:
         rows = f"SELECT key, attributes FROM ({behind}) WHERE present"

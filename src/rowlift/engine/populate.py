@@ -150,7 +150,10 @@ def standing(store: Store, workspace_id: int, part: Part) -> Standing:
 def find_workspace_due(duck: Duck, before: Standing, spec: SyncSpec, database: Database) -> None:
     """Create the views of DUE: what the workspace lacks, and who of that is suppressed."""
     mapping = RowMapping(spec.identify_by, spec.removed)
-    find_due(duck, Target(mapping, spec.kind, spec.identify_by, before.ledger.epoch, again=True))
+    epoch, settled = before.ledger.epoch, before.ledger.settled
+    find_due(
+        duck, Target(mapping, spec.kind, spec.identify_by, epoch, again=True, settled=settled)
+    )
     entering = _ENTERING if before.is_entering else ""
     duck.run(f"CREATE OR REPLACE VIEW workspace_lacks AS SELECT * FROM due WHERE is_due {entering}")
     left_out = "false"
