@@ -14,21 +14,33 @@ from rowlift.workspace import suppression
 _BLOCK = 64  # bytes of a block of SHA-256
 
 _KIND = {"user_id": "id", "email": "email", "anonymous_id": "anonymous_id"}
-_MEMBERS = {"/id": "id", "/user_id": "id", "/email": "email", "/anonymous_id": "anonymous_id"}
+_MEMBERS = {"id": "id", "user_id": "id", "email": "email", "anonymous_id": "anonymous_id"}
 
-_ODD = """
-SELECT DISTINCT value FROM named WHERE kind = 'email' AND strlen(value) <> length(value)
+# All members are found by one look at a text, which most rows of some syncs are spared.
+_NAMED = """
+SELECT key, unnest({kinds}) AS kind,
+    unnest([key, trim(found[1]), trim(found[2]), trim(found[3]), trim(found[4])]) AS value
+FROM (
+    SELECT key, CASE WHEN {has_any} THEN json_extract_string(attributes, {pointers}) END AS found
+    FROM ({rows})
+)
 """
+# Only who may be suppressed is kept; how an address beyond ASCII is folded, Python says.
+_LIKELY = """
+CREATE OR REPLACE TEMP TABLE named AS
+SELECT * FROM ({named}) WHERE value IS NOT NULL AND ({odd} OR quick_hash(
+    kind || ':' || CASE kind WHEN 'email' THEN lower(value) ELSE value END
+) IN (SELECT quick FROM suppressed))
+"""
+_IS_ODD = "kind = 'email' AND strlen(value) <> length(value)"
 _SUPPRESSED = """
 CREATE OR REPLACE TEMP TABLE {table} AS
-WITH told AS (
+SELECT DISTINCT {key} FROM (
     SELECT n.{key}, kind || ':' || coalesce(o.folded,
         CASE kind WHEN 'email' THEN lower(n.value) ELSE n.value END) AS told
     FROM named n LEFT JOIN odd_named o ON kind = 'email' AND o.value = n.value
-), likely AS (
-    SELECT {key}, told FROM told WHERE quick_hash(told) IN (SELECT quick FROM suppressed)
 )
-SELECT DISTINCT {key} FROM likely WHERE keyed_hash(told) IN (SELECT hash FROM suppressed)
+WHERE keyed_hash(told) IN (SELECT hash FROM suppressed)
 """
 
 
@@ -68,35 +80,34 @@ def op_for(accepts: Accepts) -> str:
 
 def find_suppressed(duck: Duck, rows: str, kind: Kind, identify_by: str) -> None:
     """Create `suppressed_keys` of rows (key, attributes) that name somebody suppressed."""
-    named = [] if kind in (Kind.ACCOUNT, Kind.OBJECT) else _named(rows, kind, identify_by)
-    whole = " UNION ALL ".join(named) or "SELECT '' AS key, '' AS kind, '' AS value WHERE FALSE"
-    duck.run(f"CREATE OR REPLACE TEMP TABLE named AS {whole}")
-    _find(duck, "suppressed_keys", "key")
+    named = "SELECT '' AS key, '' AS kind, '' AS value WHERE FALSE"
+    if kind is Kind.PERSON:
+        named = _named(rows, identify_by)
+    elif kind is Kind.RELATIONSHIP:
+        own = text(_KIND[identify_by])
+        named = f"SELECT key, {own} AS kind, key->>2 AS value FROM ({rows})"
+    _find(duck, named, "suppressed_keys", "key")
 
 
 def find_suppressed_people(duck: Duck, people: str) -> None:
     """Create `suppressed_people` of rows (pid, id, email_key) who are suppressed."""
-    duck.run(f"""
-CREATE OR REPLACE TEMP TABLE named AS
-SELECT pid, 'id' AS kind, id AS value FROM {people} WHERE id IS NOT NULL
-UNION ALL SELECT pid, 'email', email_key FROM {people} WHERE email_key IS NOT NULL""")
-    _find(duck, "suppressed_people", "pid")
+    named = f"""
+SELECT pid, unnest(['id', 'email']) AS kind, unnest([id, email_key]) AS value FROM {people}"""
+    _find(duck, named, "suppressed_people", "pid")
 
 
-def _named(rows: str, kind: Kind, identify_by: str) -> list[str]:
-    own = _KIND[identify_by]
-    if kind is Kind.RELATIONSHIP:
-        return [f"SELECT key, '{own}' AS kind, key->>2 AS value FROM ({rows})"]
-    members = [
-        f"""SELECT key, '{name}', trim(json_extract_string(attributes, '{pointer}'))
-FROM ({rows}) WHERE contains(attributes, '"{pointer[1:]}":')"""
-        for pointer, name in _MEMBERS.items()
-    ]
-    return [f"SELECT key, '{own}' AS kind, key AS value FROM ({rows})", *members]
+def _named(rows: str, identify_by: str) -> str:
+    return _NAMED.format(
+        kinds=[_KIND[identify_by], *_MEMBERS.values()],
+        has_any=" OR ".join(f"contains(attributes, '\"{one}\":')" for one in _MEMBERS),
+        pointers=[f"/{one}" for one in _MEMBERS],
+        rows=rows,
+    )
 
 
-def _find(duck: Duck, table: str, key: str) -> None:
-    odd = [address for (address,) in duck.rows(_ODD)]
+def _find(duck: Duck, named: str, table: str, key: str) -> None:
+    duck.run(_LIKELY.format(named=named, odd=_IS_ODD))
+    odd = [address for (address,) in duck.rows(f"SELECT DISTINCT value FROM named WHERE {_IS_ODD}")]
     folded = {
         "value": pa.array(odd, pa.string()),
         "folded": pa.array(map(email_key, odd), pa.string()),

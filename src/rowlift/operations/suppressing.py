@@ -1,29 +1,19 @@
 """Suppress people, and tell every destination that has them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from rowlift.core.errors import ConfigError
+from rowlift.core.identifiers import email_key
 from rowlift.engine.parts import uids
 from rowlift.engine.populate import TARGET
 from rowlift.operations.home import Home
-from rowlift.workspace import suppression
-from rowlift.workspace.records import (
-    Person,
-    person_by_anonymous_id,
-    person_by_email,
-    person_by_id,
-)
+from rowlift.workspace import identifiers, suppression
+from rowlift.workspace.identifiers import Named
 from rowlift.workspace.suppression import KINDS, Suppression
-
-_LOOK_UP = {
-    "id": person_by_id,
-    "email": person_by_email,
-    "anonymous_id": person_by_anonymous_id,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +80,34 @@ def suppressions(home: Home) -> list[Suppression]:
 
 def _resolved(home: Home, named: Iterable[str]) -> tuple[list[str], int]:
     """Return the identifiers as they are hashed, and how many people of the workspace have them."""
-    texts: dict[str, None] = {}
-    known: dict[int, Person] = {}
-    for one in named:
-        kind, value = _parsed(one)
-        texts[suppression.identifier(kind, value)] = None
-        if person := _LOOK_UP[kind](home.workspace, value):
-            known[person.record.pid] = person
-    for person in known.values():
-        texts |= dict.fromkeys(_identifiers(person))
+    given = [_parsed(one) for one in named]
+    texts = {suppression.identifier(kind, value): None for kind, value in given}
+    values = {kind: list(dict.fromkeys(v for k, v in given if k == kind)) for kind in KINDS}
+    emails = list(dict.fromkeys(map(email_key, values["email"])))
+    by = Named(values["id"], emails, values["anonymous_id"])
+    with home.store.database.read() as connection:
+        known = _identifiers(connection, home.workspace_id, by)
+    for each in known.values():
+        texts |= dict.fromkeys(each)
     return list(texts), len(known)
+
+
+def _identifiers(
+    connection: sa.Connection, workspace_id: int, named: Named
+) -> dict[int, list[str]]:
+    """Return the people who are named, each with all identifiers they have."""
+    known: dict[int, list[str]] = {}
+    for batch in identifiers.people(connection, workspace_id, named):
+        for row in batch.to_pylist():
+            single = {"id": row["id"], "email": row["email_key"]}
+            known[row["pid"]] = [
+                suppression.identifier(kind, value) for kind, value in single.items() if value
+            ]
+    for batch in identifiers.anonymous_of(connection, workspace_id, list(known)):
+        for row in batch.to_pylist():
+            text = suppression.identifier("anonymous_id", row["anonymous_id"])
+            known[row["pid"]].append(text)
+    return known
 
 
 def _parsed(text: str) -> tuple[str, str]:
@@ -113,9 +121,3 @@ def _parsed(text: str) -> tuple[str, str]:
             mend="Write ann@example.com, 42, id:42, email:… or anonymous_id:…",
         )
     return kind, value
-
-
-def _identifiers(person: Person) -> Sequence[str]:
-    single = {"id": person.id, "email": person.email}
-    found = [suppression.identifier(kind, value) for kind, value in single.items() if value]
-    return found + [suppression.identifier("anonymous_id", one) for one in person.anonymous_ids]

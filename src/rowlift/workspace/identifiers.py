@@ -94,6 +94,14 @@ def anonymous(
     )
 
 
+def anonymous_of(
+    connection: sa.Connection, workspace_id: int, people: Sequence[int]
+) -> Iterator[pa.RecordBatch]:
+    """Stream the anonymous ids of some people."""
+    select = _select("anonymous_ids", ANONYMOUS)
+    return _looked_up(connection, workspace_id, select, "pid", people, ANONYMOUS)
+
+
 def objects(
     connection: sa.Connection,
     workspace_id: int,

@@ -9,12 +9,14 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from rowlift.core.identifiers import email_key
+from rowlift.workspace.identifiers import CHUNK
+from rowlift.workspace.rows import any_of, run, run_rows
 from rowlift.workspace.tables import suppression_keys, suppressions
 
 KINDS = ("id", "email", "anonymous_id")
@@ -57,7 +59,7 @@ def add(connection: sa.Connection, workspace_id: int, texts: Iterable[str], note
     """Suppress identifiers and return how many were not suppressed before."""
     key = key_of(connection, workspace_id) or _make_key(connection, workspace_id)
     wanted = {hashed(key, text): text for text in texts}
-    for one in _found(connection, workspace_id, wanted):
+    for one in _found(connection, workspace_id, list(wanted)):
         del wanted[one]
     rows = [
         {
@@ -81,12 +83,14 @@ def remove(connection: sa.Connection, workspace_id: int, texts: Iterable[str]) -
     key = key_of(connection, workspace_id)
     if key is None:
         return 0
-    hashes = _found(connection, workspace_id, [hashed(key, text) for text in texts])
-    for one in hashes:
-        connection.execute(suppressions.delete().where(*_is(workspace_id, one)))
-    if hashes:
+    hashes = [hashed(key, text) for text in texts]
+    removed = sum(
+        run(connection, sql, workspace=workspace_id, chunk=chunk)
+        for sql, chunk in _chunks(connection, "DELETE", hashes)
+    )
+    if removed:
         _count(connection, workspace_id)
-    return len(hashes)
+    return removed
 
 
 def names_any(connection: sa.Connection, workspace_id: int, texts: Iterable[str]) -> bool:
@@ -130,12 +134,18 @@ def _count(connection: sa.Connection, workspace_id: int) -> None:
     connection.execute(suppression_keys.update().where(mine).values(revision=more))
 
 
-def _found(connection: sa.Connection, workspace_id: int, wanted: Iterable[str]) -> Sequence[str]:
-    query = sa.select(suppressions.c.hash)
+def _found(connection: sa.Connection, workspace_id: int, wanted: list[str]) -> list[str]:
     return [
-        one for one in wanted if connection.scalar(query.where(*_is(workspace_id, one))) is not None
+        one
+        for sql, chunk in _chunks(connection, "SELECT hash", wanted)
+        for (one,) in run_rows(connection, sql, workspace=workspace_id, chunk=chunk)
     ]
 
 
-def _is(workspace_id: int, digest: str) -> tuple[sa.ColumnElement[bool], ...]:
-    return suppressions.c.workspace_id == workspace_id, suppressions.c.hash == digest
+def _chunks(
+    connection: sa.Connection, what: str, hashes: list[str]
+) -> Iterator[tuple[str, list[str]]]:
+    chosen = any_of(connection, "hash", "chunk")
+    sql = f"{what} FROM suppressions WHERE workspace_id = :workspace AND {chosen}"
+    for start in range(0, len(hashes), CHUNK):
+        yield sql, hashes[start : start + CHUNK]
