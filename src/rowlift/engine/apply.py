@@ -35,6 +35,7 @@ from rowlift.core.nouns import Kind, Reject
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.decisions import decide_objects, decide_relationships, number_rows, reason
 from rowlift.engine.duck import Duck, parquet, text
+from rowlift.engine.familiar import decide_familiar
 from rowlift.engine.identity import decide_people, rules
 from rowlift.engine.known import (
     know_objects,
@@ -56,7 +57,7 @@ SLICE_ROWS = 20_000
 SLICE_BYTES = 40_000_000  # a slice is in memory as Python objects
 LEAST_SLICE_ROWS = 1000
 READ_ROWS = 4096
-PART_ROWS = 100_000  # rows whose stored attributes are in memory at once
+PART_SLICES = 5  # whose stored attributes are in memory at once
 TABLES = {
     Kind.PERSON: "people",
     Kind.ACCOUNT: "objects",
@@ -106,10 +107,14 @@ def decide(
         identify(duck, connection, workspace, spec, rest, ahead=ahead)
         shared = spec.identify_by == "anonymous_id"
         new = number_rows(duck, slice_rows, spec.kind, shared=shared)
+        if spec.kind is Kind.PERSON:
+            decide_familiar(duck, slice_rows)
         first = reserve(workspace.database, TABLES[spec.kind], new) if new else 0
         kept = tuple(name for name, rule in spec.attributes.items() if rule == "set_if_empty")
-        planning = _Planning(duck, connection, workspace.id, spec.kind, writer, first, kept)
-        plan = _ORDERED.format(rows=planning.query())
+        part_rows = PART_SLICES * slice_rows
+        plan = _Planning(
+            duck, connection, workspace.id, spec.kind, writer, first, kept, part_rows
+        ).query()  # fmt: skip
     if newcomers and newcomers.count:
         first = reserve(workspace.database, TABLES[spec.kind], newcomers.count)
         plan = newcomers.plan(first, slice_rows, others=plan)
@@ -225,21 +230,25 @@ class _Planning:
     writer: Writer
     first: int
     kept: tuple[str, ...]  # attributes that are set only where there is none
+    part_rows: int
 
     def query(self) -> str:
         combine(self.duck)
+        rows = self.duck.count("apply_decisions")
         updates = self.duck.count("(FROM apply_decisions WHERE action IN ('update', 'clear'))")
-        return self._parts() if updates else self._lay(PLACED)
+        if updates and rows > self.part_rows:
+            return self._parts()
+        return _ORDERED.format(rows=self._lay(PLACED))
 
     def _parts(self) -> str:
         whole = self.duck.scratch_file("placed")
         rows = self.duck.write(f"{PLACED} ORDER BY position", whole)
         paths = []
-        for start in range(0, rows, PART_ROWS):
+        for start in range(0, rows, self.part_rows):
             paths.append(self.duck.scratch_file("part"))
             part = f"""SELECT * FROM {parquet([whole])}
-WHERE position >= {start} AND position < {start + PART_ROWS}"""
-            self.duck.write(self._lay(part), paths[-1])
+WHERE position >= {start} AND position < {start + self.part_rows}"""
+            self.duck.write(_ORDERED.format(rows=self._lay(part)), paths[-1])
         return f"SELECT * FROM {parquet(paths)}"
 
     def _lay(self, placed: str) -> str:

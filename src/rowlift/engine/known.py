@@ -9,12 +9,13 @@ from rowlift.core.identifiers import PLAIN_EMAIL, PLAIN_EMAIL_LENGTH, email_key,
 from rowlift.core.nouns import Kind
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.duck import Duck, text
+from rowlift.engine.familiar import OWN, set_familiar_apart
 from rowlift.workspace import identifiers
 from rowlift.workspace.identifiers import Named
 from rowlift.workspace.numbers import handed_out
 from rowlift.workspace.workspace import Workspace
 
-FEW = 50_000  # due rows whose identifiers are looked up one by one in a large workspace
+FEW = 200_000  # due rows whose identifiers are looked up one by one in a large workspace
 _LARGE = 5  # times the due rows
 
 _FOUND = {
@@ -45,6 +46,10 @@ SELECT n.*, {email_key} AS email_key, coalesce(u.bad, FALSE) AS bad_email
 FROM apply_named n LEFT JOIN apply_unusual u ON u.email = n.email
 """
 
+_MET = """
+CREATE OR REPLACE TEMP TABLE apply_people AS
+SELECT DISTINCT ON (pid) * FROM (FROM apply_people UNION ALL FROM apply_met)
+"""
 _KNOWN_PEOPLE = """
 CREATE OR REPLACE TEMP VIEW apply_known AS
 SELECT pid, revision, coalesce('id ' || id, email_key, 'a person known by an anonymous id') AS label
@@ -68,19 +73,33 @@ _KEYED = "CREATE OR REPLACE TEMP TABLE apply_rows AS SELECT {columns} FROM apply
 def know_people(
     duck: Duck, connection: sa.Connection, workspace: Workspace, spec: SyncSpec
 ) -> None:
-    """Create `apply_rows`, `apply_people`, `apply_anonymous` and `apply_known`."""
+    """Create `apply_rows`, `apply_people`, `apply_anonymous` and `apply_known`.
+
+    Rows of familiar people are not among `apply_rows` but in `apply_familiar`.
+    """
     own = spec.identify_by
     duck.run(_NAMED.format(named=named(own, "FROM apply_patches")))
+    few = _few(duck, connection, "apply_named", "people")
+    people = identifiers.people(connection, workspace.id, _keys(duck, own) if few else None)
+    fill(duck, "apply_people", people, identifiers.PEOPLE)
+    set_familiar_apart(duck, spec)
     judge_emails(duck, _UNUSUAL)
     folded = "n.key" if own == "email" else "coalesce(u.email_key, lower(n.email))"
     duck.run(_ROWS.format(email_key=folded))
     duck.run("DROP TABLE apply_named")
-    few = _identifiers(duck) if _few(duck, connection, "people") else None
-    people = identifiers.people(connection, workspace.id, few)
-    fill(duck, "apply_people", people, identifiers.PEOPLE, unique="pid")
-    anonymous = identifiers.anonymous(connection, workspace.id, few)
+    others = _identifiers(duck) if few else None
+    if others and duck.count("apply_rows"):
+        met = identifiers.people(connection, workspace.id, others)
+        fill(duck, "apply_met", met, identifiers.PEOPLE)
+        duck.run(_MET)
+    anonymous = identifiers.anonymous(connection, workspace.id, others)
     fill(duck, "apply_anonymous", anonymous, identifiers.ANONYMOUS)
     duck.run(_KNOWN_PEOPLE)
+
+
+def _keys(duck: Duck, own: str) -> Named:
+    keys = _texts(duck, "apply_named", "key") if own in OWN else ()
+    return Named(keys, (), ()) if own == "user_id" else Named((), keys, ())
 
 
 def named(identify_by: str, rows: str) -> str:
@@ -137,11 +156,11 @@ def know_relationships(
     """
     column = "email_key" if spec.identify_by == "email" else "id"
     duck.run(_KEYED.format(columns=_ENDS.format(person=column)))
-    few = _few(duck, connection, "people")
-    values = _texts(duck, column) if few else ()
+    few = _few(duck, connection, "apply_rows", "people")
+    values = _texts(duck, "apply_rows", column) if few else ()
     ids, emails = (values, ()) if column == "id" else ((), values)
     people = identifiers.people(connection, workspace.id, Named(ids, emails, ()) if few else None)
-    fill(duck, "apply_people", people, identifiers.PEOPLE, unique="pid")
+    fill(duck, "apply_people", people, identifiers.PEOPLE)
     _fill_objects(duck, connection, workspace)
     if ahead:
         for statement in _AHEAD:
@@ -155,8 +174,8 @@ def know_relationships(
 
 
 def _fill_objects(duck: Duck, connection: sa.Connection, workspace: Workspace) -> None:
-    few = _few(duck, connection, "objects")
-    types = _texts(duck, "object_type")
+    few = _few(duck, connection, "apply_rows", "objects")
+    types = _texts(duck, "apply_rows", "object_type")
     objects = (
         batch
         for one in types
@@ -184,29 +203,26 @@ def know_records(
     fill(duck, "apply_records", records, identifiers.RECORDS)
 
 
-def fill(
-    duck: Duck, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema, unique: str = ""
-) -> None:
-    """Bring batches in as a temporary table; of rows that are the same by `unique` one stays."""
+def fill(duck: Duck, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
+    """Bring batches in as a temporary table."""
     duck.register(name, schema.empty_table())
     for batch in batches:
         duck.register("apply_stream", pa.RecordBatchReader.from_batches(schema, [batch]))
         duck.run(f"INSERT INTO {name} FROM apply_stream")
-    if unique:
-        duck.run(f"""
-CREATE OR REPLACE TEMP TABLE {name} AS
-SELECT * FROM {name} QUALIFY row_number() OVER (PARTITION BY {unique}) = 1""")
 
 
-def _few(duck: Duck, connection: sa.Connection, table: str) -> bool:
-    due = duck.count("apply_rows")
+def _few(duck: Duck, connection: sa.Connection, rows: str, table: str) -> bool:
+    due = duck.count(rows)
     return due < FEW and due * _LARGE < handed_out(connection, table)
 
 
 def _identifiers(duck: Duck) -> Named:
-    return Named(_texts(duck, "id"), _texts(duck, "email_key"), _texts(duck, "anonymous_id"))
+    ids, emails, anonymous = (
+        _texts(duck, "apply_rows", column) for column in ("id", "email_key", "anonymous_id")
+    )
+    return Named(ids, emails, anonymous)
 
 
-def _texts(duck: Duck, column: str) -> list[str]:
-    query = f"SELECT DISTINCT {column} AS v FROM apply_rows WHERE {column} IS NOT NULL ORDER BY v"
+def _texts(duck: Duck, rows: str, column: str) -> list[str]:
+    query = f"SELECT DISTINCT {column} AS v FROM {rows} WHERE {column} IS NOT NULL ORDER BY v"
     return list(duck.table(query)["v"].to_pylist())

@@ -112,17 +112,18 @@ SELECT d.*, r.attributes AS current, r.origins, r.sync_uid, r.run_id, r.as_of,
 FROM ({placed}) d LEFT JOIN apply_records r ON r.pid = d.target
 """
 
-# `direct`: the row's text is the result. `usual`: DuckDB may write it.
+# `usual`: DuckDB may write the text. What is in no way has the row's own text as the result; it
+# leaves nothing of what others wrote, and so no origins.
 _WAYS = """
-SELECT key, CASE
-    WHEN NOT contains(patch, ':null') AND (current IS NULL OR current = '{}'
-        OR list_has_all(json_keys(patch), json_keys(current))) AND op <> 'clear' THEN 'direct'
-    WHEN json(patch)::VARCHAR = patch AND (current IS NULL OR json(current)::VARCHAR = current)
-        THEN 'usual' ELSE 'slow' END AS way,
+SELECT key, CASE WHEN json(patch)::VARCHAR = patch
+    AND (current IS NULL OR json(current)::VARCHAR = current) THEN 'usual' ELSE 'slow' END AS way,
     CASE WHEN current IS NOT NULL THEN json_array(op, json_keys(current), origins::JSON,
         json_array(sync_uid, run_id, as_of), json_keys(patch))::VARCHAR END AS shape
 FROM apply_laid
 WHERE action IN ('create', 'update', 'clear') AND (current IS NOT NULL OR contains(patch, ':null'))
+    AND CASE WHEN contains(patch, ':null') OR op = 'clear' THEN TRUE
+        WHEN current = '{}' OR json_keys(patch) = json_keys(current) THEN FALSE
+        ELSE NOT list_has_all(json_keys(patch), json_keys(current)) END
 """
 
 _SLOW = """

@@ -151,9 +151,7 @@ def find_workspace_due(duck: Duck, before: Standing, spec: SyncSpec, database: D
     """Create the views of DUE: what the workspace lacks, and who of that is suppressed."""
     mapping = RowMapping(spec.identify_by, spec.removed)
     epoch, settled = before.ledger.epoch, before.ledger.settled
-    find_due(
-        duck, Target(mapping, spec.kind, spec.identify_by, epoch, again=True, settled=settled)
-    )
+    find_due(duck, Target(mapping, spec.kind, spec.identify_by, epoch, again=True, settled=settled))
     entering = _ENTERING if before.is_entering else ""
     duck.run(f"CREATE OR REPLACE VIEW workspace_lacks AS SELECT * FROM due WHERE is_due {entering}")
     left_out = "false"
