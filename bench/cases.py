@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bench import measure, project
+from bench import measure, people, project
 from bench.stage import ROWLIFT, Database, Sample, Sink, Stage, sink, took
 
 MILLION = 1_000_000
@@ -46,7 +46,21 @@ def cases(rows: int, sizes: Sequence[int]) -> Iterator[Case]:
         title = f"{rows:,} rows from {name} into the empty workspace on PostgreSQL"
         state = partial(workspace_on_postgresql, kind, rows=rows)
         yield Case(f"state-{kind}-{short(rows)}", title, rows, state)
+    yield from in_use(rows)
     yield from large(rows)
+
+
+def in_use(rows: int) -> Iterator[Case]:
+    """Yield the cases of a workspace that is more than empty, or rows that are more than narrow."""
+    size, label = short(rows), f"{rows:,} rows"
+    for kind, name in (("sqlite", "SQLite"), ("postgresql", "PostgreSQL")):
+        title = f"{label} known to the workspace on {name}"
+        yield Case(f"known-{kind}-{size}", title, rows, partial(people.known, kind, rows=rows))
+    title = f"{label} from MariaDB with suppressed people, and with everything switched on"
+    yield Case(f"whole-{size}", title, rows, partial(people.whole, rows=rows))
+    few = rows // 10
+    title = f"{few:,} rows of {people.COLUMNS} columns from PostgreSQL"
+    yield Case(f"columns-{short(few)}", title, few, partial(people.wide, rows=few))
 
 
 def to_segment(rows: int) -> Iterator[Case]:

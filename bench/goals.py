@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from bench import people
 from bench.results import Figures, Result
 
 MILLION = 1_000_000
@@ -17,6 +18,12 @@ WITH_LATENCY_SECONDS = 30
 FLAT = 1.2
 HELP_SECONDS = 0.4
 DEMO_SECONDS = 60
+CHANGED_SECONDS = 5
+PERSON_SECONDS, WHY_SECONDS = 0.05, 1
+APPLIED_PER_SECOND = 50_000
+IMPORT_SECONDS = 24
+SUPPRESSED_COST = 1.1
+WIDE_MB = 1000
 MEMORY_MB = {MILLION: 500, 10 * MILLION: 1000}
 Steps = Mapping[str, Figures]
 Judge = Callable[[Steps], Iterator["Verdict"]]
@@ -58,7 +65,7 @@ def hosted(steps: Steps) -> Iterator[Verdict]:
         yield Verdict(what, f"≥ {FASTER} times faster", f"{times:.0f} times", times >= FASTER)
     if fast.rows == MILLION:
         what = "1,000,000 rows from MariaDB into the workspace"
-        yield at_most(what, 24, fast.wall, "s")
+        yield at_most(what, IMPORT_SECONDS, fast.wall, "s")
 
 
 def script(steps: Steps) -> Iterator[Verdict]:
@@ -105,6 +112,40 @@ def flat(steps: Steps) -> Iterator[Verdict]:
     yield at_most(what, FLAT, ratio, f"of that of {once.rows:,}", 2)
 
 
+def known(steps: Steps) -> Iterator[Verdict]:
+    """Judge what comes after a first import; its speed where that was asked for."""
+    first, applied = steps[people.FIRST], steps[people.APPLIED]
+    if first.rows != MILLION:
+        return
+    speed = applied.rows / applied.wall
+    goal, met = f"≥ {APPLIED_PER_SECOND:,} rows/s", speed >= APPLIED_PER_SECOND
+    yield Verdict("1,000,000 new people into the workspace", goal, f"{speed:,.0f} rows/s", met)
+    for step in (people.FULL, people.ALONE):
+        what = f"1,000,000 people known, {step}"
+        yield at_most(what, CHANGED_SECONDS, steps[step].wall, "s")
+    yield at_most("one person of 1,000,000", PERSON_SECONDS, steps[people.PERSON].wall, "s", 3)
+    yield at_most("why, of 1,000,000 people", WHY_SECONDS, steps[people.WHY].wall, "s", 3)
+
+
+def whole(steps: Steps) -> Iterator[Verdict]:
+    """Judge what suppression costs, and whether the hosted service is still beaten with all on."""
+    plain, less, all_ = steps[people.PLAIN], steps[people.LEFT_OUT], steps[people.WHOLE]
+    if plain.rows != MILLION:
+        return
+    listed = steps[people.SUPPRESS].rows
+    what = f"1,000,000 rows with {listed:,} suppressed identifiers: CPU seconds"
+    ratio = less.all_cpu / plain.all_cpu
+    yield at_most(what, SUPPRESSED_COST, ratio, "of those without", 2)
+    yield at_most("1,000,000 rows with everything on", IMPORT_SECONDS, all_.wall, "s")
+
+
+def columns(steps: Steps) -> Iterator[Verdict]:
+    """Judge the memory of many columns."""
+    for step, one in steps.items():
+        what = f"peak memory of {one.rows:,} rows of {people.COLUMNS} columns {step}"
+        yield at_most(what, WIDE_MB, one.all_mb, "MB", 0)
+
+
 def starting(steps: Steps) -> Iterator[Verdict]:
     """Judge the start of the program."""
     yield at_most("rowlift --help", HELP_SECONDS, steps["rowlift --help"].cpu, "s CPU", 2)
@@ -124,5 +165,8 @@ JUDGES: Mapping[str, tuple[Judge, ...]] = {
     "mariadb": (hosted, peak),
     "postgresql": (peak,),
     "state": (peak,),
+    "known": (known, peak),
+    "whole": (whole, peak),
+    "columns": (columns,),
     "large": (peak,),
 }

@@ -29,6 +29,9 @@ count, and the sink must get, exactly the rows it should, or nothing is written.
   (`--rivals`): dlt with a generator and a destination function, drt with its destination
   `rest_api`. On this job neither compares rows: run again, they too send everything, unless a
   column tells what is new.
+- **within** is what one question took in a process that had everything open, the median of twenty
+  people; **of that, into the workspace** is one phase of the run above it. Both are of the process
+  alone.
 - **fast reader** is connectorx for MariaDB and ADBC for PostgreSQL (extras), **base install**
   PyMySQL and `COPY`.
 """
@@ -36,6 +39,7 @@ HEAD = (
     "step", "rows", "wall s", "CPU s", "database", "of script", "rows/s", "peak MB", "messages",
     "others",
 )  # fmt: skip
+MOMENT_SECONDS = 0.1
 TABLE = ("rows", "hosted service", "fast reader", "times faster", "base install", "times faster ")
 
 
@@ -105,19 +109,25 @@ def steps(result: Result) -> str:
 def cells(step: str, one: Figures, plain: Figures | None) -> tuple[str, ...]:
     """Return one line of a case's table."""
     low, high = min(one.walls), max(one.walls)
-    spread = f" ({low:.2f}-{high:.2f})" if len(one.walls) > 1 else ""
+    spread = f" ({seconds(low)}-{seconds(high)})" if len(one.walls) > 1 else ""
     share = f"{one.all_cpu / plain.all_cpu:.2f}" if plain and plain.rows == one.rows else ""
     speed = f"{one.rows / one.wall:,.0f}" if one.rows else ""
     children = f" + {one.children_mb:.0f}" if one.children_mb else ""
+    peak = f"{one.peak_mb:.0f}{children}" if one.peak_mb else ""
     return (
         step,
         f"{one.rows:,}" if one.rows else "",
-        f"{one.wall:.2f}{spread}",
-        f"{one.cpu:.2f}",
+        f"{seconds(one.wall)}{spread}",
+        seconds(one.cpu),
         f"{one.served:.2f}" if one.served else "",
         share,
         speed,
-        f"{one.peak_mb:.0f}{children}",
+        peak,
         "" if one.messages is None else f"{one.messages:,}",
         f"{one.others:.1f}",
     )
+
+
+def seconds(figure: float) -> str:
+    """Return seconds with as many digits as tell something."""
+    return f"{figure:.2f}" if figure >= MOMENT_SECONDS else f"{figure:.3f}"

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,10 +152,12 @@ class Stage:
         counts: Mapping[str, int],
         receiver: Sink | None = None,
         env: Mapping[str, str] = {},
+        only: Sequence[str] = (),
+        program: Sequence[str] = (ROWLIFT, "--output", "json"),
     ) -> Cost:
-        """Measure `rowlift run` of all syncs; raises WrongResult unless it counts as expected."""
+        """Measure a run of all syncs or some; raises WrongResult unless it counts as expected."""
         out = folder / "stdout.json"
-        words = [ROWLIFT, "--output", "json", "run"]
+        words = [*program, "run", *only]
         cost = measure.run(words, folder, {**project.ENV, **env}, self.around(receiver), out)
         runs: list[dict[str, Any]] = json.loads(out.read_text())["runs"]
         for name, expected in counts.items():
