@@ -161,3 +161,18 @@ def test_few_rows_in_a_large_workspace_find_their_people(desk):
     plan = desk.run(spec(), rows)
     codes = {key: each["code"] for key, each in plan.items()}
     assert codes == {"5": "", "50": "EMAIL_TAKEN", "51": "ANONYMOUS_ID_TAKEN", "52": ""}
+
+
+@pytest.mark.parametrize("identify_by", ["user_id", "email"])
+def test_familiar_people_are_updated_part_by_part_in_the_order_they_came(desk, identify_by):
+    def rows(plan):
+        second = "email" if identify_by == "user_id" else "id"
+        return [row(f"p{n}@x.org", **{second: f"P{n}@x.org"}, plan=plan) for n in range(40, 0, -1)]
+
+    desk.run(spec(identify_by), [*rows("free"), row("q@x.org", plan="free")])
+    plan = desk.run(spec(identify_by), [*rows("pro"), row("new@x.org")], slice_rows=2)
+    updates = [each for each in plan.values() if each["action"] == "update"]
+    assert [each["slice"] for each in updates] == [1 + at // 2 for at in range(40)]
+    assert [each["pid"] for each in updates] == sorted(each["pid"] for each in updates)
+    plans = [person["attributes"].get("plan") for person in desk.people()]
+    assert plans == ["pro"] * 40 + ["free", None]
