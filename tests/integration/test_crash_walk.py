@@ -38,6 +38,7 @@ NOT_WALKED = {
     "prune.state": "what it forgets is a day old at least; killed in test_retention.py",
     "prune.workspace": "the same",
     "merge.undo": "by hand, whole or not at all; another time it finds nothing to undo",
+    "sync.pause": "a mark is set or not; nothing else hangs on it",
     "heartbeat": "once in ten seconds; it renews a lease or does not",
     "suppress": "who is suppressed and what is told of it are one transaction",
     "unsuppress": "the same the other way",

@@ -27,6 +27,7 @@ def refuse_second_line(sql, kind):
     assert kind == "postgres"
     if "\n" in sql:
         raise SourceError("SQL_WRITES", "It writes.", mend="Stop.", place=Place("query", 2, 6))
+    return ()
 
 
 def test_a_sound_project_has_no_problems(shop):
@@ -34,9 +35,27 @@ def test_a_sound_project_has_no_problems(shop):
 
     def guard(sql, kind):
         asked.append((sql.split(maxsplit=1)[0], kind))
+        return ()
 
     assert check(shop, KINDS, accepts=ACCEPTS, guard=guard) == ()
     assert asked == [("SELECT", "postgres")]
+
+
+def test_T20_two_syncs_that_write_one_attribute_to_a_destination_are_told(shop):
+    use = "destinations: [{use: crm, match: user_id%s}]\n"
+    for name, more in (("a", ""), ("b", ", fields: {stage: plan}"), ("c", ", exclude: [plan]")):
+        text = f"sync: {name}\nsource: warehouse\nidentify_by: user_id\nsql: {name}\n{use % more}"
+        (shop / f"syncs/{name}.yml").write_text(text)
+    names = {"a": ("user_id", "plan"), "b": ("user_id", "stage", "size"), "c": ("user_id", "plan")}
+
+    def columns(sql, kind):
+        assert kind == "postgres"
+        return names.get(sql, ())
+
+    (found,) = check(shop, KINDS, guard=columns)
+    assert (found.code, found.is_warning) == ("ATTRIBUTE_SHARED", True)
+    assert found.message.startswith("b and a both write plan to crm")
+    assert found.place.path == "syncs/b.yml"
 
 
 def test_a_refused_query_has_its_place_in_the_file(shop):

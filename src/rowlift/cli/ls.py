@@ -17,7 +17,8 @@ def command(terminal: Terminal) -> int:
     for name in ("sync", "kind", "source", "destinations", "last run", "last_sync_time"):
         table.add_column(name, overflow="fold")
     for one in found:
-        last = f"{mark(one.last_run.status)[0]} {one.last_run.status}" if one.last_run else "never"
+        last = "paused; " if one.paused else ""
+        last += f"{mark(one.last_run.status)[0]} {one.last_run.status}" if one.last_run else "never"
         destinations = ", ".join(map(cell, one.destinations)) or "workspace only"
         name, source, time = cell(one.name), cell(one.source), moment(one.last_sync_time)
         table.add_row(name, one.kind, source, destinations, last, time)

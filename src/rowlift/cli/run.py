@@ -10,6 +10,7 @@ from rowlift.cli import exits
 from rowlift.cli.options import command as _command
 from rowlift.cli.report import show_run
 from rowlift.cli.terminal import Terminal
+from rowlift.cli.text import safe
 from rowlift.core.errors import ConfigError
 from rowlift.core.nouns import Status
 from rowlift.operations.reports import RunReport
@@ -39,7 +40,7 @@ def command(
 ) -> int:
     """Reads, validates, merges, writes the workspace and delivers what changed.
 
-    A run that was interrupted goes on where it stopped.
+    A run that was interrupted goes on where it stopped. A sync that is paused is left out.
     """
     if plan and names:
         raise ConfigError(
@@ -49,8 +50,12 @@ def command(
         done = project.run(
             tuple(names or ()), wait=not no_wait, allow_removals=allow_removals, plan=plan
         )
+        paused = () if plan else project.paused(tuple(names or ()))
     for one in done:
         show_run(terminal, one)
+    for name in paused:
+        text = f"» {safe(name)} is paused and was left out. Let it run: rowlift resume {safe(name)}"
+        terminal.say(text, style="yellow")
     terminal.document("run", runs=done)
     return exit_code(done)
 

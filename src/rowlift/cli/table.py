@@ -25,6 +25,8 @@ COMMANDS = (
     Entry("plan", "Build", "Write down exactly what a run would do; change nothing."),
     Entry("ls", "Build", "List syncs with their sources, destinations and last runs."),
     Entry("run", "Run", "Run syncs now and wait for their deliveries."),
+    Entry("pause", "Run", "Let no run of a sync begin."),
+    Entry("resume", "Run", "Let a paused sync run again."),
     Entry("retry", "Run", "Send again what a run could not deliver."),
     Entry("runs", "Run", "List runs, show one, or print its rejected rows."),
     Entry("people", "People", "List people, show one with every attribute's origin, or export."),

@@ -279,7 +279,20 @@ RULES: dict[str, Rule] = _table(
         "None of the rows is known in the workspace",
         "Check that the identifier column is the one your other data uses.",
     ),
+    Rule(
+        "ATTRIBUTE_SHARED",
+        "warning",
+        "Two syncs write one attribute to the same destination",
+        "Let only one of them write it: add exclude to the other.",
+    ),
+    Rule(
+        "CLOCK_BACK",
+        "warning",
+        "The source's clock stands before last_sync_time",
+        "Check its time server; rowlift state reset NAME reads everything again.",
+    ),
     Rule("PLAN_STALE", "guard", "The plan no longer fits", "Make a new plan: rowlift plan NAME."),
+    Rule("PAUSED", "guard", "The sync is paused", "Let it run again: rowlift resume NAME."),
     Rule("BUSY", "run", "Another run is active in this workspace", "Wait for it, or try again."),
     Rule("FENCED", "run", "Another process took this run over", "Nothing to do: it goes on there."),
     Rule(

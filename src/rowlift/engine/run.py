@@ -10,7 +10,7 @@ A sync with a second query, for relationships, does each of these for both, and 
 killed run goes on from the last commit. Deliveries drain afterwards, see delivery.py.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from rowlift.core.errors import Fenced, GuardStop, RowliftError, unexpected
 from rowlift.core.nouns import Column, Finding, Status
 from rowlift.core.ports import Source
 from rowlift.core.progress import Progress
+from rowlift.core.rules import rule
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.arrivals import forget
 from rowlift.engine.canon import CANON_VERSION
@@ -35,6 +36,7 @@ from rowlift.engine.populate import LedgerChange, Populated, fold, populate
 from rowlift.engine.preflight import guard_unknown
 from rowlift.engine.read import stage
 from rowlift.engine.rejected import write_rejected
+from rowlift.kit.sqlguard import uses_last_sync_time
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Image
 from rowlift.state.runs import ADOPT, Run
@@ -144,6 +146,7 @@ class ImportRun:
 
     def _read(self, source: Source) -> None:
         moment = source.now()
+        self._tell(self._clock_back(moment))
         queries = [self._described(source, part) for part in self._parts]
         stored = [
             self._staged(source, part, sql) for part, sql in zip(self._parts, queries, strict=True)
@@ -182,7 +185,18 @@ class ImportRun:
             0, self._store.runs.last_sync_time(self._run.sync_uid) - self._spec.overlap_seconds
         )
 
-    def _tell(self, warnings: Sequence[Finding]) -> None:
+    def _clock_back(self, moment: int) -> Iterator[Finding]:
+        """Yield a warning if the source's clock went back behind the last run that moved the time.
+
+        What changed in between under an earlier time than that run's is not asked for.
+        """
+        last = self._store.runs.last_sync_time(self._run.sync_uid)
+        if moment < last and uses_last_sync_time(self._spec.sql):
+            known = rule("CLOCK_BACK")
+            text = f"The source's clock is {last - moment:,} s behind the last run: {known.title}."
+            yield Finding("clock", "warning", text, known.mend, known.code)
+
+    def _tell(self, warnings: Iterable[Finding]) -> None:
         for warning in warnings:
             self._progress.note(self._task, f"{warning.message} {warning.mend}".strip())
 

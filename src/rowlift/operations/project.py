@@ -21,6 +21,7 @@ from rowlift.operations.histories import remember
 from rowlift.operations.home import Home, open_destination, open_home
 from rowlift.operations.importing import Importer
 from rowlift.operations.merging import MergeRecord, merges_page, undo_merge
+from rowlift.operations.pausing import chosen, is_paused, pause
 from rowlift.operations.planning import Planner
 from rowlift.operations.previewing import preview_sync
 from rowlift.operations.pruning import PruneReport, prune, tidy
@@ -123,8 +124,8 @@ class Project:
     def check(self) -> list[RowliftError]:
         """Validate every file and every query's text; warnings have a code of scope warning."""
 
-        def guarded(sql: str, kind: str) -> object:
-            return guard(render(sql, 0), source_kind(kind).dialect)
+        def guarded(sql: str, kind: str) -> Sequence[str]:
+            return guard(render(sql, 0), source_kind(kind).dialect).named
 
         found = check(self.folder, KINDS, profile=self._profile, accepts=ACCEPTS, guard=guarded)
         return list(found)
@@ -198,20 +199,33 @@ class Project:
     ) -> list[RunReport]:
         """Run syncs one after the other, all of them if none is named, and drain deliveries.
 
-        With one sync its refusal or failure is raised; with several it is a report of its own.
+        Those that are paused are left out, and a plan of one is refused. With one sync its refusal
+        or failure is raised; with several it is a report of its own.
         """
         finished = self._finish_interrupted(wait=wait)
         if plan is not None:
             return [self._apply(plan, finished, wait=wait)]
-        names = list(dict.fromkeys(syncs)) or sorted(self._home.project.syncs)
-        for name in names:
-            self._home.sync(name)
+        names = chosen(self._home, syncs)
+        idle = set(self.paused(names)) - finished.keys()
         one = len(names) == 1
         return [
             finished.get(name)
             or self._run_one(name, wait=wait, allow_removals=allow_removals, raising=one)
             for name in names
+            if name not in idle
         ]
+
+    def pause(self, sync: str) -> None:
+        """Let no run and no delivery of a sync begin until it is resumed."""
+        pause(self._home, sync, paused=True)
+
+    def resume(self, sync: str) -> None:
+        """Let a sync that was paused run again."""
+        pause(self._home, sync, paused=False)
+
+    def paused(self, syncs: Sequence[str] = ()) -> list[str]:
+        """Return which of some syncs, of all if none is named, are paused."""
+        return [name for name in chosen(self._home, syncs) if is_paused(self._home, name)]
 
     def _apply(self, plan: Path, finished: Mapping[str, RunReport], *, wait: bool) -> RunReport:
         """Apply a plan, or go on with the run that began to."""

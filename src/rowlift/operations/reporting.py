@@ -69,6 +69,7 @@ def _report_sync(home: Home, name: str) -> SyncReport:
         destinations=tuple(use.use for use in spec.destinations),
         last_sync_time=home.store.runs.last_sync_time(uid),
         last_run=report_run(home, last[0]) if last else None,
+        paused=home.store.runs.is_paused(uid),
     )
 
 

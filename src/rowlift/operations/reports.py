@@ -70,4 +70,5 @@ class SyncReport:
     destinations: Sequence[str]
     last_sync_time: int
     last_run: RunReport | None = None
+    paused: bool = False
     state: Mapping[str, Any] = field(default_factory=dict)

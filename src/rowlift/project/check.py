@@ -1,6 +1,6 @@
 """Everything that can be known of a project without a network: the files, and what they ask for."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rowlift.core.errors import Place, RowliftError
@@ -11,8 +11,13 @@ from rowlift.project.documents import Document
 from rowlift.project.files import Reading, SyncPlace, read
 from rowlift.project.problems import Problem, ProjectInvalid, in_order, listed
 
-Guard = Callable[[str, str], object]
-"""Takes a query and its source's type; raises RowliftError with a place inside the query."""
+Guard = Callable[[str, str], Sequence[str]]
+"""Takes a query and its source's type and returns the names of its columns, none where a star hides
+them; raises RowliftError with a place inside the query."""
+
+_IDENTIFIERS = frozenset(
+    {"id", "user_id", "email", "anonymous_id", "group_id", "object_id", "object_type"}
+)
 
 
 def check(
@@ -30,12 +35,13 @@ def check(
     """
     reading = read(root, kinds, profile=profile)
     found = list(reading.problems)
+    columns: dict[str, Sequence[str]] = {}
     for name, sync in reading.syncs.items():
         place = reading.places[name]
         if guard:
-            found += _guarded(reading, sync, place, guard)
+            found += _guarded(reading, sync, place, guard, columns)
         found += _abilities(reading, sync, place, accepts or {})
-    return in_order(found)
+    return in_order([*found, *_shared(reading, columns)])
 
 
 def load_able(
@@ -55,7 +61,14 @@ def load_able(
     return spec
 
 
-def _guarded(reading: Reading, sync: SyncSpec, place: SyncPlace, guard: Guard) -> Iterator[Problem]:
+def _guarded(
+    reading: Reading,
+    sync: SyncSpec,
+    place: SyncPlace,
+    guard: Guard,
+    columns: dict[str, Sequence[str]],
+) -> Iterator[Problem]:
+    """Yield what is wrong with a sync's queries; note the columns of the first."""
     source = reading.profile.sources.get(sync.source) if reading.profile else None
     if source is None or source.type not in reading.kinds.sources:
         return
@@ -64,7 +77,8 @@ def _guarded(reading: Reading, sync: SyncSpec, place: SyncPlace, guard: Guard) -
     for sql, at in queries:
         try:
             if at and sql.strip():
-                guard(sql, source.type)
+                names = guard(sql, source.type)
+                columns.setdefault(sync.name, names)
         except RowliftError as error:
             where = _in_query(place.document, at, error.place)
             yield Problem(error.code, error.message, place=where, mend=error.mend)
@@ -89,6 +103,34 @@ def _abilities(
         for key, message, mend in _unable(sync, use, able, thing):
             at = place.document.place(("destinations", index, key))
             yield Problem("CANNOT_DO", message, place=at, mend=mend)
+
+
+def _shared(reading: Reading, columns: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
+    """Yield a warning for each destination that two syncs write one attribute to."""
+    writers: dict[tuple[str, str, str, str], str] = {}
+    for name, sync in reading.syncs.items():
+        for index, use in enumerate(sync.destinations):
+            others: dict[str, list[str]] = {}
+            for trait in _traits(use, columns.get(name, ())):
+                first = writers.setdefault((use.use, sync.kind, sync.object_type, trait), name)
+                if first != name:
+                    others.setdefault(first, []).append(trait)
+            place = reading.places[name].document.place(("destinations", index))
+            for other, traits in others.items():
+                text = f"{name} and {other} both write {listed(traits, 'and')} to {use.use}: "
+                text += "whichever changed last wins."
+                mend = f"Let one of them: exclude: [{', '.join(traits)}], or give it another name."
+                yield Problem("ATTRIBUTE_SHARED", text, place=place, mend=mend)
+
+
+def _traits(use: UseSpec, columns: Sequence[str]) -> list[str]:
+    return [
+        use.fields.get(name, name)
+        for name in columns
+        if name
+        and name not in _IDENTIFIERS | {*use.exclude}
+        and (not use.only or name in use.only or name in use.fields)
+    ]
 
 
 def _fits(sync: SyncSpec, match: str) -> bool:

@@ -235,6 +235,11 @@ class RunStore:
         with self._database.read() as connection:
             return bool(connection.scalar(query))
 
+    def pause(self, workspace_id: int, sync_uid: str, *, paused: bool) -> None:
+        """Pause a sync, or let it run again."""
+        with self._database.transaction("sync.pause") as connection:
+            self._set(connection, workspace_id, sync_uid, paused=paused)
+
     def applied(self, workspace_id: int, plan: str) -> Run | None:
         """Return the run that took the rows of a plan into the image."""
         query = sa.select(runs).where(
@@ -256,14 +261,12 @@ class RunStore:
         self, connection: sa.Connection, workspace_id: int, sync_uid: str, moment: int
     ) -> None:
         """Set last_sync_time as part of the caller's fenced transaction."""
-        moved = connection.execute(
-            sync_state.update()
-            .where(sync_state.c.sync_uid == sync_uid)
-            .values(last_sync_time=moment)
-        )
-        if moved.rowcount == 0:
-            connection.execute(
-                sync_state.insert().values(
-                    sync_uid=sync_uid, workspace_id=workspace_id, last_sync_time=moment
-                )
-            )
+        self._set(connection, workspace_id, sync_uid, last_sync_time=moment)
+
+    def _set(
+        self, connection: sa.Connection, workspace_id: int, sync_uid: str, **values: int
+    ) -> None:
+        mine = sync_state.update().where(sync_state.c.sync_uid == sync_uid)
+        if connection.execute(mine.values(values)).rowcount == 0:
+            new = {"sync_uid": sync_uid, "workspace_id": workspace_id, **values}
+            connection.execute(sync_state.insert().values(new))
