@@ -158,7 +158,8 @@ def identify(
 ) -> None:
     """Create `apply_decided` and `apply_known`: who each row of `due` is, by the rules of its kind.
 
-    The columns of `apply_decided` are those of identity.py and decisions.py.
+    The columns of `apply_decided` are those of identity.py and decisions.py; rows of familiar
+    people stand in `apply_familiar` instead.
     """
     take_apart(duck, spec.identify_by if spec.kind is Kind.PERSON else "", due)
     if spec.kind is Kind.PERSON:

@@ -79,12 +79,13 @@ WITH decided AS (
         CASE WHEN d.attached AND d.code = '' THEN 'It joins ' || k.label || '.'
             WHEN d.code = 'SKIP' THEN '' ELSE {reason} END AS reason
     FROM apply_decided d LEFT JOIN apply_known k ON k.pid = coalesce(d.other, d.target)
-    {suppressed}
+    {familiar} {suppressed}
 )
 SELECT fate, code, count(*),
     min_by({{'row': row_number, 'key': key, 'reason': reason}}, row_number, {examples})
 FROM decided JOIN preflight_rows USING (key) GROUP BY fate, code
 """
+_FAMILIAR = "UNION ALL SELECT key, 'matched', '', '' FROM apply_familiar"
 _SUPPRESSED = f"""
 UNION ALL SELECT key, {{fate}}, {{code}}, {{reason}} FROM preflight_rows WHERE {_HIDDEN}
 """
@@ -116,9 +117,8 @@ def meet(
         suppressed = _SUPPRESSED.format(**_fate_of_suppressed(spec))
     with workspace.database.read() as connection:
         apply.identify(duck, connection, workspace, spec, due, ahead=ahead)
-    found = duck.rows(
-        _MET.format(reason=reason(spec.kind), suppressed=suppressed, examples=EXAMPLES)
-    )
+    parts = {"familiar": _FAMILIAR if spec.kind is Kind.PERSON else "", "suppressed": suppressed}
+    found = duck.rows(_MET.format(reason=reason(spec.kind), examples=EXAMPLES, **parts))
     order = list(Fate)
     told = (_met(*row) for row in found)
     return tuple(sorted(told, key=lambda one: (order.index(one.fate), -one.rows, one.code)))
