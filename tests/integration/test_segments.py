@@ -223,7 +223,7 @@ def test_B11_segments_are_made_filled_shown_and_exported(tmp_path: Path) -> None
     assert cli("run").code == 0
     assert cli("segments", "create", "VIP").code == 0
     added = cli("segments", "add", "VIP", "--ids", "names.txt", "-o", "json")
-    change = {"segment": "VIP", "changed": 1, "unchanged": 0, "unknown": ["zoe"]}
+    change = {"segment": "VIP", "changed": 1, "unchanged": 0, "unknown": ["zoe"], "suppressed": []}
     assert (added.code, added.json["change"]) == (1, change)
     assert "Open tickets  2" in cli("segments").stdout
     assert "segments Open tickets, VIP" in cli("people", "show", "=ann").stdout

@@ -132,6 +132,24 @@ def test_B13_suppressed_people_are_passed_over_or_fail_the_run(town, choice, mov
 
 
 @pytest.mark.door("python")
+def test_C9_whoever_is_suppressed_is_in_no_segment_and_no_export(town):
+    town.sync["segment"] = {"name": "Town", "create": True}
+    with town.open() as project:
+        run(project)
+        project.create_segment("VIP")
+        project.add_to_segment("VIP", ["1", "2"])
+        project.suppress(["ann@x.org"])
+        assert [(one.name, one.members) for one in project.segments()] == [("Town", 1), ("VIP", 1)]
+        done = project.add_to_segment("VIP", ["1", "2", "ann@x.org"])
+        assert (done.changed, done.unchanged, done.suppressed) == (0, 1, ["1", "ann@x.org"])
+        assert [one.id for one in project.export_people()] == ["2"]
+        assert [one.id for one in project.export_people(suppressed=True)] == ["1", "2"]
+        project.unsuppress(["1"])
+        assert project.add_to_segment("VIP", ["1"]).changed == 1
+        assert len(list(project.export_people())) == 2
+
+
+@pytest.mark.door("python")
 def test_C9_only_keyed_hashes_are_kept(town):
     with town.open() as project:
         project.suppress(["ann@x.org"])

@@ -24,10 +24,14 @@ COLUMNS = (
 People = Iterable[PersonRecord]
 
 
-def export(terminal: Terminal, file: Path | None, form: str, only: str | None) -> int:
-    """Write everybody, or one person, to a file or to stdout."""
+def export(
+    terminal: Terminal, file: Path | None, form: str, only: str | None, *, suppressed: bool
+) -> int:
+    """Write people to a file or to stdout: one, or all but those who are suppressed, or all."""
     with terminal.project() as project:
-        people = iter([project.person(only)]) if only else project.export_people()
+        people = project.export_people(suppressed=suppressed)
+        if only:
+            people = iter([project.person(only)])
         export_lines(terminal, file, form, _LINES[form](people))
     return exits.DONE
 

@@ -37,6 +37,9 @@ Format = Annotated[
 ]
 Only = Annotated[str | None, typer.Option(help="export: one person instead of all.", metavar="WHO")]
 
+Suppressed = Annotated[
+    bool, typer.Option("--suppressed", help="export: people who are suppressed, too.")
+]
 Undo = Annotated[
     int | None, typer.Option(help="merges: part the two people again.", metavar="N", max=LARGEST)
 ]
@@ -52,6 +55,7 @@ def command(  # noqa: PLR0913, PLR0917 - each is an option of one of its verbs
     history: History = False,
     format_: Format = "jsonl",
     only: Only = None,
+    suppressed: Suppressed = False,
     undo: Undo = None,
     yes: Yes = False,
 ) -> int:
@@ -59,7 +63,7 @@ def command(  # noqa: PLR0913, PLR0917 - each is an option of one of its verbs
 
     An export has every attribute with the sync and run that wrote it last: as JSON one person a
     line, as CSV one attribute a line, where a cell that a spreadsheet would run as a formula gets
-    an apostrophe.
+    an apostrophe. Who is suppressed is left out, unless named by --only or asked for.
 
     A person is deleted from everything that Rowlift keeps, for good. What the source still returns
     comes back with the next run, unless the person is suppressed first; suppressing also takes
@@ -74,7 +78,8 @@ def command(  # noqa: PLR0913, PLR0917 - each is an option of one of its verbs
         case ["show", who]:
             return _show(terminal, who, history=history)
         case ["export", *file] if len(file) <= 1:
-            return export(terminal, Path(file[0]) if file else None, format_, only)
+            path = Path(file[0]) if file else None
+            return export(terminal, path, format_, only, suppressed=suppressed)
         case ["delete", who]:
             return _delete(terminal, who, yes=yes)
         case ["merges"]:

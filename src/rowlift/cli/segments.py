@@ -140,8 +140,10 @@ def _change(terminal: Terminal, change: str, name: str, people: Sequence[str]) -
         terminal.say(f"  ! nobody is known as {cell(one)}", style="yellow")
     if len(done.unknown) > SHOWN:
         terminal.say(f"  … {len(done.unknown):,} in all; see -o json", style="yellow")
+    for one in done.suppressed[:SHOWN]:
+        terminal.say(f"  ! {cell(one)} is suppressed and does not enter", style="yellow")
     terminal.document("segment_change", change=done)
-    return exits.FAILED if done.unknown else exits.DONE
+    return exits.FAILED if done.unknown or done.suppressed else exits.DONE
 
 
 def _export(terminal: Terminal, name: str, file: Path | None, form: str) -> int:

@@ -17,6 +17,7 @@ from rowlift.engine.preview import Preview
 from rowlift.kit.sqlguard import guard, render
 from rowlift.operations.delivering import Drain
 from rowlift.operations.erasing import ErasureReport, erase
+from rowlift.operations.exporting import export_people
 from rowlift.operations.histories import remember
 from rowlift.operations.home import Home, open_destination, open_home
 from rowlift.operations.importing import Importer
@@ -28,7 +29,6 @@ from rowlift.operations.pruning import PruneReport, prune, tidy
 from rowlift.operations.records import (
     ObjectRecord,
     PersonRecord,
-    everybody,
     objects_page,
     people_page,
     show_object,
@@ -398,9 +398,9 @@ class Project:
         """Return people without their relationships, from the one after a number."""
         return people_page(self._home, limit, after)
 
-    def export_people(self) -> Iterator[PersonRecord]:
-        """Yield everybody without their relationships, a page at a time."""
-        return everybody(self._home)
+    def export_people(self, *, suppressed: bool = False) -> Iterator[PersonRecord]:
+        """Yield people without their relationships, those who are suppressed only if asked for."""
+        return export_people(self._home, suppressed=suppressed)
 
     def merges(self, limit: int = 20, *, after: int = 0) -> list[MergeRecord]:
         """Return merges of people, from the one after a number."""

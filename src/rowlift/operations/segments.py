@@ -7,7 +7,7 @@ from itertools import islice
 import sqlalchemy as sa
 
 from rowlift.operations.home import Home, sync_names
-from rowlift.workspace import membership, segments
+from rowlift.workspace import membership, segments, suppression
 
 _PAGE = 10_000  # people read, or looked up, at a time
 
@@ -56,12 +56,16 @@ class EventRecord:
 
 @dataclass(frozen=True, slots=True)
 class MembersChanged:
-    """How many people entered or left by hand, how many had already, and whom nobody knows."""
+    """How many people entered or left by hand, how many had already, and whom nobody knows.
+
+    Who is suppressed does not enter.
+    """
 
     segment: str
     changed: int = 0
     unchanged: int = 0
     unknown: Sequence[str] = ()
+    suppressed: Sequence[str] = ()
 
 
 def list_segments(home: Home) -> list[SegmentRecord]:
@@ -136,14 +140,28 @@ def _change_some(
 ) -> MembersChanged:
     with home.store.database.transaction("segment.change") as connection:
         found = segments.find_people(connection, home.workspace, named)
+        hidden = _suppressed(home, connection, found) if change is membership.enter else []
+        for one in hidden:
+            del found[one]
         pids = sorted(set(found.values()))
         changed = change(connection, segment_id, pids) if pids else 0
     return replace(
         done,
         changed=done.changed + changed,
         unchanged=done.unchanged + len(pids) - changed,
-        unknown=[*done.unknown, *(one for one in named if one not in found)],
+        unknown=[*done.unknown, *(one for one in named if one not in found and one not in hidden)],
+        suppressed=[*done.suppressed, *hidden],
     )
+
+
+def _suppressed(home: Home, connection: sa.Connection, named: Iterable[str]) -> list[str]:
+    """Return which ids and addresses are of people who are suppressed, by all they are known by."""
+    is_suppressed = suppression.finder(connection, home.workspace_id)
+    return [
+        one
+        for one in named
+        if is_suppressed(suppression.identifier(kind, one) for kind in ("id", "email"))
+    ]
 
 
 def _record(one: segments.Segment) -> SegmentRecord:

@@ -13,6 +13,7 @@ from rowlift.engine.populate import TARGET
 from rowlift.operations.home import Home
 from rowlift.workspace import identifiers, suppression
 from rowlift.workspace.identifiers import Named
+from rowlift.workspace.membership import leave_all
 from rowlift.workspace.suppression import KINDS, Suppression
 
 
@@ -25,7 +26,7 @@ class SuppressionReport:
 
 
 def suppress(home: Home, named: Iterable[str], note: str) -> SuppressionReport:
-    """Suppress identifiers, with all others of the people they name.
+    """Suppress identifiers, with all others of the people they name, who leave every segment.
 
     Each is written kind:value, or plainly an address or an id. Deliveries are queued that take
     these people out of wherever they were delivered to.
@@ -33,8 +34,9 @@ def suppress(home: Home, named: Iterable[str], note: str) -> SuppressionReport:
     texts, people = _resolved(home, named)
     with _told("suppress", home) as (connection, tell):
         added = suppression.add(connection, home.workspace_id, texts, note)
+        leave_all(connection, people)
         tell(added)
-    return SuppressionReport(added, people)
+    return SuppressionReport(added, len(people))
 
 
 def unsuppress(home: Home, named: Iterable[str]) -> SuppressionReport:
@@ -43,7 +45,7 @@ def unsuppress(home: Home, named: Iterable[str]) -> SuppressionReport:
     with _told("unsuppress", home) as (connection, tell):
         removed = suppression.remove(connection, home.workspace_id, texts)
         tell(removed)
-    return SuppressionReport(removed, people)
+    return SuppressionReport(removed, len(people))
 
 
 @contextmanager
@@ -78,8 +80,8 @@ def suppressions(home: Home) -> list[Suppression]:
         return suppression.listed(connection, home.workspace_id)
 
 
-def _resolved(home: Home, named: Iterable[str]) -> tuple[list[str], int]:
-    """Return the identifiers as they are hashed, and how many people of the workspace have them."""
+def _resolved(home: Home, named: Iterable[str]) -> tuple[list[str], list[int]]:
+    """Return the identifiers as they are hashed, and the people of the workspace who have them."""
     given = [_parsed(one) for one in named]
     texts = {suppression.identifier(kind, value): None for kind, value in given}
     values = {kind: list(dict.fromkeys(v for k, v in given if k == kind)) for kind in KINDS}
@@ -89,7 +91,7 @@ def _resolved(home: Home, named: Iterable[str]) -> tuple[list[str], int]:
         known = _identifiers(connection, home.workspace_id, by)
     for each in known.values():
         texts |= dict.fromkeys(each)
-    return list(texts), len(known)
+    return list(texts), list(known)
 
 
 def _identifiers(

@@ -79,6 +79,15 @@ def leave(
     return run(connection, sql, segment=segment_id, pids=pids, sync=put_in_by)
 
 
+def leave_all(connection: sa.Connection, pids: list[int]) -> None:
+    """Take people out of every segment, whoever put them in."""
+    run(
+        connection,
+        f"DELETE FROM segment_members WHERE {any_of(connection, 'pid', 'pids')}",
+        pids=pids,
+    )
+
+
 def _by_action(rows: pa.Table, actions: tuple[str, ...]) -> pa.Table:
     return rows.filter(pc.is_in(rows.column("action"), pa.array(actions)))
 

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -99,6 +99,13 @@ def names_any(connection: sa.Connection, workspace_id: int, texts: Iterable[str]
     return key is not None and bool(
         _found(connection, workspace_id, [hashed(key, text) for text in texts])
     )
+
+
+def finder(connection: sa.Connection, workspace_id: int) -> Callable[[Iterable[str]], bool]:
+    """Return what tells of many people, by their identifiers, whether they are suppressed now."""
+    key = key_of(connection, workspace_id) or b""
+    known = {digest for _, digest in hashes(connection, workspace_id)} if key else set()
+    return lambda texts: bool(known) and any(hashed(key, text) in known for text in texts)
 
 
 def listed(connection: sa.Connection, workspace_id: int) -> list[Suppression]:
