@@ -155,7 +155,7 @@ def find_due(duck: Duck, target: Target) -> None:
     Rows with `is_due` false only have to be rolled forward.
     """
     mapping, kind = target.mapping, target.kind
-    new = duck.count("ledger") == 0
+    new = not duck.rows("SELECT key FROM ledger LIMIT 1")
     if not new:
         duck.run(
             _BEHIND_KEYS.format(epoch=target.epoch, again=target.again, settled=target.settled)

@@ -156,14 +156,13 @@ def _update(connection: sa.Connection, part: Slice, *, takes: bool) -> None:
 
 # A writer makes a person known to others than the first one; its removals do not.
 _SHARED = """sync_uid = {sync}, run_id = {run}, as_of = {as_of}, updated_at = {now},
-    revision = {table}.revision + 1,
-    other_writers = ({table}.other_writers OR {table}.first_writer <> {sync})"""
+    revision = t.revision + 1,
+    other_writers = (t.other_writers OR t.first_writer <> {sync})"""
 
 
 def _shared(part: Slice) -> str:
     writer = part.writer
     return _SHARED.format(
-        table=part.table,
         sync=literal(writer.sync_uid),
         run=literal(writer.run_id),
         as_of=literal(writer.as_of),
@@ -175,7 +174,7 @@ def _update_sqlite(
     connection: sa.Connection, part: Slice, values: dict[str, pa.Array], where: dict[str, pa.Array]
 ) -> int:
     changes = ", ".join(f"{name} = ?" for name in values)
-    sql = f"UPDATE {part.table} SET {changes}, {_shared(part)} WHERE pid = ? AND revision = ?"
+    sql = f"UPDATE {part.table} AS t SET {changes}, {_shared(part)} WHERE pid = ? AND revision = ?"
     return many(connection, sql, values | where)
 
 
@@ -188,9 +187,12 @@ def _update_postgresql(
 ) -> int:
     stage(connection, "slice_rows", _STAGED, where | values)
     changes = ", ".join(f"{name} = s.{name}" for name in values)
+    # Without bounds a join in the order of pids looks at all records before the slice's first.
+    bounds = pc.min_max(where["pid"])
     return connection.exec_driver_sql(
-        f"UPDATE {part.table} SET {changes}, {_shared(part)} FROM slice_rows s"
-        f" WHERE {part.table}.pid = s.pid AND {part.table}.revision = s.revision"
+        f"UPDATE {part.table} AS t SET {changes}, {_shared(part)} FROM slice_rows s"
+        " WHERE t.pid = s.pid AND t.revision = s.revision"
+        f" AND t.pid BETWEEN {bounds['min']} AND {bounds['max']}"
     ).rowcount
 
 
