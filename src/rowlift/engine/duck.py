@@ -23,7 +23,9 @@ MEMORY_MB = 320
 VECTOR_ROWS = 2048
 WIDE_VECTORS = 32  # vectors of whole rows that one statement may hold
 THREADS = int(os.environ.get("ROWLIFT_THREADS", "0")) or min(os.cpu_count() or 1, 8)
-PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 20480"
+PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
+GROUP_ROWS = 20_480
+GROUP_BYTES = 16_000_000  # each thread holds a row group before it writes it
 _DAMAGED = re.compile(
     r"No files found|Cannot open file .*No such file|Parquet file|magic bytes|Failed to read file"
 )
@@ -38,6 +40,7 @@ class Duck:
         self._scratch = scratch
         self._files: list[Path] = []
         self._threads = threads or THREADS
+        self._group_rows = GROUP_ROWS
         with _told():
             self._connection = duckdb.connect(
                 ":memory:",
@@ -76,12 +79,13 @@ class Duck:
         return path
 
     def make_room(self, width: int) -> None:
-        """Raise the memory limit for rows of a mean width in bytes.
+        """Raise the memory limit for rows of a mean width in bytes; write smaller groups of them.
 
         Each step of an expression holds a vector of 2,048 rows, and none of that can be spilled.
         """
         more = width * VECTOR_ROWS * WIDE_VECTORS // 1_000_000
         self.run(f"SET memory_limit = '{MEMORY_MB + more}MB'")
+        self._group_rows = max(VECTOR_ROWS, min(GROUP_ROWS, GROUP_BYTES // max(1, width)))
 
     @contextmanager
     def one_thread(self) -> Iterator[None]:
@@ -134,7 +138,8 @@ class Duck:
 
     def write(self, sql: str, path: Path) -> int:
         """Write a result as one Parquet file and return its number of rows."""
-        return int(self.one(f"COPY ({sql}) TO {text(str(path))} ({PARQUET})")[0])
+        form = f"{PARQUET}, ROW_GROUP_SIZE {self._group_rows}"
+        return int(self.one(f"COPY ({sql}) TO {text(str(path))} ({form})")[0])
 
     def _execute(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
         with _told():
