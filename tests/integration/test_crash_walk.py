@@ -41,6 +41,7 @@ NOT_WALKED = {
     "sync.pause": "a mark is set or not; nothing else hangs on it",
     "heartbeat": "once in ten seconds; it renews a lease or does not",
     "suppress": "who is suppressed and what is told of it are one transaction",
+    "suppress.spread": "the same",
     "unsuppress": "the same the other way",
 }
 

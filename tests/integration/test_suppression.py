@@ -15,6 +15,8 @@ from rowlift.core.nouns import Status
 from rowlift.testing.clock import QuickClock
 from rowlift.testing.fake import applied, deliveries
 from rowlift.workspace.tables import people, suppressions
+from school import PEOPLE, School
+from school import project as opened
 
 ANN = ("1", "Ann@x.org", "Ann")
 BOB = ("2", "bob@x.org", "Bob")
@@ -63,9 +65,13 @@ class Town:
         return sorted(json.loads(text)["name"] for (text,) in self.stored(people.c.attributes))
 
     def there(self):
-        """Who the destination holds."""
-        found = applied(self.folder / "crm.jsonl")
-        return {key for key, message in found.items() if message["op"] == "upsert"}
+        return there(self)
+
+
+def there(world):
+    """Who the destination holds."""
+    found = applied(world.folder / "crm.jsonl")
+    return {key for key, message in found.items() if message["op"] == "upsert"}
 
 
 @pytest.fixture
@@ -147,6 +153,37 @@ def test_C9_whoever_is_suppressed_is_in_no_segment_and_no_export(town):
         project.unsuppress(["1"])
         assert project.add_to_segment("VIP", ["1"]).changed == 1
         assert len(list(project.export_people())) == 2
+
+
+@pytest.mark.door("python")
+def test_C9_an_identifier_that_is_named_beside_a_suppressed_one_becomes_suppressed(
+    tmp_path, state_url
+):
+    school = School(tmp_path, state_url)
+    mails = [("email", "plan"), ("zoe@x.org", "free"), ("ann@x.org", "pro")]
+    rows = [PEOPLE[0], ("3", "Zoe@x.org", "Zoe"), ("4", "ann@x.org", "Eve")]
+    school.tables(mails=mails, rows=rows)
+    school.sync("ann", sql="SELECT * FROM people WHERE id = '1'")
+    crm = {"use": "crm", "match": "email"}
+    sql = "SELECT * FROM mails"
+    school.sync("mails", sql=sql, identify_by="email", destinations=[crm])
+    school.sync("rows", sql="SELECT * FROM rows")
+    with opened(school) as project:
+        project.run(["ann"])
+        project.run(["mails"])
+        assert there(school) == {"zoe@x.org", "ann@x.org"}
+        assert project.suppress(["id:3", "id:4"]).people == 0
+        (run,) = project.run(["rows"])
+        assert run.counts["workspace"]["suppressed"] == 2
+        kinds = sorted(one.kind for one in project.suppressions())
+        assert kinds == ["email", "id", "id"], "ann@x.org belongs to somebody else"
+        project.run(["mails"])
+        assert there(school) == {"ann@x.org"}
+        assert [one.email for one in project.export_people()] == ["ann@x.org"]
+        project.run(["rows"])
+        assert len(project.suppressions()) == 3
+        assert project.unsuppress(["id:3"]).identifiers == 2
+        assert there(school) == {"zoe@x.org", "ann@x.org"}
 
 
 @pytest.mark.door("python")

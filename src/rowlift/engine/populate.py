@@ -18,16 +18,17 @@ from rowlift.engine.layers import add_to_ledger, image_width, open_image, open_l
 from rowlift.engine.ledger import Mapping as RowMapping
 from rowlift.engine.ledger import Target, find_due
 from rowlift.engine.parts import Part
+from rowlift.engine.spread import spread
 from rowlift.engine.suppress import find_suppressed, watch
 from rowlift.state.files import Owner, StoredFile
-from rowlift.state.images import Ledger
+from rowlift.state.images import WORKSPACE, Ledger
 from rowlift.state.leases import Lease
 from rowlift.state.runs import Run
 from rowlift.state.store import Store
 from rowlift.workspace import segments
 from rowlift.workspace.workspace import Workspace, Writer
 
-TARGET = "workspace"
+TARGET = WORKSPACE
 DUE = apply.Due("workspace_due", "workspace_suppressed")
 WRITES = ("create", "update", "clear", "delete", "enter", "leave")
 COUNTED = (*WRITES, "due", "written", "skipped", "suppressed", "rejected")
@@ -102,6 +103,8 @@ def populate(
     duck.make_room(image_width(duck))
     open_ledger(duck, store, part.uid, TARGET)
     find_workspace_due(duck, before, part.spec, store.database)
+    while spread(duck, store, lease, workspace, part.spec, DUE.suppressed):
+        find_workspace_due(duck, before, part.spec, store.database)
     plan = _plan(duck, store, lease, run, part, workspace, writer)
     writer = replace(writer, segment_id=_segment_id(workspace, part.spec))
     with store.database.read() as connection:

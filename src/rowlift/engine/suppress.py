@@ -33,14 +33,25 @@ SELECT * FROM ({named}) WHERE value IS NOT NULL AND ({odd} OR quick_hash(
 ) IN (SELECT quick FROM suppressed))
 """
 _IS_ODD = "kind = 'email' AND strlen(value) <> length(value)"
-_SUPPRESSED = """
-CREATE OR REPLACE TEMP TABLE {table} AS
-SELECT DISTINCT {key} FROM (
-    SELECT n.{key}, kind || ':' || coalesce(o.folded,
-        CASE kind WHEN 'email' THEN lower(n.value) ELSE n.value END) AS told
-    FROM named n LEFT JOIN odd_named o ON kind = 'email' AND o.value = n.value
+_TOLD = """
+SELECT n.* EXCLUDE (kind, value), kind || ':' || coalesce(o.folded,
+    CASE kind WHEN 'email' THEN lower(n.value) ELSE n.value END) AS told
+FROM named n LEFT JOIN odd_named o ON kind = 'email' AND o.value = n.value
+"""
+_SUPPRESSED = f"""
+CREATE OR REPLACE TEMP TABLE {{table}} AS
+SELECT DISTINCT {{key}} FROM ({_TOLD}) WHERE keyed_hash(told) IN (SELECT hash FROM suppressed)
+"""
+_BESIDE = f"""
+CREATE OR REPLACE TEMP TABLE beside AS
+WITH hashed AS (
+    SELECT key, told, keyed_hash(told) AS hash FROM ({_TOLD})
+), roots AS (
+    SELECT key, min(hash) AS root FROM hashed WHERE hash IN (SELECT hash FROM suppressed)
+    GROUP BY key
 )
-WHERE keyed_hash(told) IN (SELECT hash FROM suppressed)
+SELECT h.key, h.told, r.root FROM hashed h JOIN roots r USING (key)
+WHERE h.hash NOT IN (SELECT hash FROM suppressed)
 """
 
 
@@ -105,13 +116,31 @@ def _named(rows: str, identify_by: str) -> str:
     )
 
 
+def find_beside(duck: Duck, rows: str, identify_by: str) -> None:
+    """Create `beside`: what suppressed rows name (told) that is not suppressed itself.
+
+    `root` is the hash of a suppressed identifier of the same row.
+    """
+    named = _named(f"SELECT key, attributes FROM {rows}", identify_by)
+    duck.run(f"""CREATE OR REPLACE TEMP TABLE named AS
+        SELECT * FROM ({named}) WHERE value IS NOT NULL AND value <> ''""")
+    _fold(duck)
+    duck.run(_BESIDE)
+    duck.run("DROP TABLE named")
+
+
 def _find(duck: Duck, named: str, table: str, key: str) -> None:
     duck.run(_LIKELY.format(named=named, odd=_IS_ODD))
+    _fold(duck)
+    duck.run(_SUPPRESSED.format(table=table, key=key))
+    duck.run("DROP TABLE named")
+
+
+def _fold(duck: Duck) -> None:
+    """Create `odd_named`: how the addresses beyond ASCII of `named` are folded."""
     odd = [address for (address,) in duck.rows(f"SELECT DISTINCT value FROM named WHERE {_IS_ODD}")]
     folded = {
         "value": pa.array(odd, pa.string()),
         "folded": pa.array(map(email_key, odd), pa.string()),
     }
     duck.register("odd_named", pa.table(folded))
-    duck.run(_SUPPRESSED.format(table=table, key=key))
-    duck.run("DROP TABLE named")

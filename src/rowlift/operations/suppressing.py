@@ -1,15 +1,12 @@
 """Suppress people, and tell every destination that has them."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from rowlift.core.errors import ConfigError
 from rowlift.core.identifiers import email_key
-from rowlift.engine.parts import uids
-from rowlift.engine.populate import TARGET
 from rowlift.operations.home import Home
 from rowlift.workspace import identifiers, suppression
 from rowlift.workspace.identifiers import Named
@@ -32,46 +29,22 @@ def suppress(home: Home, named: Iterable[str], note: str) -> SuppressionReport:
     these people out of wherever they were delivered to.
     """
     texts, people = _resolved(home, named)
-    with _told("suppress", home) as (connection, tell):
+    with home.store.database.transaction("suppress") as connection:
         added = suppression.add(connection, home.workspace_id, texts, note)
         leave_all(connection, people)
-        tell(added)
+        if added:
+            home.store.look_again(connection, home.workspace_id)
     return SuppressionReport(added, len(people))
 
 
 def unsuppress(home: Home, named: Iterable[str]) -> SuppressionReport:
     """Lift the suppression of identifiers and of all others of the people they name."""
     texts, people = _resolved(home, named)
-    with _told("unsuppress", home) as (connection, tell):
+    with home.store.database.transaction("unsuppress") as connection:
         removed = suppression.remove(connection, home.workspace_id, texts)
-        tell(removed)
+        if removed:
+            home.store.look_again(connection, home.workspace_id)
     return SuppressionReport(removed, len(people))
-
-
-@contextmanager
-def _told(name: str, home: Home) -> Iterator[tuple[sa.Connection, Callable[[int], None]]]:
-    """A transaction, and what tells all destinations in it that so many identifiers changed.
-
-    Each destination that a sync was ever delivered to gets a delivery, under new message ids.
-    """
-    deliveries = home.store.deliveries
-    newest = {
-        (part, uid): one
-        for sync_uid in home.syncs.values()
-        for part in uids(sync_uid).values()
-        for uid, one in deliveries.newest(part).items()
-    }
-    with home.store.database.transaction(name) as connection:
-
-        def tell(changed: int) -> None:
-            if not changed:
-                return
-            home.store.images.raise_epochs(connection, home.workspace_id, but=TARGET)
-            for (part, uid), one in newest.items():
-                specs = {uid: one.spec}
-                deliveries.queue(connection, one.workspace_id, part, one.run_id, specs)
-
-        yield connection, tell
 
 
 def suppressions(home: Home) -> list[Suppression]:

@@ -72,6 +72,15 @@ class DefinitionStore:
         """Return uid → what was declared last, archived ones included."""
         return self._column(definitions.c.body, workspace_id, kind)
 
+    def live(self, connection: sa.Connection, workspace_id: int) -> list[str]:
+        """Return the uids of the syncs that are declared, as the caller's transaction sees them."""
+        query = sa.select(definitions.c.uid).where(
+            definitions.c.workspace_id == workspace_id,
+            definitions.c.kind == "sync",
+            definitions.c.archived_at.is_(None),
+        )
+        return list(connection.scalars(query))
+
     def _column(self, column: sa.Column[str], workspace_id: int, kind: str) -> dict[str, str]:
         query = sa.select(definitions.c.uid, column).where(
             definitions.c.workspace_id == workspace_id, definitions.c.kind == kind

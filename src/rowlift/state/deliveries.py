@@ -119,6 +119,17 @@ class DeliveryStore:
             uses = {row.destination_uid: row.next_spec}
             self.queue(connection, row.workspace_id, row.sync_uid, row.next_run_id, uses)
 
+    def queue_again(self, connection: sa.Connection, sync_uids: Sequence[str]) -> None:
+        """Queue one more delivery to each destination that syncs, or their parts, ever had."""
+        newest = sa.select(sa.func.max(deliveries.c.id)).group_by(
+            deliveries.c.sync_uid, deliveries.c.destination_uid
+        )
+        query = sa.select(deliveries).where(deliveries.c.id.in_(newest)).order_by(deliveries.c.id)
+        for row in connection.execute(query).all():
+            if row.sync_uid.partition(".")[0] in sync_uids:
+                uses = {row.destination_uid: row.spec}
+                self.queue(connection, row.workspace_id, row.sync_uid, row.run_id, uses)
+
     def claim(self, delivery_id: int) -> Delivery | None:
         """Take a delivery that is queued or whose process is dead."""
         with (

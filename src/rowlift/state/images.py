@@ -10,6 +10,8 @@ from rowlift.core.nouns import Column
 from rowlift.db import Database
 from rowlift.state.tables import images, ledgers
 
+WORKSPACE = "workspace"  # the target that is no destination
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -89,9 +91,9 @@ class ImageStore:
         found = connection.scalar(sa.select(ledgers.c.epoch).where(*same).with_for_update())
         return max(ledger.epoch, int(found or 0))
 
-    def raise_epochs(self, connection: sa.Connection, workspace_id: int, but: str) -> None:
-        """Begin a new epoch of every ledger of a workspace, except those of one target."""
-        wanted = (ledgers.c.workspace_id == workspace_id, ledgers.c.target != but)
+    def raise_epochs(self, connection: sa.Connection, workspace_id: int) -> None:
+        """Begin a new epoch of the ledger of every destination."""
+        wanted = (ledgers.c.workspace_id == workspace_id, ledgers.c.target != WORKSPACE)
         values = {"epoch": ledgers.c.epoch + 1, "settled": 0}
         connection.execute(ledgers.update().where(*wanted).values(values))
 

@@ -75,6 +75,14 @@ class Store:
         """Delete files that nothing counts any more and return how many went."""
         return collect(self.database, self.files.root, self.files.locks, keep)
 
+    def look_again(self, connection: sa.Connection, workspace_id: int) -> None:
+        """Let every ledger of a destination look at all rows again, as part of a transaction.
+
+        Each destination that a sync was ever delivered to gets a delivery, under new message ids.
+        """
+        self.images.raise_epochs(connection, workspace_id)
+        self.deliveries.queue_again(connection, self.definitions.live(connection, workspace_id))
+
     def close(self) -> None:
         """Close the database and remove scratch files."""
         self.files.close()

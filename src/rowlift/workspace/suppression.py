@@ -9,8 +9,9 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import sqlalchemy as sa
 
@@ -55,8 +56,17 @@ def key_of(connection: sa.Connection, workspace_id: int) -> bytes | None:
     return bytes.fromhex(found) if found else None
 
 
-def add(connection: sa.Connection, workspace_id: int, texts: Iterable[str], note: str) -> int:
-    """Suppress identifiers and return how many were not suppressed before."""
+def add(
+    connection: sa.Connection,
+    workspace_id: int,
+    texts: Iterable[str],
+    note: str,
+    roots: Mapping[str, str] = MappingProxyType({}),
+) -> int:
+    """Suppress identifiers and return how many were not suppressed before.
+
+    `roots` has the hash of the identifier that one was suppressed for: they are lifted together.
+    """
     key = key_of(connection, workspace_id) or _make_key(connection, workspace_id)
     wanted = {hashed(key, text): text for text in texts}
     for one in _found(connection, workspace_id, list(wanted)):
@@ -69,6 +79,7 @@ def add(connection: sa.Connection, workspace_id: int, texts: Iterable[str], note
             "kind": text.partition(":")[0],
             "since": time.time(),
             "note": note,
+            "root": roots.get(text, ""),
         }
         for digest, text in wanted.items()
     ]
@@ -79,14 +90,15 @@ def add(connection: sa.Connection, workspace_id: int, texts: Iterable[str], note
 
 
 def remove(connection: sa.Connection, workspace_id: int, texts: Iterable[str]) -> int:
-    """Lift the suppression of identifiers and return how many there were."""
+    """Lift the suppression of identifiers, and of those suppressed for them; return how many."""
     key = key_of(connection, workspace_id)
     if key is None:
         return 0
     hashes = [hashed(key, text) for text in texts]
     removed = sum(
         run(connection, sql, workspace=workspace_id, chunk=chunk)
-        for sql, chunk in _chunks(connection, "DELETE", hashes)
+        for column in ("hash", "root")
+        for sql, chunk in _chunks(connection, "DELETE", hashes, column)
     )
     if removed:
         _count(connection, workspace_id)
@@ -150,9 +162,9 @@ def _found(connection: sa.Connection, workspace_id: int, wanted: list[str]) -> l
 
 
 def _chunks(
-    connection: sa.Connection, what: str, hashes: list[str]
+    connection: sa.Connection, what: str, hashes: list[str], column: str = "hash"
 ) -> Iterator[tuple[str, list[str]]]:
-    chosen = any_of(connection, "hash", "chunk")
+    chosen = any_of(connection, column, "chunk")
     sql = f"{what} FROM suppressions WHERE workspace_id = :workspace AND {chosen}"
     for start in range(0, len(hashes), CHUNK):
         yield sql, hashes[start : start + CHUNK]

@@ -90,6 +90,7 @@ suppressions = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("since", sa.Float(53), nullable=False),
     sa.Column("note", sa.Text, nullable=False),
+    sa.Column("root", sa.Text, nullable=False, index=True),  # hash of what it was suppressed for
 )
 
 segments = sa.Table(

@@ -400,8 +400,10 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement for each table and index
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("since", sa.Float(precision=53), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("root", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "hash", name=op.f("pk_suppressions")),
     )
+    op.create_index(op.f("ix_suppressions_root"), "suppressions", ["root"], unique=False)
     op.create_table(
         "sync_state",
         sa.Column("sync_uid", sa.Text(), nullable=False),

@@ -1,0 +1,84 @@
+"""Spread: whoever is suppressed by one identifier is suppressed by all that rows name them by.
+
+An id may be suppressed before anybody knows its owner's address. The first row that names both is
+left out, and the address is suppressed from then on, so that nobody is reached by it either. Only
+where the rules of identity see one person: an address that belongs to somebody else stays theirs.
+"""
+
+import pyarrow as pa
+
+from rowlift.core.nouns import Kind
+from rowlift.core.specs import SyncSpec
+from rowlift.engine import apply
+from rowlift.engine.duck import Duck
+from rowlift.engine.suppress import find_beside
+from rowlift.state.leases import Lease
+from rowlift.state.store import Store
+from rowlift.workspace import suppression
+from rowlift.workspace.identifiers import ANONYMOUS, anonymous_of
+from rowlift.workspace.membership import leave_all
+from rowlift.workspace.suppression import identifier
+from rowlift.workspace.workspace import Workspace
+
+NOTE = "Named beside a suppressed identifier."
+
+_PERSONS = """
+CREATE OR REPLACE TEMP TABLE beside_persons AS
+SELECT key, target AS pid FROM apply_decided WHERE code IN ('', 'SKIP')
+UNION ALL SELECT key, pid FROM apply_familiar
+"""
+_TEXTS = """
+SELECT told, min(root) FROM beside WHERE key IN (SELECT key FROM beside_persons) GROUP BY told
+"""
+_PEOPLE = """
+SELECT p.pid, p.id, p.email_key, min(b.root) AS root
+FROM beside_persons s JOIN beside b ON b.key = s.key JOIN apply_people p ON p.pid = s.pid
+GROUP BY ALL
+"""
+
+
+def spread(
+    duck: Duck, store: Store, lease: Lease, workspace: Workspace, spec: SyncSpec, rows: str
+) -> bool:
+    """Suppress what the relation `rows`, all of suppressed people, names beside; tell if it did.
+
+    `watch` must have been called. Destinations are told as by a suppression by hand.
+    """
+    if spec.kind is not Kind.PERSON:
+        return False
+    duck.run(f"CREATE OR REPLACE TEMP TABLE hidden_rows AS FROM {rows}")
+    if not duck.count("hidden_rows"):
+        return False
+    find_beside(duck, "hidden_rows", spec.identify_by)
+    if not duck.count("beside"):
+        return False
+    roots, pids = _named(duck, workspace, spec)
+    if not roots:
+        return False
+    with store.database.transaction("suppress.spread") as connection:
+        lease.hold(connection)
+        added = suppression.add(connection, workspace.id, roots, NOTE, roots)
+        if added:
+            leave_all(connection, pids)
+            store.look_again(connection, workspace.id)
+    return added > 0
+
+
+def _named(duck: Duck, workspace: Workspace, spec: SyncSpec) -> tuple[dict[str, str], list[int]]:
+    """Return by identifier the root of its suppression, and the people of the workspace."""
+    due = "(FROM hidden_rows WHERE key IN (SELECT key FROM beside))"
+    with workspace.database.read() as connection:
+        apply.identify(duck, connection, workspace, spec, due, ahead=False)
+        duck.run(_PERSONS)
+        people = duck.rows(_PEOPLE)
+        by_pid = {pid: root for pid, _, _, root in people}
+        anonymous = pa.Table.from_batches(
+            anonymous_of(connection, workspace.id, list(by_pid)), ANONYMOUS
+        )
+    roots = dict(duck.rows(_TEXTS))
+    for _, own, address, root in people:
+        single = {"id": own, "email": address}
+        roots |= {identifier(kind, value): root for kind, value in single.items() if value}
+    for one in anonymous.to_pylist():
+        roots[identifier("anonymous_id", one["anonymous_id"])] = by_pid[one["pid"]]
+    return roots, list(by_pid)
