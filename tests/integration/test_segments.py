@@ -54,7 +54,7 @@ def test_B11_people_who_are_written_enter_and_each_change_touches(desk: Desk) ->
         desk.people(ann="pro", bob="free", cid="free")
         project.run()
         assert inside(project) == ["ann", "bob", "cid"]
-        assert told(project)[2:] == [("ann", "touched"), ("cid", "entered")]
+        assert sorted(told(project)[2:]) == [("ann", "touched"), ("cid", "entered")]
 
 
 @pytest.mark.door("python")

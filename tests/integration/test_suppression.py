@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 import rowlift
+from rowlift.core import faults
 from rowlift.core.clock import SystemClock
 from rowlift.core.errors import GuardStop
 from rowlift.core.nouns import Status
@@ -184,6 +185,25 @@ def test_C9_an_identifier_that_is_named_beside_a_suppressed_one_becomes_suppress
         assert len(project.suppressions()) == 3
         assert project.unsuppress(["id:3"]).identifiers == 2
         assert there(school) == {"zoe@x.org", "ann@x.org"}
+
+
+@pytest.mark.door("python")
+def test_C9_F64_suppressed_between_the_plan_of_a_run_and_its_slices_is_not_written(town):
+    faults.arm("apply.plan.after_commit:1:raise")
+    try:
+        with town.open() as project, pytest.raises(faults.InjectedFault):
+            run(project)
+    finally:
+        faults.arm()
+    with town.open() as project:
+        project.suppress(["ann@x.org"])
+        report = run(project)
+        told = [(one["identifier"], one["code"]) for one in project.rejects(report.id)]
+        assert (report.status, told) == (Status.SOME_ROWS_FAILED, [("1", "PERSON_SUPPRESSED")])
+        assert (town.names(), town.there()) == (["Bob"], {"2"})
+        again = run(project)
+        assert (again.status, again.counts["workspace"]["suppressed"]) == (Status.COMPLETED, 1)
+        assert len(project.suppressions()) == 2
 
 
 @pytest.mark.door("python")

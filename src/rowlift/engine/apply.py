@@ -22,9 +22,10 @@ mode does not want the row), suppress (the person must not be processed), reject
 say why).
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -311,10 +312,18 @@ def applied(connection: sa.Connection, writer: Writer) -> dict[int, tuple[Reject
 
 
 def apply_slice(
-    connection: sa.Connection, workspace: Workspace, writer: Writer, number: int, rows: pa.Table
+    connection: sa.Connection,
+    workspace: Workspace,
+    writer: Writer,
+    number: int,
+    rows: pa.Table,
+    refused: Mapping[str, Reject] = MappingProxyType({}),
 ) -> Applied:
-    """Write one slice and its checkpoint in the caller's transaction; no unique key can fail."""
+    """Write one slice and its checkpoint in the caller's transaction; no unique key can fail.
+
+    Rows that were `refused` since the decision, by key, are not written.
+    """
     table = TABLES[Kind(rows.column("kind")[0].as_py())]
-    late = checkpoints.write(connection, Slice(workspace, writer, table, rows))
+    late = checkpoints.write(connection, Slice(workspace, writer, table, rows), refused)
     checkpoints.checkpoint(connection, writer, number, len(rows), late)
     return Applied(len(rows), late)

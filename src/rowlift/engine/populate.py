@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pyarrow as pa
+import sqlalchemy as sa
 
 from rowlift.core.nouns import Reject
 from rowlift.core.progress import Progress
@@ -19,13 +20,13 @@ from rowlift.engine.ledger import Mapping as RowMapping
 from rowlift.engine.ledger import Target, find_due
 from rowlift.engine.parts import Part
 from rowlift.engine.spread import spread
-from rowlift.engine.suppress import find_suppressed, watch
+from rowlift.engine.suppress import IDENTIFIER_KINDS, find_suppressed, watch
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import WORKSPACE, Ledger
 from rowlift.state.leases import Lease
 from rowlift.state.runs import Run
 from rowlift.state.store import Store
-from rowlift.workspace import segments
+from rowlift.workspace import conflicts, segments, suppression
 from rowlift.workspace.workspace import Workspace, Writer
 
 TARGET = WORKSPACE
@@ -102,9 +103,9 @@ def populate(
     open_image(duck, store, part.uid)
     duck.make_room(image_width(duck))
     open_ledger(duck, store, part.uid, TARGET)
-    find_workspace_due(duck, before, part.spec, store.database)
-    while spread(duck, store, lease, workspace, part.spec, DUE.suppressed):
-        find_workspace_due(duck, before, part.spec, store.database)
+    found_by = _find_due(duck, store, lease, part, workspace, before)
+    is_planned = bool(store.files.of_run("apply", run.id, part.uid))
+    listed = None if is_planned else found_by
     plan = _plan(duck, store, lease, run, part, workspace, writer)
     writer = replace(writer, segment_id=_segment_id(workspace, part.spec))
     with store.database.read() as connection:
@@ -112,7 +113,8 @@ def populate(
     for number, rows in apply.slices(plan.path, done=late.keys()):
         with store.database.transaction("apply.slice") as connection:
             lease.hold(connection)
-            applied = apply.apply_slice(connection, workspace, writer, number, rows)
+            hidden = _suppressed_since(connection, workspace, part.spec, rows, listed)
+            applied = apply.apply_slice(connection, workspace, writer, number, rows, hidden)
         late[number] = applied.late
         progress.advance(part.title, len(rows))
     return _counted(duck, plan, tuple(one for slice_late in late.values() for one in slice_late))
@@ -164,6 +166,35 @@ def find_workspace_due(duck: Duck, before: Standing, spec: SyncSpec, database: D
         left_out = f"{_COMES} AND key IN (FROM suppressed_keys)"
     for name, wanted in ((DUE.rows, f"NOT ({left_out})"), (DUE.suppressed, left_out)):
         duck.run(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM workspace_lacks WHERE {wanted}")
+
+
+def _find_due(
+    duck: Duck, store: Store, lease: Lease, part: Part, workspace: Workspace, before: Standing
+) -> int:
+    """Create the views of DUE and return the revision of suppressions they were found by."""
+    while True:
+        with store.database.read() as connection:
+            listed = suppression.revision(connection, workspace.id)
+        find_workspace_due(duck, before, part.spec, store.database)
+        if not spread(duck, store, lease, workspace, part.spec, DUE.suppressed):
+            return listed
+
+
+def _suppressed_since(
+    connection: sa.Connection,
+    workspace: Workspace,
+    spec: SyncSpec,
+    rows: pa.Table,
+    listed: int | None,
+) -> dict[str, Reject]:
+    """Return the rows of a slice whose people were suppressed after they were planned.
+
+    `listed` is the revision of suppressions that the plan goes by; None if another process made it.
+    """
+    if suppression.revision(connection, workspace.id) in (0, listed):
+        return {}
+    own = IDENTIFIER_KINDS.get(spec.identify_by, "")
+    return conflicts.find_suppressed(connection, workspace.id, rows, own)
 
 
 def _revision(store: Store, part: Part) -> int:

@@ -13,7 +13,7 @@ from rowlift.workspace import suppression
 
 _BLOCK = 64  # bytes of a block of SHA-256
 
-_KIND = {"user_id": "id", "email": "email", "anonymous_id": "anonymous_id"}
+IDENTIFIER_KINDS = {"user_id": "id", "email": "email", "anonymous_id": "anonymous_id"}
 _MEMBERS = {"id": "id", "user_id": "id", "email": "email", "anonymous_id": "anonymous_id"}
 
 # All members are found by one look at a text, which most rows of some syncs are spared.
@@ -95,7 +95,7 @@ def find_suppressed(duck: Duck, rows: str, kind: Kind, identify_by: str) -> None
     if kind is Kind.PERSON:
         named = _named(rows, identify_by)
     elif kind is Kind.RELATIONSHIP:
-        own = text(_KIND[identify_by])
+        own = text(IDENTIFIER_KINDS[identify_by])
         named = f"SELECT key, {own} AS kind, key->>2 AS value FROM ({rows})"
     _find(duck, named, "suppressed_keys", "key")
 
@@ -109,7 +109,7 @@ SELECT pid, unnest(['id', 'email']) AS kind, unnest([id, email_key]) AS value FR
 
 def _named(rows: str, identify_by: str) -> str:
     return _NAMED.format(
-        kinds=[_KIND[identify_by], *_MEMBERS.values()],
+        kinds=[IDENTIFIER_KINDS[identify_by], *_MEMBERS.values()],
         has_any=" OR ".join(f"contains(attributes, '\"{one}\":')" for one in _MEMBERS),
         pointers=[f"/{one}" for one in _MEMBERS],
         rows=rows,

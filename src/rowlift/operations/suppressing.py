@@ -28,8 +28,8 @@ def suppress(home: Home, named: Iterable[str], note: str) -> SuppressionReport:
     Each is written kind:value, or plainly an address or an id. Deliveries are queued that take
     these people out of wherever they were delivered to.
     """
-    texts, people = _resolved(home, named)
     with home.store.database.transaction("suppress") as connection:
+        texts, people = _resolved(connection, home.workspace_id, named)
         added = suppression.add(connection, home.workspace_id, texts, note)
         leave_all(connection, people)
         if added:
@@ -39,8 +39,8 @@ def suppress(home: Home, named: Iterable[str], note: str) -> SuppressionReport:
 
 def unsuppress(home: Home, named: Iterable[str]) -> SuppressionReport:
     """Lift the suppression of identifiers and of all others of the people they name."""
-    texts, people = _resolved(home, named)
     with home.store.database.transaction("unsuppress") as connection:
+        texts, people = _resolved(connection, home.workspace_id, named)
         removed = suppression.remove(connection, home.workspace_id, texts)
         if removed:
             home.store.look_again(connection, home.workspace_id)
@@ -53,15 +53,16 @@ def suppressions(home: Home) -> list[Suppression]:
         return suppression.listed(connection, home.workspace_id)
 
 
-def _resolved(home: Home, named: Iterable[str]) -> tuple[list[str], list[int]]:
+def _resolved(
+    connection: sa.Connection, workspace_id: int, named: Iterable[str]
+) -> tuple[list[str], list[int]]:
     """Return the identifiers as they are hashed, and the people of the workspace who have them."""
     given = [_parsed(one) for one in named]
     texts = {suppression.identifier(kind, value): None for kind, value in given}
     values = {kind: list(dict.fromkeys(v for k, v in given if k == kind)) for kind in KINDS}
     emails = list(dict.fromkeys(map(email_key, values["email"])))
     by = Named(values["id"], emails, values["anonymous_id"])
-    with home.store.database.read() as connection:
-        known = _identifiers(connection, home.workspace_id, by)
+    known = _identifiers(connection, workspace_id, by)
     for each in known.values():
         texts |= dict.fromkeys(each)
     return list(texts), list(known)

@@ -1,6 +1,7 @@
 """Which rows of a slice no longer fit the tables, because somebody wrote after the decision."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -9,7 +10,9 @@ import sqlalchemy as sa
 from rowlift.core.nouns import Reject
 from rowlift.workspace.identifiers import CHUNK
 from rowlift.workspace.rows import any_of, run_rows
+from rowlift.workspace.suppression import KINDS, finder, identifier
 
+_WRITES = ("create", "update", "enter")
 _TAKEN = {
     "id": ("people", "ID_TAKEN"),
     "email_key": ("people", "EMAIL_TAKEN"),
@@ -34,6 +37,27 @@ def find(
         if not more:
             return late
         late |= more
+
+
+def find_suppressed(
+    connection: sa.Connection, workspace_id: int, rows: pa.Table, own: str
+) -> dict[str, Reject]:
+    """Return the rejects by key of people who were suppressed since; `own` is the kind of keys."""
+    is_suppressed = finder(connection, workspace_id)
+    reason = "The person was suppressed while the run was writing."
+    return {
+        row["key"]: _reject(row, "PERSON_SUPPRESSED", reason)
+        for row in rows.to_pylist()
+        if row["action"] in _WRITES and is_suppressed(_identifiers(row, own))
+    }
+
+
+def _identifiers(row: Mapping[str, Any], own: str) -> Iterator[str]:
+    if "person_pid" in row:
+        yield identifier(own, json.loads(row["key"])[-1])
+    elif "email_key" in row:
+        yield identifier(own, row["key"])
+        yield from (identifier(kind, row[kind]) for kind in KINDS if row[kind])
 
 
 def _changed(

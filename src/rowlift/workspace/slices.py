@@ -6,6 +6,7 @@ people since, the slice is taken back to its savepoint and repeated without the 
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -44,9 +45,11 @@ class Slice:
     rows: pa.Table
 
 
-def write(connection: sa.Connection, given: Slice) -> tuple[Reject, ...]:
-    """Write a slice and return the rows that could not be written any more."""
-    late: dict[str, Reject] = {}
+def write(
+    connection: sa.Connection, given: Slice, refused: Mapping[str, Reject]
+) -> tuple[Reject, ...]:
+    """Write a slice and return, with those refused before, the rows that no longer could be."""
+    late = dict(refused)
     for _ in range(_MOST_TRIES):
         part = _without(given, late)
         try:
