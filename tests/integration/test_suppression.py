@@ -168,7 +168,7 @@ def test_C9_an_identifier_that_is_named_beside_a_suppressed_one_becomes_suppress
     crm = {"use": "crm", "match": "email"}
     sql = "SELECT * FROM mails"
     school.sync("mails", sql=sql, identify_by="email", destinations=[crm])
-    school.sync("rows", sql="SELECT * FROM rows")
+    school.sync("rows", sql="SELECT * FROM rows", mode="update")
     with opened(school) as project:
         project.run(["ann"])
         project.run(["mails"])
@@ -181,10 +181,18 @@ def test_C9_an_identifier_that_is_named_beside_a_suppressed_one_becomes_suppress
         project.run(["mails"])
         assert there(school) == {"ann@x.org"}
         assert [one.email for one in project.export_people()] == ["ann@x.org"]
+    school.sync("rows", mode="upsert")
+    with opened(school) as project:
         project.run(["rows"])
         assert len(project.suppressions()) == 3
         assert project.unsuppress(["id:3"]).identifiers == 2
         assert there(school) == {"zoe@x.org", "ann@x.org"}
+        assert project.suppress(["1"]).identifiers == 2
+        school.tables(rows=[PEOPLE[0], ("1", "new@x.org", "Ann")])
+        project.run(["rows"], allow_removals=True)
+        assert project.unsuppress(["new@x.org"]).identifiers == 1, (
+            "it was suppressed with ann@x.org"
+        )
 
 
 @pytest.mark.door("python")

@@ -22,9 +22,14 @@ from rowlift.workspace.workspace import Workspace
 
 NOTE = "Named beside a suppressed identifier."
 
+# Another address than the one that is set is not written, but is of the same person.
 _PERSONS = """
 CREATE OR REPLACE TEMP TABLE beside_persons AS
-SELECT key, target AS pid FROM apply_decided WHERE code IN ('', 'SKIP')
+SELECT key, target AS pid FROM apply_decided
+WHERE code IN ('', 'EMAIL_IMMUTABLE', 'ID_IMMUTABLE') OR (code = 'SKIP'
+    AND coalesce(id_owner = target, id_owner IS NULL)
+    AND coalesce(email_owner = target, email_owner IS NULL)
+    AND coalesce(anonymous_owner = target, anonymous_owner IS NULL))
 UNION ALL SELECT key, pid FROM apply_familiar
 """
 _TEXTS = """
