@@ -23,6 +23,7 @@ say why).
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -278,10 +279,13 @@ def write_plan(duck: Duck, path: Path) -> int:
 
 
 def slices(plan: Path, done: Collection[int] = ()) -> Iterator[tuple[int, pa.Table]]:
-    """Read the slices that are not done, one at a time, in their order."""
-    for number, rows in _grouped(plan):
-        if number >= 0 and number not in done:
-            yield number, rows
+    """Read the slices that are not done in their order, each while the one before it is written."""
+    wanted = (one for one in _grouped(plan) if one[0] >= 0 and one[0] not in done)
+    with ThreadPoolExecutor(1, "slices") as reader:
+        coming = reader.submit(next, wanted, None)
+        while found := coming.result():
+            coming = reader.submit(next, wanted, None)
+            yield found
             give_back()
 
 
