@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import results
+from bench import people, results
 from bench.results import Figures, Result
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +24,16 @@ def test_deliveries_are_measured_beside_the_floor_and_the_script():
     ]  # fmt: skip
     assert "met   500 rows to Segment, unchanged: 0 messages" in done.stdout
     assert done.returncode == 1  # so few rows cannot pay for a start
+
+
+def test_people_who_are_known_change_and_are_asked_about():
+    done = bench("--only", "known-sqlite", "--rows", "500", "--repeat", "1")
+    steps = [line.split(" | ")[0].strip("| ") for line in done.stdout.splitlines() if "|" in line]
+    assert steps[2:] == [
+        people.FIRST, people.APPLIED, people.FULL, people.ALONE,
+        people.SHOW, people.PERSON, people.WHY,
+    ]  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_part_measured_again_leaves_the_others_as_they_were(tmp_path):

@@ -7,7 +7,7 @@ import time
 import urllib.request
 
 import pytest
-from bench import goals, measure, processes, results
+from bench import goals, measure, people, processes, results
 from bench.measure import Cost, Surroundings
 from bench.page import page
 from bench.results import Figures, Result
@@ -102,6 +102,38 @@ def test_kept_results_come_back_and_those_of_another_machine_do_not(tmp_path):
 def judged(name, **steps):
     named = {step.replace("_", " "): one for step, one in steps.items()}
     return {one.what: one.met for one in goals.verdicts(result(name, named))}
+
+
+@pytest.mark.parametrize(("applied", "changed", "why"), [(20, 5, 1), (20.1, 5.1, 1.1)])
+def test_what_comes_after_a_first_import_is_judged_at_a_million_people(applied, changed, why):
+    is_met = applied == 20
+    steps = {
+        people.FIRST: figures(),
+        people.APPLIED: figures(wall=applied),
+        people.FULL: figures(wall=changed),
+        people.ALONE: figures(wall=changed, rows=100_000),
+        people.PERSON: figures(wall=0.05, rows=0),
+        people.WHY: figures(wall=why, rows=0),
+    }
+    judged = [one.met for one in goals.verdicts(result("known-sqlite-1m", steps))]
+    assert judged == [is_met, is_met, is_met, True, is_met, True]
+    few = {step: figures(rows=500) for step in steps}
+    assert not list(goals.verdicts(result("known-sqlite-500", few)))
+
+
+@pytest.mark.parametrize(("cpu", "wall", "mb"), [(2, 24, 980), (2.5, 24.1, 981)])
+def test_what_is_switched_on_and_many_columns_are_judged(cpu, wall, mb):
+    is_met = cpu == 2
+    whole = {
+        people.PLAIN: figures(),
+        people.SUPPRESS: figures(rows=100_000),
+        people.LEFT_OUT: figures(cpu=cpu),
+        people.WHOLE: figures(wall=wall),
+    }
+    judged = [one.met for one in goals.verdicts(result("whole-1m", whole))]
+    assert judged == [is_met, is_met, True]
+    columns = {people.INTO_SEGMENT: figures(rows=100_000, peak_mb=mb)}
+    assert [one.met for one in goals.verdicts(result("columns-100k", columns))] == [is_met]
 
 
 @pytest.mark.parametrize(
