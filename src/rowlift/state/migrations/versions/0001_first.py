@@ -260,6 +260,7 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement for each table and index
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
         sa.Column("updated_at", sa.Float(precision=53), nullable=False),
         sa.PrimaryKeyConstraint("pid", name=op.f("pk_people")),
+        postgresql_with={"fillfactor": 80},
     )
     op.create_index("uq_people_email_key", "people", ["workspace_id", "email_key"], unique=True)
     op.create_index("uq_people_id", "people", ["workspace_id", "id"], unique=True)
