@@ -14,8 +14,8 @@ is new; of an object object_type, object_id; of a relationship person_pid, objec
 and origins (the whole of them after the slice), revision (the one that was decided on), takes
 (identifiers change), release (another row takes the address), attached, key, version, op, fp,
 present, row_number, code, reason. The order of slices: newcomers as they came, deletions, those who
-pass addresses on, all others by key. Rows that pass addresses to each other share a slice, which
-may grow longer so: after each commit everybody has an address of their own.
+pass addresses on, all others by key, familiar people by pid. Rows that pass addresses to each other
+share a slice, which may grow longer so: after each commit everybody has an address of their own.
 
 Actions: create, update, clear, delete; none (nothing to do, counts as written), skip (the sync's
 mode does not want the row), suppress (the person must not be processed), reject (code and reason
