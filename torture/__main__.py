@@ -62,6 +62,7 @@ PARTS = (
     Part("simulator", drawn.simulate, figure=1_000, weight=40, shares=4),
     Part("planted mutants", drawn.hunt_mutants, figure=0, weight=6),
     Part("state machine", drawn.do_anything, figure=24, weight=8, shares=2),
+    Part("import histories", drawn.live_histories, figure=40, weight=6, shares=2),
     *(
         Part(
             f"crash walk, {state}",

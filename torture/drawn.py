@@ -1,8 +1,9 @@
-"""Stories of the simulator and sequences of the state machine, from one seed to the next."""
+"""Stories of the simulator, sequences of the state machine and histories of imports, by seeds."""
 
 import time
 
 from machine.examples import run_examples
+from models.histories import HISTORIES, History
 from torture.score import Score
 from torture.simulation.live import live
 from torture.simulation.mutants import LONGEST_HUNT, hunt, mutants
@@ -10,6 +11,7 @@ from torture.task import Task
 
 STEPS = 50  # of each sequence of the state machine
 AT_ONCE = 3  # sequences from one seed
+POSTGRESQL = 5  # every so many projects of imports has its state there
 
 
 def simulate(task: Task) -> Score:
@@ -52,4 +54,23 @@ def do_anything(task: Task) -> Score:
             text = "\n".join([repr(error), *getattr(error, "__notes__", ())])
             replay = f"python -m torture --only '{task.part}' --seed {seed} --rounds 1"
             score.failures.append(f"{text}\nreplay: {replay}")
+    return score
+
+
+def live_histories(task: Task) -> Score:
+    """Live through histories of imports, fifty side by side, and through the plain model's."""
+    score = Score(task.part)
+    for number in task.rounds():
+        seed, folder = task.seed + number - 1, task.folder / f"history{number}"
+        folder.mkdir(parents=True)
+        url = f"sqlite:///{folder / 'state.db'}"
+        if number % POSTGRESQL == 0:
+            url = task.postgres.create_database(f"history_{seed}").url
+        try:
+            History(seed, folder, url).live()
+        except AssertionError as error:
+            score.failures.append(
+                f"{error}\nreplay: python -m torture --only '{task.part}' --seed {seed} --rounds 1"
+            )
+        score.seeds += HISTORIES
     return score

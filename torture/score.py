@@ -7,9 +7,9 @@ COUNTS = ("rounds", "seeds", "inputs", "kills", "faults", "lost", "wrong", "dupl
 HEAD = ("part", *COUNTS, "verdict")
 LEGEND = """\
 rounds: comparisons of everything after something was broken, and cases of the fault matrix.
-seeds: stories of the simulator and sequences of 50 steps. inputs: values of the corpora.
-kills: processes killed. faults: crashes in the simulator, planted mutants, failed calls, processes
-stopped, full disks.
+seeds: stories of the simulator, sequences of 50 steps, histories of imports.
+inputs: values of the corpora. kills: processes killed. faults: crashes in the simulator, planted
+mutants, failed calls, processes stopped, full disks.
 lost, wrong: rows that did not arrive, and rows removed or changed that should not be; must be 0.
 duplicates: rows that arrived again, each under the message id it had before, so that a receiver
 drops them; after a kill there are at most as many as were in flight."""

@@ -141,6 +141,15 @@ def test_rows_of_one_person_by_anonymous_id_write_together(desk):
     assert {key: each["action"] for key, each in plan.items()} == {"w": "none", "x": "update"}
 
 
+def test_rows_of_one_person_by_anonymous_id_give_identifiers_together(desk):
+    desk.run(spec(), [row("7", email="a@x.org", anonymous_id="x")])
+    desk.run(spec("email"), [row("a@x.org", email="a@x.org", anonymous_id="w")])
+    rows = [row("w", email="A@x.org", v=1), row("x", v=2)]
+    desk.run(spec("anonymous_id"), rows)
+    (person,) = desk.people()
+    assert (person["id"], person["email"], person["attributes"]) == ("7", "A@x.org", {"v": 2})
+
+
 def test_addresses_beyond_ascii_are_folded_and_judged(desk):
     rows = [row("1", email="STRASSE@x.org"), row("2", email="not an address")]
     plan = desk.run(spec(), rows)

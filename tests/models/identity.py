@@ -3,7 +3,7 @@
 Imports nothing of the package, so that it can be wrong only in ways of its own.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 OTHERS = {
     "user_id": ("email", "anonymous_id"),
@@ -16,15 +16,17 @@ FIXED = {"id": "ID_IMMUTABLE", "email": "EMAIL_IMMUTABLE"}
 
 @dataclass(eq=False)
 class Person:
-    """People may look alike: only the same one is equal."""
+    """People may look alike: only the same one is equal. Values have their writer beside them."""
 
     id: str | None = None
     email: str | None = None
     anonymous: set[str] = field(default_factory=set)
-    values: dict[str, object] = field(default_factory=dict)
+    values: dict[str, tuple[object, object]] = field(default_factory=dict)
 
     def has(self, kind, value):
-        return value in self.anonymous if kind == "anonymous_id" else getattr(self, kind) == value
+        if kind == "anonymous_id":
+            return value in self.anonymous
+        return folded(getattr(self, kind)) == folded(value)
 
     def is_blank(self, kind):
         return kind == "anonymous_id" or getattr(self, kind) is None
@@ -37,31 +39,71 @@ class Row:
     id: str | None = None
     email: str | None = None
     anonymous_id: str | None = None
-    values: dict[str, object] = field(default_factory=dict)
+    values: dict[str, object] = field(default_factory=dict)  # None takes away
     person: Person | None = None
     stranger: Person | None = None  # merged into the person
+    claimed: Person | None = None  # the stranger whom it merges or makes known
     code: str = ""
     joins: bool = False
 
 
-def import_rows(people, rows, identify_by, *, attach=True, allow_change=False):
-    """Changes the list of people and fills each row's code; the order of rows has no say."""
-    own = "id" if identify_by == "user_id" else identify_by
-    others = OTHERS[identify_by]
-    moves = allow_change and identify_by == "user_id"
+@dataclass(frozen=True)
+class Merge:
+    """`before` is the stranger as it was; the names of values are those that moved."""
+
+    known: Person
+    before: Person
+    names: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Rules:
+    identify_by: str
+    mode: str = "upsert"
+    attach: bool = True
+    allow_change: bool = False
+    kept: frozenset[str] = frozenset()  # names that are set only where there is none
+    writer: object = None
+
+    @property
+    def own(self):
+        return "id" if self.identify_by == "user_id" else self.identify_by
+
+    @property
+    def others(self):
+        return OTHERS[self.identify_by]
+
+    @property
+    def moves(self):
+        return self.allow_change and self.identify_by == "user_id"
+
+
+def folded(value):
+    return value and value.lower()
+
+
+def import_rows(people, rows, by):
+    """Changes the list of people and fills each row's code; the order of rows has no say.
+
+    Returns the merges.
+    """
     for row in rows:
-        setattr(row, own, row.key)
-    matched = {row.key: owner(people, own, row.key) for row in rows}
-    gone = deleted(people, rows, matched, own, others)
+        if row.op == "upsert" and getattr(row, by.own) is None:
+            setattr(row, by.own, row.key)
+    matched = {row.key: owner(people, by.own, row.key) for row in rows}
+    gone = deleted(people, rows, matched, by)
     left = [person for person in people if person not in gone]
     upserts = [row for row in rows if row.op == "upsert"]
     for row in upserts:
-        judge_alone(row, matched[row.key], left, own, others, attach=attach, moves=moves)
-    reject_fights([row for row in upserts if not row.code], left, own, others)
+        judge_alone(row, matched[row.key], left, by)
+    reject_fights([row for row in upserts if not row.code], left, by)
     while reject_one_without_address(upserts, left):
         pass
     people[:] = left
-    write(people, upserts)
+    clears = [row for row in rows if row.op == "clear" and matched[row.key] in left]
+    for row in clears:
+        row.person = matched[row.key]
+    return write(people, upserts, clears, by)
 
 
 def owner(people, kind, value):
@@ -70,46 +112,51 @@ def owner(people, kind, value):
     return next((person for person in people if person.has(kind, value)), None)
 
 
-def deleted(people, rows, matched, own, others):
+def deleted(people, rows, matched, by):
     named = []
     for row in rows:
         if row.op == "upsert":
             named.append(matched[row.key])
-            if own == "anonymous_id":
-                named += [owner(people, kind, getattr(row, kind)) for kind in others]
+            if by.own == "anonymous_id":
+                named += [owner(people, kind, getattr(row, kind)) for kind in by.others]
     doomed = [matched[row.key] for row in rows if row.op == "delete"]
     return [person for person in doomed if person and person not in named]
 
 
-def judge_alone(row, match, people, own, others, *, attach, moves):
-    owners = {kind: owner(people, kind, getattr(row, kind)) for kind in others}
+def judge_alone(row, match, people, by):
+    owners = {kind: owner(people, kind, getattr(row, kind)) for kind in by.others}
     stranger = stranger_named(people, row)
     known = None if match is stranger else match
     joinable = []
     for person in owners.values():
-        if person and person is not stranger and person.is_blank(own) and person not in joinable:
+        blank = person and person is not stranger and person.is_blank(by.own)
+        if blank and person not in joinable:
             joinable.append(person)
-    if known is None and len(joinable) > 1:
-        row.code = "PERSON_AMBIGUOUS"
-        return
-    row.person = known or (joinable[0] if joinable else stranger)
-    row.stranger = stranger
-    for kind in others:
-        is_taken = owners[kind] not in (None, row.person, stranger)
-        if is_taken and not (kind == "email" and moves):
-            row.code = TAKEN[kind]
-            return
-    if match is None and row.person and not attach:
-        row.code = "IDENTIFIER_MATCHES_OTHER"
-        return
-    for kind in others:
+    is_ambiguous = known is None and len(joinable) > 1
+    found = known or (joinable[0] if joinable else stranger)
+    row.person = None if is_ambiguous else found
+    row.stranger = stranger if row.person is not stranger else None
+    row.claimed = stranger
+    row.joins = match is None and row.person is not None
+    row.code = "PERSON_AMBIGUOUS" if is_ambiguous else code_alone(row, owners, by)
+
+
+def code_alone(row, owners, by):
+    if (by.mode, row.person is None) in (("update", True), ("create", False)):
+        return "SKIP"
+    for kind in by.others:
+        is_taken = owners[kind] not in (None, row.person, row.stranger)
+        if is_taken and not (kind == "email" and by.moves):
+            return TAKEN[kind]
+    if row.joins and not by.attach:
+        return "IDENTIFIER_MATCHES_OTHER"
+    for kind in by.others:
         value = getattr(row, kind)
-        if kind == "anonymous_id" or not row.person or (kind == "email" and moves):
+        if kind == "anonymous_id" or not row.person or (kind == "email" and by.moves):
             continue
         if value and not row.person.is_blank(kind) and not row.person.has(kind, value):
-            row.code = FIXED[kind]
-            return
-    row.joins = match is None and row.person is not None
+            return FIXED[kind]
+    return ""
 
 
 def stranger_named(people, row):
@@ -120,40 +167,43 @@ def stranger_named(people, row):
     return person if named and is_stranger else None
 
 
-def reject_fights(rows, people, own, others):
+def reject_fights(rows, people, by):
     lost = set()
     for one in rows:
         for two in rows:
             if one is not two:
-                lost |= {(one.key, code) for code in fights(one, two, people, own, others)}
+                lost |= {(one.key, code) for code in fights(one, two, people, by)}
     for row in rows:
         codes = sorted(code for key, code in lost if key == row.key)
         row.code = codes[0] if codes else ""
 
 
-def fights(one, two, people, own, others):
+def fights(one, two, people, by):
     """The codes of all that two rows cannot both have."""
     same = one.person is not None and one.person is two.person
-    if same and own == "anonymous_id":
-        return [FIXED[kind] for kind in others if len(wanted(kind, one, two)) > 1]
+    if same and by.own == "anonymous_id":
+        return [FIXED[kind] for kind in by.others if len(wanted(kind, one, two)) > 1]
     if same and one.joins and two.joins:
-        kinds = [kind for kind in others if owner(people, kind, getattr(one, kind)) is one.person]
-        return [TAKEN[kinds[0]]]
-    contested = one.stranger is not None and one.stranger is two.stranger
+        found = (
+            kind for kind in by.others if owner(people, kind, getattr(one, kind)) is one.person
+        )
+        return [TAKEN[next(found)]]
+    contested = one.claimed is not None and one.claimed is two.claimed
     return [
         TAKEN[kind]
-        for kind in others
+        for kind in by.others
         if len(wanted(kind, one, two)) == 1 and claims(one, kind) and claims(two, kind)
     ] + ["MERGE_CONTESTED"] * contested
 
 
 def wanted(kind, *rows):
-    return {getattr(row, kind) for row in rows} - {None}
+    return {folded(getattr(row, kind)) for row in rows} - {None}
 
 
 def claims(row, kind):
     value = getattr(row, kind)
-    return value is not None and (row.person is None or not row.person.has(kind, value))
+    owners = [person for person in (row.person, row.claimed) if person]
+    return value is not None and not any(person.has(kind, value) for person in owners)
 
 
 def reject_one_without_address(rows, people):
@@ -161,37 +211,65 @@ def reject_one_without_address(rows, people):
         holder = owner(people, "email", row.email) if not row.code else None
         if holder is None or holder is row.person:
             continue
-        if not any(
-            each.person is holder and not each.code and each.email not in (None, holder.email)
-            for each in rows
-        ):
+        givers = [each for each in rows if each.person is holder and each.email and not each.code]
+        if not any(not holder.has("email", each.email) for each in givers):
             row.code = "EMAIL_TAKEN"
             return True
     return False
 
 
-def write(people, rows):
-    good = sorted((row for row in rows if not row.code), key=lambda row: row.key.encode())
+def write(people, upserts, clears, by):
+    good = sorted((row for row in upserts if not row.code), key=lambda row: row.key.encode())
     for row in good:
         if row.person is None:
             row.person = Person()
             people.append(row.person)
-    for row in reversed(good):
-        if row.stranger not in (None, row.person):
-            merge(people, row.stranger, row.person, rows)
+    merges = [
+        merge(people, row.stranger, row.person) for row in reversed(good) if row.stranger in people
+    ]
+    patches = {}
     for row in good:
         row.person.id = row.id or row.person.id
         row.person.email = row.email or row.person.email
         row.person.anonymous |= {row.anonymous_id} - {None}
-        row.person.values |= row.values
+        patches.setdefault(row.person, {}).update(row.values)
+    for person, patch in patches.items():
+        lay(person.values, patch, by)
+    for row in clears:
+        if row.person not in patches:
+            clear(row.person.values, by)
+    return merges
 
 
-def merge(people, stranger, known, rows):
-    """The known person's values stand; rows that name the stranger are of the known one now."""
-    if stranger in people:
-        people.remove(stranger)
-        known.anonymous |= stranger.anonymous
-        known.values = stranger.values | known.values
-        for row in rows:
-            if row.person is stranger:
-                row.person = known
+def merge(people, stranger, known):
+    """The known person's values stand."""
+    before = replace(stranger, anonymous=set(stranger.anonymous), values=dict(stranger.values))
+    names = frozenset(stranger.values.keys() - known.values.keys())
+    people.remove(stranger)
+    known.anonymous |= stranger.anonymous
+    known.values.update({name: stranger.values[name] for name in names})
+    return Merge(known, before, names)
+
+
+def undo(people, merge):
+    known, again = merge.known, merge.before
+    known.anonymous -= again.anonymous
+    for name in merge.names:
+        if known.values.get(name) is not None and known.values[name][1] == again.values[name][1]:
+            del known.values[name]
+    people.append(again)
+
+
+def lay(values, patch, by):
+    """Sets, takes away what is None, and leaves alone what is kept and there."""
+    for name, value in patch.items():
+        if value is None:
+            values.pop(name, None)
+        elif name not in by.kept or name not in values:
+            values[name] = value, by.writer
+
+
+def clear(values, by):
+    """Takes away what the same sync wrote last."""
+    for name in [name for name, (_, writer) in values.items() if writer[0] == by.writer[0]]:
+        del values[name]

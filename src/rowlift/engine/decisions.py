@@ -65,11 +65,14 @@ SELECT *, CASE
 FROM apply_decided
 """
 
-# Rows of one person (by anonymous id): the last by key writes for all.
+# Rows of one person (by anonymous id): the last by key writes what all of them say.
 _SHARED = """
 CREATE OR REPLACE TEMP TABLE apply_shared AS
 SELECT target, arg_max(key, (list_position(['leave', 'enter', 'clear', 'update'], action), key))
-    AS writer, list(key ORDER BY key) FILTER (action = 'update') AS keys
+    AS writer, list(key ORDER BY key) FILTER (action = 'update') AS keys,
+    max(id) FILTER (action = 'update') AS id,
+    arg_max(email, key) FILTER (action = 'update') AS email,
+    max(email_key) FILTER (action = 'update') AS email_key
 FROM apply_acted WHERE action IN ('update', 'clear', 'enter', 'leave')
 GROUP BY target HAVING count(*) > 1
 """
@@ -77,6 +80,10 @@ _YIELD = """
 UPDATE apply_acted SET action = 'none' FROM apply_shared s
 WHERE s.target = apply_acted.target AND action IN ('update', 'clear', 'enter', 'leave')
     AND key <> s.writer
+"""
+_GATHER = """
+UPDATE apply_acted SET id = s.id, email = s.email, email_key = s.email_key FROM apply_shared s
+WHERE s.writer = apply_acted.key AND action = 'update'
 """
 
 _NUMBERED = """
@@ -171,6 +178,7 @@ def number_rows(duck: Duck, slice_rows: int, kind: Kind, *, shared: bool) -> int
     duck.run(_ACTED)
     duck.run(_SHARED if shared else _SHARED.replace("WHERE", "WHERE FALSE AND"))
     duck.run(_YIELD)
+    duck.run(_GATHER)
     duck.run(_NUMBERED.format(slice_rows=slice_rows, own=_OWN[kind]))
     duck.run("DROP TABLE apply_acted")
     duck.run("DROP TABLE apply_decided")

@@ -14,7 +14,6 @@ an id or an address. The order of rows and the size of slices have no say in it:
    all rejected.
 6. A row may take an address whose owner moves to another one in this run. Where the owner's row was
    rejected, so is the row that wanted its address, along the whole chain; rings of swaps stand.
-7. Rows that name nobody but a stranger follow where others merge the stranger.
 """
 
 from dataclasses import dataclass
@@ -81,7 +80,6 @@ def decide_people(duck: Duck, by: Rules) -> None:
     duck.run(_EDGES)
     _reject_broken_chains(duck)
     duck.run(_MERGED)
-    duck.run(_FOLLOW)
 
 
 _MATCH = """
@@ -313,12 +311,6 @@ FROM (
     WHERE merged IS NOT NULL AND code = '' GROUP BY target, merged
 ) JOIN apply_people ON pid = merged
 GROUP BY target
-"""
-_FOLLOW = """
-UPDATE apply_decided SET target = m.into_pid, target_id = p.id, target_email_key = p.email_key
-FROM (SELECT into_pid, unnest(strangers).pid AS pid FROM apply_merged) m
-JOIN apply_people p ON p.pid = m.into_pid
-WHERE apply_decided.target = m.pid AND code = ''
 """
 
 
