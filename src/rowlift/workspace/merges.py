@@ -102,7 +102,8 @@ WHERE {person} IN (SELECT pid FROM merging)
 """
 _STRANGERS = """
 SELECT p.*, m.into_pid, k.attributes AS known FROM merging m
-JOIN people p ON p.pid = m.pid JOIN people k ON k.pid = m.into_pid ORDER BY m.place
+JOIN people p ON p.pid = m.pid AND p.revision = m.revision
+JOIN people k ON k.pid = m.into_pid ORDER BY m.place
 """
 _SHARE = """
 UPDATE people SET other_writers = TRUE WHERE pid IN (
@@ -126,7 +127,10 @@ def absorb(connection: sa.Connection, workspace_id: int, writer: Writer, rows: p
     if not count:
         return True
     stage(connection, "merging", _MERGING, merging)
-    _write_down(connection, workspace_id, writer)
+    strangers = _rows(connection, _STRANGERS)
+    if len(strangers) < count:
+        return False
+    _write_down(connection, workspace_id, writer, strangers)
     for one in _BELONGINGS:
         if one.other:
             run(connection, one.filled(_GIVE_UP))
@@ -146,25 +150,27 @@ def _merging(rows: pa.Table) -> dict[str, pa.Array]:
     }
 
 
-def _write_down(connection: sa.Connection, workspace_id: int, writer: Writer) -> None:
-    moved = _moved(connection)
+def _write_down(
+    connection: sa.Connection, workspace_id: int, writer: Writer, strangers: list[dict[str, Any]]
+) -> None:
     shared = {
         "workspace_id": workspace_id, "sync_uid": writer.sync_uid, "run_id": writer.run_id,
         "as_of": writer.as_of, "at": time.time(),
     }  # fmt: skip
     rows = [
         shared | {"pid": pid, "into_pid": into, "moved": json.dumps(one, ensure_ascii=False)}
-        for pid, (into, one) in moved.items()
+        for pid, (into, one) in _moved(connection, strangers).items()
     ]
-    if rows:
-        connection.execute(merges.insert(), rows)
+    connection.execute(merges.insert(), rows)
 
 
-def _moved(connection: sa.Connection) -> dict[int, tuple[int, dict[str, Any]]]:
+def _moved(
+    connection: sa.Connection, strangers: list[dict[str, Any]]
+) -> dict[int, tuple[int, dict[str, Any]]]:
     """What each stranger brings along, by pid, and into whom."""
     moved: dict[int, tuple[int, dict[str, Any]]] = {}
     taken: dict[int, set[str]] = {}
-    for row in _rows(connection, _STRANGERS):
+    for row in strangers:
         pid, into = row["pid"], row.pop("into_pid")
         had = taken.setdefault(into, set(json.loads(row.pop("known"))))
         names = sorted(json.loads(row["attributes"]).keys() - had)
