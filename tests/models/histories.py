@@ -21,8 +21,7 @@ from rowlift.testing.clock import QuickClock
 from rowlift.workspace.tables import anonymous_ids, objects, people, relationships
 
 HISTORIES = 50  # of one seed
-RUNS = 9
-UNDONE = 0.2  # of the merges that stand, before each run
+UNDONE = 0.4  # of the merges that stand, before each run
 SWAPPED = 0.4  # of the histories, in each run of a sync by id
 
 COLUMNS = {
@@ -45,7 +44,8 @@ SYNCS = {
     "visits": USUAL | {"identify_by": "anonymous_id", "preset": "traits"},
     "courses": USUAL | {"identify_by": "object_id", "kind": "object"},
 }
-WEIGHTS = (3, 2, 4, 4, 2)
+DECK = ["people"] * 3 + ["names"] + ["mails"] * 3 + ["visits"] * 2 + ["courses"]
+BLANK = {"people": 0.3, "names": 0.3, "mails": 0.1, "visits": 0.7}  # second identifiers
 
 
 class History:
@@ -67,16 +67,15 @@ class History:
         """Raises AssertionError where the workspace is not what the model says."""
         engine = sa.create_engine(self.url)
         try:
-            for number in range(1, RUNS + 1):
-                self.step(number)
+            for number, name in enumerate(self.chance.sample(DECK, len(DECK)), 1):
+                self.step(number, name)
                 self.compare(self.stored(engine), self.expected())
         finally:
             engine.dispose()
 
-    def step(self, number):
+    def step(self, number, name):
         if self.world.merges:
             self.undo()
-        (name,) = self.chance.choices(list(SYNCS), WEIGHTS)
         self.draw(name)
         self.save()
         with self.project() as project:
@@ -122,9 +121,9 @@ class History:
     def draw(self, name):
         """New settings now and then, new rows each time; some rows stay as they were."""
         settings, chance = self.settings[name], self.chance
-        self.allow_change = chance.random() < 0.5
-        settings["mode"] = chance.choice(("upsert", "upsert", "upsert", "update", "create"))
-        settings["removed"] = chance.choice(("keep", "clear", "delete"))
+        self.allow_change = chance.random() < 0.7
+        settings["mode"] = chance.choice((*["upsert"] * 4, "update", "create"))
+        settings["removed"] = chance.choice(("keep", "keep", "clear", "delete"))
         settings["empty_values"] = chance.choice(("ignore", "delete"))
         settings["empty_strings"] = chance.choice(("keep", "keep", "as_null"))
         if name != "courses":
@@ -149,7 +148,7 @@ class History:
         before = self.tables[name]
         mine = [row for row in before["rows"] if f"-{number}-" in next(iter(ends(name, row)))]
         rows = {ends(name, row): row for row in mine if self.chance.random() < 0.5}
-        for _ in range(self.chance.randint(0, 2)):
+        for _ in range(self.chance.randint(0, 3)):
             row = self.row(name, number)
             rows[ends(name, row)] = row
         if name == "people" and self.chance.random() < SWAPPED:
@@ -171,7 +170,7 @@ class History:
         drawn = {column: self.value(column, number) for column in COLUMNS[name]}
         for at, column in enumerate(COLUMNS[name][:2]):
             is_key = at == 0 or name == "courses"
-            if not is_key and self.chance.random() < 0.35:
+            if not is_key and self.chance.random() < BLANK[name]:
                 drawn[column] = None
             if not is_key and column == "email" and self.chance.random() < 0.05:
                 drawn[column] = BAD_EMAIL
@@ -184,8 +183,10 @@ class History:
 
     def value(self, column, number):
         chance = self.chance
+        if column == "anonymous_id" and chance.random() < 0.5 and (known := self.strangers(number)):
+            return chance.choice(known)
         if column in ("id", "anonymous_id", "object_id"):
-            return f"{column[0]}-{number}-{chance.randint(1, 3)}"
+            return f"{column[0]}-{number}-{chance.choice('abcde' if column[0] == 'a' else 'abc')}"
         if column == "email":
             return f"{chance.choice('abc')}-{number}-@{chance.choice(('x.org', 'x.org', 'X.org'))}"
         if column == "object_type":
@@ -193,6 +194,16 @@ class History:
         if column == "deleted":
             return chance.choice((None, None, "no", "true", "T", "1"))
         return chance.choice(("one", "two", "", None))
+
+    def strangers(self, number):
+        """The anonymous ids of those who are known by nothing else."""
+        return sorted(
+            anonymous
+            for person in self.world.people
+            if person.id is None and person.email is None
+            for anonymous in person.anonymous
+            if f"-{number}-" in anonymous
+        )
 
     # the project
 
