@@ -19,7 +19,7 @@ RUN_PARTS = ("unchanged", "added", "changed", "returned", "rejected")
 DELIVERY_PARTS = (
     "delivered", "rejected", "suppressed", "skipped", "superseded", "pending", "in_doubt",
 )  # fmt: skip
-APPLY_PARTS = ("written", "rejected", "skipped")
+APPLY_PARTS = ("written", "rejected", "suppressed", "skipped")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ def heal(story: Story) -> None:
     story.shop.heal()
     for target in story.targets.values():
         target.settings |= CALM
+    story.process_again()
     report = _run_clean(story)
     _check_silence(story, report)
     good, _, _ = story.shop.visible(0)

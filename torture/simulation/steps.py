@@ -27,6 +27,8 @@ ALLOWED = 0.2
 ALLOWED_AFTER_REFUSAL = 0.7
 REVERTS = 0.4  # after a crash or a lost answer: what is unknown is asked for at once
 LEAVES = 0.2
+SUPPRESSES = 0.4
+LIFTS = 0.2
 BEGUN = 0.7  # how many stories begin with a run that nothing disturbs; others die while sending
 
 _IMAGE_FILES = """
@@ -168,6 +170,7 @@ def toggle_workspace(story: Story) -> str:
 def change_key(story: Story) -> str:
     """Identify by another column; the guard must stop it until the sync is reset."""
     settings = story.settings
+    story.process_again()  # who is known by one identifier alone
     if story.memory.image is None or story.run(allow=True) is None:
         return "the key stays"
     settings.key = "email" if settings.key == "user_id" else "user_id"
@@ -195,6 +198,7 @@ def reset(story: Story) -> str:
 
 
 def back_up(story: Story) -> str:
+    story.process_again()
     story.close()
     state, copy = story.world.folder / ".rowlift", story.folder / "backup"
     shutil.rmtree(copy, ignore_errors=True)
@@ -205,6 +209,7 @@ def back_up(story: Story) -> str:
 
 def restore(story: Story) -> str:
     """Put an old state back; only a reset makes it true again."""
+    story.process_again()
     story.close()
     state, copy = story.world.folder / ".rowlift", story.folder / "backup"
     if not copy.exists():
@@ -255,6 +260,20 @@ def _age(path: Path) -> None:
 
 
 OPERATIONS_OF: dict[Step, int] = {reset: 3, back_up: 2, restore: 1, retry: 3, upgrade: 2}
+
+
+def suppressions(story: Story) -> list[str]:
+    """Suppress somebody, or lift all that there is."""
+    drawn = story.mercy.random()
+    keys = sorted(story.shop.rows)
+    if drawn < SUPPRESSES and keys:
+        key = story.mercy.choice(keys)
+        story.suppress(key)
+        return [f"suppress {key}"]
+    if drawn < SUPPRESSES + LIFTS:
+        story.process_again()
+        return ["process all again"]
+    return []
 
 
 # the weather
@@ -319,6 +338,8 @@ def step(story: Story) -> None:
         if chance.random() < share and not shop.is_empty and shop.cut is None:
             (way,) = chance.choices(list(ways), list(ways.values()))
             done.append(way(story))
+    if story.suppresses and not story.is_open():
+        done += suppressions(story)
     if chance.random() < REOPENED:
         story.close()
     if chance.random() < CHANGES_OF_WEATHER:

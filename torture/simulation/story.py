@@ -82,6 +82,10 @@ class Story:
         )
         if self.settings.holds and self.settings.is_incremental:
             self.shop.pause = 2 * OVERLAP  # else what was read is read again
+        self.mercy = Random(f"suppressions {seed}")  # noqa: S311 - apart from what else happens
+        self.suppresses = self.mercy.random() < 0.25  # noqa: PLR2004
+        self.suppressed: set[str] = set()
+        self.ever_suppressed: set[str] = set()
         self.memory = Memory()
         self.told: list[str] = []
         self.crashes = 0
@@ -285,8 +289,12 @@ class Story:
 
     def _check_message(self, target: Target, message: Message, expected: Expected | None) -> None:
         who = identity_of(message)
+        key = who[1].removesuffix(email_of(""))
+        if message["op"] == "upsert" and key in self.suppressed:
+            raise Divergence(f"{target.name} was sent {key}, who is suppressed")
+        if message["op"] == "delete" and key in self.ever_suppressed:
+            return
         if message["op"] != "upsert":
-            key = who[1].removesuffix(email_of(""))
             if key not in target.gone or message["op"] not in target.removals:
                 raise Divergence(f"{target.name} was told to {message['op']} {key}, which is there")
             return
@@ -316,6 +324,28 @@ class Story:
             self.forgiven |= self.shop.ever.keys()
 
     # other operations
+
+    def suppress(self, key: str) -> None:
+        """Suppress the person of a key."""
+        self.save()
+        self.look()
+        self.suppressed.add(key)
+        self.ever_suppressed.add(key)
+        self.project().suppress([self._named(key)])
+        self.look()
+
+    def process_again(self) -> None:
+        """Lift every suppression there is."""
+        self.save()
+        self.look()
+        if self.suppressed:
+            self.project().unsuppress(map(self._named, sorted(self.suppressed)))
+        self.suppressed.clear()
+        self.look()
+
+    def _named(self, key: str) -> str:
+        kind = "email" if self.settings.key == "email" else "id"
+        return f"{kind}:{self.settings.identity(key)}"
 
     def reset(self, target: str | None = None) -> bool:
         """Reset the sync or one target; False when something must be finished first."""
