@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from models import identity
 
 IDENTIFIERS = ("id", "email", "anonymous_id")
+LINKING = ("object_type", "object_id", "id", "email", "deleted")
 YES = ("true", "t", "yes", "y", "1")
 BAD_EMAIL = "nonsense"
 ENDED = {"deleted": True}
@@ -217,28 +218,22 @@ class World:
 
 
 def key_of(part, row, query):
-    if query or part.get("kind") == "object":
-        ends = [row.get("object_type") or "1", row["object_id"]]
-        named = (
-            [identity.folded(row["email"]) if part["identify_by"] == "email" else row["id"]]
-            if query
-            else []
-        )
-        return json.dumps([*ends, *named], separators=(",", ":"))
-    return (
-        identity.folded(row["email"])
-        if part["identify_by"] == "email"
-        else row[part["identify_by"]]
-    )
+    if not query and part["kind"] != "object":
+        return named_by(part, row)
+    ends = [row["object_type"] or "1", row["object_id"]]
+    return json.dumps([*ends, named_by(part, row)] if query else ends, separators=(",", ":"))
+
+
+def named_by(part, row):
+    value = row[part["identify_by"]]
+    return identity.folded(value) if part["identify_by"] == "email" else value
 
 
 def form_of(settings, part, row, query):
     """The attributes that are compared; where NULL takes a value away, it is there as None."""
     if query and (row["deleted"] or "").lower() in YES:
         return ENDED
-    left_out = (
-        ("object_type", "object_id", "id", "email", "deleted") if query else left_out_of(part)
-    )
+    left_out = LINKING if query else left_out_of(part)
     form = {}
     for name, value in row.items():
         is_empty = value is None or (value == "" and settings["empty_strings"] == "as_null")
