@@ -5,7 +5,9 @@ import sys
 import time
 
 import duckdb
+import pyarrow.parquet as pq
 
+from rowlift.engine.duck import Duck
 from rowlift.kit.duckread import INTERRUPT_EVERY, Running
 
 OPENED = """
@@ -31,3 +33,15 @@ def test_a_query_that_is_stopped_while_its_source_closes_ends_quietly():
         running.stop("QUERY_CANCELLED")
         time.sleep(3 * INTERRUPT_EVERY)  # pytest fails a test whose thread broke
         running.end()
+
+
+def test_wide_rows_are_sorted_and_written_few_at_a_time(tmp_path):
+    path = tmp_path / "wide.parquet"
+    with Duck(tmp_path / "scratch") as duck:
+        assert duck.has_room_to_sort(100_000)
+        duck.make_room(8_000)
+        assert duck.has_room_to_sort(5_000)
+        assert not duck.has_room_to_sort(5_001)
+        duck.write("SELECT repeat('x', 8000) AS x FROM range(5000)", path)
+    groups = pq.ParquetFile(path).metadata
+    assert [groups.row_group(at).num_rows for at in range(3)] == [2048, 2048, 904]

@@ -26,6 +26,8 @@ THREADS = int(os.environ.get("ROWLIFT_THREADS", "0")) or min(os.cpu_count() or 1
 PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
 GROUP_ROWS = 20_480
 GROUP_BYTES = 16_000_000  # each thread holds a row group before it writes it
+SORTED_ROWS = 100_000
+SORTED_BYTES = 40_000_000  # a sort of whole rows holds all their values at once
 _DAMAGED = re.compile(
     r"No files found|Cannot open file .*No such file|Parquet file|magic bytes|Failed to read file"
 )
@@ -40,7 +42,7 @@ class Duck:
         self._scratch = scratch
         self._files: list[Path] = []
         self._threads = threads or THREADS
-        self._group_rows = GROUP_ROWS
+        self._group_rows, self._sorted_rows = GROUP_ROWS, SORTED_ROWS
         with _told():
             self._connection = duckdb.connect(
                 ":memory:",
@@ -86,6 +88,11 @@ class Duck:
         more = width * VECTOR_ROWS * WIDE_VECTORS // 1_000_000
         self.run(f"SET memory_limit = '{MEMORY_MB + more}MB'")
         self._group_rows = max(VECTOR_ROWS, min(GROUP_ROWS, GROUP_BYTES // max(1, width)))
+        self._sorted_rows = min(SORTED_ROWS, SORTED_BYTES // max(1, width))
+
+    def has_room_to_sort(self, rows: int) -> bool:
+        """Tell whether so many rows of that width may be sorted with all their values."""
+        return rows <= self._sorted_rows
 
     @contextmanager
     def one_thread(self) -> Iterator[None]:

@@ -16,7 +16,6 @@ from rowlift.core.specs import GuardSpec, Threshold
 from rowlift.engine.duck import Duck, parquet
 
 COMPACT_SHARE = 0.2
-SORTED_AT_ONCE = 100_000  # rows; more would hold all their values at once
 LEAST_REMOVALS = 100
 
 IMAGE_COLUMNS = "key, version, present, fp, raw, attributes, row_number"
@@ -137,7 +136,7 @@ def find_changes(
 
 def write_delta(duck: Duck, path: Path, *, revision: int) -> int:
     """Write the rows that changed, each with what it replaced."""
-    few = duck.count("changed_keys") <= SORTED_AT_ONCE
+    few = duck.has_room_to_sort(duck.count("changed_keys"))
     return duck.write(_DELTA.format(revision=revision) + (_IN_ORDER if few else ""), path)
 
 

@@ -45,7 +45,6 @@ _QUICK: Any = {  # the file lives for one delivery
     "write_statistics": False,
 }  # fmt: skip
 
-SORTED_AT_ONCE = 100_000
 MOST_LANES = 16
 
 _COLUMNS = "key, version, op, present, fp, row_number, message_id, attributes"
@@ -119,7 +118,7 @@ def _queries(duck: Duck) -> list[str]:
     Many rows are not sorted, which would hold all their values at once: they come lane by lane.
     """
     groups = duck.rows(_GROUPS)
-    if sum(count for *_, count in groups) <= SORTED_AT_ONCE:
+    if duck.has_room_to_sort(sum(count for *_, count in groups)):
         return [_DUE.format(columns=_COLUMNS, lane="true") + _ORDER]
     lanes = []
     if any(doubt for doubt, *_ in groups):
