@@ -53,9 +53,9 @@ def cases(rows: int, sizes: Sequence[int]) -> Iterator[Case]:
 def in_use(rows: int) -> Iterator[Case]:
     """Yield the cases of a workspace that is more than empty, or rows that are more than narrow."""
     size, label = short(rows), f"{rows:,} rows"
-    for kind, name in (("sqlite", "SQLite"), ("postgresql", "PostgreSQL")):
+    for kind, name in (("known", people.SQLITE), ("knownpg", people.POSTGRESQL)):
         title = f"{label} known to the workspace on {name}"
-        yield Case(f"known-{kind}-{size}", title, rows, partial(people.known, kind, rows=rows))
+        yield Case(f"{kind}-{size}", title, rows, partial(people.known, name, rows=rows))
     title = f"{label} from MariaDB with suppressed people, and with everything switched on"
     yield Case(f"whole-{size}", title, rows, partial(people.whole, rows=rows))
     few = rows // 10

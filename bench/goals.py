@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from bench import people
 from bench.results import Figures, Result
@@ -112,19 +113,19 @@ def flat(steps: Steps) -> Iterator[Verdict]:
     yield at_most(what, FLAT, ratio, f"of that of {once.rows:,}", 2)
 
 
-def known(steps: Steps) -> Iterator[Verdict]:
-    """Judge what comes after a first import; its speed where that was asked for."""
+def known(state: str, steps: Steps) -> Iterator[Verdict]:
+    """Judge a first import into a workspace on SQLite or PostgreSQL, and what comes after it."""
     first, applied = steps[people.FIRST], steps[people.APPLIED]
     if first.rows != MILLION:
         return
     speed = applied.rows / applied.wall
     goal, met = f"≥ {APPLIED_PER_SECOND:,} rows/s", speed >= APPLIED_PER_SECOND
-    yield Verdict("1,000,000 new people into the workspace", goal, f"{speed:,.0f} rows/s", met)
+    label = f"1,000,000 people on {state}"
+    yield Verdict(f"{label}, new", goal, f"{speed:,.0f} rows/s", met)
     for step in (people.FULL, people.ALONE):
-        what = f"1,000,000 people known, {step}"
-        yield at_most(what, CHANGED_SECONDS, steps[step].wall, "s")
-    yield at_most("one person of 1,000,000", PERSON_SECONDS, steps[people.PERSON].wall, "s", 3)
-    yield at_most("why, of 1,000,000 people", WHY_SECONDS, steps[people.WHY].wall, "s", 3)
+        yield at_most(f"{label}, {step}", CHANGED_SECONDS, steps[step].wall, "s")
+    yield at_most(f"{label}, one of them", PERSON_SECONDS, steps[people.PERSON].wall, "s", 3)
+    yield at_most(f"{label}, why", WHY_SECONDS, steps[people.WHY].wall, "s", 3)
 
 
 def whole(steps: Steps) -> Iterator[Verdict]:
@@ -165,7 +166,8 @@ JUDGES: Mapping[str, tuple[Judge, ...]] = {
     "mariadb": (hosted, peak),
     "postgresql": (peak,),
     "state": (peak,),
-    "known": (known, peak),
+    "known": (partial(known, people.SQLITE), peak),
+    "knownpg": (partial(known, people.POSTGRESQL), peak),
     "whole": (whole, peak),
     "columns": (columns,),
     "large": (peak,),

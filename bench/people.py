@@ -21,6 +21,7 @@ TYPES = 5
 RELATED = 10  # rows for each relationship
 COLUMNS = 300
 
+SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 FIRST, APPLIED = "first import", "of that, into the workspace"
 FULL, ALONE = f"{CHANGED} % changed", f"{CHANGED} % changed, asked for alone"
 SHOW, PERSON, WHY = "rowlift people show", "a person, within", "why, within"
@@ -28,11 +29,11 @@ PLAIN, SUPPRESS, LEFT_OUT, WHOLE = "plain", "rowlift suppress", "suppressed", "e
 INTO_WORKSPACE, INTO_SEGMENT = "into the workspace", "to Segment"
 
 
-def known(kind: str, stage: Stage, rows: int) -> Iterator[Sample]:
+def known(state: str, stage: Stage, rows: int) -> Iterator[Sample]:
     """Measure what comes after a first import into a workspace on SQLite or PostgreSQL."""
     database = stage.postgresql
     sql = database.people(rows)
-    env = {"ROWLIFT_STATE_URL": database.state("known")} if kind == "postgresql" else {}
+    env = {"ROWLIFT_STATE_URL": database.state("known")} if state == POSTGRESQL else {}
     source = {**database.source, "reader": database.fast}
     with stage.project() as folder:
         project.write(folder, source, {"people": {"sql": sql, **project.TO_WORKSPACE}})

@@ -27,7 +27,7 @@ def test_deliveries_are_measured_beside_the_floor_and_the_script():
 
 
 def test_people_who_are_known_change_and_are_asked_about():
-    done = bench("--only", "known-sqlite", "--rows", "500", "--repeat", "1")
+    done = bench("--only", "known-", "--rows", "500", "--repeat", "1")
     steps = [line.split(" | ")[0].strip("| ") for line in done.stdout.splitlines() if "|" in line]
     assert steps[2:] == [
         people.FIRST, people.APPLIED, people.FULL, people.ALONE,
