@@ -21,7 +21,7 @@ from rowlift.core.errors import StateError
 DUCKDB_VERSION = duckdb.__version__
 MEMORY_MB = 320
 VECTOR_ROWS = 2048
-WIDE_VECTORS = 32  # vectors of whole rows that one statement may hold
+WIDE_VECTORS = 24  # vectors of whole rows that one statement may hold
 THREADS = int(os.environ.get("ROWLIFT_THREADS", "0")) or min(os.cpu_count() or 1, 8)
 PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
 GROUP_ROWS = 20_480
