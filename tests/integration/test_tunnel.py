@@ -22,7 +22,7 @@ def bastion(tmp_path):
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_B2_a_server_behind_ssh_is_read_and_its_name_verified(shop, bastion, reader):
+def test_a_server_behind_ssh_is_read_and_its_name_verified(shop, bastion, reader):
     name = {"host": "localhost", "reader": reader}
     source = shop.source(ssh=bastion.keys, **name)
     assert read(source, SQL).num_rows == 100
