@@ -44,6 +44,7 @@ from rowlift.engine.ledger import (
     find_due,
     load_ledger,
     mapping_of,
+    salt_of,
 )
 from rowlift.engine.plan import (
     ROLLED,
@@ -248,7 +249,7 @@ class DeliveryRun:
             load_ledger(duck, None, ())
         else:
             self._open_ledger(duck)
-        salt = f"{one.sync_uid}:{one.destination_uid}:{self._store.reset_epoch()}:{epoch}:"
+        salt = salt_of(one.sync_uid, one.destination_uid, self._store.reset_epoch(), epoch)
         feed = self._spec.feed
         hides = watch(duck, self._store.database, one.workspace_id)
         find_due(

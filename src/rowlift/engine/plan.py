@@ -1,7 +1,7 @@
 """Plan: the due rows, encoded and cut into batches once, durable before the first send."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,18 @@ SCHEMA = pa.schema(
         ("row_number", pa.int64()),
         ("bytes", pa.int32()),
         ("message_id", pa.string()),
-        ("message", pa.large_string()),
+        ("messages", pa.large_binary()),  # of a whole batch, on its first row
     ]
 )
 
+_NOISE = frozenset({"fp", "message_id"})  # nothing to gain from compressing it
 _QUICK: Any = {  # the file lives for one delivery
-    "compression": "lz4", "use_dictionary": ["batch", "version", "op", "present"],
+    "compression": {name: "none" if name in _NOISE else "lz4" for name in SCHEMA.names},
+    "use_dictionary": ["batch", "version", "op", "present"],
     "write_statistics": False,
-}  # fmt: skip
+}
+
+_SENT = ["key", "message_id", "bytes", "messages"]
 
 MOST_LANES = 16
 
@@ -84,20 +88,18 @@ def write_plan(
     task: str,
 ) -> Cut:
     """Encode every due row and write the plan file."""
-    limits = destination.limits
-    most = min(limits.record_bytes, record_bytes or limits.record_bytes)
+    most = min(destination.limits.record_bytes, record_bytes or destination.limits.record_bytes)
     cut = Cut()
     group = max(LEAST_GROUP, min(ROW_GROUP, GROUP_BYTES // max(1, image_width(duck))))
     with pq.ParquetWriter(path, SCHEMA, **_QUICK) as writer:
         for query in _queries(duck):
             for found in duck.reader(query, group):
-                if len(found):
-                    writer.write_batch(_encoded(found, destination, timestamp, most, limits, cut))
-                    progress.advance(task, len(found))
+                _write_due(writer, found, destination, timestamp, most, cut)
+                progress.advance(task, len(found))
         still = _ROLLED.format(suppressed=SUPPRESSED, rolled=ROLLED)
         for found in duck.reader(still, ROW_GROUP):
             if len(found):
-                writer.write_batch(_rolled(found))
+                writer.write_batch(_planned(found))
                 hidden = pc.sum(pc.equal(found.column("batch"), SUPPRESSED)).as_py()
                 cut.suppressed += hidden
                 cut.rolled += len(found) - hidden
@@ -135,80 +137,105 @@ def _queries(duck: Duck) -> list[str]:
     return [_DUE.format(columns=_COLUMNS, lane=lane) for lane in lanes]
 
 
-def _encoded(
+def _write_due(
+    writer: pq.ParquetWriter,
     found: pa.RecordBatch,
     destination: Destination,
     timestamp: str,
     most: int,
-    limits: Limits,
     cut: Cut,
-) -> pa.RecordBatch:
-    rows = Rows(
+) -> None:
+    """Encode some rows and write them, those that are too large by themselves."""
+    messages = destination.encode(_rows(found, timestamp))
+    sizes = pc.binary_length(messages)
+    fits = pc.less_equal(sizes, most)
+    cut.due += len(found)
+    if not pc.all(fits).as_py():
+        large = pc.invert(fits)
+        cut.too_large += pc.sum(large).as_py()
+        writer.write_batch(_too_large(found.filter(large), sizes.filter(large)))
+        found, messages, sizes = (one.filter(fits) for one in (found, messages, sizes))
+    if len(found):
+        ends = _cut(sizes, destination.limits)
+        writer.write_batch(_batched(found, messages, sizes, ends, cut.batches))
+        cut.batches += len(ends)
+
+
+def _rows(found: pa.RecordBatch, timestamp: str) -> Rows:
+    return Rows(
         keys=found.column("key"),
         ops=found.column("op"),
         message_ids=found.column("message_id"),
         attributes=found.column("attributes"),
         timestamp=timestamp,
     )
-    messages = destination.encode(rows).cast(pa.large_string())
-    sizes = pc.cast(pc.binary_length(messages), pa.int64())
-    fits = pc.less_equal(sizes, most)
-    good = pc.sum(fits).as_py() or 0
-    bad = len(found) - good
-    if bad:
-        ordered = pc.array_sort_indices(pc.invert(fits))  # stable: those that fit keep their order
-        found, messages, sizes = found.take(ordered), messages.take(ordered), sizes.take(ordered)
-    numbers, positions = _cut(sizes.slice(0, good), limits, cut.batches)
-    cut.batches = max(cut.batches, (numbers[-1].as_py() + 1) if good else 0)
-    cut.due += len(found)
-    cut.too_large += bad
-    columns = {
-        "batch": pa.concat_arrays([numbers, pa.repeat(pa.scalar(TOO_LARGE, pa.int32()), bad)]),
-        "position": pa.concat_arrays([positions, _counting(bad)]),
-        "bytes": sizes.cast(pa.int32()),
-        "message": messages,
-    }
-    return pa.RecordBatch.from_arrays(
-        [
-            columns[name] if name in columns else found.column(name).cast(SCHEMA.field(name).type)
-            for name in SCHEMA.names
-        ],
-        schema=SCHEMA,
+
+
+def _batched(
+    found: pa.RecordBatch, messages: pa.Array, sizes: pa.Array, ends: Sequence[int], first: int
+) -> pa.RecordBatch:
+    """Return rows in batches from the number `first`, the messages of each on its first row."""
+    counting = _counting(len(found))
+    positions = pc.subtract(counting, _spread(ends, [0, *ends[:-1]]))
+    numbers = _spread(ends, range(len(ends)))
+    leading = pc.if_else(pc.equal(positions, 0), numbers, None)
+    return _planned(
+        found,
+        batch=pc.add(numbers, first),
+        position=positions,
+        bytes=sizes,
+        messages=_packed(messages, ends).take(leading),
     )
 
 
-def _rolled(found: pa.RecordBatch) -> pa.RecordBatch:
-    count = len(found)
-    constant = {
-        "position": _counting(count),
-        "bytes": pa.nulls(count, pa.int32()),
-        "message_id": pa.nulls(count, pa.string()),
-        "message": pa.nulls(count, pa.large_string()),
-    }
-    return pa.RecordBatch.from_arrays(
-        [
-            constant[name] if name in constant else found.column(name).cast(SCHEMA.field(name).type)
-            for name in SCHEMA.names
-        ],
-        schema=SCHEMA,
-    )
+def _too_large(found: pa.RecordBatch, sizes: pa.Array) -> pa.RecordBatch:
+    numbers = pa.repeat(pa.scalar(TOO_LARGE, pa.int32()), len(found))
+    return _planned(found, batch=numbers, bytes=sizes)
 
 
-def _cut(sizes: pa.Array, limits: Limits, first: int) -> tuple[pa.Array, pa.Array]:
-    """Number the rows' batches, each within the limits; one separator byte a row is counted."""
-    ends = memoryview(pc.cumulative_sum(pc.add(sizes, 1)).buffers()[1] or b"").cast("q")
+def _planned(found: pa.RecordBatch, **own: pa.Array) -> pa.RecordBatch:
+    """Return rows of the plan from its own columns and those that were found, else without."""
+    given = {"position": _counting(len(found))}
+    given |= dict(zip(found.schema.names, found.columns, strict=True)) | own
+    columns = [
+        given[field.name].cast(field.type)
+        if field.name in given
+        else pa.nulls(len(found), field.type)
+        for field in SCHEMA
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+def _cut(sizes: pa.Array, limits: Limits) -> list[int]:
+    """Return where each batch ends so that it keeps the limits, separators counted as a byte."""
+    totals = pc.cumulative_sum(pc.add(sizes.cast(pa.int64()), 1))
+    used = memoryview(totals.buffers()[1] or b"").cast("q")
     room = limits.batch_bytes - limits.envelope_bytes
-    numbers: list[pa.Array] = [pa.array([], pa.int32())]
-    positions: list[pa.Array] = [pa.array([], pa.int32())]
-    start, batch = 0, first
+    ends: list[int] = []
+    start = 0
     while start < len(sizes):
-        used = ends[start - 1] if start else 0
-        stop = bisect_right(ends, used + room, start, min(start + limits.batch_rows, len(sizes)))
-        stop = max(stop, start + 1)
-        numbers.append(pa.repeat(pa.scalar(batch, pa.int32()), stop - start))
-        positions.append(_counting(stop - start))
-        start, batch = stop, batch + 1
-    return pa.concat_arrays(numbers), pa.concat_arrays(positions)
+        before = used[start - 1] if start else 0
+        stop = bisect_right(used, before + room, start, min(start + limits.batch_rows, len(sizes)))
+        start = max(stop, start + 1)
+        ends.append(start)
+    return ends
+
+
+def _packed(messages: pa.StringArray, ends: Sequence[int]) -> pa.LargeBinaryArray:
+    """Return the messages of each batch as one value, without copying them."""
+    whole = messages.cast(pa.large_binary())
+    _, offsets, data = whole.buffers()
+    at = memoryview(offsets).cast("q")[whole.offset :]
+    bounds = pa.array([at[end] for end in (0, *ends)], pa.int64())
+    return pa.Array.from_buffers(pa.large_binary(), len(ends), [None, bounds.buffers()[1], data])
+
+
+def _spread(ends: Sequence[int], values: Iterable[int]) -> pa.Array:
+    """Return a batch's value for each of its rows."""
+    runs = pa.RunEndEncodedArray.from_arrays(
+        pa.array(ends, pa.int32()), pa.array(values, pa.int32())
+    )
+    return pc.run_end_decode(runs)
 
 
 def _counting(count: int) -> pa.Array:
@@ -223,7 +250,7 @@ def plan_batches(path: Path, timestamp: str, done: frozenset[int]) -> Iterator[B
             numbers = plan.read_row_group(group, columns=["batch"]).column(0).combine_chunks()
             wanted = set(numbers.unique().to_pylist()) - done - {TOO_LARGE, ROLLED, SUPPRESSED}
             if wanted:
-                rows = plan.read_row_group(group, columns=["key", "message_id", "message"])
+                rows = plan.read_row_group(group, columns=_SENT)
                 yield from _group_batches(numbers, rows.combine_chunks(), wanted, timestamp)
                 give_back()
 
@@ -240,12 +267,15 @@ def _group_batches(
 
 
 def _batch(number: int, rows: pa.Table, timestamp: str) -> Batch:
-    message_ids = rows.column("message_id").chunk(0)
+    keys, message_ids, sizes, messages = (column.chunk(0) for column in rows.columns)
+    ends = pc.cumulative_sum(pa.concat_arrays([pa.array([0], pa.int32()), sizes]))
     return Batch(
         id=digest(message_ids),
         number=number,
-        keys=rows.column("key").chunk(0),
+        keys=keys,
         message_ids=message_ids,
-        messages=rows.column("message").chunk(0),
+        messages=pa.StringArray.from_buffers(
+            len(sizes), ends.buffers()[1], messages[0].as_buffer()
+        ),
         timestamp=timestamp,
     )

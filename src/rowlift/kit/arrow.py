@@ -8,8 +8,11 @@ import pyarrow.compute as pc
 
 def joined(messages: pa.Array, separator: bytes = b",") -> memoryview:
     """Return all texts as one run of bytes, without a Python object per row."""
-    ended = pc.binary_join_element_wise(messages.cast(pa.string()), separator.decode(), "")
-    whole = memoryview(ended.buffers()[2] or separator)
+    # Arrow looks for pandas whenever it is given a plain text.
+    end, nothing = (pa.scalar(text, messages.type) for text in (separator.decode(), ""))
+    whole = memoryview(
+        pc.binary_join_element_wise(messages, end, nothing).buffers()[2] or separator
+    )
     return whole[: -len(separator)]
 
 
