@@ -57,8 +57,9 @@ FROM {staged} JOIN {fresh} AS fresh ON fresh.row_number = {row_number}
 class Arrived:
     """The staged rows that must be judged; `known` others stand in the image already.
 
-    The table `arrived` has hashed_key and raw of every row; where a key appears more than once,
-    `duplicate` names it and `duplicates` is not 0. `raw` is the expression of a row's raw.
+    The table `arrived` has hashed_key and, where they are compared, raw of every row; where a key
+    appears more than once, `duplicate` names it and `duplicates` is not 0. `raw` is the expression
+    of a row's raw.
     """
 
     path: Path
@@ -76,7 +77,8 @@ def arrive(
         staged = with_canonical_json(duck, staged, columns)
     has_json = key.value_type != "json" and any(one.value_type == "json" for one in columns)
     raw = _raw(columns, spec)
-    duplicates = _take_in(duck, canon.staged_sql(staged, columns), columns, key, raw)
+    hashed = "NULL" if first and not has_json else raw
+    duplicates = _take_in(duck, canon.staged_sql(staged, columns), columns, key, hashed)
     fresh = "arrived"
     if not first:
         fresh = "fresh"

@@ -181,7 +181,7 @@ def attributes_sql(columns: Sequence[Staged], left_out: Collection[str], spec: S
         for column in sorted(columns, key=lambda column: column.name.encode())
         if column.name != ROW_NUMBER and column.name not in left_out
     ]
-    return f"'{{' || ltrim(concat({', '.join([*members, 'NULL'])}), ',') || '}}'"
+    return f"concat('{{', ltrim(concat({', '.join([*members, 'NULL'])}), ','), '}}')"
 
 
 def fingerprint(attributes: str) -> str:
@@ -215,11 +215,12 @@ def _value_type(field: pa.Field) -> str:
 
 
 def _member(column: Staged, spec: SyncSpec) -> str:
-    value = canonical(column)
+    """Return two expressions: the name with its comma, and the value; none without a value."""
+    value, there = canonical(column), f"{column.sql} IS NOT NULL"
     if spec.empty_strings == "as_null" and column.value_type == "text":
-        value = f"nullif({value}, '\"\"')"
+        value, there = f"nullif({value}, '\"\"')", f"{column.sql} <> ''"
+    name = literal(f",{json.dumps(column.name, ensure_ascii=False)}:")
     policy = spec.attributes.get(column.name, spec.empty_values)
     if policy == "delete" and column.name not in IDENTIFIERS:
-        value = f"coalesce({value}, 'null')"
-    name = json.dumps(column.name, ensure_ascii=False)
-    return f"{literal(f',{name}:')} || {value}"
+        return f"{name}, coalesce({value}, 'null')"
+    return f"if({there}, {name}, ''), {value}"

@@ -93,7 +93,11 @@ def row_checks(
             for check in _identifier_checks(other, key_sql(other), odd_emails=odd_emails)
         ),
         *_json_checks(columns),
-        *_nul_checks(columns),
+        Check(
+            "VALUE_INVALID",
+            "A text holds the character U+0000, which databases cannot store.",
+            "row_nul(attributes)",
+        ),
         *_deleted_checks(columns, spec),
         Check(
             "RECORD_TOO_LARGE",
@@ -143,17 +147,6 @@ def _encoding_checks(columns: Sequence[Staged]) -> Iterator[Check]:
             yield Check(
                 "TEXT_ENCODING", f"{column.name} is not valid in its character set.", broken
             )
-
-
-def _nul_checks(columns: Sequence[Staged]) -> Iterator[Check]:
-    holds = [
-        f"row_nul({one.alias})" if one.value_type == "json" else f"contains({one.sql}, chr(0))"
-        for one in columns
-        if one.is_text or one.value_type == "text"
-    ]
-    if holds:
-        reason = "A text holds the character U+0000, which databases cannot store."
-        yield Check("VALUE_INVALID", reason, " OR ".join(holds))
 
 
 def _json_checks(columns: Sequence[Staged]) -> Iterator[Check]:
