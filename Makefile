@@ -71,8 +71,9 @@ test: system setup ## every test, against real servers
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --junitxml=test-results/junit.xml
 
 .PHONY: docs
-docs: setup ## rewrite docs/reference from the code
+docs: setup ## rewrite docs/reference, and the tables as SQL, from the code
 	@$(VENV)/bin/python tools/reference.py
+	@$(VENV)/bin/python tools/tables.py
 
 .PHONY: check lint types layers ids reference wheel
 check: lint types layers ids reference wheel ## lint, format, types, layers, requirement ids, docs, wheel
@@ -94,6 +95,7 @@ ids:
 
 reference:
 	@$(VENV)/bin/python tools/reference.py --check
+	@$(VENV)/bin/python tools/tables.py --check
 
 wheel:
 	@$(VENV)/bin/python tools/wheel_smoke.py

@@ -1,9 +1,7 @@
 """Bring the state database to this release's tables, after a backup of an SQLite file."""
 
-import fcntl
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from alembic.command import upgrade as alembic_upgrade
@@ -15,16 +13,16 @@ from rowlift.core.errors import StateError
 from rowlift.db import Database
 from rowlift.kit.durable import publish, temporary_for
 from rowlift.state.failures import file_errors
+from rowlift.state.fresh import alone
 from rowlift.state.revision import current
 
 REVISIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(database: Database, folder: Path, revisions: Path = REVISIONS) -> None:
-    """Make or upgrade the tables; safe when several processes start at once.
+    """Upgrade the tables; safe when several processes start at once.
 
-    Raises StateError STATE_NEWER when a newer release wrote the state, and STATE_DAMAGED when the
-    database is empty although the data directory is not.
+    Raises StateError STATE_NEWER when a newer release wrote the state.
     """
     config = Config()
     config.set_main_option("script_location", str(revisions))
@@ -32,30 +30,18 @@ def upgrade(database: Database, folder: Path, revisions: Path = REVISIONS) -> No
     head = scripts.get_current_head()
     if current(database) == head:
         return
-    with _alone(folder):
+    with alone(folder):
         found = current(database)
         if found == head:
             return
-        if found is not None and found not in {one.revision for one in scripts.walk_revisions()}:
+        if found not in {one.revision for one in scripts.walk_revisions()}:
             raise StateError(
                 "STATE_NEWER",
                 f"The state was written by a newer Rowlift (revision {found}).",
                 mend="Upgrade Rowlift, or restore the backup made before that upgrade.",
             )
-        if found is None:
-            _refuse_loss(folder)
-        else:
-            _back_up(database, folder, found)
+        _back_up(database, folder, found)
         _run(database, config)
-
-
-def _refuse_loss(folder: Path) -> None:
-    if next((folder / "files").glob("*/*.parquet"), None):
-        raise StateError(
-            "STATE_DAMAGED",
-            f"The state database is empty, but {folder} holds the files of an earlier one.",
-            mend="Restore the last backup; to start from nothing, move that folder away.",
-        )
 
 
 def _run(database: Database, config: Config) -> None:
@@ -63,15 +49,6 @@ def _run(database: Database, config: Config) -> None:
         faults.point("state.migrate.before_upgrade")
         config.attributes["connection"] = connection
         alembic_upgrade(config, "head")
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    with file_errors():
-        lock = (folder / "migrate.lock").open("a", encoding="utf-8")
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _back_up(database: Database, folder: Path, revision: str) -> None:

@@ -17,6 +17,7 @@ from rowlift.state.definitions import DefinitionStore
 from rowlift.state.deliveries import DeliveryStore
 from rowlift.state.failures import file_errors
 from rowlift.state.files import FileStore
+from rowlift.state.fresh import make
 from rowlift.state.images import ImageStore
 from rowlift.state.locks import Locks
 from rowlift.state.revision import HEAD, current
@@ -51,7 +52,10 @@ class Store:
         database = Database(
             url or URL.create("sqlite", database=str(folder.resolve() / "state.db"))
         )
-        if current(database) != HEAD:
+        found = current(database)
+        if found is None:
+            make(database, folder)
+        elif found != HEAD:
             from rowlift.state.migrate import upgrade
 
             upgrade(database, folder)

@@ -1,0 +1,314 @@
+CREATE TABLE anonymous_ids (
+    workspace_id INTEGER NOT NULL,
+    anonymous_id TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    CONSTRAINT pk_anonymous_ids PRIMARY KEY (workspace_id, anonymous_id)
+);
+
+CREATE INDEX ix_anonymous_ids_pid ON anonymous_ids (pid);
+
+CREATE TABLE batches (
+    delivery_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    verdict TEXT NOT NULL,
+    outcomes TEXT NOT NULL,
+    updated_at FLOAT NOT NULL,
+    CONSTRAINT pk_batches PRIMARY KEY (delivery_id, number)
+);
+
+CREATE TABLE budgets (
+    account TEXT NOT NULL,
+    next_at FLOAT NOT NULL,
+    CONSTRAINT pk_budgets PRIMARY KEY (account)
+);
+
+CREATE TABLE definitions (
+    uid TEXT NOT NULL,
+    workspace_id INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    body TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    created_at FLOAT NOT NULL,
+    archived_at FLOAT,
+    CONSTRAINT pk_definitions PRIMARY KEY (uid)
+);
+
+CREATE UNIQUE INDEX uq_definitions_live ON definitions (workspace_id, kind, name) WHERE archived_at IS NULL;
+
+CREATE TABLE deliveries (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    sync_uid TEXT NOT NULL,
+    destination_uid TEXT NOT NULL,
+    run_id INTEGER NOT NULL,
+    spec TEXT NOT NULL,
+    status TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    active INTEGER,
+    generation INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    lease_until FLOAT NOT NULL,
+    image_revision BIGINT,
+    epoch INTEGER NOT NULL,
+    suppressions BIGINT NOT NULL,
+    ledger_revision BIGINT,
+    next_spec TEXT,
+    next_run_id INTEGER,
+    counts TEXT NOT NULL,
+    reason_code TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    created_at FLOAT NOT NULL,
+    finished_at FLOAT
+);
+
+CREATE INDEX ix_deliveries_run ON deliveries (run_id);
+
+CREATE UNIQUE INDEX uq_deliveries_active ON deliveries (sync_uid, destination_uid) WHERE active = 1;
+
+CREATE TABLE events (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    segment_id INTEGER NOT NULL,
+    pid INTEGER NOT NULL,
+    sync_uid TEXT NOT NULL,
+    run_id INTEGER,
+    version BIGINT,
+    at FLOAT NOT NULL
+);
+
+CREATE INDEX ix_events_person ON events (pid, segment_id);
+
+CREATE TABLE files (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    sync_uid TEXT NOT NULL,
+    target TEXT NOT NULL,
+    run_id INTEGER,
+    delivery_id INTEGER,
+    path TEXT NOT NULL,
+    state TEXT NOT NULL,
+    rows BIGINT NOT NULL,
+    bytes BIGINT NOT NULL,
+    created_at FLOAT NOT NULL,
+    dead_at FLOAT,
+    CONSTRAINT uq_files_path UNIQUE (path)
+);
+
+CREATE INDEX ix_files_owner ON files (sync_uid, target, kind, state);
+
+CREATE TABLE images (
+    sync_uid TEXT NOT NULL,
+    workspace_id INTEGER NOT NULL,
+    revision BIGINT NOT NULL,
+    key_column TEXT NOT NULL,
+    columns TEXT NOT NULL,
+    canon_version INTEGER NOT NULL,
+    rows BIGINT NOT NULL,
+    present BIGINT NOT NULL,
+    run_id INTEGER NOT NULL,
+    CONSTRAINT pk_images PRIMARY KEY (sync_uid)
+);
+
+CREATE TABLE ledgers (
+    sync_uid TEXT NOT NULL,
+    target TEXT NOT NULL,
+    workspace_id INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    revision BIGINT NOT NULL,
+    settled BIGINT NOT NULL,
+    mapping TEXT NOT NULL,
+    account TEXT NOT NULL,
+    CONSTRAINT pk_ledgers PRIMARY KEY (sync_uid, target)
+);
+
+CREATE TABLE merges (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    pid INTEGER NOT NULL,
+    into_pid INTEGER NOT NULL,
+    sync_uid TEXT NOT NULL,
+    run_id INTEGER NOT NULL,
+    as_of BIGINT NOT NULL,
+    at FLOAT NOT NULL,
+    undone_at FLOAT,
+    moved TEXT NOT NULL
+);
+
+CREATE INDEX ix_merges_into_pid ON merges (into_pid);
+
+CREATE INDEX ix_merges_pid ON merges (pid);
+
+CREATE TABLE meta (
+    "key" TEXT NOT NULL,
+    value TEXT NOT NULL,
+    CONSTRAINT pk_meta PRIMARY KEY ("key")
+);
+
+CREATE TABLE numbers (
+    name TEXT NOT NULL,
+    next BIGINT NOT NULL,
+    CONSTRAINT pk_numbers PRIMARY KEY (name)
+);
+
+CREATE TABLE objects (
+    pid INTEGER NOT NULL,
+    workspace_id INTEGER NOT NULL,
+    object_type TEXT NOT NULL,
+    object_id TEXT NOT NULL,
+    attributes TEXT NOT NULL,
+    origins TEXT NOT NULL,
+    sync_uid TEXT NOT NULL,
+    run_id INTEGER NOT NULL,
+    as_of BIGINT NOT NULL,
+    first_writer TEXT NOT NULL,
+    other_writers BOOLEAN NOT NULL,
+    revision BIGINT NOT NULL,
+    created_at FLOAT NOT NULL,
+    updated_at FLOAT NOT NULL,
+    CONSTRAINT pk_objects PRIMARY KEY (pid)
+);
+
+CREATE UNIQUE INDEX uq_objects_id ON objects (workspace_id, object_type, object_id);
+
+CREATE TABLE people (
+    pid INTEGER NOT NULL,
+    workspace_id INTEGER NOT NULL,
+    id TEXT,
+    email TEXT,
+    email_key TEXT,
+    attributes TEXT NOT NULL,
+    origins TEXT NOT NULL,
+    sync_uid TEXT NOT NULL,
+    run_id INTEGER NOT NULL,
+    as_of BIGINT NOT NULL,
+    first_writer TEXT NOT NULL,
+    other_writers BOOLEAN NOT NULL,
+    revision BIGINT NOT NULL,
+    created_at FLOAT NOT NULL,
+    updated_at FLOAT NOT NULL,
+    CONSTRAINT pk_people PRIMARY KEY (pid)
+);
+
+CREATE UNIQUE INDEX uq_people_email_key ON people (workspace_id, email_key);
+
+CREATE UNIQUE INDEX uq_people_id ON people (workspace_id, id);
+
+CREATE TABLE relationships (
+    pid INTEGER NOT NULL,
+    workspace_id INTEGER NOT NULL,
+    person_pid INTEGER NOT NULL,
+    object_pid INTEGER NOT NULL,
+    attributes TEXT NOT NULL,
+    origins TEXT NOT NULL,
+    sync_uid TEXT NOT NULL,
+    run_id INTEGER NOT NULL,
+    as_of BIGINT NOT NULL,
+    first_writer TEXT NOT NULL,
+    other_writers BOOLEAN NOT NULL,
+    revision BIGINT NOT NULL,
+    created_at FLOAT NOT NULL,
+    updated_at FLOAT NOT NULL,
+    CONSTRAINT pk_relationships PRIMARY KEY (pid)
+);
+
+CREATE INDEX ix_relationships_object ON relationships (object_pid);
+
+CREATE UNIQUE INDEX uq_relationships_ends ON relationships (person_pid, object_pid);
+
+CREATE TABLE runs (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    sync_uid TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    status TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    active INTEGER,
+    generation INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    lease_until FLOAT NOT NULL,
+    source_time BIGINT,
+    image_revision BIGINT,
+    "plan" TEXT NOT NULL,
+    counts TEXT NOT NULL,
+    reason_code TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    created_at FLOAT NOT NULL,
+    finished_at FLOAT
+);
+
+CREATE INDEX ix_runs_sync ON runs (sync_uid, id);
+
+CREATE UNIQUE INDEX uq_runs_active ON runs (workspace_id) WHERE active = 1;
+
+CREATE TABLE segment_members (
+    segment_id INTEGER NOT NULL,
+    pid INTEGER NOT NULL,
+    sync_uid TEXT NOT NULL,
+    entered_at FLOAT NOT NULL,
+    CONSTRAINT pk_segment_members PRIMARY KEY (segment_id, pid)
+);
+
+CREATE INDEX ix_segment_members_pid ON segment_members (pid);
+
+CREATE TABLE segments (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    created_at FLOAT NOT NULL
+);
+
+CREATE UNIQUE INDEX uq_segments_name ON segments (workspace_id, name);
+
+CREATE TABLE slices (
+    run_id INTEGER NOT NULL,
+    part TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    late TEXT NOT NULL,
+    CONSTRAINT pk_slices PRIMARY KEY (run_id, part, number)
+);
+
+CREATE TABLE suppression_keys (
+    workspace_id INTEGER NOT NULL,
+    "key" TEXT NOT NULL,
+    revision BIGINT NOT NULL,
+    CONSTRAINT pk_suppression_keys PRIMARY KEY (workspace_id)
+);
+
+CREATE TABLE suppressions (
+    workspace_id INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    quick TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    since FLOAT NOT NULL,
+    note TEXT NOT NULL,
+    root TEXT NOT NULL,
+    CONSTRAINT pk_suppressions PRIMARY KEY (workspace_id, hash)
+);
+
+CREATE INDEX ix_suppressions_root ON suppressions (root);
+
+CREATE TABLE sync_state (
+    sync_uid TEXT NOT NULL,
+    workspace_id INTEGER NOT NULL,
+    paused BOOLEAN NOT NULL,
+    last_sync_time BIGINT NOT NULL,
+    CONSTRAINT pk_sync_state PRIMARY KEY (sync_uid)
+);
+
+CREATE TABLE workspaces (
+    id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    CONSTRAINT pk_workspaces PRIMARY KEY (id),
+    CONSTRAINT uq_workspaces_name UNIQUE (name)
+);
+
+CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
+
+INSERT INTO alembic_version VALUES ('0001');
