@@ -175,16 +175,13 @@ def _batched(
     found: pa.RecordBatch, messages: pa.Array, sizes: pa.Array, ends: Sequence[int], first: int
 ) -> pa.RecordBatch:
     """Return rows in batches from the number `first`, the messages of each on its first row."""
-    counting = _counting(len(found))
-    positions = pc.subtract(counting, _spread(ends, [0, *ends[:-1]]))
-    numbers = _spread(ends, range(len(ends)))
-    leading = pc.if_else(pc.equal(positions, 0), numbers, None)
+    positions = pc.subtract(_counting(len(found)), _spread(ends, [0, *ends[:-1]]))
     return _planned(
         found,
-        batch=pc.add(numbers, first),
+        batch=_spread(ends, range(first, first + len(ends))),
         position=positions,
         bytes=sizes,
-        messages=_packed(messages, ends).take(leading),
+        messages=_together(messages, ends, pc.equal(positions, 0)),
     )
 
 
@@ -221,19 +218,21 @@ def _cut(sizes: pa.Array, limits: Limits) -> list[int]:
     return ends
 
 
-def _packed(messages: pa.StringArray, ends: Sequence[int]) -> pa.LargeBinaryArray:
-    """Return the messages of each batch as one value, without copying them."""
+def _together(messages: pa.Array, ends: Sequence[int], leads: pa.BooleanArray) -> pa.Array:
+    """Return all messages of a batch as the value of the row that leads it, copying nothing."""
     whole = messages.cast(pa.large_binary())
     _, offsets, data = whole.buffers()
-    at = memoryview(offsets).cast("q")[whole.offset :]
-    bounds = pa.array([at[end] for end in (0, *ends)], pa.int64())
-    return pa.Array.from_buffers(pa.large_binary(), len(ends), [None, bounds.buffers()[1], data])
+    bounds = [memoryview(offsets).cast("q")[whole.offset + end] for end in (0, *ends)]
+    starts = pc.if_else(leads, _spread(ends, bounds[:-1]), _spread(ends, bounds[1:]))
+    starts = pa.concat_arrays([starts, pa.array(bounds[-1:])])
+    texts = [leads.buffers()[1], starts.buffers()[1], data]
+    return pa.Array.from_buffers(pa.large_binary(), len(messages), texts)
 
 
 def _spread(ends: Sequence[int], values: Iterable[int]) -> pa.Array:
-    """Return a batch's value for each of its rows."""
+    """Return a batch's value, a large integer, for each of its rows."""
     runs = pa.RunEndEncodedArray.from_arrays(
-        pa.array(ends, pa.int32()), pa.array(values, pa.int32())
+        pa.array(ends, pa.int32()), pa.array(values, pa.int64())
     )
     return pc.run_end_decode(runs)
 
