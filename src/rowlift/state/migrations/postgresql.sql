@@ -196,7 +196,8 @@ CREATE TABLE people (
     created_at FLOAT(53) NOT NULL,
     updated_at FLOAT(53) NOT NULL,
     CONSTRAINT pk_people PRIMARY KEY (pid)
-);
+)
+ WITH (fillfactor = 80);
 
 CREATE UNIQUE INDEX uq_people_email_key ON people (workspace_id, email_key);
 
