@@ -150,6 +150,7 @@ def test_C9_whoever_is_suppressed_is_in_no_segment_and_no_export(town):
         done = project.add_to_segment("VIP", ["1", "2", "ann@x.org"])
         assert (done.changed, done.unchanged, done.suppressed) == (0, 1, ["1", "ann@x.org"])
         assert [one.id for one in project.export_people()] == ["2"]
+        assert [project.person(one).suppressed for one in ("1", "2")] == [True, False]
         assert [one.id for one in project.export_people(suppressed=True)] == ["1", "2"]
         project.unsuppress(["1"])
         assert project.add_to_segment("VIP", ["1"]).changed == 1

@@ -49,6 +49,8 @@ def show_identifiers(
 def show_record(terminal: Terminal, record: PersonRecord | ObjectRecord) -> None:
     """Print since when it is known, attributes and relationships."""
     terminal.say(f"  first known {moment(record.first_known)} by {safe(record.first_sync)}")
+    if isinstance(record, PersonRecord) and record.suppressed:
+        terminal.say("  suppressed: nothing of theirs is written or sent", style="yellow")
     if isinstance(record, PersonRecord) and record.segments:
         terminal.say(f"  segments {', '.join(map(cell, record.segments))}")
     if isinstance(record, PersonRecord):

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from rowlift.operations.histories import Names
 from rowlift.operations.home import Home
-from rowlift.operations.records import PersonRecord, everybody
+from rowlift.operations.records import Names, PersonRecord, everybody
 from rowlift.workspace.suppression import finder
 
 

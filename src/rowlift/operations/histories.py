@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rowlift.core.identifiers import email_key
 from rowlift.core.nouns import Kind, Status
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.duck import Duck
@@ -13,35 +12,14 @@ from rowlift.operations.home import Home, sync_names
 from rowlift.operations.records import (
     AttributeRecord,
     Change,
+    Names,
     PersonRecord,
     named,
 )
 from rowlift.state.runs import Run
 from rowlift.workspace.records import Person
-from rowlift.workspace.suppression import KINDS, identifier
 
 _QUERY_DIGITS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The identifiers of one person."""
-
-    id: str | None
-    email: str | None
-    anonymous_ids: Sequence[str]
-
-    def keys(self, identify_by: str) -> Sequence[str]:
-        """Return by which keys a sync that identifies so may know the person."""
-        if identify_by == "anonymous_id":
-            return self.anonymous_ids
-        if identify_by == "email":
-            return [email_key(self.email)] if self.email else []
-        return [self.id] if self.id else []
-
-    def identifiers(self) -> list[str]:
-        """Return all of them as the list of suppressions writes them."""
-        return [identifier(kind, value) for kind in KINDS for value in self.keys(kind)]
 
 
 @dataclass(frozen=True, slots=True)

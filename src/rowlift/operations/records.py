@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rowlift.core.errors import ConfigError, StateError
+from rowlift.core.identifiers import email_key
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.merging import MergeRecord, merges_of
 from rowlift.workspace.records import (
@@ -21,6 +22,7 @@ from rowlift.workspace.records import (
     relationships_of,
 )
 from rowlift.workspace.segments import segments_of
+from rowlift.workspace.suppression import KINDS, identifier, names_any
 
 MOST_RELATIONSHIPS = 100  # shown of one record
 _PAGE = 1000
@@ -30,6 +32,32 @@ _WAYS = {
     "email": person_by_email,
     "anonymous_id": person_by_anonymous_id,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The identifiers of one person."""
+
+    id: str | None
+    email: str | None
+    anonymous_ids: Sequence[str]
+
+    def keys(self, identify_by: str) -> Sequence[str]:
+        """Return by which keys a sync that identifies so may know the person."""
+        if identify_by == "anonymous_id":
+            return self.anonymous_ids
+        if identify_by == "email":
+            return [email_key(self.email)] if self.email else []
+        return [self.id] if self.id else []
+
+    def identifiers(self) -> list[str]:
+        """Return all of them as the list of suppressions writes them."""
+        return [identifier(kind, value) for kind in KINDS for value in self.keys(kind)]
+
+    def are_suppressed(self, home: Home) -> bool:
+        """Tell whether one of them is."""
+        with home.store.database.read() as connection:
+            return names_any(connection, home.workspace_id, self.identifiers())
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +107,8 @@ class RelationshipRecord:
 class PersonRecord:
     """A person; `related` counts all relationships, of which the first 100 are here.
 
-    `number` is the person's place in lists; `segments` are named, and `merges` that stand are told,
-    where one person is shown.
+    `number` is the person's place in lists. Where one person is shown, it is told whether they are
+    suppressed, in which segments they are, and which merges stand.
     """
 
     number: int
@@ -93,6 +121,7 @@ class PersonRecord:
     attributes: Sequence[AttributeRecord]
     related: int = 0
     relationships: Sequence[RelationshipRecord] = field(default_factory=tuple)
+    suppressed: bool = False
     segments: Sequence[str] = ()
     merges: Sequence[MergeRecord] = ()
 
@@ -151,6 +180,7 @@ def show_person(home: Home, who: str) -> PersonRecord:
     related = relationships_of(home.workspace, MOST_RELATIONSHIPS, person=pid)
     return replace(
         _person(person, sync_names(home), related),
+        suppressed=Names(person.id, person.email, person.anonymous_ids).are_suppressed(home),
         segments=segments_of(home.workspace, pid),
         merges=merges_of(home, pid),
     )

@@ -11,7 +11,6 @@ from rowlift.engine.duck import Duck
 from rowlift.engine.history import Acknowledged, Refused, acknowledged, refused
 from rowlift.engine.populate import TARGET
 from rowlift.operations.histories import (
-    Names,
     SyncRow,
     changes_of,
     names_of,
@@ -28,7 +27,6 @@ from rowlift.operations.records import (
     unknown,
 )
 from rowlift.state.deliveries import Delivery
-from rowlift.workspace import suppression
 from rowlift.workspace.records import Person
 
 _TOOK_NOTHING = frozenset({Status.STOPPED, Status.FAILED, Status.CANCELLED})
@@ -116,7 +114,7 @@ def why(home: Home, who: str, attribute: str | None = None, destination: str | N
         rows = sync_rows(home, duck, names)
         if not (rows or person):
             raise unknown(who)
-        suppressed = _is_suppressed(home, names)
+        suppressed = names.are_suppressed(home)
         syncs = [_Tracer(home, duck, row, suppressed).sync(destination) for row in rows]
     listed = _attributes(home, person, rows)
     chosen = [one for one in listed if attribute in (None, one.name)]
@@ -125,11 +123,6 @@ def why(home: Home, who: str, attribute: str | None = None, destination: str | N
         raise StateError("NOT_FOUND", text, mend=f"See rowlift people show {who}.")
     merged = merges_of(home, person.record.pid) if person else ()
     return Why(names.id, names.email, names.anonymous_ids, chosen, syncs, merged)
-
-
-def _is_suppressed(home: Home, names: Names) -> bool:
-    with home.store.database.read() as connection:
-        return suppression.names_any(connection, home.workspace_id, names.identifiers())
 
 
 def _attributes(
