@@ -214,7 +214,7 @@ class DeliveryRun:
             nonlocal cut
             if ledger.settled == image.revision:
                 return write_nothing(path)
-            self._find_due(duck, mapping, ledger.epoch, destination, void=bool(void))
+            self._find_due(duck, mapping, ledger, destination, void=bool(void))
             cut = write_plan(
                 duck, path, destination, timestamp=self._spec.timestamp,
                 record_bytes=self._spec.record_bytes, progress=self._progress, task=self._task,
@@ -240,7 +240,7 @@ class DeliveryRun:
             return suppression.revision(connection, self._delivery.workspace_id)
 
     def _find_due(
-        self, duck: Duck, mapping: Mapping, epoch: int, destination: Destination, *, void: bool
+        self, duck: Duck, mapping: Mapping, ledger: Ledger, destination: Destination, *, void: bool
     ) -> None:
         one = self._delivery
         open_image(duck, self._store, one.sync_uid)
@@ -249,13 +249,14 @@ class DeliveryRun:
             load_ledger(duck, None, ())
         else:
             self._open_ledger(duck)
-        salt = salt_of(one.sync_uid, one.destination_uid, self._store.reset_epoch(), epoch)
+        epochs = (self._store.reset_epoch(), ledger.epoch)
+        salt = salt_of(one.sync_uid, one.destination_uid, *epochs)
         feed = self._spec.feed
         hides = watch(duck, self._store.database, one.workspace_id)
         find_due(
             duck,
             Target(
-                mapping, feed.kind, feed.identify_by, epoch, salt,
+                mapping, feed.kind, feed.identify_by, ledger.epoch, salt, settled=ledger.settled,
                 suppression=op_for(destination.accepts) if hides else None,
             ),
         )  # fmt: skip

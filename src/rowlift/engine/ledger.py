@@ -39,7 +39,7 @@ CREATE OR REPLACE TEMP TABLE behind_keys AS
 SELECT i.key AS key, coalesce(l.present, false) AS had, l.fp AS had_fp,
     l.doubt IS NOT NULL AS doubt, i.version IS DISTINCT FROM l.version AS moved,
     {again} AND l.epoch <> {epoch} AS again
-FROM (SELECT key, version, present FROM image WHERE version > {settled}) i
+FROM (SELECT key, version, present FROM image {newer}) i
 LEFT JOIN ledger l ON l.key = i.key
 WHERE (l.key IS NULL AND i.present)
    OR (l.key IS NOT NULL
@@ -47,7 +47,7 @@ WHERE (l.key IS NULL AND i.present)
 """
 _BEHIND = """
 SELECT i.* RENAME (fp AS image_fp), b.had, b.had_fp, b.doubt, b.moved, b.again
-FROM image i JOIN behind_keys b ON b.key = i.key WHERE i.version > {settled}
+FROM (FROM image {newer}) i JOIN behind_keys b ON b.key = i.key
 """
 _ALL_BEHIND = """
 SELECT i.* RENAME (fp AS image_fp), false AS had, NULL::UBIGINT AS had_fp, false AS doubt,
@@ -168,11 +168,11 @@ def find_due(duck: Duck, target: Target) -> None:
     """
     mapping, kind = target.mapping, target.kind
     new = not duck.rows("SELECT key FROM ledger LIMIT 1")
+    # A condition that all rows meet would make DuckDB take the image for the smaller side.
+    newer = f"WHERE version > {target.settled}" if target.settled else ""
     if not new:
-        duck.run(
-            _BEHIND_KEYS.format(epoch=target.epoch, again=target.again, settled=target.settled)
-        )
-    behind = _ALL_BEHIND if new else _BEHIND.format(settled=target.settled)
+        duck.run(_BEHIND_KEYS.format(epoch=target.epoch, again=target.again, newer=newer))
+    behind = _ALL_BEHIND if new else _BEHIND.format(newer=newer)
     hides = target.suppression is not None
     if hides:
         rows = f"SELECT key, attributes FROM ({behind}) WHERE present"
