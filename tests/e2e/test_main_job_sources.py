@@ -56,6 +56,18 @@ def test_A1_B1_people_of_each_database_get_their_attributes(cli, job, sink):
     assert "nothing to send" in cli("run", "people").stdout
 
 
+def test_a_query_that_only_the_database_can_read_runs_with_a_note(cli, postgres_job):
+    postgres_job.sql(*PEOPLE)
+    postgres_job.imported("SELECT * FROM ONLY (people) ORDER BY id USING >")
+    assert "[SQL_UNREAD]" in cli("check").stderr
+    assert "[SQL_UNREAD]" in cli("preview", "people").stdout
+    assert cli("run").code == 0
+    assert postgres_job.people().keys() == {"u1", "u2", "u3"}
+    postgres_job.imported("SELECT id, FROM people")
+    refused = cli("run", "people")
+    assert (refused.code, "[QUERY_SYNTAX]" in refused.stderr) == (1, True)
+
+
 def test_A2_debug_prints_the_grants_that_mend(cli, postgres_job):
     postgres_job.sql(
         "CREATE SCHEMA crm", "CREATE TABLE crm.leads (id int)", "CREATE TABLE crm.deals (id int)"

@@ -15,14 +15,14 @@ SECONDS = 5
 
 
 def outcome(sql, dialect):
-    """The code of a refusal, after a look at its words; empty for a query that passes."""
+    """The code of a refusal, after a look at its words, or of a note; empty for a plain query."""
     began = time.process_time()
     try:
-        guard(sql, dialect)
+        guarded = guard(sql, dialect)
     except SourceError as refused:
         error = refused
     else:
-        return ""
+        return "SQL_UNREAD" if guarded.unread else ""
     assert time.process_time() - began < SECONDS
     assert error.mend
     assert error.code in RULES

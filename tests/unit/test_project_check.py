@@ -7,6 +7,7 @@ import pytest
 from data.project.kinds import FOLDER, KINDS
 from rowlift.core.errors import Place, SourceError
 from rowlift.core.nouns import Accepts, Kind, Removed
+from rowlift.kit.sqlguard import GuardedQuery, Unread
 from rowlift.project.check import check
 
 ACCEPTS = {
@@ -27,7 +28,7 @@ def refuse_second_line(sql, kind):
     assert kind == "postgres"
     if "\n" in sql:
         raise SourceError("SQL_WRITES", "It writes.", mend="Stop.", place=Place("query", 2, 6))
-    return ()
+    return GuardedQuery(sql)
 
 
 def test_a_sound_project_has_no_problems(shop):
@@ -35,7 +36,7 @@ def test_a_sound_project_has_no_problems(shop):
 
     def guard(sql, kind):
         asked.append((sql.split(maxsplit=1)[0], kind))
-        return ()
+        return GuardedQuery(sql)
 
     assert check(shop, KINDS, accepts=ACCEPTS, guard=guard) == ()
     assert asked == [("SELECT", "postgres")]
@@ -50,7 +51,7 @@ def test_T20_two_syncs_that_write_one_attribute_to_a_destination_are_told(shop):
 
     def columns(sql, kind):
         assert kind == "postgres"
-        return names.get(sql, ())
+        return GuardedQuery(sql, names.get(sql, ()))
 
     (found,) = check(shop, KINDS, guard=columns)
     assert (found.code, found.is_warning) == ("ATTRIBUTE_SHARED", True)
@@ -64,6 +65,12 @@ def test_a_refused_query_has_its_place_in_the_file(shop):
         "models/zendesk_tickets.sql:2:6: It writes. [SQL_WRITES]"
     ]
     assert found[0].mend == "Stop."
+
+
+def test_a_query_that_only_its_source_can_read_is_told(shop):
+    unread = Unread("USING", Place("query", 2, 6))
+    (found,) = check(shop, KINDS, guard=lambda sql, _: GuardedQuery(sql, unread=unread))
+    assert (str(found.place), found.is_warning) == ("models/zendesk_tickets.sql:2:6", True)
 
 
 def test_a_refused_inline_query_has_the_place_of_its_key(shop):

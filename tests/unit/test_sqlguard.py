@@ -11,6 +11,7 @@ from rowlift.core.errors import Place, SourceError
 from rowlift.core.rules import RULES
 from rowlift.kit.sqlguard import (
     GuardedQuery,
+    Unread,
     guard,
     uses_last_sync_time,
 )
@@ -73,8 +74,7 @@ def test_S1_safe_postgres_queries_pass(sql):
 @pytest.mark.parametrize(
     ("sql", "place"),
     [
-        ("select id,from t where", Place("query", 1, 18)),
-        ("-- people\nselect id\nfrom t where a = = 3", Place("query", 3, 18)),
+        ("select (id,from t where", Place("query", 1, 12)),
         ("select 1;\n\nselect 2", Place("query", 1, 9)),
         ("select *\ninto n from t", Place("query", 2, 1)),
         ("\n\n  drop table t", Place("query", 3, 3)),
@@ -82,6 +82,18 @@ def test_S1_safe_postgres_queries_pass(sql):
 )
 def test_refusals_say_where(sql, place):
     assert refusal(sql).place == place
+
+
+@pytest.mark.parametrize(
+    ("sql", "near", "place"),
+    [
+        ("select id,from t where limit 5", "5", Place("query", 1, 30)),
+        ("-- people\nselect id\nfrom t where a = = 3 fetch", "=", Place("query", 3, 18)),
+    ],
+)
+def test_what_the_source_has_to_judge_is_marked(sql, near, place):
+    guarded = guard(sql, "postgres")
+    assert guarded == GuardedQuery(sql, has_limit=True, unread=Unread(near, place))
 
 
 @pytest.mark.parametrize(

@@ -280,6 +280,12 @@ RULES: dict[str, Rule] = _table(
         "Check that the identifier column is the one your other data uses.",
     ),
     Rule(
+        "SQL_UNREAD",
+        "warning",
+        "The query is written in words that only the source can read",
+        "Run `rowlift preview`: the source describes the query, or says what is wrong with it.",
+    ),
+    Rule(
         "ATTRIBUTE_SHARED",
         "warning",
         "Two syncs write one attribute to the same destination",

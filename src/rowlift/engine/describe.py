@@ -1,13 +1,14 @@
 """Describe: a query as it is sent, its columns judged before a row is read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rowlift.core.nouns import Finding
 from rowlift.core.ports import Source
+from rowlift.core.rules import rule
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.columns import check_columns
 from rowlift.engine.moments import conversion_told
-from rowlift.kit.sqlguard import guard, render
+from rowlift.kit.sqlguard import GuardedQuery, guard, render
 
 
 def describe(
@@ -20,4 +21,11 @@ def describe(
     query = guard(render(spec.sql, since), source.dialect)
     with conversion_told(spec.sql, source.dialect):
         columns = source.describe(query.sql)
-    return query.sql, check_columns(columns, spec, identifiers)
+    return query.sql, [*unread(query), *check_columns(columns, spec, identifiers)]
+
+
+def unread(query: GuardedQuery) -> Iterator[Finding]:
+    """Yield a warning about a query that only its source can read."""
+    if query.unread:
+        known = rule("SQL_UNREAD")
+        yield Finding("query", "warning", query.unread.message, known.mend, known.code)

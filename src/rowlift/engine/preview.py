@@ -20,6 +20,7 @@ from rowlift.core.specs import SyncSpec
 from rowlift.engine import canon, proof
 from rowlift.engine.arrivals import with_canonical_json
 from rowlift.engine.columns import DELETED, identifying, judge_columns, key_names
+from rowlift.engine.describe import unread
 from rowlift.engine.duck import Duck
 from rowlift.engine.marks import Known, Mark, load_known, marked_counts, marked_rows
 from rowlift.engine.moments import conversion_told
@@ -132,7 +133,9 @@ class _Query:
     def __init__(self, source: Source, spec: SyncSpec, last_sync_time: int, duck: Duck) -> None:
         self.source = source
         self.spec = spec
-        self.sql = guard(render(spec.sql, last_sync_time), source.dialect).sql
+        guarded = guard(render(spec.sql, last_sync_time), source.dialect)
+        self.sql = guarded.sql
+        self.findings = tuple(unread(guarded))
         self._duck = duck
 
     def sample(self) -> Path:
@@ -179,7 +182,7 @@ class _Look:
     def at_sample(self, identifiers: Sequence[str]) -> Preview:
         staged = self._query.sample()
         columns = staged_columns(staged)
-        findings = judge_columns(columns, self._spec, identifiers)
+        findings = [*judge_columns(columns, self._spec, identifiers), *self._query.findings]
         wrong = any(one.level == "error" for one in findings)
         names = [column.name for column in columns]
         key = None if wrong else ", ".join(key_names(names, self._spec))

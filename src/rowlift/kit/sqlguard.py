@@ -8,7 +8,8 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from itertools import accumulate, pairwise
+from typing import Any, NoReturn
 
 from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.dialect import Dialect
@@ -50,6 +51,10 @@ WRITES = (
 WORDS = {"lock": "locking rows", "nextvaluefor": "NEXT VALUE FOR", "command": "a command"}
 BEGINNINGS = {"SELECT", "WITH", "(", "VALUES", "TABLE", "FROM", "PIVOT", "UNPIVOT", "SUMMARIZE"}
 WRITING_WORDS = (TokenType.INTO,)  # reserved: INTO table, INTO OUTFILE, INTO @x, INSERT INTO
+JUDGES = {"duckdb", "mysql", "postgres", "sqlite"}  # whose sessions cannot write, whatever they run
+UNREAD_WORDS = {"DELETE", "INSERT", "LOCK", "MERGE", "NEXT", "SHARE", "UPDATE"}
+LIMITS = {"FETCH", "LIMIT", "OFFSET"}
+QUOTED = {TokenType.IDENTIFIER, TokenType.STRING}
 
 EFFECTS = {
     "postgres": r"""pg_(read|ls|file|create|drop|logical|replication|advisory|try_advisory|backup
@@ -83,42 +88,65 @@ LAST_SYNC_TIME = "last_sync_time"
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """Where our parser stumbled over a query that the source may well understand."""
+
+    near: str
+    place: Place
+
+    @property
+    def message(self) -> str:
+        return f"Rowlift cannot read the query near {self.near[:40]!r}; the source has to judge it."
+
+
+@dataclass(frozen=True, slots=True)
 class GuardedQuery:
     """One query that was read and found harmless.
 
     `sql` ends with the query's last token, so it can be put into parentheses. `named` holds the
     output columns as the source will name them: none where a star hides them, "" for an expression
-    without AS. `tables` holds the parts of each table's name, from catalogue to table.
+    without AS. `tables` holds the parts of each table's name, from catalogue to table. What is
+    `unread` has neither names nor tables.
     """
 
     sql: str
     named: tuple[str, ...] = ()
     has_limit: bool = False
     tables: tuple[tuple[str, ...], ...] = ()
+    unread: Unread | None = None
 
 
 def guard(sql: str, dialect: str) -> GuardedQuery:
-    """Return the one query a text holds.
+    """Return the one query a text holds, read as far as our parser can.
 
-    Raises SourceError SQL_EMPTY, SQL_TOO_LONG, SQL_MANY_STATEMENTS, SQL_NOT_A_QUERY, SQL_WRITES,
-    SQL_FUNCTION or SQL_UNREADABLE; line and column of the place count from 1.
+    What it cannot read is left to sources that describe a query in a session that cannot write, if
+    every word of it is harmless. Raises SourceError SQL_EMPTY, SQL_TOO_LONG, SQL_MANY_STATEMENTS,
+    SQL_NOT_A_QUERY, SQL_WRITES, SQL_FUNCTION or SQL_UNREADABLE; line and column of the place count
+    from 1.
     """
     text = _acceptable(sql, dialect)
     reader = Dialect.get_or_raise(dialect)
     try:
         tokens = _one_statement(reader.tokenize(text))
+        _refuse_words(tokens)
         query = _query(reader, tokens, text)
         _refuse_effects(query, dialect)
-        return GuardedQuery(
-            sql=_between(text, tokens),
-            named=tuple(_names(query, reader)),
-            has_limit=_has_limit(query),
-            tables=tuple(dict.fromkeys(_tables(query, reader))),
-        )
     except RecursionError:
         _refuse("SQL_UNREADABLE", "The query is nested too deep.", "Move inner parts into WITH.")
-    except SqlglotError as error:
-        _refuse_unreadable(error)
+    except ParseError as error:
+        unread = _unread(error)
+        _refuse_unread(tokens, dialect, unread)
+        limited = any(token.text.upper() in LIMITS for token in tokens)
+        return GuardedQuery(_between(text, tokens), has_limit=limited, unread=unread)
+    except SqlglotError:
+        message = "The query cannot be read: a quote or a comment is not closed."
+        _refuse("SQL_UNREADABLE", message, "Close every quote and comment.")
+    return GuardedQuery(
+        sql=_between(text, tokens),
+        named=tuple(_names(query, reader)),
+        has_limit=_has_limit(query),
+        tables=tuple(dict.fromkeys(_tables(query, reader))),
+    )
 
 
 def render(sql: str, last_sync_time: int) -> str:
@@ -209,7 +237,6 @@ def _between(text: str, tokens: Sequence[Token]) -> str:
 
 
 def _query(reader: Dialect, tokens: list[Token], text: str) -> exp.Expr:
-    _refuse_words(tokens)
     if tokens[0].text.upper() == "VALUES" and tokens[1:2] and tokens[1].text == "(":
         reader = Dialect()  # that of MySQL takes it for the function VALUES()
     (query,) = reader.parser().parse(tokens, text)
@@ -237,18 +264,22 @@ def _refuse_statement(first: Token) -> NoReturn:
 
 
 def _refuse_effects(query: exp.Expr, dialect: str) -> None:
-    effects = _EFFECTS.get(dialect)
     for node in query.walk():
         if isinstance(node, WRITES):
             _refuse_write(WORDS.get(type(node).key, type(node).key.upper()))
-        if effects and isinstance(node, exp.Func):
+        if isinstance(node, exp.Func):
             for name in _function_names(node):
-                if effects.fullmatch(name):
-                    _refuse(
-                        "SQL_FUNCTION",
-                        f"The query calls {name.lower()}, which has effects outside the query.",
-                        "Remove the call.",
-                    )
+                _refuse_effect(name, dialect)
+
+
+def _refuse_effect(function: str, dialect: str) -> None:
+    effects = _EFFECTS.get(dialect)
+    if effects and effects.fullmatch(function):
+        _refuse(
+            "SQL_FUNCTION",
+            f"The query calls {function.lower()}, which has effects outside the query.",
+            "Remove the call.",
+        )
 
 
 def _function_names(node: exp.Func) -> Sequence[str]:
@@ -280,16 +311,29 @@ def _tables(query: exp.Expr, reader: Dialect) -> Iterator[tuple[str, ...]]:
             yield tuple(reader.normalize_identifier(part.copy()).name for part in parts)
 
 
-def _refuse_unreadable(error: SqlglotError) -> NoReturn:
-    mend = "Mend the SQL at the marked place."
-    if not isinstance(error, ParseError) or not error.errors:
-        message = "The query cannot be read: a quote or a comment is not closed."
-        _refuse("SQL_UNREADABLE", message, "Close every quote and comment.")
-    first = error.errors[0]
-    marked = str(first["highlight"] or "")
-    column = max(int(first["col"]) - len(marked) + 1, 1)
-    message = f"The query cannot be read near {marked[:40]!r}."
-    _refuse("SQL_UNREADABLE", message, mend, Place("query", int(first["line"]), column))
+def _unread(error: ParseError) -> Unread:
+    first: dict[str, Any] = error.errors[0] if error.errors else {}
+    near = str(first.get("highlight") or "")
+    column = int(first.get("col", 1)) - len(near) + 1
+    return Unread(near, Place("query", int(first.get("line", 1)), max(column, 1)))
+
+
+def _refuse_unread(tokens: Sequence[Token], dialect: str, unread: Unread) -> None:
+    """Refuse what the parser could not read, unless its words alone show that it is harmless."""
+    for token, following in pairwise(tokens):
+        if following.token_type is TokenType.L_PAREN:
+            _refuse_effect(token.text, dialect)
+    words = {token.text.upper() for token in tokens if token.token_type not in QUOTED}
+    if dialect not in JUDGES or words & UNREAD_WORDS or not _is_closed(tokens):
+        message = f"The query cannot be read near {unread.near[:40]!r}."
+        _refuse("SQL_UNREADABLE", message, "Mend the SQL at the marked place.", unread.place)
+
+
+def _is_closed(tokens: Sequence[Token]) -> bool:
+    """Tell whether every parenthesis is closed, and none that the query did not open."""
+    steps = {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}
+    depths = list(accumulate(steps.get(token.token_type, 0) for token in tokens))
+    return min(depths) >= 0 and depths[-1] == 0
 
 
 def _refuse_write(what: str, place: Place | None = None) -> NoReturn:

@@ -14,7 +14,7 @@ from rowlift.core.nouns import Feed, Finding
 from rowlift.core.progress import Progress, Silent
 from rowlift.engine.parts import uids
 from rowlift.engine.preview import Preview
-from rowlift.kit.sqlguard import guard, render
+from rowlift.kit.sqlguard import GuardedQuery, guard, render
 from rowlift.operations.delivering import Drain
 from rowlift.operations.erasing import ErasureReport, erase
 from rowlift.operations.exporting import export_people
@@ -124,8 +124,8 @@ class Project:
     def check(self) -> list[RowliftError]:
         """Validate every file and every query's text; warnings have a code of scope warning."""
 
-        def guarded(sql: str, kind: str) -> Sequence[str]:
-            return guard(render(sql, 0), source_kind(kind).dialect).named
+        def guarded(sql: str, kind: str) -> GuardedQuery:
+            return guard(render(sql, 0), source_kind(kind).dialect)
 
         found = check(self.folder, KINDS, profile=self._profile, accepts=ACCEPTS, guard=guarded)
         return list(found)

@@ -6,14 +6,14 @@ from pathlib import Path
 from rowlift.core.errors import Place, RowliftError
 from rowlift.core.nouns import Accepts, Kind
 from rowlift.core.specs import ProjectSpec, SyncSpec, UseSpec
+from rowlift.kit.sqlguard import GuardedQuery
 from rowlift.project.connections import ConnectorKinds
 from rowlift.project.documents import Document
 from rowlift.project.files import Reading, SyncPlace, read
 from rowlift.project.problems import Problem, ProjectInvalid, in_order, listed
 
-Guard = Callable[[str, str], Sequence[str]]
-"""Takes a query and its source's type and returns the names of its columns, none where a star hides
-them; raises RowliftError with a place inside the query."""
+Guard = Callable[[str, str], GuardedQuery]
+"""Takes a query and its source's type; raises RowliftError with a place inside the query."""
 
 _IDENTIFIERS = frozenset(
     {"id", "user_id", "email", "anonymous_id", "group_id", "object_id", "object_type"}
@@ -77,8 +77,11 @@ def _guarded(
     for sql, at in queries:
         try:
             if at and sql.strip():
-                names = guard(sql, source.type)
-                columns.setdefault(sync.name, names)
+                guarded = guard(sql, source.type)
+                columns.setdefault(sync.name, guarded.named)
+                if guarded.unread:
+                    where = _in_query(place.document, at, guarded.unread.place)
+                    yield Problem("SQL_UNREAD", guarded.unread.message, place=where)
         except RowliftError as error:
             where = _in_query(place.document, at, error.place)
             yield Problem(error.code, error.message, place=where, mend=error.mend)
