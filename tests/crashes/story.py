@@ -44,6 +44,7 @@ source: shop
 sql: SELECT user_id, email, plan, orders FROM people
 identify_by: user_id
 removed: delete
+suppressed: fail
 segment: {name: Customers, create: true}
 destinations:
   - {use: crm, match: user_id, removed: delete}
@@ -185,6 +186,16 @@ def retry(folder: Path, url: str | None) -> None:
         project.retry(project.runs("people", limit=1)[0].id)
 
 
+def suppress(folder: Path, url: str | None) -> None:
+    with open_project(folder, url) as project:
+        project.suppress(["p6"])
+
+
+def unsuppress(folder: Path, url: str | None) -> None:
+    with open_project(folder, url) as project:
+        project.unsuppress(["p6"])
+
+
 def reset(folder: Path, url: str | None) -> None:
     with open_project(folder, url) as project:
         project.reset("people")
@@ -201,7 +212,8 @@ Step = Callable[[Path, str | None], None]
 STEPS: dict[str, Step] = {
     step.__name__: step
     for step in (
-        look, run, run_twice, run_guarded, run_while_busy, retry, reset, plan_and_apply,
+        look, run, run_twice, run_guarded, run_while_busy, retry, reset, plan_and_apply, suppress,
+        unsuppress,
     )
 }  # fmt: skip
 
@@ -259,6 +271,7 @@ SCENARIOS = (
     Scenario(
         "retry", "retry", before=("run",), shop_before=heal_poison, poisoned=frozenset()
     ),
+    Scenario("retry in the workspace", "retry", before=("suppress", "run", "unsuppress")),
     Scenario("reset", "reset", before=("run",)),
     Scenario(
         "reset after a kill", "reset", before=("run",), shop_before=add_to_shop,

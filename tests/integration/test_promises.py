@@ -324,7 +324,7 @@ def test_retry_sends_what_was_rejected(world: World) -> None:
         assert [one["identifier"] for one in project.rejects(report.id)] == ["b"]
     world.crm["reject"] = []
     with world.project() as project:
-        (again,) = project.retry(report.id)
+        again = project.retry(report.id)
     assert again.deliveries[0].counts["delivered"] == 1
     assert set(world.applied()) == {"a", "b"}
 

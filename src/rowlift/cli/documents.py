@@ -15,7 +15,7 @@ from rowlift.operations.erasing import ErasureReport
 from rowlift.operations.merging import MergeRecord
 from rowlift.operations.pruning import PruneReport
 from rowlift.operations.records import ObjectRecord, PersonRecord
-from rowlift.operations.reports import PlanReport, RunReport, SyncReport
+from rowlift.operations.reports import PlanReport, RetryReport, RunReport, SyncReport
 from rowlift.operations.segments import (
     EventRecord,
     MemberRecord,
@@ -87,6 +87,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "plan": {"plan": PlanReport},
     "run": {"runs": Sequence[RunReport]},
     "runs": {"runs": Sequence[RunReport]},
+    "retry": {"retry": RetryReport},
     "suppress": {"suppression": SuppressionReport},
     "suppressions": {"suppressions": Sequence[Suppression]},
     "rejects": {"run": int, "rejects": Sequence[RejectedRow]},

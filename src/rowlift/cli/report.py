@@ -8,9 +8,8 @@ from rich.text import Text
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import counted, lasted, listed, moment, safe
 from rowlift.core.nouns import Status
-from rowlift.operations.reports import DeliveryReport, RunReport
+from rowlift.operations.reports import BAD, DeliveryReport, RunReport
 
-BAD = frozenset({Status.FAILED, Status.SOME_ROWS_FAILED, Status.STOPPED})
 MARKS = {
     Status.COMPLETED: ("✓", "green"),
     Status.SOME_ROWS_FAILED: ("!", "yellow"),
@@ -38,6 +37,8 @@ def show_run(terminal: Terminal, run: RunReport) -> None:
     """Print one run: rows, changes, workspace, destinations, rejects and how it ended."""
     head = Text.assemble((safe(run.sync), "bold"), f"  run {run.id}")
     head.append(f"  {lasted(run.created_at, run.finished_at)}", style="dim")
+    if run.retry_of:
+        head.append(f"  retry of run {run.retry_of}", style="cyan")
     if run.resumed:
         head.append("  went on after an interruption", style="cyan")
     terminal.say(head)
@@ -84,9 +85,14 @@ def show_deliveries(terminal: Terminal, run: RunReport) -> None:
     for one in sorted(run.deliveries, key=lambda one: one.destination):
         name = f"{one.destination} {one.query}".strip()
         _step(terminal, safe(name), _delivery(one), bad=one.status in BAD)
-        if one.reason and one.status is not Status.COMPLETED:
-            code = f" [{one.reason_code}]" if one.reason_code else ""
-            terminal.say(f"              {safe(one.reason)}{code}", style="yellow")
+        show_reason(terminal, one)
+
+
+def show_reason(terminal: Terminal, one: DeliveryReport) -> None:
+    """Print why a delivery did not end well."""
+    if one.reason and one.status is not Status.COMPLETED:
+        code = f" [{one.reason_code}]" if one.reason_code else ""
+        terminal.say(f"              {safe(one.reason)}{code}", style="yellow")
 
 
 def _delivery(one: DeliveryReport) -> str:

@@ -80,7 +80,7 @@ def _list(terminal: Terminal, found: Sequence[RunReport]) -> None:
         sign, _ = mark(one.status)
         table.add_row(
             str(one.id),
-            cell(one.sync),
+            cell(f"{one.sync}, retry of {one.retry_of}" if one.retry_of else one.sync),
             f"{sign} {one.status.value}",
             moment(one.created_at),
             lasted(one.created_at, one.finished_at),

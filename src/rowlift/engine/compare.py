@@ -62,7 +62,7 @@ def compare(
     version = _next_revision(image, result.moment)
     again = [] if full else judge_held(duck, held, spec, version)
     checked = validate(duck, result.staged, spec, full=full, version=version, first=first)
-    _guard_key(image, spec)
+    guard_key(image, spec)
     holding = hold(duck, spec, result.staged, checked, held, again)
     outdated = image is not None and image.canon_version != CANON_VERSION
     rewritten = recanonicalise(duck) if outdated and not first else None
@@ -106,7 +106,8 @@ def _is_limited(spec: SyncSpec, dialect: str) -> bool:
     return guard(render(spec.sql, 0), dialect).has_limit
 
 
-def _guard_key(image: Image | None, spec: SyncSpec) -> None:
+def guard_key(image: Image | None, spec: SyncSpec) -> None:
+    """Refuse an image whose keys are of another identifier; raises GuardStop KEY_CHANGED."""
     if image and image.key_column not in ("", spec.identify_by):
         raise GuardStop(
             "KEY_CHANGED",

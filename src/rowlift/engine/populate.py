@@ -30,6 +30,7 @@ from rowlift.workspace import conflicts, segments, suppression
 from rowlift.workspace.workspace import Workspace, Writer
 
 TARGET = WORKSPACE
+REJECTS = "apply_rejects"
 DUE = apply.Due("workspace_due", "workspace_suppressed")
 WRITES = ("create", "update", "clear", "delete", "enter", "leave")
 COUNTED = (*WRITES, "due", "written", "skipped", "suppressed", "rejected")
@@ -56,7 +57,9 @@ FROM image i JOIN ledger l ON l.key = i.key
 WHERE i.present AND l.present AND i.key NOT IN (SELECT key FROM due WHERE is_due)
 """
 
-_REJECTS = """
+_AMONG = "AND key IN (SELECT identifier FROM {rejects})"
+
+_REJECTED = """
 SELECT row_number, key AS identifier, code, reason FROM {plan} WHERE action = 'reject'
 UNION ALL SELECT row_number, identifier, code, reason FROM late ORDER BY row_number
 """
@@ -96,9 +99,9 @@ def populate(
     progress: Progress,
 ) -> Populated:
     """Decide once, then write slice by slice; a slice that was committed is never repeated."""
-    before = standing(store, run.workspace_id, part)
-    if before.ledger.settled == _revision(store, part):
-        return Populated(dict.fromkeys(COUNTED, 0))
+    before = _standing(store, run, part)
+    if before.ledger.settled == _revision(store, part) or before.among == ():
+        return _with_settled(Populated(dict.fromkeys(COUNTED, 0)), before)
     writer = Writer(run.sync_uid, run.id, run.source_time or 0, part.name)
     open_image(duck, store, part.uid)
     duck.make_room(image_width(duck))
@@ -117,7 +120,8 @@ def populate(
             applied = apply.apply_slice(connection, workspace, writer, number, rows, hidden)
         late[number] = applied.late
         progress.advance(part.title, len(rows))
-    return _counted(duck, plan, tuple(one for slice_late in late.values() for one in slice_late))
+    done = _counted(duck, plan, tuple(one for of_slice in late.values() for one in of_slice))
+    return _with_settled(done, before)
 
 
 def _segment_id(workspace: Workspace, spec: SyncSpec) -> int | None:
@@ -126,10 +130,14 @@ def _segment_id(workspace: Workspace, spec: SyncSpec) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The workspace's ledger as a run has it; whether all whom it holds enter the segment."""
+    """The workspace's ledger as a run has it; whether all whom it holds enter the segment.
+
+    `among` are the rejects that a retry confines itself to; None is for everything that is due.
+    """
 
     ledger: Ledger
     is_entering: bool
+    among: tuple[StoredFile, ...] | None = None
 
 
 def standing(store: Store, workspace_id: int, part: Part) -> Standing:
@@ -152,13 +160,34 @@ def standing(store: Store, workspace_id: int, part: Part) -> Standing:
     return Standing(ledger, is_entering)
 
 
+def _standing(store: Store, run: Run, part: Part) -> Standing:
+    """Return how the workspace stands to a run; a retry leaves to the next run what was edited."""
+    if run.retry_of is None:
+        return standing(store, run.workspace_id, part)
+    ledger = store.images.ledger(part.uid, TARGET, run.workspace_id)
+    rejects = store.files.of_run(REJECTS, run.retry_of, part.uid)
+    return Standing(ledger, is_entering=False, among=tuple(rejects))
+
+
+def _with_settled(done: Populated, before: Standing) -> Populated:
+    """Count the rejects of a retry, and those of them that are not due any more."""
+    if before.among is None:
+        return done
+    retried = sum(one.rows for one in before.among)
+    settled = retried - done.counts["due"]
+    return replace(done, counts={**done.counts, "retried": retried, "settled": settled})
+
+
 def find_workspace_due(duck: Duck, before: Standing, spec: SyncSpec, database: Database) -> None:
     """Create the views of DUE: what the workspace lacks, and who of that is suppressed."""
     mapping = RowMapping(spec.identify_by, spec.removed)
     epoch, settled = before.ledger.epoch, before.ledger.settled
     find_due(duck, Target(mapping, spec.kind, spec.identify_by, epoch, again=True, settled=settled))
     entering = _ENTERING if before.is_entering else ""
-    duck.run(f"CREATE OR REPLACE VIEW workspace_lacks AS SELECT * FROM due WHERE is_due {entering}")
+    rejects = [one.path for one in before.among or ()]
+    among = _AMONG.format(rejects=parquet(rejects)) if rejects else ""
+    lacks = f"SELECT * FROM due WHERE is_due {among} {entering}"
+    duck.run(f"CREATE OR REPLACE VIEW workspace_lacks AS {lacks}")
     left_out = "false"
     if watch(duck, database, before.ledger.workspace_id):
         rows = f"SELECT key, attributes FROM workspace_lacks WHERE {_COMES}"
@@ -204,7 +233,8 @@ def _revision(store: Store, part: Part) -> int:
 
 def fold(duck: Duck, store: Store, run: Run, part: Part, done: Populated) -> LedgerChange:
     """Fold what `populate` just wrote into the workspace's ledger; the caller commits it."""
-    ledger = standing(store, run.workspace_id, part).ledger
+    before = _standing(store, run, part)
+    ledger = before.ledger
     if done.plan is None:
         return LedgerChange(ledger, (), ())
     late = [{"row_number": one.row_number, "identifier": one.identifier, "code": one.code,
@@ -218,11 +248,11 @@ def fold(duck: Duck, store: Store, run: Run, part: Part, done: Populated) -> Led
     added = add_to_ledger(duck, store, owner, found, "ledger_rows")
     stored = added.stored
     if done.counts.get("rejected"):
-        fill = partial(duck.write, _REJECTS.format(plan=plan))
-        stored = (*stored, store.files.write("apply_rejects", owner, fill))
+        fill = partial(duck.write, _REJECTED.format(plan=plan))
+        stored = (*stored, store.files.write(REJECTS, owner, fill))
     revision = seq if added.stored else ledger.revision
     held = any(done.counts[name] for name in ("rejected", "skipped", "suppressed"))
-    settled = 0 if held else _revision(store, part)
+    settled = 0 if held or before.among else _revision(store, part)
     after = replace(ledger, revision=revision, settled=settled)
     return LedgerChange(after, stored, (*added.replaced, done.plan))
 

@@ -308,7 +308,12 @@ class ImportRun:
             self._store.runs.finish(connection, self._run.id, status, counts, code, reason)
 
     def _is_all_kept(self, counts: Mapping[str, Any]) -> bool:
-        """Tell whether no row needs to be read again: what failed is held, or due in the image."""
+        """Tell whether no row needs to be read again: what failed is held, or due in the image.
+
+        A retry read none.
+        """
+        if self._run.retry_of is not None:
+            return False
         each = [counts, *(counts[part.name] for part in self._parts[1:])]
         is_held = all(one["rejected"] == one["held"] for one in each)
         rejected = any(one["workspace"].get("rejected") for one in each if "workspace" in one)
@@ -320,13 +325,15 @@ class ImportRun:
         counts = {**self._run.counts, "workspace": _told(own)}
         by_part = [(counts, own)]
         for part, populated in zip(self._parts[1:], others, strict=False):
-            counts[part.name] = {**counts[part.name], "workspace": _told(populated)}
+            counts[part.name] = {**counts.get(part.name, {}), "workspace": _told(populated)}
             by_part.append((counts[part.name], populated))
         rejected = sum(
-            int(counted["rejected"]) + populated.counts.get("rejected", 0)
+            int(counted.get("rejected", 0)) + populated.counts.get("rejected", 0)
             for counted, populated in by_part
         )
-        codes = [code for counted, one in by_part for code in {**counted["codes"], **one.codes}]
+        codes = [
+            code for counted, one in by_part for code in {**counted.get("codes", {}), **one.codes}
+        ]
         return counts, rejected, codes[0] if codes else ""
 
     def _owner(self, part: Part) -> Owner:

@@ -24,7 +24,10 @@ _QUERY_DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class SyncRow:
-    """One person's row in one sync; `bad` tells why the last run rejected it."""
+    """One person's row in one sync; `bad` tells why the last run rejected it.
+
+    `tries` are that run and later retries, the newest first.
+    """
 
     uid: str
     sync: str
@@ -32,8 +35,13 @@ class SyncRow:
     key: str
     editions: Sequence[Edition]
     runs: Mapping[int, Run]  # by revision of the image
-    last: Run | None
+    tries: Sequence[Run]
     bad: Refused | None
+
+    @property
+    def last(self) -> Run | None:
+        """Return the last run that read the source, or began to."""
+        return next((one for one in self.tries if one.retry_of is None), None)
 
     @property
     def newest(self) -> Edition | None:
@@ -65,22 +73,26 @@ def _rows(home: Home, duck: Duck, names: Names) -> Iterator[SyncRow]:
     for uid, body in home.store.definitions.bodies(home.workspace_id, "sync").items():
         spec = SyncSpec.from_json(body)
         if spec.kind is Kind.PERSON:
-            last = _last_run(home, uid)
+            tries = _tries(home, uid)
             for key in names.keys(spec.identify_by):
                 found = editions(duck, home.store, uid, key)
                 made = home.store.runs.of_revisions(uid, [one.version for one in found])
-                bad = _rejected(home, duck, uid, key, last)
-                yield SyncRow(uid, called[uid], spec, key, found, made, last, bad)
+                bad = _rejected(home, duck, uid, key, tries)
+                yield SyncRow(uid, called[uid], spec, key, found, made, tries, bad)
 
 
-def _last_run(home: Home, uid: str) -> Run | None:
-    """Return the last run that was more than an attempt to begin."""
+def _tries(home: Home, uid: str) -> list[Run]:
+    """Return the last run that was more than an attempt to begin, after the retries since."""
     latest = home.store.runs.latest(home.workspace_id, uid)
-    return next((one for one in latest if one.status is not Status.SKIPPED), None)
+    begun = [one for one in latest if one.status is not Status.SKIPPED]
+    imports = [at for at, one in enumerate(begun) if one.retry_of is None]
+    return begun[: imports[0] + 1] if imports else begun
 
 
-def _rejected(home: Home, duck: Duck, uid: str, key: str, last: Run | None) -> Refused | None:
-    return refused(duck, home.store.files.of_run("rejects", last.id, uid), key) if last else None
+def _rejected(home: Home, duck: Duck, uid: str, key: str, tries: Sequence[Run]) -> Refused | None:
+    files = home.store.files
+    found = (refused(duck, files.of_run("rejects", one.id, uid), key) for one in tries)
+    return next(filter(None, found), None)
 
 
 def changes_of(rows: Sequence[SyncRow]) -> dict[str, list[Change]]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from rowlift.operations.home import Home
+from rowlift.core.errors import GuardStop
+from rowlift.operations.home import Home, sync_names
 
 
 def chosen(home: Home, names: Sequence[str]) -> list[str]:
@@ -16,6 +17,14 @@ def pause(home: Home, name: str, *, paused: bool) -> None:
     """Pause a sync, or let it run again."""
     home.sync(name)
     home.store.runs.pause(home.workspace_id, home.syncs[name], paused=paused)
+
+
+def refuse_paused(home: Home, uid: str) -> None:
+    """Raise GuardStop PAUSED where a sync is paused."""
+    if home.store.runs.is_paused(uid):
+        name = sync_names(home)[uid]
+        mend = f"Let it run again: rowlift resume {name}."
+        raise GuardStop("PAUSED", f"{name} is paused.", mend=mend)
 
 
 def is_paused(home: Home, name: str) -> bool:

@@ -40,7 +40,7 @@ from rowlift.engine.run import Planned
 from rowlift.kit.durable import make_folder, write_durable
 from rowlift.operations.home import Home
 from rowlift.operations.importing import Importer
-from rowlift.operations.pausing import is_paused
+from rowlift.operations.pausing import refuse_paused
 from rowlift.operations.reports import PlanReport
 from rowlift.state.failures import file_errors
 from rowlift.state.runs import Run
@@ -170,9 +170,7 @@ class Planner:
         spec = self.home.sync(document["sync"])
         if run := self._applied(document):
             raise _applied_already(spec, run)
-        if is_paused(self.home, spec.name):
-            mend = f"Let it run again: rowlift resume {spec.name}."
-            raise GuardStop("PAUSED", f"{spec.name} is paused.", mend=mend)
+        refuse_paused(self.home, self.home.syncs[spec.name])
         self._refuse_stale(document, spec)
         uid, store = self.home.syncs[spec.name], self.home.store
         run = store.runs.open(self.home.workspace_id, uid, spec.to_json(), plan=document["id"])

@@ -12,7 +12,6 @@ from rowlift.core.clock import Clock, SystemClock
 from rowlift.core.errors import Busy, ConfigError, GuardStop, RowliftError, SourceError
 from rowlift.core.nouns import Feed, Finding
 from rowlift.core.progress import Progress, Silent
-from rowlift.engine.parts import uids
 from rowlift.engine.preview import Preview
 from rowlift.kit.sqlguard import GuardedQuery, guard, render
 from rowlift.operations.delivering import Drain
@@ -22,7 +21,7 @@ from rowlift.operations.histories import remember
 from rowlift.operations.home import Home, open_destination, open_home
 from rowlift.operations.importing import Importer
 from rowlift.operations.merging import MergeRecord, merges_page, undo_merge
-from rowlift.operations.pausing import chosen, is_paused, pause
+from rowlift.operations.pausing import chosen, is_paused, pause, refuse_paused
 from rowlift.operations.planning import Planner
 from rowlift.operations.previewing import preview_sync
 from rowlift.operations.pruning import PruneReport, prune, tidy
@@ -36,8 +35,9 @@ from rowlift.operations.records import (
 )
 from rowlift.operations.rejects import rejects
 from rowlift.operations.reporting import describe_state, report_run, report_syncs
-from rowlift.operations.reports import PlanReport, RunReport, SyncReport
+from rowlift.operations.reports import PlanReport, RetryReport, RunReport, SyncReport
 from rowlift.operations.resetting import reset
+from rowlift.operations.retrying import apply_again, report_retry, send_again
 from rowlift.operations.segments import (
     EventRecord,
     MemberRecord,
@@ -243,17 +243,25 @@ class Project:
 
         Unless it was edited since: then the new settings want theirs.
         """
-        importer = Importer(self._home, self._progress)
-        left = importer.resume()
-        if left is None:
+        left = self._resumed(wait=wait)
+        if left is None or left.retry_of is not None or self._importer.is_edited(left):
             return {}
-        report = self._delivered(left, wait=wait, resumed=True)
-        return {} if importer.is_edited(left) else {report.sync: report}
+        report = report_run(self._home, left, resumed=True)
+        return {report.sync: report}
+
+    @property
+    def _importer(self) -> Importer:
+        return Importer(self._home, self._progress)
+
+    def _resumed(self, *, wait: bool) -> Run | None:
+        left = self._importer.resume()
+        if left and wait:
+            self._drain(left.sync_uid)
+        return left
 
     def _run_one(self, name: str, *, wait: bool, allow_removals: bool, raising: bool) -> RunReport:
-        importer = Importer(self._home, self._progress)
         try:
-            run = importer.run(name, allow_removals=allow_removals)
+            run = self._importer.run(name, allow_removals=allow_removals)
         except (Busy, ConfigError, GuardStop, SourceError):
             if wait:
                 self._drain(self._home.syncs[name])
@@ -273,21 +281,22 @@ class Project:
         Drain(self._home, self._clock, self._progress, cancelled).sync(sync_uid)
         tidy(self._home)
 
-    def retry(self, run_id: int) -> list[RunReport]:
-        """Send again what a run's deliveries left undelivered, each row in its newest version."""
+    def retry(self, run_id: int) -> RetryReport:
+        """Try again what a run left, each row in its newest version, without asking the source.
+
+        What the workspace rejected is applied by a run of its own; then destinations are sent again
+        what they did not take. Raises GuardStop PAUSED.
+        """
         run = self._home.run(run_id)
-        store = self._home.store
-        tried = {one.destination_uid for one in store.deliveries.of_run(run_id)}
-        for part in uids(run.sync_uid).values():
-            uses = {
-                uid: one.spec  # as the newest settings say, not as those of the run did
-                for uid, one in store.deliveries.newest(part).items()
-                if uid in tried and not one.is_followed
-            }
-            with store.database.transaction("delivery.retry") as connection:
-                store.deliveries.queue(connection, run.workspace_id, part, run_id, uses)
-        self._drain(run.sync_uid)
-        return [report_run(self._home, run)]
+        refuse_paused(self._home, run.sync_uid)
+        left = self._resumed(wait=True)
+        try:
+            is_done = left is not None and left.retry_of == run_id
+            again = left if is_done else apply_again(self._importer, run)
+        finally:
+            send_again(self._home, run)
+            self._drain(run.sync_uid)
+        return report_retry(self._home, run, again)
 
     def reset(self, sync: str, *, target: str | None = None) -> None:
         """Forget what was sent, so that the next run sends everything with new message ids."""

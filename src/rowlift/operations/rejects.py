@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from rowlift.engine.duck import Duck
 from rowlift.engine.layers import open_image
 from rowlift.engine.parts import uids
-from rowlift.engine.populate import TARGET
+from rowlift.engine.populate import REJECTS, TARGET
 from rowlift.engine.rejected import by_target_sql
 from rowlift.operations.home import Home
 from rowlift.operations.reporting import newest_deliveries
@@ -51,7 +51,7 @@ def rejects(home: Home, run: Run, *, rows: bool = False) -> Iterator[Mapping[str
 def _lists(home: Home, run: Run) -> Iterator[_List]:
     named = uids(run.sync_uid)
     for part, uid in named.items():
-        for kind, target in (("rejects", ""), ("apply_rejects", TARGET)):
+        for kind, target in (("rejects", ""), (REJECTS, TARGET)):
             for stored in home.store.files.of_run(kind, run.id, uid):
                 yield _List(stored.path, target, part, uid)
     names = home.store.definitions.names(home.workspace_id, "destination")

@@ -26,7 +26,8 @@ def report_run(home: Home, run: Run, *, resumed: bool = False) -> RunReport:
         reason_code=run.reason_code,
         reason=run.reason,
         resumed=resumed,
-        deliveries=_deliveries(home, run),
+        retry_of=run.retry_of,
+        deliveries=report_deliveries(home, run),
     )
 
 
@@ -38,7 +39,8 @@ def newest_deliveries(home: Home, run: Run) -> list[tuple[str, Delivery]]:
     return [(part, one) for (part, _), one in newest.items()]
 
 
-def _deliveries(home: Home, run: Run) -> Sequence[DeliveryReport]:
+def report_deliveries(home: Home, run: Run) -> Sequence[DeliveryReport]:
+    """Return the newest delivery of a run to each destination."""
     names = home.store.definitions.names(home.workspace_id, "destination")
     return tuple(
         DeliveryReport(

@@ -6,6 +6,8 @@ from typing import Any
 
 from rowlift.core.nouns import Status
 
+BAD = frozenset({Status.FAILED, Status.SOME_ROWS_FAILED, Status.STOPPED})
+
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
@@ -25,7 +27,10 @@ class DeliveryReport:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """How one run ended; times are Unix seconds, last_sync_time is the source's."""
+    """How one run ended; times are Unix seconds, last_sync_time is the source's.
+
+    `retry_of` is the run whose rejects it applied again.
+    """
 
     id: int
     sync: str
@@ -39,12 +44,31 @@ class RunReport:
     reason: str = ""
     resumed: bool = False
     deliveries: Sequence[DeliveryReport] = ()
+    retry_of: int | None = None
 
     @property
     def failed(self) -> bool:
         """Tell whether any row or destination failed."""
-        bad = {Status.FAILED, Status.SOME_ROWS_FAILED, Status.STOPPED}
-        return self.status in bad or any(one.status in bad for one in self.deliveries)
+        return self.status in BAD or any(one.status in BAD for one in self.deliveries)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryReport:
+    """What became of what a run had left: in the workspace by a run of its own, and elsewhere.
+
+    `workspace` is None where the workspace had rejected nothing that is still known.
+    """
+
+    run: int
+    sync: str
+    workspace: RunReport | None
+    deliveries: Sequence[DeliveryReport]
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether any row still failed."""
+        again = self.workspace is not None and self.workspace.failed
+        return again or any(one.status in BAD for one in self.deliveries)
 
 
 @dataclass(frozen=True, slots=True)

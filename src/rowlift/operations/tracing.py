@@ -9,7 +9,7 @@ from rowlift.core.nouns import Mode, Status
 from rowlift.engine.canon import IDENTIFIERS
 from rowlift.engine.duck import Duck
 from rowlift.engine.history import Acknowledged, Refused, acknowledged, refused
-from rowlift.engine.populate import TARGET
+from rowlift.engine.populate import REJECTS, TARGET
 from rowlift.operations.histories import (
     SyncRow,
     changes_of,
@@ -220,8 +220,8 @@ class _Tracer:
 
     def _not_applied(self) -> tuple[Standing, str, str]:
         row, files = self.row, self.home.store.files
-        found = files.of_run("apply_rejects", row.last.id, row.uid) if row.last else []
-        bad = refused(self.duck, found, row.key)
+        rejects = (files.of_run(REJECTS, one.id, row.uid) for one in row.tries)
+        bad = next(filter(None, (refused(self.duck, one, row.key) for one in rejects)), None)
         if bad:
             return Standing.REJECTED, bad.code, _at_row(bad)
         if row.spec.mode is not Mode.UPSERT:

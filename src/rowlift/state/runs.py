@@ -28,7 +28,8 @@ ADOPT = "adopt"  # the first phase of a run that takes its rows from a plan file
 class Run:
     """One import as the database knows it; times are Unix seconds.
 
-    `plan` is the id of the plan that it applies, or nothing.
+    `plan` is the id of the plan that it applies, or nothing; `retry_of` the run whose rejects it
+    applies again.
     """
 
     id: int
@@ -46,6 +47,7 @@ class Run:
     created_at: float
     finished_at: float | None
     plan: str = ""
+    retry_of: int | None = None
     reason_code: str = ""
     reason: str = ""
     counts: Mapping[str, Any] = field(default_factory=dict)
@@ -74,10 +76,22 @@ class RunStore:
         Raises Busy, and records a skipped run, while another one is active.
         """
         phase = ADOPT if plan else phase
+        return self._open(workspace_id, sync_uid, spec, phase, plan=plan)
+
+    def open_retry(self, of: Run, spec: str, source_time: int | None) -> Run:
+        """Start a run that applies again what the workspace rejected in another one.
+
+        `source_time` is that of the image's rows, which it takes as they are. Raises Busy.
+        """
+        return self._open(
+            of.workspace_id, of.sync_uid, spec, "apply", retry_of=of.id, source_time=source_time
+        )
+
+    def _open(self, workspace_id: int, sync_uid: str, spec: str, phase: str, **told: Any) -> Run:
         try:
             with self._locks.taking() as take, self._database.transaction("run.open") as connection:
                 opened = self._insert(
-                    connection, workspace_id, sync_uid, spec, Status.RUNNING, phase, plan=plan
+                    connection, workspace_id, sync_uid, spec, Status.RUNNING, phase, **told
                 )
                 take(lock_name(runs, opened.id, opened.generation))
             return opened
@@ -86,8 +100,9 @@ class RunStore:
         active = self.active(workspace_id)
         reason = f"Run {active.id} was still running." if active else "Another run was active."
         with self._database.transaction("run.skip") as connection:
+            told |= {"reason": reason}
             skipped = self._insert(
-                connection, workspace_id, sync_uid, spec, Status.SKIPPED, "over", reason=reason
+                connection, workspace_id, sync_uid, spec, Status.SKIPPED, "over", **told
             )
         raise Busy(
             "BUSY", f"Run {skipped.id} was skipped: {reason}", mend="Wait for it, then run again."
@@ -101,7 +116,7 @@ class RunStore:
         spec: str,
         status: Status,
         phase: str,
-        **told: str,
+        **told: Any,
     ) -> Run:
         now = database_now(self._database, connection)
         over = phase == "over"

@@ -68,6 +68,7 @@ runs = sa.Table(
     sa.Column("source_time", sa.BigInteger),
     sa.Column("image_revision", sa.BigInteger),
     sa.Column("plan", sa.Text, nullable=False, default=""),
+    sa.Column("retry_of", _ID),
     sa.Column("counts", sa.Text, nullable=False),
     sa.Column("reason_code", sa.Text, nullable=False, default=""),
     sa.Column("reason", sa.Text, nullable=False, default=""),

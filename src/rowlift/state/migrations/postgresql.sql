@@ -239,6 +239,7 @@ CREATE TABLE runs (
     source_time BIGINT,
     image_revision BIGINT,
     plan TEXT NOT NULL,
+    retry_of BIGINT,
     counts TEXT NOT NULL,
     reason_code TEXT NOT NULL,
     reason TEXT NOT NULL,

@@ -234,6 +234,7 @@ CREATE TABLE runs (
     source_time BIGINT,
     image_revision BIGINT,
     "plan" TEXT NOT NULL,
+    retry_of INTEGER,
     counts TEXT NOT NULL,
     reason_code TEXT NOT NULL,
     reason TEXT NOT NULL,

@@ -314,6 +314,7 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement for each table and index
         sa.Column("source_time", sa.BigInteger(), nullable=True),
         sa.Column("image_revision", sa.BigInteger(), nullable=True),
         sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("retry_of", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("counts", sa.Text(), nullable=False),
         sa.Column("reason_code", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
