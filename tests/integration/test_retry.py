@@ -186,7 +186,8 @@ def test_B22_one_retry_is_for_destinations_and_the_workspace(school):
     run = conflicted(school)
     free_the_address(school)
     school.destination()
-    done = retry(school, run)
+    with project(school) as opened:
+        done = opened.retry(run.id)
     assert done.workspace.counts["workspace"]["written"] == 1
     assert [one.counts["delivered"] for one in done.deliveries] == [1]
     assert not done.failed
