@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bench import measure, people, project
+from bench import measure, people, project, reading
 from bench.stage import ROWLIFT, Database, Sample, Sink, Stage, sink, took
 
 MILLION = 1_000_000
@@ -46,6 +46,10 @@ def cases(rows: int, sizes: Sequence[int]) -> Iterator[Case]:
         title = f"{rows:,} rows from {name} into the empty workspace on PostgreSQL"
         state = partial(workspace_on_postgresql, kind, rows=rows)
         yield Case(f"state-{kind}-{short(rows)}", title, rows, state)
+    title = f"{rows:,} rows read from each source into nothing"
+    yield Case(f"read-{short(rows)}", title, rows, partial(reading.reading, rows=rows))
+    title = f"{rows:,} rows to Segment from the other sources"
+    yield Case(f"unchanged-{short(rows)}", title, rows, partial(reading.unchanged, rows=rows))
     yield from in_use(rows)
     yield from large(rows)
 

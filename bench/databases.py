@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.project import LOGIN
 from servers import mariadb, postgres
 from servers.room import Launched, Room, program
 
@@ -86,9 +87,9 @@ class PostgreSQL:
 
     @property
     def source(self) -> Mapping[str, Any]:
-        """The connection of a project, without its password."""
+        """The connection of a project."""
         place = {"host": self.server.host, "port": self.server.port, "database": NAME}
-        return {"type": "postgres", **place, "user": "reader", "sslmode": "disable"}
+        return {"type": "postgres", **place, **LOGIN, "sslmode": "disable"}
 
     def people(self, rows: int, columns: int = 10) -> str:
         """Make the table unless there is one, and return the query of all its rows."""
@@ -152,7 +153,7 @@ class MariaDB:
     @property
     def source(self) -> Mapping[str, Any]:
         place = {"host": self.server.host, "port": self.server.port, "database": NAME}
-        return {"type": "mysql", **place, "user": "reader", "ssl_mode": "DISABLED"}
+        return {"type": "mysql", **place, **LOGIN, "ssl_mode": "DISABLED"}
 
     def people(self, rows: int, columns: int = 10) -> str:
         """Make the table unless there is one, and return the query of all its rows."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from bench import people
+from bench import people, reading
 from bench.results import Figures, Result
 
 MILLION = 1_000_000
@@ -25,6 +25,7 @@ APPLIED_PER_SECOND = 50_000
 IMPORT_SECONDS = 24
 SUPPRESSED_COST = 1.1
 WIDE_MB = 1000
+OF_DRIVER = 1.5
 MEMORY_MB = {MILLION: 500, 10 * MILLION: 1000}
 Steps = Mapping[str, Figures]
 Judge = Callable[[Steps], Iterator["Verdict"]]
@@ -157,6 +158,23 @@ def trying(steps: Steps) -> Iterator[Verdict]:
     yield at_most("rowlift demo", DEMO_SECONDS, steps["rowlift demo"].wall, "s")
 
 
+def read(steps: Steps) -> Iterator[Verdict]:
+    """Judge how fast sources are read beside their drivers alone."""
+    for step, one in steps.items():
+        alone = steps.get(reading.alone(step))
+        if alone:
+            what = f"{one.rows:,} rows read from {step}"
+            times = one.wall / alone.wall
+            yield at_most(what, OF_DRIVER, times, "of the time of its driver alone", 2)
+
+
+def quiet(steps: Steps) -> Iterator[Verdict]:
+    """Judge that nothing looks changed where nothing did."""
+    for step, one in steps.items():
+        if step.endswith(reading.UNCHANGED):
+            yield exactly(f"{one.rows:,} rows from {step}", 0, one.messages)
+
+
 JUDGES: Mapping[str, tuple[Judge, ...]] = {
     "start": (starting,),
     "demo": (trying,),
@@ -170,5 +188,7 @@ JUDGES: Mapping[str, tuple[Judge, ...]] = {
     "knownpg": (partial(known, people.POSTGRESQL), peak),
     "whole": (whole, peak),
     "columns": (columns,),
+    "read": (read,),
+    "unchanged": (quiet,),
     "large": (peak,),
 }

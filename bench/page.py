@@ -32,6 +32,8 @@ count, and the sink must get, exactly the rows it should, or nothing is written.
 - **within** is what one question took in a process that had everything open, the median of twenty
   people; **of that, into the workspace** is one phase of the run above it. Both are of the process
   alone.
+- **its driver alone** reads the same rows into nothing with the fastest exact driver of that
+  source, in a process that imports nothing else: no columns described, no rights looked at.
 - **fast reader** is connectorx for MariaDB and ADBC for PostgreSQL (extras), **base install**
   PyMySQL and `COPY`.
 """

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+LOGIN = {"user": "reader", "password": "${READER_PASSWORD}"}
 ENV = {"READER_PASSWORD": "reader", "WRITE_KEY": "bench"}
 TO_WORKSPACE: Mapping[str, Any] = {"destinations": []}
 TO_SEGMENT: Mapping[str, Any] = {
@@ -24,8 +25,7 @@ def write(
         "endpoint": f"{sink}/v1",
         "allow_networks": ["127.0.0.0/8"],
     }
-    declared = {"password": "${READER_PASSWORD}", **source}
-    profile = {"sources": {"db": declared}, "destinations": {"segment": segment} if sink else {}}
+    profile = {"sources": {"db": source}, "destinations": {"segment": segment} if sink else {}}
     documents: dict[str, Any] = {
         "rowlift.yml": {
             "version": 1,

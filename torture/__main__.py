@@ -107,8 +107,6 @@ def main() -> int:
         room.close()
     foot = footing(given.seed, time.monotonic() - began)
     print(plain(scores), foot, LEGEND, sep="\n")
-    for failure in scores[-1].failures:
-        print(f"\n{failure}")
     if not scores[-1].failures:
         shutil.rmtree(folder)
     if given.write:
@@ -160,7 +158,8 @@ def _told(part: Part, future: "Future[Score]", stop: Path) -> Score:
         score = _awaited(future, stop)
     except Exception as error:  # noqa: BLE001 - whatever it is, it fails this part alone
         score = Score(part.name, failures=[f"{part.name}: {error!r}"])
-    print(f"{time.strftime('%H:%M:%S')}  {plain([score]).splitlines()[1]}", file=sys.stderr)
+    line = f"{time.strftime('%H:%M:%S')}  {plain([score]).splitlines()[1]}"
+    print(line, *score.failures, sep="\n", file=sys.stderr)
     return score
 
 

@@ -1,0 +1,77 @@
+"""Rounds of sources: how fast each is read, and that nothing looks changed where nothing did."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import files, measure, project
+from bench.measure import WrongResult
+from bench.stage import Sample, Stage, sink, took
+
+ROOT = Path(__file__).parents[1]
+FIRST, UNCHANGED = ", first", ", unchanged"
+READERS = (sys.executable, "-m", "bench.readers")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A source to read, by the name of its reader, and the driver alone that it is held against."""
+
+    name: str
+    alone: str
+    connection: Mapping[str, Any]
+    sql: str
+
+
+def alone(name: str) -> str:
+    """Return the step that a source's own is held against."""
+    return f"{name}, its driver alone"
+
+
+def sources(stage: Stage, rows: int) -> Iterator[Read]:
+    """Yield each source with its fastest reader."""
+    for kind, label in (("postgresql", "PostgreSQL"), ("mariadb", "MariaDB")):
+        database = stage.database(kind)
+        connection = {**database.source, "reader": database.fast}
+        yield Read(label, database.fast, connection, database.people(rows))
+    for kind, label in (("duckdb", "DuckDB"), ("sqlite", "SQLite")):
+        yield Read(label, kind, files.source(kind, stage.folder, rows), files.PEOPLE)
+
+
+def reading(stage: Stage, rows: int) -> Iterator[Sample]:
+    """Measure each source read into nothing, by Rowlift and by its driver alone."""
+    for one in sources(stage, rows):
+        yield _read(stage, alone(one.name), one.alone, one, rows)
+        yield _read(stage, one.name, "rowlift", one, rows)
+
+
+def unchanged(stage: Stage, rows: int) -> Iterator[Sample]:
+    """Measure a first sync and an unchanged one of each source but PostgreSQL, which is elsewhere.
+
+    Raises WrongResult where anything looks changed.
+    """
+    for one in sources(stage, rows):
+        if one.name != "PostgreSQL":
+            yield from _twice(stage, one, rows)
+
+
+def _twice(stage: Stage, one: Read, rows: int) -> Iterator[Sample]:
+    with sink() as receiver, stage.project() as folder:
+        syncs = {"people": {"sql": one.sql, **project.TO_SEGMENT}}
+        project.write(folder, one.connection, syncs, receiver.url)
+        for ending, count, sent in ((FIRST, "added", rows), (UNCHANGED, "unchanged", 0)):
+            step = one.name + ending
+            cost = stage.run(step, folder, {count: rows}, receiver)
+            yield Sample(step, rows, cost, took(receiver, sent))
+
+
+def _read(stage: Stage, step: str, reader: str, one: Read, rows: int) -> Sample:
+    words = [*READERS, reader, json.dumps(one.connection), one.sql]
+    out = stage.folder / "rows.txt"
+    cost = measure.run(words, ROOT, project.ENV, stage.around(), out)
+    if int(out.read_text()) != rows:
+        raise WrongResult(f"{step}: {out.read_text().strip()} rows came, not {rows}")
+    return Sample(step, rows, cost)
