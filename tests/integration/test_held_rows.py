@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rowlift.core.errors import GuardStop
 from rowlift.core.nouns import Status
 from rowlift.operations.reports import RunReport
 from world import World
@@ -135,6 +136,20 @@ def test_a_full_result_takes_the_place_of_what_was_held(world: World) -> None:
     assert counted(world.run(), "read", "retried", "rejected", "held") == (9, 0, 1, 1)
     world.sync["sql"] += " WHERE seen::BIGINT > {{last_sync_time}}"
     assert counted(world.run(), "read", "retried", "rejected", "held") == (0, 1, 1, 1)
+
+
+def test_another_identifier_is_told_by_its_name_while_rows_without_it_are_held(
+    world: World,
+) -> None:
+    world.rows(("a", "free", "a@example.com", OLD), ("b", "pro", BAD, OLD))
+    world.run()
+    world.sync |= {
+        "identify_by": "email",
+        "sql": "SELECT plan, email FROM people WHERE seen::BIGINT > {{last_sync_time}}",
+    }
+    world.use |= {"match": "email"}
+    with pytest.raises(GuardStop, match="KEY_CHANGED"):
+        world.run()
 
 
 def test_what_is_held_goes_with_a_reset(world: World) -> None:

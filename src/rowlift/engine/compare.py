@@ -56,13 +56,13 @@ def compare(
     held = store.files.live([HELD], sync_uid)
     duck.make_room(max(row_bytes(path) for path in (result.staged, *(one.path for one in held))))
     image = store.images.image(sync_uid)
+    guard_key(image, spec)
     full = _is_full(spec, result.dialect)
     found = open_image(duck, store, sync_uid)
     first = found.base is None
     version = _next_revision(image, result.moment)
     again = [] if full else judge_held(duck, held, spec, version)
     checked = validate(duck, result.staged, spec, full=full, version=version, first=first)
-    guard_key(image, spec)
     holding = hold(duck, spec, result.staged, checked, held, again)
     outdated = image is not None and image.canon_version != CANON_VERSION
     rewritten = recanonicalise(duck) if outdated and not first else None
