@@ -1,6 +1,5 @@
 """The whole corpus through every source in one run each: no run is lost for one row."""
 
-import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,7 +11,7 @@ import duckdb
 import pytest
 
 import rowlift
-from corpus.tables import NAME, Hostile, numbered
+from corpus.tables import NAME, Hostile, arrived, write_project
 from e2e.jobs import mariadb_warehouse, postgres_warehouse
 from rowlift.core.nouns import Status
 from rowlift.core.rules import RULES
@@ -91,7 +90,8 @@ def test_T8_every_hostile_row_ends_as_the_corpus_says(
     hostile = Hostile.of(engine)
     expected = hostile.outcomes()
     refused = Counter(one for one in expected.values() if isinstance(one, str))
-    with project(tmp_path, settings) as opened:
+    write_project(tmp_path, settings)
+    with rowlift.Project(tmp_path, clock=QuickClock(), env={}) as opened:
         (first,) = opened.run([NAME])
         rejects = list(opened.rejects(first.id))
         (again,) = opened.run([NAME])
@@ -111,33 +111,3 @@ def test_T8_every_hostile_row_ends_as_the_corpus_says(
     assert all(row["reason"] and row["code"] in RULES for row in rejects)
     assert again.counts["rejected"] == refused.total()
     assert again.deliveries[0].counts.get("sent", 0) == 0
-
-
-def project(folder: Path, source: Mapping[str, Any]) -> "rowlift.Project":
-    destination = {"type": "sandbox", "path": "crm.jsonl"}
-    documents = {
-        "rowlift.yml": {"version": 1, "workspace": {"name": "acme"}},
-        "connections.yml": {
-            "profiles": {"dev": {"sources": {"w": source}, "destinations": {"crm": destination}}},
-            "default": "dev",
-        },
-        f"syncs/{NAME}.yml": {
-            "sync": NAME, "preset": "import", "source": "w", "identify_by": "user_id",
-            "sql": f"SELECT * FROM {NAME} ORDER BY CAST(n AS DECIMAL(9, 0))", "workspace": "none",
-            "guards": {"rejects": "off"}, "destinations": [{"use": "crm", "match": "user_id"}],
-        },
-    }  # fmt: skip
-    (folder / "syncs").mkdir()
-    for name, document in documents.items():
-        (folder / name).write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
-    return rowlift.Project(folder, clock=QuickClock(), env={})
-
-
-def arrived(folder: Path) -> dict[int, Any]:
-    """The attributes that the destination holds, by the number of their row."""
-    found = {}
-    for line in (folder / "crm.jsonl").read_text(encoding="utf-8").split("\n"):
-        for message in numbered(line)["messages"] if line else ():
-            attributes = dict(message["attributes"])
-            found[int(attributes.pop("n"))] = attributes
-    return found

@@ -104,6 +104,36 @@ class Hostile:
         pq.write_table(pa.table(columns), path)
 
 
+def write_project(folder: Path, source: Mapping[str, Any]) -> None:
+    """A project with one sync, which sends the whole table to a sandbox as `crm.jsonl`."""
+    destination = {"type": "sandbox", "path": "crm.jsonl"}
+    documents = {
+        "rowlift.yml": {"version": 1, "workspace": {"name": "acme"}},
+        "connections.yml": {
+            "profiles": {"dev": {"sources": {"w": source}, "destinations": {"crm": destination}}},
+            "default": "dev",
+        },
+        f"syncs/{NAME}.yml": {
+            "sync": NAME, "preset": "import", "source": "w", "identify_by": "user_id",
+            "sql": f"SELECT * FROM {NAME} ORDER BY CAST(n AS DECIMAL(9, 0))", "workspace": "none",
+            "guards": {"rejects": "off"}, "destinations": [{"use": "crm", "match": "user_id"}],
+        },
+    }  # fmt: skip
+    (folder / "syncs").mkdir()
+    for name, document in documents.items():
+        (folder / name).write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
+
+
+def arrived(folder: Path) -> dict[int, Any]:
+    """The attributes that the destination holds, by the number of their row."""
+    found = {}
+    for line in (folder / "crm.jsonl").read_text(encoding="utf-8").split("\n"):
+        for message in numbered(line)["messages"] if line else ():
+            attributes = dict(message["attributes"])
+            found[int(attributes.pop("n"))] = attributes
+    return found
+
+
 def numbered(text: str) -> Any:
     """A JSON text as values of which no number lost a digit."""
     return json.loads(text, parse_int=Decimal, parse_float=Decimal)

@@ -37,6 +37,7 @@ def write(folder: Path, identify_by: str) -> None:
         "connections.yml": {"profiles": {"dev": {"sources": {"w": source}}}},
         "syncs/people.yml": {
             "sync": "people", "preset": "import", "source": "w", "identify_by": identify_by,
+            "kind": "object" if identify_by == "object_id" else "person",
             "sql": "SELECT * FROM people", "guards": {"rejects": "off"},
         },
     }  # fmt: skip

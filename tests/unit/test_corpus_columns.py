@@ -3,23 +3,18 @@
 import pytest
 
 from corpus import ident, samples
+from corpus.results import columns as names_of
 from rowlift.core.nouns import Column
 from rowlift.core.rules import RULES
 from rowlift.engine.columns import judge_columns
 from unit.canonforms import spec
 
 
-def named(sample):
-    if many := sample.get("many"):
-        return ["id", *(f"c{number}" for number in range(1, many))]
-    return sample["names"]
-
-
 @pytest.mark.parametrize("sample", samples("columns.toml"), ids=ident)
 def test_columns_are_judged_as_the_corpus_says(sample):
     types = sample.get("types", {})
     columns = [
-        Column(name, types.get(name, "text"), types.get(name, "text")) for name in named(sample)
+        Column(name, types.get(name, "text"), types.get(name, "text")) for name in names_of(sample)
     ]
     sync = spec(identify_by=sample.get("by", "user_id"))
     found = judge_columns(columns, sync, ("id", "email"))

@@ -84,7 +84,7 @@ def row_checks(
         *_encoding_checks([column for column in columns if column not in of_key]),
         Check(
             "ID_DUPLICATE",
-            f"{keyed.label} appears more than once in the result.",
+            f"More than one row of the result has this {keyed.label}.",
             "key IN (SELECT key FROM duplicate)",
         ),
         *(
