@@ -12,6 +12,7 @@ from bench.measure import WrongResult
 from bench.stage import Sample, Stage, sink, took
 
 ROOT = Path(__file__).parents[1]
+SERVERS = {"postgresql": "PostgreSQL", "mariadb": "MariaDB"}
 FIRST, UNCHANGED = ", first", ", unchanged"
 READERS = (sys.executable, "-m", "bench.readers")
 
@@ -33,7 +34,7 @@ def alone(name: str) -> str:
 
 def sources(stage: Stage, rows: int) -> Iterator[Read]:
     """Yield each source with its fastest reader."""
-    for kind, label in (("postgresql", "PostgreSQL"), ("mariadb", "MariaDB")):
+    for kind, label in SERVERS.items():
         database = stage.database(kind)
         connection = {**database.source, "reader": database.fast}
         yield Read(label, database.fast, connection, database.people(rows))
