@@ -179,7 +179,6 @@ def test_C9_an_identifier_that_is_named_beside_a_suppressed_one_becomes_suppress
         assert run.counts["workspace"]["suppressed"] == 2
         kinds = sorted(one.kind for one in project.suppressions())
         assert kinds == ["email", "id", "id"], "ann@x.org belongs to somebody else"
-        project.run(["mails"])
         assert there(school) == {"ann@x.org"}
         assert [one.email for one in project.export_people()] == ["ann@x.org"]
     school.sync("rows", mode="upsert")
@@ -194,6 +193,25 @@ def test_C9_an_identifier_that_is_named_beside_a_suppressed_one_becomes_suppress
         assert project.unsuppress(["new@x.org"]).identifiers == 1, (
             "it was suppressed with ann@x.org"
         )
+
+
+@pytest.mark.door("python")
+def test_C2_C9_a_plan_foresees_whom_its_run_learns_to_be_suppressed(tmp_path):
+    school = School(tmp_path, f"sqlite:///{tmp_path / 'state.db'}")
+    school.tables(mails=[("email", "plan"), ("zoe@x.org", "free")])
+    school.tables(rows=[("id", "email"), ("3", "zoe@x.org"), ("5", "Zoe@x.org"), ("6", "")])
+    school.sync("mails", sql="SELECT * FROM mails", identify_by="email")
+    school.sync("rows", sql="SELECT * FROM rows", destinations=[school.crm])
+    with opened(school) as project:
+        project.run(["mails"])
+        project.suppress(["id:3"])
+        plan = project.plan("rows", tmp_path / "rows.plan")
+        told, sent = plan.targets["workspace"], plan.targets["crm"]
+        assert len(project.suppressions()) == 1, "a plan changes nothing"
+        (run,) = project.run(plan=tmp_path / "rows.plan")
+    done = run.counts["workspace"]
+    assert (told["suppress"], told["create"]) == (done["suppressed"], done["create"]) == (2, 1)
+    assert sent["suppressed"] == run.deliveries[0].counts["suppressed"] == 2
 
 
 @pytest.mark.door("python")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +20,8 @@ from rowlift.engine.ledger import Target, find_due, load_ledger, mapping_of
 from rowlift.engine.merge import write_delta, write_first
 from rowlift.engine.parts import RELATIONSHIPS, Part
 from rowlift.engine.plan import write_plan
-from rowlift.engine.populate import DUE, TARGET, find_workspace_due, standing
+from rowlift.engine.populate import DUE, TARGET, Standing, find_workspace_due, standing
+from rowlift.engine.spread import find_named
 from rowlift.engine.suppress import op_for, watch
 from rowlift.state.store import Store
 from rowlift.workspace.workspace import Workspace, Writer
@@ -58,6 +59,7 @@ class Foresight:
     destination: OpenDestination
     timestamp: str
     progress: Progress
+    learned: set[str] = field(default_factory=set)  # whom the run would suppress beside others
 
     def look(self, duck: Duck, parts: Sequence[Part], folder: Path) -> Foreseen:
         """Compare the staged results in a folder; leaves their changes there. Raises GuardStop."""
@@ -98,13 +100,22 @@ class Foresight:
     def _workspace(self, duck: Duck, part: Part) -> Mapping[str, Any]:
         open_ledger(duck, self.store, part.uid, TARGET)
         before = standing(self.store, self.workspace.id, part)
-        find_workspace_due(duck, before, part.spec, self.store.database)
+        self._find_due(duck, part, before)
         writer = Writer(self.sync_uid, 0, 0)
         ahead = part.name == RELATIONSHIPS
         apply.decide(duck, self.workspace, part.spec, DUE, writer, ahead=ahead)
         counts = apply.counts(duck)
         apply.look_ahead(duck, part.spec.kind)
         return counts
+
+    def _find_due(self, duck: Duck, part: Part, before: Standing) -> None:
+        """Find what is due once all is learned that the run would learn."""
+        while True:
+            find_workspace_due(duck, before, part.spec, self.store.database, self.learned)
+            named = find_named(duck, self.workspace, part.spec, DUE.suppressed).roots.keys()
+            if named <= self.learned:
+                return
+            self.learned.update(named)
 
     def _destination(
         self, duck: Duck, part: Part, use: UseSpec, compared: Compared, folder: Path
@@ -123,7 +134,7 @@ class Foresight:
         feed = feed_of(spec, use, self.sync_uid, trait_columns(compared.columns, spec))
         path = folder / "encoded.parquet"
         with self.destination(use.use, feed) as destination:
-            hides = watch(duck, self.store.database, self.workspace.id)
+            hides = watch(duck, self.store.database, self.workspace.id, self.learned)
             suppression = op_for(destination.accepts) if hides else None
             target = Target(mapping, spec.kind, spec.identify_by, epoch, suppression=suppression)
             find_due(duck, target)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -178,8 +178,17 @@ def _with_settled(done: Populated, before: Standing) -> Populated:
     return replace(done, counts={**done.counts, "retried": retried, "settled": settled})
 
 
-def find_workspace_due(duck: Duck, before: Standing, spec: SyncSpec, database: Database) -> None:
-    """Create the views of DUE: what the workspace lacks, and who of that is suppressed."""
+def find_workspace_due(
+    duck: Duck,
+    before: Standing,
+    spec: SyncSpec,
+    database: Database,
+    learned: Collection[str] = (),
+) -> None:
+    """Create the views of DUE: what the workspace lacks, and who of that is suppressed.
+
+    The identifiers that were `learned` count as suppressed too.
+    """
     mapping = RowMapping(spec.identify_by, spec.removed)
     epoch, settled = before.ledger.epoch, before.ledger.settled
     find_due(duck, Target(mapping, spec.kind, spec.identify_by, epoch, again=True, settled=settled))
@@ -189,7 +198,7 @@ def find_workspace_due(duck: Duck, before: Standing, spec: SyncSpec, database: D
     lacks = f"SELECT * FROM due WHERE is_due {among} {entering}"
     duck.run(f"CREATE OR REPLACE VIEW workspace_lacks AS {lacks}")
     left_out = "false"
-    if watch(duck, database, before.ledger.workspace_id):
+    if watch(duck, database, before.ledger.workspace_id, learned):
         rows = f"SELECT key, attributes FROM workspace_lacks WHERE {_COMES}"
         find_suppressed(duck, rows, spec.kind, spec.identify_by)
         left_out = f"{_COMES} AND key IN (FROM suppressed_keys)"

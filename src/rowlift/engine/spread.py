@@ -5,6 +5,9 @@ left out, and the address is suppressed from then on, so that nobody is reached 
 where the rules of identity see one person: an address that belongs to somebody else stays theirs.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import pyarrow as pa
 
 from rowlift.core.nouns import Kind
@@ -42,6 +45,14 @@ GROUP BY ALL
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """By identifier the root of its suppression, and the people of the workspace it is of."""
+
+    roots: Mapping[str, str] = field(default_factory=dict)
+    pids: list[int] = field(default_factory=list)
+
+
 def spread(
     duck: Duck, store: Store, lease: Lease, workspace: Workspace, spec: SyncSpec, rows: str
 ) -> bool:
@@ -49,28 +60,33 @@ def spread(
 
     `watch` must have been called. Destinations are told as by a suppression by hand.
     """
-    if spec.kind is not Kind.PERSON:
-        return False
-    duck.run(f"CREATE OR REPLACE TEMP TABLE hidden_rows AS FROM {rows}")
-    if not duck.count("hidden_rows"):
-        return False
-    find_beside(duck, "hidden_rows", spec.identify_by)
-    if not duck.count("beside"):
-        return False
-    roots, pids = _named(duck, workspace, spec)
-    if not roots:
+    learned = find_named(duck, workspace, spec, rows)
+    if not learned.roots:
         return False
     with store.database.transaction("suppress.spread") as connection:
         lease.hold(connection)
-        added = suppression.add(connection, workspace.id, roots, NOTE, roots)
+        added = suppression.add(connection, workspace.id, learned.roots, NOTE, learned.roots)
         if added:
-            leave_all(connection, pids)
+            leave_all(connection, learned.pids)
             store.look_again(connection, workspace.id)
     return added > 0
 
 
-def _named(duck: Duck, workspace: Workspace, spec: SyncSpec) -> tuple[dict[str, str], list[int]]:
-    """Return by identifier the root of its suppression, and the people of the workspace."""
+def find_named(duck: Duck, workspace: Workspace, spec: SyncSpec, rows: str) -> Learned:
+    """Return what the relation `rows`, all of suppressed people, names beside.
+
+    `watch` must have been called.
+    """
+    if spec.kind is not Kind.PERSON:
+        return Learned()
+    duck.run(f"CREATE OR REPLACE TEMP TABLE hidden_rows AS FROM {rows}")
+    if not duck.count("hidden_rows"):
+        return Learned()
+    find_beside(duck, "hidden_rows", spec.identify_by)
+    return _identified(duck, workspace, spec) if duck.count("beside") else Learned()
+
+
+def _identified(duck: Duck, workspace: Workspace, spec: SyncSpec) -> Learned:
     due = "(FROM hidden_rows WHERE key IN (SELECT key FROM beside))"
     with workspace.database.read() as connection:
         apply.identify(duck, connection, workspace, spec, due, ahead=False)
@@ -86,4 +102,4 @@ def _named(duck: Duck, workspace: Workspace, spec: SyncSpec) -> tuple[dict[str, 
         roots |= {identifier(kind, value): root for kind, value in single.items() if value}
     for one in anonymous.to_pylist():
         roots[identifier("anonymous_id", one["anonymous_id"])] = by_pid[one["pid"]]
-    return roots, list(by_pid)
+    return Learned(roots, list(by_pid))

@@ -3,6 +3,8 @@
 `watch` brings the hashes in; where nobody is suppressed nothing else costs anything.
 """
 
+from collections.abc import Collection
+
 import pyarrow as pa
 
 from rowlift.core.identifiers import email_key
@@ -55,13 +57,17 @@ WHERE h.hash NOT IN (SELECT hash FROM suppressed)
 """
 
 
-def watch(duck: Duck, database: Database, workspace_id: int) -> bool:
-    """Create the table `suppressed`; tell whether anybody is."""
+def watch(duck: Duck, database: Database, workspace_id: int, learned: Collection[str] = ()) -> bool:
+    """Create the table `suppressed`; tell whether anybody is.
+
+    The identifiers that were `learned` count as suppressed too.
+    """
     with database.read() as connection:
         key = suppression.key_of(connection, workspace_id)
         found = suppression.hashes(connection, workspace_id) if key else []
     if key is None or not found:
         return False
+    found += [(suppression.quick(key, one), suppression.hashed(key, one)) for one in learned]
     quick, whole = zip(*found, strict=True)
     hashes = {"quick": pa.array(quick, pa.uint64()), "hash": pa.array(whole, pa.string())}
     duck.register("apply_batch", pa.table(hashes))

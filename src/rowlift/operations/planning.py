@@ -42,9 +42,9 @@ from rowlift.operations.home import Home
 from rowlift.operations.importing import Importer
 from rowlift.operations.pausing import refuse_paused
 from rowlift.operations.reports import PlanReport
+from rowlift.operations.suppressing import revision
 from rowlift.state.failures import file_errors
 from rowlift.state.runs import Run
-from rowlift.workspace import suppression
 from rowlift.workspace.segments import require
 from rowlift.workspace.standing import marker
 
@@ -126,7 +126,7 @@ class Planner:
             "configuration": spec.to_json(),
             "connections": self._connections(spec),
             "identities": list(marker(self.home.workspace)),
-            "suppressions": self._suppressions(),
+            "suppressions": revision(self.home),
             "restored": store.reset_epoch(),
             **{
                 f"{part.name} {noun}".strip(): told
@@ -134,10 +134,6 @@ class Planner:
                 for noun, told in self._standing(part).items()
             },
         }
-
-    def _suppressions(self) -> int:
-        with self.home.store.database.read() as connection:
-            return suppression.revision(connection, self.home.workspace_id)
 
     def _standing(self, part: Part) -> Mapping[str, Any]:
         store, images = self.home.store, self.home.store.images

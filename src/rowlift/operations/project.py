@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -54,6 +55,7 @@ from rowlift.operations.segments import (
 )
 from rowlift.operations.suppressing import (
     SuppressionReport,
+    revision,
     suppress,
     suppressions,
     unsuppress,
@@ -202,18 +204,27 @@ class Project:
         Those that are paused are left out, and a plan of one is refused. With one sync its refusal
         or failure is raised; with several it is a report of its own.
         """
-        finished = self._finish_interrupted(wait=wait)
-        if plan is not None:
-            return [self._apply(plan, finished, wait=wait)]
-        names = chosen(self._home, syncs)
-        idle = set(self.paused(names)) - finished.keys()
-        one = len(names) == 1
-        return [
-            finished.get(name)
-            or self._run_one(name, wait=wait, allow_removals=allow_removals, raising=one)
-            for name in names
-            if name not in idle
-        ]
+        with self._telling_all(wait=wait):
+            finished = self._finish_interrupted(wait=wait)
+            if plan is not None:
+                return [self._apply(plan, finished, wait=wait)]
+            names = chosen(self._home, syncs)
+            idle = set(self.paused(names)) - finished.keys()
+            one = len(names) == 1
+            return [
+                finished.get(name)
+                or self._run_one(name, wait=wait, allow_removals=allow_removals, raising=one)
+                for name in names
+                if name not in idle
+            ]
+
+    @contextmanager
+    def _telling_all(self, *, wait: bool) -> Iterator[None]:
+        """Drain what every sync has to say of whom a run learns to be suppressed."""
+        before = revision(self._home)
+        yield
+        if wait and revision(self._home) != before:
+            self._drain_all()
 
     def pause(self, sync: str) -> None:
         """Let no run and no delivery of a sync begin until it is resumed."""
@@ -289,13 +300,14 @@ class Project:
         """
         run = self._home.run(run_id)
         refuse_paused(self._home, run.sync_uid)
-        left = self._resumed(wait=True)
-        try:
-            is_done = left is not None and left.retry_of == run_id
-            again = left if is_done else apply_again(self._importer, run)
-        finally:
-            send_again(self._home, run)
-            self._drain(run.sync_uid)
+        with self._telling_all(wait=True):
+            left = self._resumed(wait=True)
+            try:
+                is_done = left is not None and left.retry_of == run_id
+                again = left if is_done else apply_again(self._importer, run)
+            finally:
+                send_again(self._home, run)
+                self._drain(run.sync_uid)
         return report_retry(self._home, run, again)
 
     def reset(self, sync: str, *, target: str | None = None) -> None:
@@ -312,17 +324,19 @@ class Project:
         Each is written id:VALUE, email:VALUE, anonymous_id:VALUE, or plainly an address or an id.
         """
         report = suppress(self._home, named, note)
-        self._drain_all(report)
+        if report.identifiers:
+            self._drain_all()
         return report
 
     def unsuppress(self, named: Iterable[str]) -> SuppressionReport:
         """Process some people again; the next deliveries bring them back."""
         report = unsuppress(self._home, named)
-        self._drain_all(report)
+        if report.identifiers:
+            self._drain_all()
         return report
 
-    def _drain_all(self, report: SuppressionReport) -> None:
-        for uid in self._home.syncs.values() if report.identifiers else ():
+    def _drain_all(self) -> None:
+        for uid in self._home.syncs.values():
             self._drain(uid)
 
     def suppressions(self) -> list[Suppression]:

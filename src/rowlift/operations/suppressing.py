@@ -53,6 +53,12 @@ def suppressions(home: Home) -> list[Suppression]:
         return suppression.listed(connection, home.workspace_id)
 
 
+def revision(home: Home) -> int:
+    """Return a number that rises whenever somebody is suppressed or no longer is."""
+    with home.store.database.read() as connection:
+        return suppression.revision(connection, home.workspace_id)
+
+
 def _resolved(
     connection: sa.Connection, workspace_id: int, named: Iterable[str]
 ) -> tuple[list[str], list[int]]:
