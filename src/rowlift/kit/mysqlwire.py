@@ -13,6 +13,7 @@ from pymysql.cursors import SSCursor
 from pymysql.protocol import FieldDescriptorPacket
 
 from rowlift.kit.patience import hang_up as hang_up_socket
+from rowlift.kit.reach import connected
 
 if TYPE_CHECKING:
 
@@ -63,7 +64,7 @@ class Connection(Base):
     def _reached(self) -> socket.socket | None:
         for address in self._addresses:
             with suppress(OSError):
-                return _connected(address, self.port, self.connect_timeout)
+                return connected(address, self.port, self.connect_timeout)
         if self._addresses:
             raise pymysql.OperationalError(UNREACHED, "none of the addresses answers")
         return None
@@ -94,13 +95,6 @@ class Connection(Base):
         found = [self._read_packet(FieldDescriptorPacket) for _ in range(columns)]
         self._read_packet()
         return found
-
-
-def _connected(address: str, port: int, seconds: float | None) -> socket.socket:
-    found = socket.create_connection((address, port), seconds)
-    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return found
 
 
 @contextmanager

@@ -2,14 +2,12 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.nouns import Finding
-from rowlift.kit.pgconfig import PgConfig, is_loopback
-from rowlift.kit.pgdialect import Grants
-from rowlift.kit.pgsession import PgSession
+from rowlift.kit.pgconfig import is_loopback
+from rowlift.kit.pgdialect import Grants, PgDialect, Server
 
 STEPS_BEFORE_LOGIN = {
     "ADDRESS_REFUSED": "network",
@@ -18,23 +16,32 @@ STEPS_BEFORE_LOGIN = {
     "SSH_LOGIN_FAILED": "network",
     "TLS_FAILED": "tls",
 }
-OLDEST_VERSION = 120_000
 CLOCK_SECONDS = 5
 SHOWN = 10  # names listed in a message
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """What a server says of itself; user and database come quoted."""
+class Session(Protocol):
+    """Somebody who asks the server; the errors are ours already."""
 
-    version: str
-    number: int
-    clock: float
-    is_replica: bool
-    tls_version: str | None
-    cipher: str | None
-    user: str
-    database: str
+    @property
+    def dialect(self) -> PgDialect: ...
+
+    def rows(self, sql: str, *parameters: Any) -> Sequence[tuple[Any, ...]]: ...
+
+    def server(self) -> Server: ...
+
+
+class Config(Protocol):
+    """The keys that a connection test judges."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def tls(self) -> str: ...
+    @property
+    def allow_unsafe_user(self) -> bool: ...
 
 
 def unsafe_user(user: str, reasons: Sequence[str]) -> SourceError:
@@ -47,14 +54,15 @@ def unsafe_user(user: str, reasons: Sequence[str]) -> SourceError:
 
 
 def denied(
-    session: PgSession, tables: Sequence[tuple[str, ...]], error: SourceError
+    session: Session, rows: Sequence[tuple[str, str, bool]], error: SourceError
 ) -> SourceError:
-    """Return a refusal that names tables, user and GRANTs, or the error that was given."""
-    schemas = [parts[-2] if len(parts) > 1 else None for parts in tables]
-    rows = session.rows(session.dialect.questions.denied, schemas, [parts[-1] for parts in tables])
+    """Return a refusal that names tables, user and GRANTs, or the error that was given.
+
+    Each row is a schema and a table, both quoted, and whether the schema may be used.
+    """
     if not rows:
         return error
-    server = ask_server(session)
+    server = session.server()
     names = ", ".join(f"{schema}.{table}" for schema, table, _ in rows)
     return SourceError(
         error.code,
@@ -63,7 +71,7 @@ def denied(
     )
 
 
-def _grants(grants: Grants, user: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[str]:
+def _grants(grants: Grants, user: str, rows: Sequence[tuple[str, str, bool]]) -> Iterator[str]:
     closed = dict.fromkeys(schema for schema, _, may_use in rows if not may_use)
     yield from (grants.schema.format(schema=schema, user=user) for schema in closed)
     yield from (
@@ -71,16 +79,10 @@ def _grants(grants: Grants, user: str, rows: Sequence[tuple[Any, ...]]) -> Itera
     )
 
 
-def ask_server(session: PgSession) -> Server:
-    """Return what the server says of itself."""
-    (row,) = session.rows(session.dialect.questions.server)
-    return Server(*row)
-
-
 class Checkup:
     """Asks step by step; a step that cannot be reached is left out."""
 
-    def __init__(self, session: PgSession, config: PgConfig) -> None:
+    def __init__(self, session: Session, config: Config) -> None:
         self._session = session
         self._config = config
         self._questions = session.dialect.questions
@@ -89,9 +91,9 @@ class Checkup:
     def findings(self) -> list[Finding]:
         """Return the findings from network to clock, up to the step that failed."""
         try:
-            server = ask_server(self._session)
+            server = self._session.server()
         except ConnectError as error:
-            return list(_unreachable(error))
+            return list(unreachable(error))
         return list(self._reached(server))
 
     def _reached(self, server: Server) -> Iterator[Finding]:
@@ -180,8 +182,9 @@ class Checkup:
 
     def _version(self, server: Server) -> Finding:
         message = f"{self._session.dialect.product} {server.version}"
-        if server.number < OLDEST_VERSION:
-            mend = "Rowlift is tested with version 12 and later."
+        oldest = self._session.dialect.oldest_version
+        if server.number < oldest:
+            mend = f"Rowlift is tested with version {oldest // 10_000} and later."
             return Finding("version", "warning", f"{message} is older than what is tested.", mend)
         return Finding("version", "ok", f"{message}.")
 
@@ -200,7 +203,8 @@ def _clock(server: Server) -> Finding:
     )
 
 
-def _unreachable(error: ConnectError) -> Iterator[Finding]:
+def unreachable(error: ConnectError) -> Iterator[Finding]:
+    """Yield the findings up to the step that failed."""
     failed = STEPS_BEFORE_LOGIN.get(error.code, "login")
     if failed != "network":
         yield Finding("network", "ok", "The server answers.")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,23 @@ Texts = Sequence[tuple[re.Pattern[str], Failure]]
 
 
 @dataclass(frozen=True, slots=True)
+class Server:
+    """What a server says of itself; user and database come quoted."""
+
+    version: str
+    number: int
+    clock: float
+    is_replica: bool
+    tls_version: str | None
+    cipher: str | None
+    user: str
+    database: str
+
+
+@dataclass(frozen=True, slots=True)
 class Questions:
     """The SQL the source asks on its own behalf; the columns of each are named where it is used."""
 
-    types: str
     unsafe: str
     writable: str
     readable: str
@@ -37,6 +50,7 @@ class Questions:
     catalog: str
     now: str
     server: str
+    types: str = ""  # where the driver does not name them
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +74,6 @@ class PgDialect:
     product: str
     begin: str
     settings: Mapping[str, str]
-    readings: Mapping[int, Reading]
-    categories: Mapping[str, Reading]  # by pg_type.typcategory, where the type is not in readings
-    otherwise: Reading
-    exact_text: str  # for a database without a character set: valid text, or \x and hexadecimal
     questions: Questions
     grants: Grants
     failures: Mapping[str, Failure]  # by SQLSTATE, or its class of two characters
@@ -72,6 +82,11 @@ class PgDialect:
     otherwise_failed: Failure
     otherwise_unreachable: Failure
     cancelled: Failure
+    oldest_version: int = 0  # that is tested, as the server numbers them
+    readings: Mapping[int, Reading] = field(default_factory=dict)
+    categories: Mapping[str, Reading] = field(default_factory=dict)  # by pg_type.typcategory
+    otherwise: Reading = Reading("text")
+    exact_text: str = "{text}"  # without a character set: valid text, or \x and hexadecimal
 
     def reading(self, oid: int, category: str) -> Reading:
         """Return how a type is read; whatever is not known is read as its text."""

@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 
 from rowlift.core.nouns import Column
 from rowlift.kit.patience import hung_up_after
-from rowlift.kit.pgdialect import PgDialect, Reading
+from rowlift.kit.pgdialect import PgDialect, Reading, Server
 from rowlift.kit.pgerrors import Explainer
 
 PREFIX = "SELECT * FROM (\n"
@@ -97,6 +97,11 @@ class PgSession:
         """Ask one of the dialect's own questions in a transaction of its own."""
         with self.reading() as cursor:
             return cursor.execute(sql.encode(), parameters or None).fetchall()
+
+    def server(self) -> Server:
+        """Return what the server says of itself."""
+        (row,) = self.rows(self.dialect.questions.server)
+        return Server(*row)
 
     def describe(self, sql: str) -> Described:
         """Return what a query gives, names as they come, without reading a row."""

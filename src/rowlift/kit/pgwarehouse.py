@@ -44,7 +44,8 @@ class PgWarehouse:
         self._dialect = dialect
         self._config = config
         self._reach = Reach(config)
-        self._explain = Explainer(dialect, _facts(config), (config.password.get_secret_value(),))
+        facts = {"product": dialect.product, **_facts(config)}
+        self._explain = Explainer(dialect, facts, (config.password.get_secret_value(),))
         self._session = self._new_session()
         self._streams: set[Stream] = set()
         self._cancels = 0
@@ -118,8 +119,14 @@ class PgWarehouse:
             return self._session.describe(guarded.sql)
         except SourceError as error:
             if error.code == "PERMISSION_DENIED":
-                raise denied(self._session, guarded.tables, error) from None
+                raise denied(self._session, self._denied(guarded.tables), error) from None
             raise
+
+    def _denied(self, tables: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, str, bool]]:
+        schemas = [parts[-2] if len(parts) > 1 else None for parts in tables]
+        names = [parts[-1] for parts in tables]
+        rows = self._session.rows(self._dialect.questions.denied, schemas, names)
+        return [(schema, table, may_use) for schema, table, may_use in rows]
 
     def _readings(self, described: Described) -> list[str]:
         """Return the SQL of each column, named c0, c1, … since the query's names may repeat."""

@@ -1,5 +1,6 @@
 """How a source gets to its server: by name, to addresses that were checked, or through SSH."""
 
+import socket
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -90,6 +91,14 @@ class Reach:
         if not self._config.public_only:
             return ()
         return public_addresses(host, port, self._config.allow_networks)
+
+
+def connected(address: str, port: int, seconds: float | None) -> socket.socket:
+    """Connect to a name or address, with keep-alive; OSError when it does not answer in time."""
+    found = socket.create_connection((address, port), seconds)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return found
 
 
 def public_addresses(

@@ -62,6 +62,8 @@ EFFECTS = {
         |notify|promote|export_snapshot|wal_replay|import|log_backend)\w* | lo_\w+ | lowrite
         | dblink\w* | nextval | setval | set_config | xmlparse_file
         | (query|table|schema|database|cursor)_to_xml\w*""",
+    "redshift": r"""pg_(cancel|terminate|sleep|read|ls|stat_file|advisory|try_advisory)\w*
+        | lo_\w+ | nextval | setval | set_config | dblink\w* | ai_\w+ | explain_model""",
     "mysql": r"""sleep | benchmark | load_file | get_lock | release_lock | release_all_locks
         | (master|source)_\w*wait\w* | wait_for_executed_gtid_set | sys_(exec|eval|get|set)
         | nextval | setval | lastval""",

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from rowlift.kit import dbapi, mysqlwire
+from rowlift.kit import dbapi, mysqlwire, running
 from rowlift.kit.arrowchild import ArrowChild
 from rowlift.kit.mysqlwire import Connection
 from rowlift.kit.sqlguard import GuardedQuery
@@ -17,20 +17,11 @@ from rowlift.sources.dialects.mysql_columns import Plan
 CHILD = "rowlift.kit.connectorx_child"
 
 
-class Reader(Protocol):
-    """One query that is being read."""
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the result; raises Refusal or ChildFailed."""
+class Reader(running.Reader, Protocol):
+    """One query that is being read; its batches raise Refusal or ChildFailed."""
 
     def victims(self, connection: Connection) -> Sequence[str]:
         """Return the server's ids of what runs."""
-
-    def kill(self) -> None:
-        """End what runs on this side."""
-
-    def close(self) -> None:
-        """Give everything back."""
 
 
 class PlainReader:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 from weakref import WeakSet
@@ -11,12 +12,12 @@ import pyarrow as pa
 
 from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.nouns import Column, Finding, Table
-from rowlift.core.rules import rule
 from rowlift.kit import mysqlwire
 from rowlift.kit.arrowchild import ChildFailed
 from rowlift.kit.drivers import installed, load
 from rowlift.kit.mysqlwire import Connection, Refusal
 from rowlift.kit.reach import Reach
+from rowlift.kit.running import Running
 from rowlift.kit.sqlguard import guard
 from rowlift.sources.dialects import mysql as data
 from rowlift.sources.dialects import mysql_columns as columns
@@ -78,7 +79,7 @@ class Server:
                 before = [*self._settings(connection), data.SNAPSHOT]
                 reader.close()
                 reader = FastReader(self.url(), before, plan, guarded, self._patience)
-        running = Running(self, reader)
+        running = Running(reader, partial(self.stop, reader), self.plain_errors)
         self._running.add(running)
         if cancels != self._cancels:
             running.cancel()
@@ -256,51 +257,3 @@ class Server:
                 if refusal.number != data.SYNTAX:
                     return []  # it is not for us to know: then the server's clock has to do
         return []
-
-
-class Running:
-    """One query that another thread can stop."""
-
-    def __init__(self, server: Server, reader: Reader) -> None:
-        self._server = server
-        self._reader = reader
-        self._cancelled = False
-        self._closed = False
-        self._ended = False
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the result; raises SourceError also after good rows."""
-        try:
-            with self._server.plain_errors():
-                self._stop_if_cancelled()
-                for batch in self._reader.batches():
-                    self._stop_if_cancelled()
-                    yield batch
-            self._stop_if_cancelled()
-            self._ended = True
-        except SourceError:
-            self._stop_if_cancelled()
-            raise
-        finally:
-            self.close()
-
-    def cancel(self) -> None:
-        """Stop it here and on the server; whoever reads gets QUERY_CANCELLED."""
-        if not self._ended:
-            self._cancelled = True
-            self._reader.kill()
-            with suppress(SourceError):  # a server out of reach stops when it finds us gone
-                self._server.stop(self._reader)
-
-    def close(self) -> None:
-        """Give back everything; what was not read to its end is stopped on the server."""
-        if not self._ended and not self._closed:
-            self._closed = self._cancelled = True
-            with suppress(SourceError):  # it ends by itself when it finds us gone
-                self._server.stop(self._reader)
-        self._reader.close()
-
-    def _stop_if_cancelled(self) -> None:
-        if self._cancelled:
-            code = "QUERY_CANCELLED"
-            raise SourceError(code, rule(code).title, mend=rule(code).mend)

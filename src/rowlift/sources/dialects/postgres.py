@@ -173,17 +173,17 @@ GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {user};"""
 
 DROPPED = Failure(
     "SOURCE_DROPPED",
-    "PostgreSQL closed the connection while the query ran: {text}.",
+    "{product} closed the connection while the query ran: {text}.",
     "Run again; nothing was sent.",
 )
 DATA = Failure(
     "QUERY_FAILED",
-    "PostgreSQL stopped at a value it cannot use: {text}.",
+    "{product} stopped at a value it cannot use: {text}.",
     "Mend the SQL or the data.",
 )
 LOGIN = Failure(
     "LOGIN_FAILED",
-    'PostgreSQL refused the login of user "{user}".',
+    '{product} refused the login of user "{user}".',
     "Check user and password, and that pg_hba.conf lets this user in from here.",
 )
 NO_DATABASE = Failure(
@@ -191,7 +191,7 @@ NO_DATABASE = Failure(
 )
 UNREACHABLE = Failure(
     "CONNECT_FAILED",
-    "PostgreSQL at {host}:{port} cannot be reached.",
+    "{product} at {host}:{port} cannot be reached.",
     "Check host, port and firewall.",
 )
 TIMEOUT = Failure(
@@ -201,7 +201,7 @@ TIMEOUT = Failure(
 )
 CANCELLED = Failure("QUERY_CANCELLED", "The query was cancelled.", "Run again.")
 FULL = Failure(
-    "CONNECT_FAILED", "PostgreSQL takes no more connections: {text}.", "Try again in a moment."
+    "CONNECT_FAILED", "{product} takes no more connections: {text}.", "Try again in a moment."
 )
 
 FAILURES = {
@@ -224,7 +224,7 @@ FAILURES = {
     "42501": Failure(
         "PERMISSION_DENIED", 'User "{user}" may not do this: {text}.', "Grant what is missing."
     ),
-    "42601": Failure("QUERY_SYNTAX", "PostgreSQL does not understand the query: {text}."),
+    "42601": Failure("QUERY_SYNTAX", "{product} does not understand the query: {text}."),
     "42703": Failure("COLUMN_UNKNOWN", "{text}.", "Check the column's name."),
     "42P01": Failure("TABLE_UNKNOWN", "{text}.", "Check the table's name and schema."),
     "53300": FULL,
@@ -306,6 +306,7 @@ RUNNING_TEXTS = tuple(
 
 POSTGRES = PgDialect(
     product="PostgreSQL",
+    oldest_version=120_000,
     begin=BEGIN,
     settings=SETTINGS,
     readings=READINGS,

@@ -1,0 +1,141 @@
+"""Amazon Redshift, provisioned or serverless, through Amazon's own driver."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
+
+from pydantic import BaseModel, Field, SecretStr, model_validator
+
+from rowlift.core.nouns import Column, Finding, Table
+from rowlift.kit.config import ConnectorConfig
+from rowlift.kit.drivers import load
+from rowlift.kit.fields import OpenNetworks, PublicOnly
+from rowlift.kit.pgconfig import Host, Secret, Text
+from rowlift.kit.sshconfig import SshConfig
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from rowlift.sources.dialects.redshift_server import Server
+
+
+class IamConfig(ConnectorConfig):
+    """An AWS identity that asks for a temporary password; without keys, that of the machine."""
+
+    cluster_identifier: Text | None = Field(default=None, description="A provisioned cluster")
+    workgroup: Text | None = Field(default=None, description="A serverless workgroup")
+    region: Text = Field(description="AWS region, like eu-central-1")
+    access_key_id: Text | None = Field(default=None, description="Access key of the identity")
+    secret_access_key: Secret = Field(default=SecretStr(""), description="Its secret")
+    session_token: Secret = Field(default=SecretStr(""), description="With temporary keys")
+    profile: Text | None = Field(default=None, description="Profile of ~/.aws/config instead")
+    role_arn: Text | None = Field(default=None, description="A role that the identity assumes")
+
+    @model_validator(mode="after")
+    def _names_one_of_each(self) -> Self:
+        if bool(self.cluster_identifier) == bool(self.workgroup):
+            raise ValueError("iam needs either cluster_identifier or workgroup")
+        if bool(self.access_key_id) != bool(self.secret_access_key.get_secret_value()):
+            raise ValueError("access_key_id and secret_access_key go together")
+        if self.access_key_id and self.profile:
+            raise ValueError("iam takes keys or a profile, not both")
+        return self
+
+
+class RedshiftConfig(ConnectorConfig):
+    """Where the cluster or workgroup is and who reads; nothing else reaches the driver."""
+
+    host: Host = Field(description="Host name of the endpoint")
+    port: int = Field(default=5439, ge=1, le=65535, description="TCP port of the endpoint")
+    database: Text = Field(description="Name of the database")
+    user: str = Field(
+        default="",
+        pattern=r"^[^\x00]*$",
+        description="A user that may only SELECT; with iam without it, the user of the identity",
+    )
+    password: Secret = Field(default=SecretStr(""), description="The user's password")
+    iam: IamConfig | None = Field(default=None, description="An AWS identity instead of a password")
+    sslmode: Literal["disable", "verify-ca", "verify-full"] = Field(
+        default="verify-full",
+        description="verify-ca checks the certificate, verify-full also its host name; Amazon's "
+        "and the system's authorities are trusted",
+    )
+    connect_timeout: float = Field(default=10, gt=0, le=300, description="Seconds to connect")
+    statement_timeout: int = Field(
+        default=3600,
+        ge=1,
+        le=86400,
+        description="Seconds a query may take, the reading of its rows included",
+    )
+    fetch_rows: int = Field(
+        default=1000,
+        ge=1,
+        le=100_000,
+        description="Rows asked for at once; a cluster of one node gives no more than 1000",
+    )
+    allow_unsafe_user: bool = Field(
+        default=False, description="Take a superuser, whom a read-only session cannot contain"
+    )
+    ssh: SshConfig | None = Field(
+        default=None, description="An SSH server in between, which reaches host and port"
+    )
+    public_only: PublicOnly = False
+    allow_networks: OpenNetworks = ()
+
+    @property
+    def tls(self) -> str:
+        """Return the TLS mode in force."""
+        return self.sslmode
+
+    @model_validator(mode="after")
+    def _can_log_in(self) -> Self:
+        if self.iam is None and not self.user:
+            raise ValueError("a password needs a user")
+        if self.iam and self.password.get_secret_value():
+            raise ValueError("give a password or iam, not both")
+        if self.iam and self.sslmode == "disable":
+            raise ValueError("with iam the connection must be encrypted")
+        return self
+
+
+class Redshift:
+    """A Redshift database, read through a cursor in a read-only transaction per query.
+
+    Numbers, truth values and texts come as they are; whatever Arrow has no exact type for travels
+    as the server writes it in UTC, SUPER as JSON, VARBYTE as hexadecimal.
+    """
+
+    Config: ClassVar[type[BaseModel]] = RedshiftConfig
+    dialect: ClassVar[str] = "redshift"
+
+    def __init__(self, config: RedshiftConfig) -> None:
+        """Raise SourceError DRIVER_MISSING without the driver; connect when first asked."""
+        server = load("rowlift.sources.dialects.redshift_server", extra="redshift")
+        self._server = cast("Server", server.Server(config))
+
+    def check(self) -> Sequence[Finding]:
+        """Test network, TLS, login, read-only rights, privileges, version and clock."""
+        return self._server.check()
+
+    def describe(self, sql: str) -> Sequence[Column]:
+        """Return the output columns of a query without reading a row."""
+        return self._server.describe(sql)
+
+    def query(self, sql: str, *, limit: int | None = None) -> "pa.RecordBatchReader":
+        """Stream the rows; refuse a user whose rights no read-only session can contain."""
+        return self._server.query(sql, limit)
+
+    def catalog(self) -> Sequence[Table]:
+        """Return the tables, views, external tables and columns this user may see."""
+        return self._server.catalog()
+
+    def now(self) -> int:
+        """Return the cluster's clock in Unix seconds."""
+        return self._server.now()
+
+    def cancel(self) -> None:
+        """Cancel on the server whatever runs, from any thread."""
+        self._server.cancel()
+
+    def close(self) -> None:
+        """Close every connection; rows not read yet are gone."""
+        self._server.close()
