@@ -6,5 +6,12 @@ when it ends, even when pytest was killed.
 
 from servers.mariadb import MariaDbDatabase, MariaDbServer
 from servers.postgres import PostgresDatabase, PostgresServer
+from servers.redshift import RedshiftServer
 
-__all__ = ["MariaDbDatabase", "MariaDbServer", "PostgresDatabase", "PostgresServer"]
+__all__ = [
+    "MariaDbDatabase",
+    "MariaDbServer",
+    "PostgresDatabase",
+    "PostgresServer",
+    "RedshiftServer",
+]

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pytest
 
-from servers import mariadb, postgres
+from servers import mariadb, postgres, redshift
 from servers.room import Room
 
 ROOM = pytest.StashKey[Room]()
@@ -54,6 +54,16 @@ def mariadb_server(server_room: Room) -> mariadb.MariaDbServer:
     return mariadb.at_port(server_room, found.port)
 
 
+@pytest.fixture(scope="session")
+def redshift_server(
+    server_room: Room, postgres_server: postgres.PostgresServer
+) -> redshift.RedshiftServer:
+    found = server_room.once(
+        "redshift", lambda folder: redshift.launch(server_room, folder, postgres_server)
+    )
+    return redshift.RedshiftServer(found.port, postgres_server)
+
+
 @pytest.fixture
 def postgres_database(
     postgres_server: postgres.PostgresServer,
@@ -62,6 +72,17 @@ def postgres_database(
     database = postgres_server.create_database(unique_name())
     yield database
     postgres_server.drop_database(database.name)
+
+
+@pytest.fixture
+def redshift_database(
+    redshift_server: redshift.RedshiftServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[postgres.PostgresDatabase]:
+    """A fresh database in Redshift's dress, dropped after the test; its authority is trusted."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(redshift_server.ca_file))
+    database = redshift_server.create_database(unique_name())
+    yield database
+    redshift_server.postgres.drop_database(database.name)
 
 
 @pytest.fixture

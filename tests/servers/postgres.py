@@ -18,6 +18,7 @@ from servers.room import wait_until_ready as wait
 USER = "postgres"
 PASSWORD = "p@ss:w/rd %1"  # every character that a careless URL would break on
 PACKAGE = "postgresql"
+GROUP_OF_OLD_PASSWORDS = "old_passwords"  # its members may log in by md5
 SETTINGS = (
     "ssl=on",
     "ssl_cert_file=server.pem",
@@ -122,6 +123,8 @@ def launch(room: Room, folder: Path) -> Launched:
     keeper_pid = room.keep(folder, words, signal.SIGINT)  # SIGINT is PostgreSQL's fast shutdown
     server = at_port(room, port)
     wait(keeper_pid, folder, lambda: server.connect().close(), psycopg.OperationalError)
+    with server.connect() as admin:
+        admin.execute(f"CREATE ROLE {GROUP_OF_OLD_PASSWORDS}".encode())
     return Launched(keeper_pid, port, str(folder))
 
 
@@ -144,6 +147,8 @@ def initialise(initdb: Path, folder: Path, as_user: Sequence[str]) -> None:
     options = ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync"]
     words = [str(initdb), "-D", str(folder / "data"), "-U", USER, f"--pwfile={password_file}"]
     subprocess.run([*as_user, *words, *options], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+    rules = folder / "data" / "pg_hba.conf"
+    rules.write_text(f"host all +{GROUP_OF_OLD_PASSWORDS} 127.0.0.1/32 md5\n" + rules.read_text())
 
 
 def install_certificate(certificates: Certificates, folder: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 import pyarrow as pa
 
@@ -181,6 +181,7 @@ class Reader:
         self._sql = sql
         self._most_rows = config.fetch_rows
         self._until = time.monotonic() + config.statement_timeout
+        finalize(self, wire.hang_up, session.connection)  # should nobody ever read
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the result page by page; raises Refusal."""

@@ -1,0 +1,76 @@
+"""Redshift keeps the contract of a source behind a network, on a PostgreSQL in its dress."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pytest
+
+from rowlift.testing.extractions import NetworkSourceSuite, Origin
+from rowlift.testing.values import VALUES, Value
+from servers import PostgresDatabase, RedshiftServer
+
+PASSWORD = "s3cret:/@ %41'x"
+ROWS = "INSERT INTO people VALUES (1, 'Ada'), (2, ''), (3, NULL)"
+
+
+class TestRedshift(NetworkSourceSuite):
+    streams = False  # a page is given when it is whole
+    secrets = (PASSWORD,)
+    values = (
+        *VALUES,
+        Value("float", "0.1", "'0.1'::real"),
+        Value("text", "a", "'a'::char(5)"),
+    )
+    literals: ClassVar = {
+        "int": "'{}'::bigint",
+        "decimal": "CAST('{}' AS DECIMAL(38, {scale}))",
+        "float": "'{}'::float8",
+        "text": "'{}'::varchar(65535)",
+        "bool": "'{}'::boolean",
+        "date": "'{}'::date",
+        "time": "'{}'::time",
+        "timestamp": "'{}'::timestamp",
+        "timestamptz": "'{}'::timestamptz",
+        "json": "JSON_PARSE('{}')",
+        "binary": "TO_VARBYTE('{}', 'hex')",
+    }
+    big = "SELECT i AS id, repeat('x', 200) AS name FROM generate_series(0, 199999) AS g(i)"
+    late_error = (
+        "SELECT 1 / (150000 - i) AS id, repeat('x', 200) AS name "
+        "FROM generate_series(0, 199999) AS g(i)"
+    )
+    endless = (
+        "SELECT count(*) AS n FROM generate_series(1, 30000) AS a, generate_series(1, 30000) AS b, "
+        "generate_series(1, 30000) AS c"
+    )
+
+    def escaped(self, text: str) -> str:
+        return super().escaped(text).replace("\\", "\\\\")
+
+    @pytest.fixture
+    def origin(
+        self, redshift_server: RedshiftServer, redshift_database: PostgresDatabase
+    ) -> Iterator[Origin]:
+        database = redshift_database
+        with redshift_server.user(database, PASSWORD) as user:
+            database.execute(
+                f"CREATE TABLE people (id int, name text); {ROWS};GRANT SELECT ON people TO {user}"
+            )
+            settings = {
+                "host": redshift_server.host,
+                "port": redshift_server.port,
+                "database": database.name,
+                "user": user,
+                "password": PASSWORD,
+            }
+            running = (
+                f"SELECT 1 FROM pg_stat_activity WHERE usename = '{user}' AND state = 'active'"
+            )
+
+            def count() -> int:
+                with database.connect() as admin:
+                    return len(admin.execute(running.encode()).fetchall())
+
+            yield Origin(
+                "redshift", settings, lambda: database.server.stop_backends(database.name), count
+            )
