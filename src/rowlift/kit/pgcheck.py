@@ -26,7 +26,7 @@ class Session(Protocol):
     @property
     def dialect(self) -> PgDialect: ...
 
-    def rows(self, sql: str, *parameters: Any) -> Sequence[tuple[Any, ...]]: ...
+    def rows(self, sql: str, *parameters: Any) -> Sequence[Sequence[Any]]: ...
 
     def server(self) -> Server: ...
 
@@ -135,7 +135,7 @@ class Checkup:
         if not reasons and not writable:
             yield Finding("read_only", "ok", f"User {server.user} cannot write.")
 
-    def _write_rights(self, server: Server, writable: Sequence[tuple[Any, ...]]) -> Finding:
+    def _write_rights(self, server: Server, writable: Sequence[Sequence[Any]]) -> Finding:
         named = [_writable_name(*row) for row in writable]
         mend = [self._revoked(server, *row) for row in writable[:SHOWN]]
         if any(is_own for *_, is_own in writable):

@@ -27,7 +27,7 @@ class Session:
         """Return what there is to ask."""
         return data.REDSHIFT
 
-    def rows(self, sql: str, *parameters: Any) -> Sequence[tuple[Any, ...]]:
+    def rows(self, sql: str, *parameters: Any) -> Sequence[Sequence[Any]]:
         """Ask something on our own behalf."""
         with self.plain_errors():
             return wire.rows(self.connection, sql, *parameters)
