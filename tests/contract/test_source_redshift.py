@@ -7,10 +7,28 @@ import pytest
 
 from rowlift.testing.extractions import NetworkSourceSuite, Origin
 from rowlift.testing.values import VALUES, Value
-from servers import PostgresDatabase, RedshiftServer
+from servers import RedshiftServer
 
 PASSWORD = "s3cret:/@ %41'x"
 ROWS = "INSERT INTO people VALUES (1, 'Ada'), (2, ''), (3, NULL)"
+
+
+@pytest.fixture(scope="module")
+def warehouse(redshift_server: RedshiftServer) -> Iterator[Origin]:
+    with redshift_server.database(PASSWORD) as database:
+        database.execute(
+            f"CREATE TABLE people (id int, name text); {ROWS};"
+            f"GRANT SELECT ON people TO {database.user}"
+        )
+        running = (
+            f"SELECT 1 FROM pg_stat_activity WHERE usename = '{database.user}' AND state = 'active'"
+        )
+        yield Origin(
+            "redshift",
+            database.settings(),
+            database.stop_backends,
+            lambda: len(database.rows(running)),
+        )
 
 
 class TestRedshift(NetworkSourceSuite):
@@ -48,29 +66,5 @@ class TestRedshift(NetworkSourceSuite):
         return super().escaped(text).replace("\\", "\\\\")
 
     @pytest.fixture
-    def origin(
-        self, redshift_server: RedshiftServer, redshift_database: PostgresDatabase
-    ) -> Iterator[Origin]:
-        database = redshift_database
-        with redshift_server.user(database, PASSWORD) as user:
-            database.execute(
-                f"CREATE TABLE people (id int, name text); {ROWS};GRANT SELECT ON people TO {user}"
-            )
-            settings = {
-                "host": redshift_server.host,
-                "port": redshift_server.port,
-                "database": database.name,
-                "user": user,
-                "password": PASSWORD,
-            }
-            running = (
-                f"SELECT 1 FROM pg_stat_activity WHERE usename = '{user}' AND state = 'active'"
-            )
-
-            def count() -> int:
-                with database.connect() as admin:
-                    return len(admin.execute(running.encode()).fetchall())
-
-            yield Origin(
-                "redshift", settings, lambda: database.server.stop_backends(database.name), count
-            )
+    def origin(self, warehouse: Origin) -> Origin:
+        return warehouse

@@ -19,7 +19,7 @@ from doors.cli import PROGRAM, CliResult, clean_environment, run_cli
 from e2e.shop import Shop
 from rowlift.testing.sink import Received
 from servers import MariaDbDatabase, MariaDbServer, PostgresDatabase, PostgresServer
-from servers.plugin import unique_name
+from servers.room import unique_name
 
 PASSWORD = "canary reader p@ss/w:rd %1?&=é"  # every character that a careless URL would break on
 SECRET = "whsec_" + "Y2FuYXJ5LXNpZ25pbmctc2VjcmV0LW9mLXRoZS10ZXN0cw=="

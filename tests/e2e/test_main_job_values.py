@@ -21,7 +21,7 @@ from e2e.jobs import (
 )
 from rowlift.testing.sink import Sink
 from servers import MariaDbServer, PostgresDatabase, PostgresServer
-from servers.plugin import unique_name
+from servers.room import unique_name
 
 ROWS = 20_000
 NOTE = "Zoë 用户 \N{COMBINING ACUTE ACCENT} 👩‍👩‍👧 #"

@@ -12,7 +12,7 @@ from faults.proof import prove
 from faults.shops import postgres_shop
 from rowlift.testing.fake import deliveries
 from servers import PostgresServer
-from servers.plugin import unique_name
+from servers.room import unique_name
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pymysql.constants import CLIENT
 
 from corpus import samples
 from servers.mariadb import MariaDbDatabase, MariaDbServer
-from servers.plugin import unique_name
+from servers.room import unique_name
 
 pytest.register_assert_rewrite("rowlift.testing.sources")
 

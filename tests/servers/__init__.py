@@ -6,12 +6,13 @@ when it ends, even when pytest was killed.
 
 from servers.mariadb import MariaDbDatabase, MariaDbServer
 from servers.postgres import PostgresDatabase, PostgresServer
-from servers.redshift import RedshiftServer
+from servers.redshift import RedshiftDatabase, RedshiftServer
 
 __all__ = [
     "MariaDbDatabase",
     "MariaDbServer",
     "PostgresDatabase",
     "PostgresServer",
+    "RedshiftDatabase",
     "RedshiftServer",
 ]

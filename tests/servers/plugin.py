@@ -1,6 +1,5 @@
 """Fixtures: a server for the run, a database for the test."""
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -8,7 +7,7 @@ from typing import Protocol
 import pytest
 
 from servers import mariadb, postgres, redshift
-from servers.room import Room
+from servers.room import Room, unique_name
 
 ROOM = pytest.StashKey[Room]()
 WORKER_INPUT = "rowlift_servers"
@@ -75,17 +74,6 @@ def postgres_database(
 
 
 @pytest.fixture
-def redshift_database(
-    redshift_server: redshift.RedshiftServer, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[postgres.PostgresDatabase]:
-    """A fresh database in Redshift's dress, dropped after the test; its authority is trusted."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(redshift_server.ca_file))
-    database = redshift_server.create_database(unique_name())
-    yield database
-    redshift_server.postgres.drop_database(database.name)
-
-
-@pytest.fixture
 def mariadb_database(mariadb_server: mariadb.MariaDbServer) -> Iterator[mariadb.MariaDbDatabase]:
     """A fresh database, dropped after the test."""
     database = mariadb_server.create_database(unique_name())
@@ -101,7 +89,3 @@ def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'state.db'}"
     database: postgres.PostgresDatabase = request.getfixturevalue("postgres_database")
     return database.url
-
-
-def unique_name() -> str:
-    return f"t_{uuid.uuid4().hex[:16]}"

@@ -10,9 +10,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from servers.postgres import GROUP_OF_OLD_PASSWORDS, PostgresDatabase, PostgresServer
-from servers.room import Launched, Room, free_port, wait_until_ready
+from servers.room import Launched, Room, free_port, unique_name, wait_until_ready
 
 PROXY = Path(__file__).with_name("redshift_proxy.py")
 
@@ -32,10 +35,9 @@ ALTER DATABASE {database} SET standard_conforming_strings = off;
 ALTER DATABASE {database} SET escape_string_warning = off;
 """
 # The driver does not get along with PostgreSQL's newer passwords.
-USER = """
+USER = f"""
 SET password_encryption = 'md5';
-SET standard_conforming_strings = on;
-CREATE ROLE {user} LOGIN PASSWORD '{password}' IN ROLE {group};
+CREATE ROLE {{user}} LOGIN PASSWORD '{{password}}' IN ROLE {GROUP_OF_OLD_PASSWORDS};
 """
 
 
@@ -52,23 +54,53 @@ class RedshiftServer:
     def ca_file(self) -> Path:
         return self.postgres.ca_file
 
-    def create_database(self, name: str) -> PostgresDatabase:
-        """A database in its dress, reached as an administrator past the proxy."""
-        database = self.postgres.create_database(name)
-        database.execute(DRESS.format(database=name))
-        return database
-
     @contextlib.contextmanager
-    def user(self, database: PostgresDatabase, password: str) -> Iterator[str]:
-        """A user without rights, gone afterwards with whatever they own in the database."""
-        name = f"{database.name}_reader"
+    def database(self, password: str) -> Iterator["RedshiftDatabase"]:
+        """A fresh database in its dress, with a user without rights; both are gone afterwards.
+
+        In the meantime this process trusts the server's authority as it does the system's.
+        """
+        plain = self.postgres.create_database(unique_name())
+        database = RedshiftDatabase(self, plain, f"{plain.name}_reader", password)
+        database.execute(DRESS.format(database=plain.name))
         quoted = password.replace("'", "''")
-        database.execute(USER.format(user=name, password=quoted, group=GROUP_OF_OLD_PASSWORDS))
-        try:
-            yield name
-        finally:
-            self.postgres.stop_backends(database.name)
-            database.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
+        with self.postgres.connect() as admin:  # elsewhere, where a backslash is a character
+            admin.execute(USER.format(user=database.user, password=quoted).encode())
+        with pytest.MonkeyPatch.context() as changed:
+            changed.setenv("SSL_CERT_FILE", str(self.ca_file))
+            yield database
+        database.stop_backends()
+        database.execute(f"DROP OWNED BY {database.user} CASCADE; DROP ROLE {database.user}")
+        self.postgres.drop_database(plain.name)
+
+
+@dataclass(frozen=True, slots=True)
+class RedshiftDatabase:
+    """One database of the server, and its user."""
+
+    server: RedshiftServer
+    plain: PostgresDatabase
+    user: str
+    password: str
+
+    def settings(self, **options: Any) -> dict[str, Any]:
+        """A source's settings; options replace its parts."""
+        given = {
+            "host": self.server.host, "port": self.server.port, "database": self.plain.name,
+            "user": self.user, "password": self.password,
+        }  # fmt: skip
+        return given | options
+
+    def execute(self, script: str) -> None:
+        """Runs statements as an administrator, past the proxy."""
+        self.plain.execute(script)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with self.plain.connect() as admin:
+            return admin.execute(sql.encode()).fetchall()
+
+    def stop_backends(self) -> int:
+        return self.server.postgres.stop_backends(self.plain.name)
 
 
 def launch(room: Room, folder: Path, postgres: PostgresServer) -> Launched:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -107,6 +108,10 @@ def server_user(name: str) -> str | None:
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(name).pw_name
     return "nobody"
+
+
+def unique_name() -> str:
+    return f"t_{uuid.uuid4().hex[:16]}"
 
 
 def free_port() -> int:

@@ -9,8 +9,8 @@ from rowlift.core.errors import SourceError
 from rowlift.core.rules import RULES
 from rowlift.kit.sqlguard import guard, render
 
-DIALECTS = ["postgres", "mysql", "duckdb", "sqlite"]
-ENGINES = ["postgres", "mysql", "duckdb", "sqlite", "files"]
+DIALECTS = ["postgres", "redshift", "mysql", "duckdb", "sqlite"]
+ENGINES = ["postgres", "redshift", "mysql", "duckdb", "sqlite", "files"]
 SECONDS = 5
 
 

@@ -10,6 +10,7 @@ CONVERSIONS = {
     "duckdb": "to_timestamp({{last_sync_time}})",
     "mysql": "FROM_UNIXTIME({{last_sync_time}})",
     "postgres": "to_timestamp({{last_sync_time}})",
+    "redshift": "TIMESTAMP 'epoch' + {{last_sync_time}} * INTERVAL '1 second'",
     "sqlite": "datetime({{last_sync_time}}, 'unixepoch')",
 }
 

@@ -44,10 +44,12 @@ GROUP BY k HAVING COUNT(*) > 1 ORDER BY n DESC, shown LIMIT rowlift_most
 """
 _KEYS = "SELECT rowlift_columns FROM rowlift_result AS q"
 
-# Texts are compared byte for byte, whatever the collation of the column says.
+# Texts are compared byte for byte, whatever the collation of the column says. Redshift would not
+# tell texts apart by the blanks at their ends.
 _EXACT = {
     "mysql": "CAST({} AS BINARY)",
     "postgres": '{} COLLATE "C"',
+    "redshift": "({} || '.')",
     "sqlite": "{} COLLATE BINARY",
 }
 _TEXT = {"mysql": "CAST({} AS CHAR)", "sqlite": "CAST({} AS TEXT)"}

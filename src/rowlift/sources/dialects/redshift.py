@@ -59,12 +59,13 @@ FROM (
 GROUP BY nspname, may_use ORDER BY nspname
 """
 
-# schema and table quoted, whether the schema may be used, both unquoted, whether it is in the path
+# schema and table quoted, whether the schema may be used, both in lower case, whether it is in the
+# path; the parser has lost the case
 DENIED = f"""
 SELECT quote_ident(n.nspname), quote_ident(c.relname), has_schema_privilege(n.oid, 'usage'),
-    n.nspname, c.relname, pg_table_is_visible(c.oid)
+    lower(n.nspname), lower(c.relname), pg_table_is_visible(c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE {RELATIONS} AND c.relname IN ({{names}})
+WHERE {RELATIONS} AND lower(c.relname) IN ({{names}})
     AND NOT (has_schema_privilege(n.oid, 'usage') AND has_table_privilege(c.oid, 'select'))
 ORDER BY 1, 2
 """
@@ -142,6 +143,14 @@ CONNECTING_TEXTS = tuple(
             ),
         ),
         (r"\bSSL\b|\bTLS\b", Failure("TLS_FAILED", "The encrypted connection failed.")),
+        (
+            "mechanism name|server error",  # a login that only PostgreSQL has
+            Failure(
+                "LOGIN_FAILED",
+                'The server did not let user "{user}" in, and may not be {product} at all.',
+                "Check user and password; for PostgreSQL use type: postgres.",
+            ),
+        ),
         ("authentication|no password", LOGIN),
     )
 )

@@ -27,7 +27,7 @@ class IamLogin:
         self._database = database
         self._lock = threading.Lock()
         self._known: tuple[str, str] = ("", "")
-        self._until = datetime.min.replace(tzinfo=UTC)
+        self._until = datetime.fromtimestamp(0, UTC)
         secrets = (config.secret_access_key, config.session_token)
         self.secrets = tuple(secret.get_secret_value() for secret in secrets)
 

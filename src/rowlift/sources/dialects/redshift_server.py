@@ -47,7 +47,7 @@ class Server:
     def check(self) -> list[Finding]:
         """Test step by step how far one gets."""
         try:
-            with self._session() as session:
+            with self.session() as session:
                 return Checkup(session, self._config).findings()
         except ConnectError as error:
             return list(unreachable(error))
@@ -55,14 +55,14 @@ class Server:
     def describe(self, sql: str) -> list[Column]:
         """Return the columns of a query."""
         guarded = guard(sql, "redshift")
-        with self._session() as session:
+        with self.session() as session:
             return [column for column, _ in self._columns(session, guarded)]
 
     def query(self, sql: str, limit: int | None) -> pa.RecordBatchReader:
         """Begin a query; its first rows are read when asked for."""
         guarded = guard(sql, "redshift")
         cancels = self._cancels
-        with self._session(keep=True) as session:
+        with self.session(keep=True) as session:
             self._refuse_unsafe_user(session)
             columns = self._columns(session, guarded)
             reader = Reader(session, columns, _limited(guarded, limit), self._config)
@@ -74,7 +74,7 @@ class Server:
 
     def catalog(self) -> list[Table]:
         """Return what the user may see."""
-        with self._session() as session:
+        with self.session() as session:
             found = session.rows(data.CATALOG)
         return [
             Table(schema, name, tuple(listed(*row[3:]) for row in rows), estimate or None)
@@ -83,7 +83,7 @@ class Server:
 
     def now(self) -> int:
         """Return the server's clock."""
-        with self._session() as session:
+        with self.session() as session:
             ((seconds,),) = session.rows(data.NOW)
             return int(seconds)
 
@@ -102,7 +102,7 @@ class Server:
     def stop(self, reader: "Reader") -> None:
         """Stop a reader's statement on the server, from a connection of our own."""
         if reader.waits:
-            with self._stopping, self._session() as session:
+            with self._stopping, self.session() as session:
                 session.connection.wait_for(self._config.connect_timeout)
                 session.rows(data.CANCEL.format(pid=reader.pid))
 
@@ -125,7 +125,7 @@ class Server:
                 raise unsafe_user(self._config.user, reasons)
 
     @contextmanager
-    def _session(self, *, keep: bool = False) -> Iterator[Session]:
+    def session(self, *, keep: bool = False) -> Iterator[Session]:
         """Give a session that was set up; it is kept only where nothing fails."""
         connection = self._connected()
         try:

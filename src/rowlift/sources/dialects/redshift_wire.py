@@ -13,6 +13,7 @@ import redshift_connector
 from redshift_connector.config import FC_TEXT, ClientProtocolVersion
 from redshift_connector.error import Error
 from redshift_connector.utils.type_utils import text_recv
+from scramp import ScramException
 
 from rowlift.kit.patience import hang_up as hang_up_socket
 from rowlift.kit.reach import Way, connected
@@ -71,6 +72,7 @@ class Connection(Base):
             # A path keeps the driver from looking the host up; the socket is ours all the same.
             super().__init__(unix_sock="-", **settings)
         except BaseException:
+            self.hang_up()
             self._usock.close()
             raise
         kept = {oid: self.redshift_types[oid] for oid in BINARY}
@@ -134,7 +136,7 @@ def refusals() -> Iterator[None]:
     """Turn the driver's errors into Refusal."""
     try:
         yield
-    except Error as error:
+    except (Error, ScramException) as error:
         raise _refusal(error) from None
     except (OSError, ValueError, LookupError, AttributeError, TypeError, struct.error) as error:
         # The network, a server that breaks the protocol, or a connection closed meanwhile.
