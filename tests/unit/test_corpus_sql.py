@@ -9,7 +9,7 @@ from rowlift.core.errors import SourceError
 from rowlift.core.rules import RULES
 from rowlift.kit.sqlguard import guard, render
 
-DIALECTS = ["postgres", "redshift", "mysql", "duckdb", "sqlite"]
+DIALECTS = ["postgres", "mysql", "duckdb", "sqlite"]
 ENGINES = ["postgres", "redshift", "mysql", "duckdb", "sqlite", "files"]
 SECONDS = 5
 

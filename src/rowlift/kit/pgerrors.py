@@ -56,7 +56,8 @@ class Explainer:
         return failure.mend.format_map(self.facts)
 
     def _filled(self, message: str, error: Exception) -> str:
-        return message.format_map({**self.facts, "text": self._scrubbed(_first_line(error))})
+        said = {"product": self.dialect.product, "text": self._scrubbed(_first_line(error))}
+        return message.format_map({**self.facts, **said})
 
     def _scrubbed(self, text: str) -> str:
         for secret in filter(None, self.secrets):

@@ -44,8 +44,7 @@ class PgWarehouse:
         self._dialect = dialect
         self._config = config
         self._reach = Reach(config)
-        facts = {"product": dialect.product, **_facts(config)}
-        self._explain = Explainer(dialect, facts, (config.password.get_secret_value(),))
+        self._explain = Explainer(dialect, _facts(config), (config.password.get_secret_value(),))
         self._session = self._new_session()
         self._streams: set[Stream] = set()
         self._cancels = 0

@@ -217,7 +217,6 @@ def _limited(guarded: GuardedQuery, limit: int | None) -> str:
 
 def _facts(config: "RedshiftConfig") -> Mapping[str, str]:
     return {
-        "product": data.REDSHIFT.product,
         "host": config.host,
         "port": str(config.port),
         "user": config.user,

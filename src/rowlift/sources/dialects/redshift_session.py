@@ -63,9 +63,9 @@ class Session:
     def denied(self, tables: Sequence[tuple[str, ...]]) -> list[tuple[str, str, bool]]:
         """Return which of these tables may not be read, after the transaction that found out."""
         self.execute("ROLLBACK")
-        marks = ", ".join(["%s"] * len(tables))
-        found = self.rows(data.DENIED.format(names=marks), *(names[-1] for names in tables))
-        asked = {names[-2:] for names in tables}
+        asked = {names[-2:] for names in tables} or {("",)}
+        marks = ", ".join(["%s"] * len(asked))
+        found = self.rows(data.DENIED.format(names=marks), *(names[-1] for names in asked))
         return [
             (schema, table, may_use)
             for schema, table, may_use, *names, in_path in found
