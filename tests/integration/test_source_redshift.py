@@ -187,7 +187,7 @@ def test_A18_a_missing_right_names_table_user_and_grants(shop, tmp_path):
     ]
 
 
-def test_A18_a_table_of_the_path_and_an_odd_name_are_found(own_shop):
+def test_a_table_of_the_path_and_an_odd_name_are_found(own_shop):
     own_shop.database.execute(f"ALTER ROLE {own_shop.user} SET search_path = app, redshift")
     for table, named in (("secret", "app.secret"), ('"Other Schema"."Odd ""Table"',) * 2):
         error = refusal(lambda table=table: own_shop.source().describe(f"SELECT * FROM {table}"))
@@ -282,7 +282,7 @@ def test_S21_public_only_reaches_what_is_allowed_and_nothing_else(shop):
     assert shop.source(public_only=True, allow_networks=["127.0.0.1"]).now() > 0
 
 
-def test_B2_a_server_behind_ssh_is_read_and_its_name_verified(shop, tmp_path):
+def test_a_server_behind_ssh_is_read_and_its_name_verified(shop, tmp_path):
     with ssh_server(tmp_path) as bastion:
         source = shop.source(ssh=bastion.keys, host="localhost")
         assert source.query("SELECT id FROM app.people").read_all().num_rows == 100
@@ -296,7 +296,7 @@ def test_B2_a_server_behind_ssh_is_read_and_its_name_verified(shop, tmp_path):
 # nothing is written
 
 
-def test_A2_the_check_finds_a_reader_good_and_says_what_is_missing(shop):
+def test_the_check_finds_a_reader_good_and_says_what_is_missing(shop):
     found = {one.step: one for one in shop.source().check()}
     assert {step: one.level for step, one in found.items()} == {
         "network": "ok", "tls": "ok", "login": "ok", "read_only": "ok", "privileges": "note",
@@ -307,7 +307,7 @@ def test_A2_the_check_finds_a_reader_good_and_says_what_is_missing(shop):
     )
 
 
-def test_A2_a_user_who_could_write_is_warned_of(own_shop):
+def test_a_user_who_could_write_is_warned_of(own_shop):
     user = own_shop.user
     own_shop.database.execute(
         f"GRANT INSERT ON app.people TO {user}; GRANT CREATE ON SCHEMA app TO {user}"
@@ -446,6 +446,12 @@ def test_an_aws_identity_that_may_not_is_told_what_its_policy_lacks(shop, aws):
     assert aws.asked
 
 
+def test_aws_that_cannot_be_reached_is_told(shop, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    source = shop.source(user="", password="", iam=identity(workgroup="shop"))
+    assert refusal(source.now).code == "CONNECT_FAILED"
+
+
 # what is proven of a whole result
 
 
@@ -461,7 +467,7 @@ def test_rules_are_proven_in_the_warehouse(shop, tmp_path):
     }  # fmt: skip
 
 
-def test_B15_a_moment_of_last_sync_time_can_be_compared(shop):
+def test_a_moment_of_last_sync_time_can_be_compared(shop):
     moment = "TIMESTAMP 'epoch' + 7200 * INTERVAL '1 second'"
     sql = f"SELECT id FROM app.people WHERE seen < {moment} ORDER BY id"
     assert shop.source().query(sql).read_all()["id"].to_pylist() == [1]

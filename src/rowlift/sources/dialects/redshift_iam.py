@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore import exceptions as aws
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from rowlift.core.errors import ConnectError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rowlift.sources.redshift import IamConfig
 
 SPARE = timedelta(minutes=2)  # a password that ends sooner is not used any more
-QUICK = Config(connect_timeout=10, read_timeout=20, retries={"total_max_attempts": 3})
+QUICK = Config(connect_timeout=10, read_timeout=20, retries={"total_max_attempts": 2})
 
 
 class IamLogin:
@@ -41,13 +41,13 @@ class IamLogin:
     def _ask(self) -> None:
         try:
             answer = self._answer()
-        except HTTPClientError as error:
+        except (aws.ConnectionError, aws.HTTPClientError) as error:
             raise ConnectError(
                 "CONNECT_FAILED",
                 f"AWS cannot be reached for a password: {error}",
                 mend="Check the region and that this machine may reach AWS.",
             ) from None
-        except (BotoCoreError, ClientError) as error:
+        except (aws.BotoCoreError, aws.ClientError) as error:
             raise ConnectError(
                 "LOGIN_FAILED", f"AWS gives no password: {error}", mend=self._mend()
             ) from None

@@ -102,8 +102,7 @@ class Server:
     def stop(self, reader: "Reader") -> None:
         """Stop a reader's statement on the server, from a connection of our own."""
         if reader.waits:
-            with self._stopping, self.session() as session:
-                session.connection.wait_for(self._config.connect_timeout)
+            with self._stopping, self.session(patience=self._config.connect_timeout) as session:
                 session.rows(data.CANCEL.format(pid=reader.pid))
 
     def _columns(self, session: Session, guarded: GuardedQuery) -> list[tuple[Column, Type]]:
@@ -125,9 +124,12 @@ class Server:
                 raise unsafe_user(self._config.user, reasons)
 
     @contextmanager
-    def session(self, *, keep: bool = False) -> Iterator[Session]:
-        """Give a session that was set up; it is kept only where nothing fails."""
-        connection = self._connected()
+    def session(self, *, keep: bool = False, patience: float = 0) -> Iterator[Session]:
+        """Give a session that was set up; it is kept only where nothing fails.
+
+        `patience` is how long each answer may take, in seconds; 0 is as long as a query may.
+        """
+        connection = self._connected(patience or self._config.statement_timeout + PATIENCE)
         try:
             session = Session(connection, self._explain, self._begun(connection))
             yield session
@@ -137,7 +139,7 @@ class Server:
             wire.hang_up(connection)
             raise
 
-    def _connected(self) -> wire.Connection:
+    def _connected(self, patience: float) -> wire.Connection:
         config = self._config
         user, password = self._login.credentials()
         try:
@@ -149,7 +151,7 @@ class Server:
                 password=password,
                 sslmode=config.sslmode,
                 connect_timeout=config.connect_timeout,
-                read_timeout=config.statement_timeout + PATIENCE,
+                read_timeout=patience,
             )
         except (wire.Refusal, OSError) as error:
             raise self._explain.connecting(error) from None
