@@ -16,12 +16,13 @@ from rowlift.sources.sqlite import SQLite, SQLiteConfig
 from rowlift.testing.extractions import NetworkSourceSuite, Origin
 from rowlift.testing.sources import SourceSuite
 from rowlift.testing.values import VALUES, Value, without
-from servers import MariaDbDatabase, PostgresDatabase
+from servers import MariaDbDatabase, PostgresDatabase, SnowflakeDatabase
 
 PEOPLE = "CREATE TABLE people AS FROM (VALUES (1, 'Ada'), (2, ''), (3, NULL)) AS v(id, name)"
 ROWS = "INSERT INTO people VALUES (1, 'Ada'), (2, ''), (3, NULL)"
 SECONDS = 60  # no test waits longer, should a query not stop
 PASSWORD = "s3cret:/@ %41'x"
+BIG_DECIMALS = [value for value in VALUES if value.value_type == "decimal" and not value.scale]
 LEAST_HUGEINT = "-170141183460469231731687303715884105728"
 
 
@@ -244,3 +245,48 @@ class TestMySQLPyMySQL(MySQLSuite):
 class TestMySQLConnectorX(MySQLSuite):
     reader = "connectorx"
     streams = False
+
+
+class TestSnowflake(NetworkSourceSuite):
+    secrets = ("canary",)
+    values = (
+        *(value for value in VALUES if value not in BIG_DECIMALS),
+        *(Value("int", value.text) for value in BIG_DECIMALS),
+    )
+    literals: ClassVar = {
+        "int": "'{}'::NUMBER(38, 0)",
+        "decimal": "'{}'::NUMBER(38, {scale})",
+        "float": "'{}'::FLOAT",
+        "text": "'{}'",
+        "bool": "'{}'::BOOLEAN",
+        "date": "'{}'::DATE",
+        "time": "'{}'::TIME",
+        "timestamp": "'{}'::TIMESTAMP_NTZ",
+        "timestamptz": "'{}'::TIMESTAMP_TZ",
+        "json": "PARSE_JSON('{}')",
+        "binary": "TO_BINARY('{}', 'HEX')",
+    }
+    user_id = '"user_id"'
+    streams = False
+    big = "SELECT SEQ4() AS id, REPEAT('x', 200) AS name FROM TABLE(GENERATOR(ROWCOUNT => 200000))"
+    late_error = (
+        "SELECT CASE WHEN SEQ4() = 150000 THEN 'x' ELSE '1' END::INT AS id, "
+        "REPEAT('x', 200) AS name FROM TABLE(GENERATOR(ROWCOUNT => 200000))"
+    )
+    good_rows = range(1)  # the whole result is made before its first row is given
+    endless = (
+        "SELECT COUNT(*) AS n FROM TABLE(GENERATOR(ROWCOUNT => 1000000)) AS a, "
+        "TABLE(GENERATOR(ROWCOUNT => 1000000)) AS b, TABLE(GENERATOR(ROWCOUNT => 1000000)) AS c"
+    )
+
+    def escaped(self, text: str) -> str:
+        return super().escaped(text).replace("\\", "\\\\")
+
+    def folded(self, name: str) -> str:
+        return name.upper()
+
+    @pytest.fixture
+    def origin(self, snowflake_database: SnowflakeDatabase) -> Origin:
+        database = snowflake_database
+        database.execute("CREATE TABLE people (id INT, name VARCHAR(20))", ROWS)
+        return Origin("snowflake", database.settings, database.stop_backends, database.running)

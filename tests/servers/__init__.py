@@ -7,6 +7,7 @@ when it ends, even when pytest was killed.
 from servers.mariadb import MariaDbDatabase, MariaDbServer
 from servers.postgres import PostgresDatabase, PostgresServer
 from servers.redshift import RedshiftDatabase, RedshiftServer
+from servers.snowflake import SnowflakeDatabase, SnowflakeServer
 
 __all__ = [
     "MariaDbDatabase",
@@ -15,4 +16,6 @@ __all__ = [
     "PostgresServer",
     "RedshiftDatabase",
     "RedshiftServer",
+    "SnowflakeDatabase",
+    "SnowflakeServer",
 ]

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-from servers import mariadb, postgres, redshift
+from servers import mariadb, postgres, redshift, snowflake
 from servers.room import Room, unique_name
 
 ROOM = pytest.StashKey[Room]()
@@ -63,6 +63,12 @@ def redshift_server(
     return redshift.RedshiftServer(found.port, postgres_server)
 
 
+@pytest.fixture(scope="session")
+def snowflake_server(server_room: Room) -> snowflake.SnowflakeServer:
+    found = server_room.once("snowflake", lambda folder: snowflake.launch(server_room, folder))
+    return snowflake.reached(server_room, found)
+
+
 @pytest.fixture
 def postgres_database(
     postgres_server: postgres.PostgresServer,
@@ -80,6 +86,16 @@ def mariadb_database(mariadb_server: mariadb.MariaDbServer) -> Iterator[mariadb.
     yield database
     mariadb_server.stop_backends(database.name)
     mariadb_server.drop_database(database.name)
+
+
+@pytest.fixture
+def snowflake_database(
+    snowflake_server: snowflake.SnowflakeServer,
+) -> Iterator[snowflake.SnowflakeDatabase]:
+    """A fresh database, whose sessions end with the test."""
+    database = snowflake_server.create_database(unique_name().upper())
+    yield database
+    database.stop_backends()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

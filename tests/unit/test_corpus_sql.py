@@ -10,7 +10,7 @@ from rowlift.core.rules import RULES
 from rowlift.kit.sqlguard import guard, render
 
 DIALECTS = ["postgres", "mysql", "duckdb", "sqlite"]
-ENGINES = ["postgres", "redshift", "mysql", "duckdb", "sqlite", "files"]
+ENGINES = ["postgres", "redshift", "mysql", "duckdb", "sqlite", "files", "snowflake"]
 SECONDS = 5
 
 

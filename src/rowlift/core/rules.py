@@ -385,6 +385,18 @@ RULES: dict[str, Rule] = _table(
         "The query took longer than allowed",
         "Make it faster, or raise statement_timeout.",
     ),
+    Rule(
+        "QUOTA_EXCEEDED",
+        "source",
+        "The warehouse's quota is used up",
+        "Raise the quota, or wait until it starts anew.",
+    ),
+    Rule(
+        "WAREHOUSE_UNAVAILABLE",
+        "source",
+        "There is no warehouse that runs the query",
+        "Name a warehouse that the role may use and that resumes by itself.",
+    ),
     Rule("QUERY_CANCELLED", "source", "The query was cancelled", "Run again."),
     Rule(
         "SOURCE_DROPPED",

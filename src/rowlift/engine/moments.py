@@ -11,6 +11,7 @@ CONVERSIONS = {
     "mysql": "FROM_UNIXTIME({{last_sync_time}})",
     "postgres": "to_timestamp({{last_sync_time}})",
     "redshift": "TIMESTAMP 'epoch' + {{last_sync_time}} * INTERVAL '1 second'",
+    "snowflake": "TO_TIMESTAMP({{last_sync_time}})",
     "sqlite": "datetime({{last_sync_time}}, 'unixepoch')",
 }
 

@@ -72,12 +72,15 @@ EFFECTS = {
         | \w+_(scan|query|attach|execute) | checkpoint | force_checkpoint | which_secret
         | duckdb_(secrets|settings) | (enable|disable)_(logging|profiling)
         | (write|truncate_duckdb|parse_duckdb)_logs?\w* | json_execute_serialized_sql""",
+    "snowflake": r"system\$(?!typeof)\w+ | nextval | getnextval",
     "sqlite": r"load_extension | readfile | writefile | edit | fts3_tokenizer | fsdir",
 }
 _EFFECTS = {
     dialect: re.compile("".join(pattern.split()), re.IGNORECASE)
     for dialect, pattern in EFFECTS.items()
 }
+# Snowflake's ->> hands the rows of one statement on to the next.
+SEPARATORS = {"snowflake": {TokenType.SEMICOLON, TokenType.DARROW}}
 _EXECUTABLE_COMMENT = re.compile(r"/\*M?!")
 _LEXEME = re.compile(
     r"""(?P<comment> --[^\n]* | /\*.*?\*/ )
@@ -129,7 +132,7 @@ def guard(sql: str, dialect: str) -> GuardedQuery:
     text = _acceptable(sql, dialect)
     reader = Dialect.get_or_raise(dialect)
     try:
-        tokens = _one_statement(reader.tokenize(text))
+        tokens = _one_statement(reader.tokenize(text), dialect)
         _refuse_words(tokens)
         query = _query(reader, tokens, text)
         _refuse_effects(query, dialect)
@@ -213,7 +216,7 @@ def _acceptable(sql: str, dialect: str) -> str:
     return sql.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
 
 
-def _one_statement(tokens: Sequence[Token]) -> list[Token]:
+def _one_statement(tokens: Sequence[Token], dialect: str) -> list[Token]:
     kept = list(tokens)
     while kept and kept[-1].token_type is TokenType.SEMICOLON:
         kept.pop()
@@ -221,12 +224,13 @@ def _one_statement(tokens: Sequence[Token]) -> list[Token]:
         kept.pop(0)
     if not kept:
         _refuse("SQL_EMPTY", "The query is empty.", "Write one SELECT.")
+    separators = SEPARATORS.get(dialect, {TokenType.SEMICOLON})
     for token in kept:
-        if token.token_type is TokenType.SEMICOLON:
+        if token.token_type in separators:
             _refuse(
                 "SQL_MANY_STATEMENTS",
                 "There is more than one statement.",
-                "Keep one SELECT; remove what follows the semicolon.",
+                "Keep one SELECT; remove what follows it.",
                 Place("query", token.line, token.col),
             )
     return kept
@@ -269,9 +273,8 @@ def _refuse_effects(query: exp.Expr, dialect: str) -> None:
     for node in query.walk():
         if isinstance(node, WRITES):
             _refuse_write(WORDS.get(type(node).key, type(node).key.upper()))
-        if isinstance(node, exp.Func):
-            for name in _function_names(node):
-                _refuse_effect(name, dialect)
+        for name in _called(node, dialect):
+            _refuse_effect(name, dialect)
 
 
 def _refuse_effect(function: str, dialect: str) -> None:
@@ -284,8 +287,14 @@ def _refuse_effect(function: str, dialect: str) -> None:
         )
 
 
-def _function_names(node: exp.Func) -> Sequence[str]:
-    return [node.name] if isinstance(node, exp.Anonymous) else type(node).sql_names()
+def _called(node: exp.Expr, dialect: str) -> Sequence[str]:
+    """Return the names of the function that a node calls; Snowflake has numbers.NEXTVAL too."""
+    if isinstance(node, exp.Anonymous):
+        return [node.name]
+    if isinstance(node, exp.Func):
+        return type(node).sql_names()
+    is_qualified = isinstance(node, exp.Column) and node.table
+    return [node.name] if dialect == "snowflake" and is_qualified else []
 
 
 def _names(query: exp.Expr, reader: Dialect) -> Iterator[str]:

@@ -52,6 +52,7 @@ class NetworkSourceSuite(SourceSuite):
     """
 
     streams: ClassVar[bool] = True  # rows come as they arrive, not in large blocks
+    user_id: ClassVar[str] = "user_id"  # as an alias that keeps its case
 
     @pytest.fixture
     def origin(self) -> Origin:
@@ -185,10 +186,10 @@ class NetworkSourceSuite(SourceSuite):
         proxy.down()
         _refuses(folder)
         proxy.up()
-        folder.edit(sql=f"SELECT name AS user_id, id AS plan FROM ({self.late_error}) AS b")
+        folder.edit(sql=f"SELECT name AS {self.user_id}, id AS plan FROM ({self.late_error}) AS b")
         _refuses(folder, "QUERY_FAILED")
         assert (len(deliveries(log)), _state(folder)) == (sent, before)
-        folder.edit(sql=self.some("id AS user_id, name AS plan", PEOPLE))
+        folder.edit(sql=self.some(f"id AS {self.user_id}, name AS plan", PEOPLE))
         healed = folder.run()
         assert (healed.counts["unchanged"], healed.counts["removed"]) == (PEOPLE, 0)
         assert len(deliveries(log)) == sent
@@ -200,7 +201,7 @@ class NetworkSourceSuite(SourceSuite):
         folder = Folder(
             path / "acme", source, destination,
             use={"removed": "delete"}, workspace="none",
-            sql=self.some("id AS user_id, name AS plan", PEOPLE),
+            sql=self.some(f"id AS {self.user_id}, name AS plan", PEOPLE),
         )  # fmt: skip
         return folder, log
 

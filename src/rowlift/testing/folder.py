@@ -33,13 +33,18 @@ class Folder:
         self.path = path
         self.clock = QuickClock()
         (path / "syncs").mkdir(parents=True)
-        profile = {"sources": {"shop": source}, "destinations": {"there": destination}}
+        self._destination = destination
         uses = [{"use": "there", "match": "user_id", **(use or {})}]
         self._given: dict[str, Any] = {"sync": SYNC, "preset": "import", "kind": "person"}
         self._given |= {"source": "shop", "identify_by": "user_id", "destinations": uses}
         self._write("rowlift.yml", {"version": 1, "workspace": {"name": "acme"}})
-        self._write("connections.yml", {"default": "dev", "profiles": {"dev": profile}})
+        self.connect(source)
         self.edit(**sync)
+
+    def connect(self, source: Mapping[str, Any]) -> None:
+        """Read from another source."""
+        profile = {"sources": {"shop": source}, "destinations": {"there": self._destination}}
+        self._write("connections.yml", {"default": "dev", "profiles": {"dev": profile}})
 
     def edit(self, **sync: Any) -> None:
         """Set keys of the sync."""

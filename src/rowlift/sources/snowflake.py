@@ -1,0 +1,133 @@
+"""Snowflake, read through its vendor's driver, which hands over Arrow."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self, cast
+
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
+
+from rowlift.core.nouns import Column, Finding, Table
+from rowlift.kit.config import ConnectorConfig, LocalPath
+from rowlift.kit.drivers import load
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from rowlift.sources.dialects.snowflake_account import Account
+
+ACCOUNT = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+HOST = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
+NAME = r"^[^\x00]+$"
+PROOFS = ("private_key", "private_key_path", "password", "oauth_token", "access_token")
+
+
+def _one_line(account: str) -> str:
+    if not re.fullmatch(ACCOUNT, account) or account.endswith(".snowflakecomputing.com"):
+        raise ValueError("give the account alone, such as myorg-myaccount; no address")
+    return account
+
+
+class SnowflakeConfig(ConnectorConfig):
+    """Which account, who reads and with which warehouse; nothing else reaches the driver."""
+
+    account: Annotated[str, AfterValidator(_one_line)] = Field(
+        description="Account identifier, such as myorg-myaccount"
+    )
+    host: str | None = Field(
+        default=None, pattern=HOST, description="Host name, for a private link; else the account's"
+    )
+    port: int = Field(default=443, ge=1, le=65535, description="Port")
+    user: str = Field(pattern=NAME, description="User, with SELECT rights only")
+    private_key: SecretStr | None = Field(
+        default=None, description="The user's private key: the text of a PEM file"
+    )
+    private_key_path: LocalPath | None = Field(
+        default=None, description="The user's private key: a PEM file"
+    )
+    private_key_passphrase: SecretStr | None = Field(
+        default=None, description="Passphrase of the private key, where it has one"
+    )
+    password: SecretStr | None = Field(
+        default=None, description="Password; Snowflake is closing this way for services"
+    )
+    oauth_token: SecretStr | None = Field(default=None, description="OAuth access token")
+    access_token: SecretStr | None = Field(default=None, description="Programmatic access token")
+    role: str | None = Field(
+        default=None, pattern=NAME, description="Role to read with; else the user's default"
+    )
+    warehouse: str | None = Field(
+        default=None, pattern=NAME, description="Warehouse to run on; else the user's default"
+    )
+    database: str = Field(pattern=NAME, description="Database of unqualified table names")
+    schema_name: str = Field(
+        default="PUBLIC", alias="schema", pattern=NAME, description="Schema of bare table names"
+    )
+    ssl_ca: LocalPath | None = Field(
+        default=None, description="File of trusted authorities; else system"
+    )
+    connect_timeout: float = Field(
+        default=60, ge=1, le=3600, description="Seconds to connect and log in"
+    )
+    statement_timeout: float = Field(
+        default=3600, ge=1, le=604_800, description="Seconds a query may take"
+    )
+    allow_unsafe_user: bool = Field(
+        default=False, description="Read with a role that administers the account"
+    )
+
+    @property
+    def address(self) -> str:
+        """Return the host that answers for the account."""
+        return self.host or f"{self.account}.snowflakecomputing.com"
+
+    @model_validator(mode="after")
+    def _has_one_proof(self) -> Self:
+        given = [name for name in PROOFS if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of {', '.join(PROOFS)}")
+        return self
+
+
+class Snowflake:
+    """A Snowflake account; one session per question, each ended by the statement's timeout.
+
+    Snowflake has no read-only sessions: the role's grants are the wall. Whole numbers of more than
+    18 digits and moments travel as text, semi-structured values as JSON; times of day are carried
+    to the microsecond.
+    """
+
+    Config: ClassVar[type[BaseModel]] = SnowflakeConfig
+    dialect: ClassVar[str] = "snowflake"
+
+    def __init__(self, config: SnowflakeConfig) -> None:
+        """Raise SourceError DRIVER_MISSING without the driver; connect when first asked."""
+        module = load("rowlift.sources.dialects.snowflake_account", extra="snowflake")
+        self._account = cast("Account", module.Account(config))
+
+    def check(self) -> Sequence[Finding]:
+        """Test network, TLS, login, read-only rights, privileges, version and clock."""
+        return self._account.check()
+
+    def describe(self, sql: str) -> Sequence[Column]:
+        """Return the output columns of a query without running it."""
+        return self._account.describe(sql)
+
+    def query(self, sql: str, *, limit: int | None = None) -> "pa.RecordBatchReader":
+        """Stream the rows; refuse a role that administers the account."""
+        return self._account.query(sql, limit)
+
+    def catalog(self) -> Sequence[Table]:
+        """Return the tables, views and columns of the database that this role may see."""
+        return self._account.catalog()
+
+    def now(self) -> int:
+        """Return the account's clock in Unix seconds."""
+        return self._account.now()
+
+    def cancel(self) -> None:
+        """End the sessions of running queries, and with them the queries; from any thread."""
+        self._account.cancel()
+
+    def close(self) -> None:
+        """End what still runs."""
+        self._account.cancel()
