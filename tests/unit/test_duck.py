@@ -39,9 +39,9 @@ def test_wide_rows_are_sorted_and_written_few_at_a_time(tmp_path):
     path = tmp_path / "wide.parquet"
     with Duck(tmp_path / "scratch") as duck:
         assert duck.has_room_to_sort(100_000)
-        duck.make_room(8_000)
-        assert duck.has_room_to_sort(5_000)
-        assert not duck.has_room_to_sort(5_001)
-        duck.write("SELECT repeat('x', 8000) AS x FROM range(5000)", path)
+        duck.make_room(6_000)
+        assert duck.has_room_to_sort(6_666)
+        assert not duck.has_room_to_sort(6_667)
+        duck.write("SELECT repeat('x', 6000) AS x FROM range(5000)", path)
     groups = pq.ParquetFile(path).metadata
     assert [groups.row_group(at).num_rows for at in range(3)] == [2048, 2048, 904]

@@ -29,8 +29,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from rowlift.core.nouns import Kind, Reject
@@ -48,7 +46,8 @@ from rowlift.engine.known import (
 from rowlift.engine.laying import PLACED, combine, lay, take_apart
 from rowlift.engine.merging import lay_strangers
 from rowlift.engine.newcomers import find_newcomers
-from rowlift.kit.arrow import give_back
+from rowlift.engine.read import row_bytes
+from rowlift.kit.arrow import batches, give_back, runs
 from rowlift.workspace import slices as checkpoints
 from rowlift.workspace.numbers import reserve
 from rowlift.workspace.slices import Slice
@@ -56,9 +55,10 @@ from rowlift.workspace.workspace import Workspace, Writer
 
 PLAN = "apply_plan"
 SLICE_ROWS = 20_000
-SLICE_BYTES = 40_000_000  # a slice is in memory as Python objects
+SLICE_BYTES = 16_000_000  # in memory as Python objects, beside the next one as it is read
 LEAST_SLICE_ROWS = 1000
 READ_ROWS = 4096
+READ_BYTES = 4_000_000
 PART_SLICES = 5  # whose stored attributes are in memory at once
 TABLES = {
     Kind.PERSON: "people",
@@ -287,27 +287,22 @@ def slices(plan: Path, done: Collection[int] = ()) -> Iterator[tuple[int, pa.Tab
             coming = reader.submit(next, wanted, None)
             yield found
             give_back()
+    give_back()  # what the reader's thread had, which it alone could while it lived
 
 
 def _grouped(plan: Path) -> Iterator[tuple[int, pa.Table]]:
-    held: list[pa.Table] = []
+    held: list[pa.RecordBatch] = []
     at = -1
-    with pq.ParquetFile(plan) as file:
-        for batch in file.iter_batches(READ_ROWS):
-            for number, part in _runs(pa.Table.from_batches([batch])):
-                if held and number != at:
-                    yield at, pa.concat_tables(held)
-                    held = []
-                at = number
-                held.append(part)
+    rows = max(1, min(READ_ROWS, READ_BYTES // max(1, row_bytes(plan))))
+    for batch in batches(plan, rows):
+        for number, start, end in runs(batch.column("slice")):
+            if held and number != at:
+                yield at, pa.Table.from_batches(held)
+                held = []
+            at = number
+            held.append(batch.slice(start, end - start))
     if held:
-        yield at, pa.concat_tables(held)
-
-
-def _runs(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
-    column = rows.column("slice").combine_chunks()
-    for number in pc.unique(column).to_pylist():
-        yield number, rows.filter(pc.equal(column, number))
+        yield at, pa.Table.from_batches(held)
 
 
 def applied(connection: sa.Connection, writer: Writer) -> dict[int, tuple[Reject, ...]]:

@@ -24,7 +24,7 @@ VECTOR_ROWS = 2048
 WIDE_VECTORS = 24  # vectors of whole rows that one statement may hold
 THREADS = int(os.environ.get("ROWLIFT_THREADS", "0")) or min(os.cpu_count() or 1, 8)
 PARQUET = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1"
-GROUP_ROWS = 20_480
+GROUP_VECTORS = 10
 GROUP_BYTES = 16_000_000  # each thread holds a row group before it writes it
 SORTED_ROWS = 100_000
 SORTED_BYTES = 40_000_000  # a sort of whole rows holds all their values at once
@@ -41,8 +41,8 @@ class Duck:
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._scratch = scratch
         self._files: list[Path] = []
-        self._threads = threads or THREADS
-        self._group_rows, self._sorted_rows = GROUP_ROWS, SORTED_ROWS
+        self._threads, self._memory_mb = threads or THREADS, memory_mb
+        self._group_rows, self._sorted_rows = GROUP_VECTORS * VECTOR_ROWS, SORTED_ROWS
         with _told():
             self._connection = duckdb.connect(
                 ":memory:",
@@ -85,9 +85,10 @@ class Duck:
 
         Each step of an expression holds a vector of 2,048 rows, and none of that can be spilled.
         """
-        more = width * VECTOR_ROWS * WIDE_VECTORS // 1_000_000
-        self.run(f"SET memory_limit = '{MEMORY_MB + more}MB'")
-        self._group_rows = max(VECTOR_ROWS, min(GROUP_ROWS, GROUP_BYTES // max(1, width)))
+        self._memory_mb = MEMORY_MB + width * VECTOR_ROWS * WIDE_VECTORS // 1_000_000
+        self._give_back()
+        vectors = GROUP_BYTES // max(1, width) // VECTOR_ROWS
+        self._group_rows = max(1, min(GROUP_VECTORS, vectors)) * VECTOR_ROWS
         self._sorted_rows = min(SORTED_ROWS, SORTED_BYTES // max(1, width))
 
     def has_room_to_sort(self, rows: int) -> bool:
@@ -146,7 +147,13 @@ class Duck:
     def write(self, sql: str, path: Path) -> int:
         """Write a result as one Parquet file and return its number of rows."""
         form = f"{PARQUET}, ROW_GROUP_SIZE {self._group_rows}"
-        return int(self.one(f"COPY ({sql}) TO {text(str(path))} ({form})")[0])
+        rows = int(self.one(f"COPY ({sql}) TO {text(str(path))} ({form})")[0])
+        self._give_back()
+        return rows
+
+    def _give_back(self) -> None:
+        """Return free memory to the system, which its allocator does whenever the limit is set."""
+        self.run(f"SET memory_limit = '{self._memory_mb}MB'")
 
     def _execute(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
         with _told():

@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rowlift.kit.arrow import batches
+
 BROKEN = ""  # no canonical text is empty
 MAX_DEPTH = 100
 EXACT_DIGITS = 15
@@ -62,11 +64,8 @@ def prepared(staged: Path, positions: Sequence[int], copy: Path) -> Path:
     JSON null counts as NULL. One batch of rows is in memory at a time.
     """
     schema = pq.read_schema(staged)
-    with (
-        pq.ParquetFile(staged) as file,
-        pq.ParquetWriter(copy, schema, compression="zstd", compression_level=1) as out,
-    ):
-        for batch in file.iter_batches(BATCH_ROWS):
+    with pq.ParquetWriter(copy, schema, compression="zstd", compression_level=1) as out:
+        for batch in batches(staged, BATCH_ROWS):
             out.write_batch(_with_canonical(batch, positions, schema))
     return copy
 

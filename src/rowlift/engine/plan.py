@@ -15,7 +15,7 @@ from rowlift.core.ports import Batch, Destination, Rows
 from rowlift.core.progress import Progress
 from rowlift.engine.duck import Duck
 from rowlift.engine.layers import image_width
-from rowlift.kit.arrow import digest, give_back
+from rowlift.kit.arrow import digest, give_back, runs
 
 TOO_LARGE = -1
 ROLLED = -2
@@ -257,12 +257,9 @@ def plan_batches(path: Path, timestamp: str, done: frozenset[int]) -> Iterator[B
 def _group_batches(
     numbers: pa.Array, rows: pa.Table, wanted: set[int], timestamp: str
 ) -> Iterator[Batch]:
-    runs = pc.run_end_encode(numbers)
-    start = 0
-    for number, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+    for number, start, end in runs(numbers):
         if number in wanted:
             yield _batch(number, rows.slice(start, end - start), timestamp)
-        start = end
 
 
 def _batch(number: int, rows: pa.Table, timestamp: str) -> Batch:

@@ -1,25 +1,26 @@
 """The rows of a run that did not go, streamed from where they are kept."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from rowlift.engine.duck import Duck
 from rowlift.engine.layers import open_image
 from rowlift.engine.parts import uids
 from rowlift.engine.populate import REJECTS, TARGET
 from rowlift.engine.rejected import by_target_sql
+from rowlift.kit.arrow import batches
 from rowlift.operations.home import Home
 from rowlift.operations.reporting import newest_deliveries
 from rowlift.state.runs import Run
 
 _COLUMNS = ("row_number", "identifier", "code", "reason")
 _ROW = "source_row"
+_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,7 @@ def rejects(home: Home, run: Run, *, rows: bool = False) -> Iterator[Mapping[str
     destination rejected it, as they are now; null where they are not kept.
     """
     for one in _lists(home, run):
-        batches = _with_rows(home, one) if rows else _batches(one.path, _COLUMNS)
-        for batch in batches:
+        for batch in _with_rows(home, one) if rows else batches(one.path, _AT_ONCE, _COLUMNS):
             for found in batch.to_pylist():
                 told = {name: found[name] for name in _COLUMNS}
                 told |= {"target": one.target, "query": one.part}
@@ -61,14 +61,9 @@ def _lists(home: Home, run: Run) -> Iterator[_List]:
             yield _List(stored.path, target, part, named[part])
 
 
-def _batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(path) as file:
-        yield from file.iter_batches(columns=list(columns))
-
-
 def _with_rows(home: Home, one: _List) -> Iterator[pa.RecordBatch]:
     if not one.target:
-        yield from _batches(one.path, (*_COLUMNS, _ROW))
+        yield from batches(one.path, _AT_ONCE, (*_COLUMNS, _ROW))
         return
     with Duck(home.store.files.scratch) as duck:
         open_image(duck, home.store, one.uid)

@@ -109,7 +109,8 @@ def _write(connection: sa.Connection, part: Slice) -> None:
 
 
 def _by_action(part: Slice, *actions: str) -> pa.Table:
-    return part.rows.filter(pc.is_in(part.rows.column("action"), pa.array(actions)))
+    chosen = pc.is_in(part.rows.column("action"), pa.array(actions))
+    return part.rows if pc.all(chosen).as_py() else part.rows.filter(chosen)  # no copy of all
 
 
 def _pid_list(rows: pa.Table) -> list[int]:
