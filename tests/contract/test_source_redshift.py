@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import pytest
 
+from documented import since
 from rowlift.testing.extractions import NetworkSourceSuite, Origin
 from rowlift.testing.values import VALUES, Value
 from servers import RedshiftServer
@@ -32,6 +33,7 @@ def warehouse(redshift_server: RedshiftServer) -> Iterator[Origin]:
 
 
 class TestRedshift(NetworkSourceSuite):
+    since = since("redshift")
     streams = False  # a page is given when it is whole
     secrets = (PASSWORD,)
     values = (

@@ -9,6 +9,7 @@ from typing import ClassVar
 import duckdb
 import pytest
 
+from documented import since
 from rowlift.core.ports import Source
 from rowlift.sources.duckdb import DuckDB, DuckDBConfig
 from rowlift.sources.files import Files, FilesConfig
@@ -27,6 +28,7 @@ LEAST_HUGEINT = "-170141183460469231731687303715884105728"
 
 
 class DuckSuite(SourceSuite):
+    since = since("duckdb")
     values = (
         *VALUES,
         Value("int", "18446744073709551615", "18446744073709551615::UBIGINT"),
@@ -83,11 +85,13 @@ class TestCsvFiles(DuckSuite):
 
 
 class TestSQLite(SourceSuite):
+    since = since("sqlite")
     values = without("bool", "decimal", "date", "time", "timestamp", "timestamptz", "json")
     literals: ClassVar = {
         "int": "CAST('{}' AS INTEGER)",
         "float": "CAST('{}' AS REAL)",
         "text": "'{}'",
+        "timestamp": "datetime('{}')",
         "binary": "X'{}'",
     }
     big = (
@@ -116,6 +120,7 @@ class TestSQLite(SourceSuite):
 
 
 class PostgresSuite(NetworkSourceSuite):
+    since = since("postgres")
     reader: ClassVar[str]
     secrets = (PASSWORD,)
     values = (
@@ -186,6 +191,7 @@ class TestPostgresAdbc(PostgresSuite):
 
 
 class MySQLSuite(NetworkSourceSuite):
+    since = since("mysql")
     reader: ClassVar[str]
     secrets = (PASSWORD,)
     values = without("bool", "timestamptz", "json")  # types of columns, not of expressions
@@ -248,6 +254,7 @@ class TestMySQLConnectorX(MySQLSuite):
 
 
 class TestSnowflake(NetworkSourceSuite):
+    since = since("snowflake")
     secrets = ("canary",)
     values = (
         *(value for value in VALUES if value not in BIG_DECIMALS),

@@ -19,6 +19,7 @@ from rowlift.core.errors import SourceError
 from rowlift.core.ports import Source
 from rowlift.core.rules import RULES
 from rowlift.core.values import META, VALUE_TYPES
+from rowlift.kit.sqlguard import render
 from rowlift.testing.texts import HOSTILE_TEXTS
 from rowlift.testing.values import VALUES, Value, canonical, value_type
 
@@ -26,6 +27,8 @@ BIG_ROWS = 200_000
 BIG_BYTES = 32_000_000
 CANCEL_SECONDS = 10
 CLOCK_SECONDS = 5
+LAST_SYNC_TIME = 1_795_255_200
+MOMENTS = ("09:59:59", "10:00:00", "10:00:01")  # one second before it, and from then on
 ARROW: Mapping[str, pa.DataType] = {
     "bool": pa.bool_(),
     "int": pa.int64(),
@@ -50,6 +53,7 @@ class SourceSuite:
     good_rows: ClassVar[range] = range(1, BIG_ROWS)  # how many may come before that error
     endless: ClassVar[str]  # a query that runs for minutes, were it not for the source's timeout
     people: ClassVar[str] = "people"
+    since: ClassVar[str]  # {{last_sync_time}} as what a column of moments is compared with
     secrets: ClassVar[tuple[str, ...]] = ()  # what may stand in no message
     writes: ClassVar[tuple[str, ...]] = (
         "INSERT INTO people VALUES (9, 'x')",
@@ -124,6 +128,21 @@ class SourceSuite:
         assert source.query("SELECT NULL AS a, 1 AS b").read_all().column(0).to_pylist() == [None]
 
     # results
+
+    def test_what_changed_since_the_last_run_is_found(self, source: Source) -> None:
+        zones = {"timestamp": "", "timestamptz": "Z"}
+        came = {
+            kind: self._since(source, kind, zones[kind]) for kind in zones if kind in self.literals
+        }
+        assert came
+        assert came == {kind: ["1", "2"] for kind in came}
+
+    def _since(self, source: Source, kind: str, zone: str) -> list[str]:
+        moments = [Value(kind, f"2026-11-21T{time}{zone}") for time in MOMENTS]
+        rows = [f"SELECT {at} AS id, {self.sql(one)} AS seen" for at, one in enumerate(moments)]
+        sql = f"SELECT id FROM ({' UNION ALL '.join(rows)}) AS r WHERE seen >= {self.since}"
+        table = source.query(render(sql, LAST_SYNC_TIME)).read_all()
+        return sorted(str(canonical(table.field(0), value)) for value in table.column(0))
 
     def test_describe_agrees_with_the_result(self, source: Source) -> None:
         columns = [f"{self.sql(value)} AS v{i}" for i, value in enumerate(self.values)]
