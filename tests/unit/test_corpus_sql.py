@@ -9,8 +9,9 @@ from rowlift.core.errors import SourceError
 from rowlift.core.rules import RULES
 from rowlift.kit.sqlguard import guard, render
 
-DIALECTS = ["postgres", "mysql", "duckdb", "sqlite"]
-ENGINES = ["postgres", "redshift", "mysql", "duckdb", "sqlite", "files", "snowflake"]
+DIALECTS = ["postgres", "mysql", "duckdb", "sqlite", "tsql"]
+ENGINES = ["postgres", "redshift", "mysql", "duckdb", "sqlite", "files", "snowflake", "sqlserver"]
+DIALECT_OF = {"files": "duckdb", "sqlserver": "tsql"}  # else it has the engine's name
 SECONDS = 5
 
 
@@ -42,8 +43,7 @@ def test_S1_texts_are_read_as_the_corpus_says(sample):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_S1_unsafe_queries_are_refused_or_left_to_the_engine(engine):
     some = samples(f"unsafe/{engine}.toml")
-    dialect = "duckdb" if engine == "files" else engine
-    came = {one["sql"]: outcome(one["sql"], dialect) for one in some}
+    came = {one["sql"]: outcome(one["sql"], DIALECT_OF.get(engine, engine)) for one in some}
     assert came == {one["sql"]: one.code for one in some}
 
 

@@ -6,7 +6,7 @@ rights are checked too.
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, NoReturn
@@ -54,7 +54,17 @@ WRITING_WORDS = (TokenType.INTO,)  # reserved: INTO table, INTO OUTFILE, INTO @x
 JUDGES = {"duckdb", "mysql", "postgres", "sqlite"}  # whose sessions cannot write, whatever they run
 UNREAD_WORDS = {"DELETE", "INSERT", "LOCK", "MERGE", "NEXT", "SHARE", "UPDATE"}
 LIMITS = {"FETCH", "LIMIT", "OFFSET"}
-QUOTED = {TokenType.IDENTIFIER, TokenType.STRING}
+QUOTED = {TokenType.IDENTIFIER, TokenType.NATIONAL_STRING, TokenType.STRING}
+# T-SQL needs nothing between two statements; these reserved words begin one, but are taken for an
+# alias by the parser.
+STATEMENT_WORDS = {
+    "tsql": r"""alter | backup | begin | break | checkpoint | close | commit | continue | create
+        | dbcc | deallocate | declare | deny | drop | dump | exec(ute)? | goto | grant | if | kill
+        | load | open | print | raiserror | readtext | reconfigure | restore | return | revert
+        | revoke | rollback | save | setuser | shutdown | truncate | updatetext | use | waitfor
+        | while | writetext""",
+}
+LOCKING_WORDS = {"tsql": "holdlock | tablockx? | updlock | xlock"}
 
 EFFECTS = {
     "postgres": r"""pg_(read|ls|file|create|drop|logical|replication|advisory|try_advisory|backup
@@ -73,12 +83,21 @@ EFFECTS = {
         | duckdb_(secrets|settings) | (enable|disable)_(logging|profiling)
         | (write|truncate_duckdb|parse_duckdb)_logs?\w* | json_execute_serialized_sql""",
     "snowflake": r"system\$(?!typeof)\w+ | nextval | getnextval",
+    "tsql": r"""openrowset | openquery | opendatasource | xp_\w+ | sp_\w+ | fn_trace_\w+
+        | fn_get_audit_file\w* | fn_xe_\w+ | fn_(dump_)?dblog\w* | fn_full_dblog
+        | dm_os_(file_exists|enumerate_\w+)""",
     "sqlite": r"load_extension | readfile | writefile | edit | fts3_tokenizer | fsdir",
 }
-_EFFECTS = {
-    dialect: re.compile("".join(pattern.split()), re.IGNORECASE)
-    for dialect, pattern in EFFECTS.items()
-}
+
+
+def _patterns(by_dialect: Mapping[str, str]) -> dict[str, re.Pattern[str]]:
+    return {
+        dialect: re.compile("".join(pattern.split()), re.IGNORECASE)
+        for dialect, pattern in by_dialect.items()
+    }
+
+
+_EFFECTS, _STATEMENTS, _LOCKS = map(_patterns, (EFFECTS, STATEMENT_WORDS, LOCKING_WORDS))
 # Snowflake's ->> hands the rows of one statement on to the next.
 SEPARATORS = {"snowflake": {TokenType.SEMICOLON, TokenType.DARROW}}
 _EXECUTABLE_COMMENT = re.compile(r"/\*M?!")
@@ -133,7 +152,7 @@ def guard(sql: str, dialect: str) -> GuardedQuery:
     reader = Dialect.get_or_raise(dialect)
     try:
         tokens = _one_statement(reader.tokenize(text), dialect)
-        _refuse_words(tokens)
+        _refuse_words(tokens, dialect)
         query = _query(reader, tokens, text)
         _refuse_effects(query, dialect)
     except RecursionError:
@@ -227,12 +246,7 @@ def _one_statement(tokens: Sequence[Token], dialect: str) -> list[Token]:
     separators = SEPARATORS.get(dialect, {TokenType.SEMICOLON})
     for token in kept:
         if token.token_type in separators:
-            _refuse(
-                "SQL_MANY_STATEMENTS",
-                "There is more than one statement.",
-                "Keep one SELECT; remove what follows it.",
-                Place("query", token.line, token.col),
-            )
+            _refuse_second(Place("query", token.line, token.col))
     return kept
 
 
@@ -251,13 +265,18 @@ def _query(reader: Dialect, tokens: list[Token], text: str) -> exp.Expr:
     return query
 
 
-def _refuse_words(tokens: list[Token]) -> None:
+def _refuse_words(tokens: list[Token], dialect: str) -> None:
     """Refuse what the words alone tell, since the parser only finds some of it unreadable."""
     if tokens[0].text.upper() not in BEGINNINGS:
         _refuse_statement(tokens[0])
     for token in tokens:
         if token.token_type in WRITING_WORDS:
             _refuse_write(token.text.upper(), _start(token))
+        word = "" if token.token_type in QUOTED else token.text
+        if dialect in _STATEMENTS and _STATEMENTS[dialect].fullmatch(word):
+            _refuse_second(_start(token))
+        if dialect in _LOCKS and _LOCKS[dialect].fullmatch(word):
+            _refuse_write("locking rows", _start(token))
 
 
 def _refuse_statement(first: Token) -> NoReturn:
@@ -266,6 +285,15 @@ def _refuse_statement(first: Token) -> NoReturn:
         f"The statement is not a query: it begins with {first.text[:30].upper()}.",
         "Write a SELECT; Rowlift never changes a source.",
         _start(first),
+    )
+
+
+def _refuse_second(place: Place) -> NoReturn:
+    _refuse(
+        "SQL_MANY_STATEMENTS",
+        "There is more than one statement.",
+        "Keep one SELECT; remove what follows it.",
+        place,
     )
 
 
