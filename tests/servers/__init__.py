@@ -8,6 +8,7 @@ from servers.mariadb import MariaDbDatabase, MariaDbServer
 from servers.postgres import PostgresDatabase, PostgresServer
 from servers.redshift import RedshiftDatabase, RedshiftServer
 from servers.snowflake import SnowflakeDatabase, SnowflakeServer
+from servers.sqlserver import TdsDatabase, TdsServer
 
 __all__ = [
     "MariaDbDatabase",
@@ -18,4 +19,6 @@ __all__ = [
     "RedshiftServer",
     "SnowflakeDatabase",
     "SnowflakeServer",
+    "TdsDatabase",
+    "TdsServer",
 ]

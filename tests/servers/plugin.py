@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-from servers import mariadb, postgres, redshift, snowflake
+from servers import mariadb, postgres, redshift, snowflake, sqlserver
 from servers.room import Room, unique_name
 
 ROOM = pytest.StashKey[Room]()
@@ -69,6 +69,12 @@ def snowflake_server(server_room: Room) -> snowflake.SnowflakeServer:
     return snowflake.reached(server_room, found)
 
 
+@pytest.fixture(scope="session")
+def tds_server(server_room: Room) -> sqlserver.TdsServer:
+    found = server_room.once("sqlserver", lambda folder: sqlserver.launch(server_room, folder))
+    return sqlserver.at_port(server_room, found)
+
+
 @pytest.fixture
 def postgres_database(
     postgres_server: postgres.PostgresServer,
@@ -96,6 +102,15 @@ def snowflake_database(
     database = snowflake_server.create_database(unique_name().upper())
     yield database
     database.stop_backends()
+
+
+@pytest.fixture
+def tds_database(tds_server: sqlserver.TdsServer) -> Iterator[sqlserver.TdsDatabase]:
+    """A fresh database, dropped after the test with whoever is still connected to it."""
+    database = sqlserver.TdsDatabase(tds_server, unique_name())
+    tds_server.ask("create", database.name)
+    yield database
+    tds_server.ask("drop", database.name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -13,6 +13,9 @@ CONVERSIONS = {
     "redshift": "TIMESTAMP 'epoch' + {{last_sync_time}} * INTERVAL '1 second'",
     "snowflake": "TO_TIMESTAMP({{last_sync_time}})",
     "sqlite": "datetime({{last_sync_time}}, 'unixepoch')",
+    # DATEADD takes an int of seconds, which ends in 2038.
+    "tsql": "DATEADD(second, {{last_sync_time}} % 86400, "
+    "DATEADD(day, {{last_sync_time}} / 86400, CAST('1970-01-01' AS datetime2)))",
 }
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import IO, Any, cast
 
 import pyarrow as pa
@@ -29,10 +30,15 @@ class ArrowChild:
     """A child running `python -m module`, which ends by calling `tell`.
 
     The request, secrets included, goes to its standard input: neither its arguments nor its
-    environment hold it.
+    environment hold it. `environment` adds variables that its driver heeds.
     """
 
-    def __init__(self, module: str, request: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        module: str,
+        request: Mapping[str, object],
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._spool = tempfile.TemporaryFile(prefix="rowlift-")  # noqa: SIM115 - until close
         self._words = tempfile.TemporaryFile(prefix="rowlift-")  # noqa: SIM115 - until close
         self._child = subprocess.Popen(  # noqa: S603 - our own program
@@ -41,12 +47,20 @@ class ArrowChild:
             stdout=subprocess.PIPE,
             stderr=self._words,
             pass_fds=[self._spool.fileno()],
-            env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+            env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+            | dict(environment),
             start_new_session=True,  # Ctrl-C is for the parent, which stops the child
         )
         # A child that died at once is found by batches().
         with contextlib.suppress(BrokenPipeError), self._input as pipe:
             pipe.write(json.dumps(request).encode())
+
+    def heard(self) -> Any:
+        """Return the next thing that the child said; raises ChildFailed when it has ended."""
+        line = self._output.readline()
+        if not line.endswith(b"\n"):
+            raise self._failed()
+        return json.loads(line)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield what the child told of; raises ChildFailed when it ended early."""
@@ -63,8 +77,7 @@ class ArrowChild:
                 schema = pa.ipc.read_schema(message)
             else:
                 yield pa.ipc.read_record_batch(message, schema)
-        self._child.wait()
-        raise ChildFailed(self._last_words())
+        raise self._failed()
 
     def kill(self) -> None:
         """End the child; whoever reads its batches finds it failed."""
@@ -86,14 +99,21 @@ class ArrowChild:
     def _output(self) -> IO[bytes]:
         return cast("IO[bytes]", self._child.stdout)
 
-    def _last_words(self) -> str:
+    def _failed(self) -> ChildFailed:
+        self._child.wait()
         self._words.seek(0)
-        return self._words.read(4000).decode(errors="replace")
+        return ChildFailed(self._words.read(4000).decode(errors="replace"))
 
 
 def asked() -> Any:
     """Return, in the child, what the parent asked for."""
     return json.load(sys.stdin)
+
+
+def say(something: Any) -> None:
+    """Let the parent hear, from the child and before all batches, something that fits into JSON."""
+    sys.stdout.write(f"{json.dumps(something)}\n")
+    sys.stdout.flush()
 
 
 def tell(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:

@@ -12,13 +12,23 @@ def load(module: str, *, extra: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        raise SourceError(
-            "DRIVER_MISSING",
-            f"The driver {error.name} is not installed.",
-            mend=f'pip install "rowlift[{extra}]"',
-        ) from None
+        raise _missing(str(error.name), extra) from None
+
+
+def require(driver: str, *, extra: str) -> None:
+    """Raise SourceError DRIVER_MISSING when a driver that only a child loads is absent."""
+    if not installed(driver):
+        raise _missing(driver, extra)
 
 
 def installed(driver: str) -> bool:
     """Tell whether a driver could be imported."""
     return find_spec(driver) is not None
+
+
+def _missing(driver: str, extra: str) -> SourceError:
+    return SourceError(
+        "DRIVER_MISSING",
+        f"The driver {driver} is not installed.",
+        mend=f'pip install "rowlift[{extra}]"',
+    )

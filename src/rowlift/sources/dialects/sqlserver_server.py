@@ -1,0 +1,169 @@
+"""One SQL Server: an errand for each thing that is asked, all of which can be left."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import pyarrow as pa
+
+from rowlift.core.errors import ConnectError, SourceError
+from rowlift.core.nouns import Column, Finding, Table
+from rowlift.kit.patience import patient
+from rowlift.kit.reach import Reach
+from rowlift.kit.sqlguard import guard
+from rowlift.sources.dialects import sqlserver as data
+from rowlift.sources.dialects import sqlserver_columns as columns
+from rowlift.sources.dialects import sqlserver_words as words
+from rowlift.sources.dialects.sqlserver_check import QUESTIONS, findings
+from rowlift.sources.dialects.sqlserver_errand import Errand
+
+if TYPE_CHECKING:
+    from rowlift.sources.sqlserver import SQLServerConfig
+
+STEPS = {
+    "CONNECT_FAILED": "network",
+    "SSH_HOST_UNKNOWN": "network",
+    "SSH_LOGIN_FAILED": "network",
+    "TLS_FAILED": "tls",
+}
+PATIENCE = 5.0  # seconds beyond the driver's own limit until a silent server counts as lost
+AUTHENTICATIONS = {
+    "sql_login": "SqlPassword",
+    "entra_service_principal": "ActiveDirectoryServicePrincipal",
+}
+_SIMPLE = re.compile(r"[\w.,:-]+")
+
+
+class Server:
+    """Opens a connection for each thing that is asked, so that several queries may run at once."""
+
+    def __init__(self, config: "SQLServerConfig") -> None:
+        self._config = config
+        self._reach = Reach(config)
+        self._running: WeakSet[Errand] = WeakSet()
+        self._cancels = 0
+
+    def check(self) -> list[Finding]:
+        """Test step by step how far one gets."""
+        answers = Finding("network", "ok", f"{self._where} answers.")
+        try:
+            with self._errand(ask=QUESTIONS) as errand:
+                (facts,), rights, readable = (errand.heard() for _ in QUESTIONS)
+        except SourceError as error:
+            step = STEPS.get(error.code, "login")
+            failed = Finding(step, "error", error.message, error.mend, error.code)
+            return [failed] if step == "network" else [answers, failed]
+        return [answers, *findings(self._config, facts, rights, readable)]
+
+    def describe(self, sql: str) -> tuple[Column, ...]:
+        """Return the columns of a query."""
+        with self._errand(describe=guard(sql, "tsql").sql) as errand:
+            return columns.plan(errand.heard()).columns
+
+    def query(self, sql: str, limit: int | None) -> pa.RecordBatchReader:
+        """Begin a query; the child goes on reading while the first rows are used."""
+        answers = self._answers(guard(sql, "tsql").sql, limit)
+        plan = next(answers)
+        return pa.RecordBatchReader.from_batches(plan.schema, answers)
+
+    def catalog(self) -> list[Table]:
+        """Return what the user may see."""
+        with self._errand(ask=[data.CATALOG]) as errand:
+            return columns.tables(errand.heard())
+
+    def now(self) -> int:
+        """Return the server's clock."""
+        with self._errand(ask=[data.CLOCK]) as errand:
+            ((now,),) = errand.heard()
+            return int(now)
+
+    def cancel(self) -> None:
+        """Leave every query that runs, or is about to."""
+        self._cancels += 1
+        for errand in list(self._running):
+            errand.leave("QUERY_CANCELLED")
+
+    def close(self) -> None:
+        """Leave every query, and the tunnel."""
+        self.cancel()
+        self._reach.close()
+
+    def _answers(self, sql: str, limit: int | None) -> Iterator[Any]:
+        """Yield the plan, then the rows: begun at once, so ended with whoever reads it."""
+        with self._errand(ask=[data.RIGHTS], describe=sql, read=True, limit=limit) as errand:
+            self._refuse_unsafe(errand.heard())
+            yield columns.plan(errand.heard())
+            yield from errand.batches()
+
+    def _refuse_unsafe(self, rights: Sequence[tuple[str, str]]) -> None:
+        found = words.read_only(rights, allow_unsafe=self._config.allow_unsafe_user)
+        if found.level == "error":
+            raise SourceError(found.code, found.message, mend=found.mend)
+
+    @contextmanager
+    def _errand(self, **wanted: Any) -> Iterator[Errand]:
+        config, cancels = self._config, self._cancels
+        request = {"ask": (), "describe": "", "read": False, "limit": None} | wanted
+        with closing(Errand(request | self._way(), self._environment(), self._error)) as errand:
+            self._running.add(errand)
+            if cancels != self._cancels:
+                errand.leave("QUERY_CANCELLED")
+            errand.connect(config.connect_timeout + PATIENCE)
+            with patient(config.statement_timeout, lambda: errand.leave("QUERY_TIMEOUT")):
+                yield errand
+
+    def _way(self) -> dict[str, object]:
+        config = self._config
+        return {
+            "connect": ";".join(f"{key}={_braced(v)}" for key, v in self.keywords().items()),
+            "seconds": math.ceil(config.connect_timeout),
+            "before": [data.SNAPSHOT] if config.isolation == "snapshot" else [],
+        }
+
+    def keywords(self) -> Mapping[str, str]:
+        """Return what the driver is told, password included."""
+        config, way = self._config, self._reach.way()
+        host = way.addresses[0] if way.addresses else config.host
+        name = config.host_name_in_certificate or config.host
+        named = {"HostnameInCertificate": name} if name != host else {}
+        trusting = "yes" if config.trust_server_certificate else "no"
+        return named | {
+            "Server": f"tcp:{host},{way.port}",
+            "Database": config.database,
+            "Authentication": AUTHENTICATIONS[config.authentication],
+            "UID": config.user,
+            "PWD": config.password.get_secret_value(),
+            "Encrypt": config.encrypt,
+            "TrustServerCertificate": trusting,
+            "ApplicationIntent": config.application_intent,
+            "ConnectRetryCount": "0",
+        }
+
+    def _environment(self) -> dict[str, str]:
+        if not (authorities := self._config.ssl_ca):
+            return {}
+        if not authorities.is_file():
+            raise ConnectError(
+                "TLS_FAILED", f"There is no file {authorities}.", mend="Check ssl_ca."
+            )
+        return {"SSL_CERT_FILE": str(authorities)}
+
+    def _error(self, said: str, connecting: bool) -> SourceError:  # noqa: FBT001 - a callback
+        password = self._config.password.get_secret_value()
+        return words.error(
+            said.replace(password, "***") if password else said,
+            user=self._config.user,
+            where=self._where,
+            connecting=connecting,
+        )
+
+    @property
+    def _where(self) -> str:
+        return f"{self._config.host}:{self._config.port}"
+
+
+def _braced(value: str) -> str:
+    return value if _SIMPLE.fullmatch(value) else "{" + value.replace("}", "}}") + "}"

@@ -1,0 +1,106 @@
+"""SQL Server and Azure SQL, read by Microsoft's driver in a child process."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
+
+from pydantic import BaseModel, Field, SecretStr
+
+from rowlift.core.nouns import Column, Finding, Table
+from rowlift.kit.config import ConnectorConfig, LocalPath
+from rowlift.kit.drivers import load, require
+from rowlift.kit.sshconfig import SshConfig
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from rowlift.sources.dialects.sqlserver_server import Server
+
+HOST = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?$|^[0-9a-fA-F:.]+$"
+NAME = r"^[^\x00]+$"
+
+
+class SQLServerConfig(ConnectorConfig):
+    """Where the server is and who reads; nothing else reaches the driver."""
+
+    host: str = Field(pattern=HOST, description="Host name or address, without an instance")
+    port: int = Field(default=1433, ge=1, le=65535, description="Port of the instance")
+    database: str = Field(pattern=NAME, description="Database of unqualified table names")
+    authentication: Literal["sql_login", "entra_service_principal"] = Field(
+        default="sql_login", description="Who vouches for the user: the server or Microsoft Entra"
+    )
+    user: str = Field(pattern=NAME, description="User, or the id of the Entra application")
+    password: SecretStr = Field(description="Password, or the application's client secret")
+    encrypt: Literal["optional", "yes", "strict"] = Field(
+        default="yes",
+        description="Encryption: if the server demands it, always, or TDS 8.0 (2022 and later)",
+    )
+    trust_server_certificate: bool = Field(
+        default=False, description="Take any certificate, so encrypt without knowing for whom"
+    )
+    host_name_in_certificate: str | None = Field(
+        default=None, pattern=HOST, description="Name that the certificate has instead of host"
+    )
+    ssl_ca: LocalPath | None = Field(
+        default=None, description="File of trusted authorities; else system"
+    )
+    application_intent: Literal["ReadOnly", "ReadWrite"] = Field(
+        default="ReadOnly", description="ReadOnly goes to a readable replica where there is one"
+    )
+    isolation: Literal["read_committed", "snapshot"] = Field(
+        default="read_committed",
+        description="snapshot sees one moment and waits for nobody, where the database allows it",
+    )
+    connect_timeout: float = Field(default=15, gt=0, le=3600, description="Seconds to connect")
+    statement_timeout: float = Field(
+        default=3600, gt=0, le=604_800, description="Seconds a query may take, reading included"
+    )
+    allow_unsafe_user: bool = Field(
+        default=False, description="Read as a user who may touch files or administer the server"
+    )
+    ssh: SshConfig | None = Field(
+        default=None, description="An SSH server in between, which reaches host and port"
+    )
+    # The server may send the driver on to any other, so these are not ours to promise.
+    public_only: ClassVar[bool] = False
+    allow_networks: ClassVar[tuple[str, ...]] = ()
+
+
+class SQLServer:
+    """A database of SQL Server or Azure SQL; what is read is rolled back, whatever it was."""
+
+    Config: ClassVar[type[BaseModel]] = SQLServerConfig
+    dialect: ClassVar[str] = "tsql"
+
+    def __init__(self, config: SQLServerConfig) -> None:
+        """Raise SourceError DRIVER_MISSING without the driver; connect when first asked."""
+        require("mssql_python", extra="sqlserver")
+        server = load("rowlift.sources.dialects.sqlserver_server", extra="sqlserver")
+        self._server = cast("Server", server.Server(config))
+
+    def check(self) -> Sequence[Finding]:
+        """Test network, TLS, login, rights, tables, version and clock."""
+        return self._server.check()
+
+    def describe(self, sql: str) -> Sequence[Column]:
+        """Return the output columns of a query without running it."""
+        return self._server.describe(sql)
+
+    def query(self, sql: str, *, limit: int | None = None) -> "pa.RecordBatchReader":
+        """Stream the result in bounded memory; a late row's error comes out of the reader."""
+        return self._server.query(sql, limit)
+
+    def catalog(self) -> Sequence[Table]:
+        """Return the tables and columns this user may see."""
+        return self._server.catalog()
+
+    def now(self) -> int:
+        """Return the server's clock in Unix seconds."""
+        return self._server.now()
+
+    def cancel(self) -> None:
+        """End the connections of running queries; safe to call from another thread."""
+        self._server.cancel()
+
+    def close(self) -> None:
+        """Stop what still runs and hang up."""
+        self._server.close()

@@ -1,0 +1,400 @@
+"""The SQL Server source with Microsoft's driver, against a stand-in that speaks TDS."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pytest
+
+from rowlift.core.errors import ConnectError, SourceError
+from rowlift.core.nouns import Finding
+from rowlift.engine.moments import CONVERSIONS
+from rowlift.kit.sqlguard import render
+from rowlift.sources.dialects.sqlserver_server import Server
+from rowlift.sources.sqlserver import SQLServer, SQLServerConfig
+from rowlift.testing.fake import deliveries
+from rowlift.testing.folder import Folder
+from rowlift.testing.proxy import Proxy
+from rowlift.testing.values import value_type
+from servers import TdsDatabase
+from servers.ssh import ssh_server
+
+PASSWORD = "canary-7f3e: /@%?#'}\\é;"
+ROWS = 10_000
+ENDLESS = "SELECT COUNT_BIG(*) AS n FROM numbers AS a, numbers AS b, numbers AS c"
+PEOPLE = "SELECT i AS user_id, CONCAT('plan ', i % 7) AS plan FROM numbers WHERE i < 10000"
+PATIENCE = 50  # seconds, the longest that anything is waited for
+
+# column of the table of all types, value type, what comes
+TYPES: list[tuple[str, str, object]] = [
+    ("tiny", "int", 255),
+    ("small", "int", -32768),
+    ("whole", "int", -2147483648),
+    ("price", "decimal", "-922337203685477.5808"),
+    ("small_price", "decimal", "214748.3647"),
+    ("amount", "decimal", "-1234567890123456789012345678.0123456789"),
+    ("single", "float", 0.1),
+    ("guid", "text", "6f9619ff-8b86-d011-b42d-00c04fc964ff"),
+    ("at", "timestamp", "2026-11-21 10:00:00.997000"),
+    ("old", "timestamp", "1753-01-01 00:00:00"),
+    ("minute", "timestamp", "2026-11-21 10:00:00"),
+    ("fine", "timestamp", "2026-11-21 10:00:00.123456"),
+    ("first", "timestamp", "0001-01-01 00:00:00"),
+    ("last", "timestamp", "9999-12-31 23:59:59.999999"),
+    ("clock", "time", "23:59:59.999999"),
+    ("zoned", "timestamptz", "2026-11-21 08:00:00.123456+00:00"),
+    ("legacy", "text", "Zoë € ñ"),
+    ("padded", "text", "ab   "),
+    ("huge", "text", "用户" * 5000),
+    ("note", "text", "<a>é</a>"),
+    ("version", "binary", b"\0\1\2\3\4\5\6\7"),
+    ("nothing", "text", None),
+]
+HOSTS = [
+    "",
+    "h;Encrypt=no",
+    "h,1",
+    "tcp:h",
+    "h\\instance",
+    "h{",
+    "/tmp/x",
+    "a@b",
+    "h h",
+    "h\n",
+    "-h",
+]
+
+
+@dataclass
+class Shop:
+    """A database with the table people, and one who may read it."""
+
+    database: TdsDatabase
+    user: str
+
+    def settings(self, **options: Any) -> dict[str, Any]:
+        server = self.database.server
+        given = {
+            "host": server.host, "port": server.port, "database": self.database.name,
+            "user": self.user, "password": PASSWORD, "ssl_ca": str(server.ca_file),
+            "host_name_in_certificate": "localhost", "statement_timeout": PATIENCE,
+        }  # fmt: skip
+        return {name: one for name, one in (given | options).items() if one is not None}
+
+    def config(self, **options: Any) -> SQLServerConfig:
+        return SQLServerConfig.model_validate(self.settings(**options))
+
+    def source(self, **options: Any) -> SQLServer:
+        return SQLServer(self.config(**options))
+
+    def admit(self, **about: Any) -> None:
+        self.database.admit(self.user, PASSWORD, **about)
+
+    @property
+    def running(self) -> int:
+        count: int = self.database.server.ask("running", self.user)
+        return count
+
+
+@pytest.fixture
+def shop(tds_database: TdsDatabase) -> Shop:
+    tds_database.execute(
+        "CREATE TABLE people (id int, name varchar, price decimal(10, 2), born timestamp);"
+        "INSERT INTO people (id, name) VALUES (1, 'Ada'), (2, ''), (3, NULL)"
+    )
+    shop = Shop(tds_database, f"reader {tds_database.name}")
+    shop.admit()
+    return shop
+
+
+def refusal(source: SQLServer, sql: str) -> SourceError:
+    with pytest.raises(SourceError) as caught:
+        source.query(sql).read_all()
+    assert "canary" not in f"{caught.value} {caught.value!r} {caught.value.mend}"
+    return caught.value
+
+
+def steps(source: SQLServer) -> dict[str, Finding]:
+    return {found.step: found for found in source.check()}
+
+
+def children() -> list[int]:
+    """The processes that this one has started and that still run."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    return [int(pid) for task in tasks for pid in task.read_text().split()]
+
+
+def wait_until(condition: Any) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+# values
+
+
+def test_each_type_comes_exactly(shop: Shop) -> None:
+    names = ", ".join(name for name, _, _ in TYPES)
+    table = shop.source().query(f"SELECT {names} FROM exhibit").read_all()
+    came = []
+    for field, column in zip(table.schema, table.columns, strict=True):
+        plain = value_type(field) in {"decimal", "timestamp", "timestamptz"}
+        value = str(column[0].as_py()) if plain else column[0].as_py()
+        came.append((field.name, value_type(field), value))
+    assert came == TYPES
+
+
+def test_the_catalogue_has_types_and_estimates(shop: Shop) -> None:
+    (people,) = [one for one in shop.source().catalog() if one.name == "people"]
+    assert (people.schema, people.rows_estimate) == ("dbo", 3)
+    assert [(one.name, one.type_name, one.value_type) for one in people.columns] == [
+        ("id", "int", "int"),
+        ("name", "nvarchar(4000)", "text"),
+        ("price", "decimal(10,2)", "decimal"),
+        ("born", "datetime2(7)", "timestamp"),
+    ]
+
+
+def test_the_documented_idiom_makes_a_time_of_last_sync_time(shop: Shop) -> None:
+    for seconds, time_then in ((0, "1970-01-01 00:00:00"), (4_102_444_799, "2099-12-31 23:59:59")):
+        sql = render(f"SELECT {CONVERSIONS['tsql']} AS then_", seconds)
+        assert str(shop.source().query(sql).read_all()["then_"][0].as_py()) == time_then
+
+
+def test_a_snapshot_is_taken_before_the_transaction_begins(shop: Shop) -> None:
+    source = shop.source(isolation="snapshot")
+    assert source.query("SELECT id FROM people").read_all().num_rows == 3
+
+
+# running, and being ended
+
+
+def test_S44_a_query_that_takes_too_long_is_ended_on_the_server(shop: Shop) -> None:
+    with closing(shop.source(statement_timeout=1)) as source:
+        error = refusal(source, ENDLESS)
+    assert error.code == "QUERY_TIMEOUT"
+    assert "statement_timeout" in error.mend
+    wait_until(lambda: shop.running == 0)
+
+
+def test_closing_leaves_nothing_running(shop: Shop) -> None:
+    source = shop.source()
+    before = set(children())
+    reader = source.query(ENDLESS)
+    wait_until(lambda: shop.running == 1)
+    source.close()
+    wait_until(lambda: shop.running == 0)
+    reader.close()
+    del reader
+    assert set(children()) <= before
+
+
+def test_T7_a_child_that_dies_loses_the_result_and_not_the_source(shop: Shop) -> None:
+    source = shop.source()
+    before = set(children())
+    reader = source.query(ENDLESS)
+    (child,) = set(children()) - before
+    os.kill(child, signal.SIGKILL)
+    with pytest.raises(SourceError) as caught:
+        reader.read_all()
+    assert caught.value.code == "QUERY_FAILED"
+    assert source.query("SELECT id FROM people").read_all().num_rows == 3
+
+
+def test_the_vendors_driver_speaks_through_a_socket_and_is_told_no_secret_in_public(
+    shop: Shop,
+) -> None:
+    server = shop.database.server
+    with Proxy(server.host, server.port) as proxy:
+        source = shop.source(port=proxy.port)
+        before = set(children())
+        reader = source.query(ENDLESS)
+        (child,) = set(children()) - before
+        about = Path(f"/proc/{child}")
+        loaded = (about / "maps").read_text()
+        public = (about / "cmdline").read_bytes() + (about / "environ").read_bytes()
+        assert re.search(r"libmsodbcsql[^/]*\.so", loaded)
+        assert b"canary" not in public
+        assert proxy.longest > 1000
+        reader.close()
+
+
+# connecting
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "step"),
+    [
+        ({"password": "canary-wrong"}, "LOGIN_FAILED", "login"),
+        ({"database": "no_such_database"}, "DATABASE_UNKNOWN", "login"),
+        ({"host": "127.0.0.1", "port": 1, "connect_timeout": 1}, "CONNECT_FAILED", "network"),
+        ({"host": "no-such.invalid", "connect_timeout": 1}, "CONNECT_FAILED", "network"),
+        ({"host_name_in_certificate": None}, "TLS_FAILED", "tls"),
+        ({"host_name_in_certificate": "elsewhere"}, "TLS_FAILED", "tls"),
+        ({"ssl_ca": "/no/such/file"}, "TLS_FAILED", "tls"),
+        ({"ssl_ca": None}, "TLS_FAILED", "tls"),
+    ],
+)
+def test_what_keeps_one_from_connecting_is_told(
+    shop: Shop, options: dict[str, Any], code: str, step: str
+) -> None:
+    source = shop.source(**options)
+    last = source.check()[-1]
+    assert (last.level, last.step, last.code) == ("error", step, code)
+    assert last.mend
+    with pytest.raises(ConnectError) as caught:
+        source.now()
+    assert caught.value.code == code
+    told = f"{last} {caught.value} {caught.value.mend}"
+    assert not re.search("canary|0x2", told)
+
+
+def test_an_unknown_authority_is_refused(shop: Shop) -> None:
+    untrusted = str(shop.database.server.untrusted_ca_file)
+    assert refusal(shop.source(ssl_ca=untrusted), "SELECT 1 AS a").code == "TLS_FAILED"
+
+
+@pytest.mark.parametrize(
+    ("options", "level"),
+    [
+        ({"encrypt": "optional", "ssl_ca": None}, "warning"),
+        ({"trust_server_certificate": True, "ssl_ca": None}, "note"),
+        ({}, "ok"),
+    ],
+)
+def test_how_far_the_connection_is_verified_is_told(
+    shop: Shop, options: dict[str, Any], level: str
+) -> None:
+    assert steps(shop.source(**options))["tls"].level == level
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_S8_a_host_sets_no_option(shop: Shop, host: str) -> None:
+    with pytest.raises(pydantic.ValidationError):
+        shop.config(host=host)
+
+
+def test_S8_what_reaches_the_driver_cannot_become_an_option(shop: Shop) -> None:
+    config = shop.config(database="a;Encrypt=no}", password="x};TrustServerCertificate=yes")
+    way = Server(config).keywords()
+    assert (way["Encrypt"], way["TrustServerCertificate"]) == ("yes", "no")
+    error = refusal(SQLServer(config), "SELECT 1 AS a")
+    assert error.code == "LOGIN_FAILED"
+
+
+def test_an_application_logs_in_by_entra(shop: Shop) -> None:
+    config = shop.config(authentication="entra_service_principal")
+    way = Server(config).keywords()
+    assert way["Authentication"] == "ActiveDirectoryServicePrincipal"
+    assert (way["UID"], way["PWD"]) == (shop.user, PASSWORD)
+
+
+@pytest.mark.parametrize(("intent", "only_reads"), [(None, True), ("ReadWrite", False)])
+def test_the_server_is_told_that_we_only_read(
+    shop: Shop, intent: str | None, only_reads: bool
+) -> None:
+    shop.source(application_intent=intent).now()
+    assert shop.database.server.ask("only_reads", shop.user) is only_reads
+
+
+def test_a_tunnel_leads_to_the_server_and_its_certificate_still_counts(
+    shop: Shop, tmp_path: Path
+) -> None:
+    with ssh_server(tmp_path) as gate:
+        with closing(shop.source(ssh=gate.keys)) as source:
+            assert source.query("SELECT id FROM people").read_all().num_rows == 3
+        with closing(shop.source(ssh=gate.keys, host_name_in_certificate="elsewhere")) as source:
+            assert refusal(source, "SELECT 1 AS a").code == "TLS_FAILED"
+    assert gate.asked[0] == (shop.database.server.host, shop.database.server.port)
+
+
+# rights
+
+
+def test_a_missing_right_names_table_user_and_grant(shop: Shop) -> None:
+    shop.admit(denied=["people"])
+    error = refusal(shop.source(), "SELECT id FROM people")
+    assert error.code == "PERMISSION_DENIED"
+    assert "'people'" in error.message
+    assert error.mend == f"GRANT SELECT ON OBJECT::[dbo].[people] TO [{shop.user}];"
+    found = steps(shop.source())["privileges"]
+    assert found.mend == f"GRANT SELECT ON SCHEMA::[dbo] TO [{shop.user}];"
+
+
+@pytest.mark.parametrize("right", ["CONTROL SERVER", "ADMINISTER DATABASE BULK OPERATIONS"])
+def test_S2_a_user_nothing_can_contain_is_refused(shop: Shop, right: str) -> None:
+    shop.admit(rights=[right])
+    error = refusal(shop.source(), "SELECT id FROM people")
+    assert (error.code, right in error.message) == ("UNSAFE_USER", True)
+    assert steps(shop.source())["read_only"].level == "error"
+    allowed = shop.source(allow_unsafe_user=True)
+    assert allowed.query("SELECT id FROM people").read_all().num_rows == 3
+    assert steps(allowed)["read_only"].level == "warning"
+
+
+def test_S2_a_user_who_could_write_is_warned_of(shop: Shop) -> None:
+    shop.admit(rights=["INSERT", "DELETE"])
+    found = steps(shop.source())["read_only"]
+    assert (found.level, found.code) == ("warning", "WRITE_RIGHTS")
+    assert re.search("INSERT, DELETE", found.message)
+    assert "GRANT SELECT ON SCHEMA" in found.mend
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [("12.0.6329.1", "ok"), ("12.0.6024.0", "warning"), ("11.0.7001.0", "warning")],
+)
+def test_a_version_before_2014_sp3_cu4_is_warned_of(shop: Shop, version: str, level: str) -> None:
+    shop.admit(version=version)
+    found = steps(shop.source())["version"]
+    assert (found.level, version in found.message) == (level, True)
+
+
+# a whole project
+
+
+@pytest.fixture
+def folder(shop: Shop, tmp_path: Path) -> Iterator[Folder]:
+    source = {"type": "sqlserver", **shop.settings()}
+    log = {"type": "sandbox", "path": str(tmp_path / "sent.jsonl"), "batch_rows": 5000}
+    return Folder(tmp_path / "acme", source, log, workspace="none", sql=PEOPLE)
+
+
+@pytest.mark.door("python")
+def test_A1_B1_rows_of_sql_server_become_people_and_come_back_unchanged(
+    folder: Folder, tmp_path: Path
+) -> None:
+    with folder.project() as project:
+        (first,) = project.run()
+        (second,) = project.run()
+    assert first.counts["added"] == ROWS
+    assert (second.counts["unchanged"], second.counts["changed"]) == (ROWS, 0)
+    assert len(deliveries(tmp_path / "sent.jsonl")) == ROWS
+
+
+@pytest.mark.door("python")
+def test_A2_the_check_names_the_grant_and_says_that_the_user_could_write(
+    shop: Shop, folder: Folder
+) -> None:
+    shop.admit(rights=["INSERT"], denied=["people"])
+    with folder.project() as project:
+        found = {one.step: one for one in project.debug()["shop"]}
+    assert found["read_only"].code == "WRITE_RIGHTS"
+    assert f"GRANT SELECT ON SCHEMA::[dbo] TO [{shop.user}];" in found["privileges"].mend
+
+
+@pytest.mark.door("python")
+def test_A18_a_run_without_the_right_names_table_user_and_grant(shop: Shop, folder: Folder) -> None:
+    shop.admit(denied=["numbers"])
+    with folder.project() as project, pytest.raises(SourceError) as caught:
+        project.run()
+    assert caught.value.code == "PERMISSION_DENIED"
+    assert caught.value.mend == f"GRANT SELECT ON OBJECT::[dbo].[numbers] TO [{shop.user}];"
