@@ -23,6 +23,7 @@ from rowlift.workspace.tables import anonymous_ids, objects, people, relationshi
 HISTORIES = 50  # of one seed
 UNDONE = 0.4  # of the merges that stand, before each run
 SWAPPED = 0.4  # of the histories, in each run of a sync by id
+MET = 0.3  # of the rows by anonymous id
 
 COLUMNS = {
     "people": ("id", "email", "p", "q"),
@@ -174,7 +175,18 @@ class History:
                 drawn[column] = None
             if not is_key and column == "email" and self.chance.random() < 0.05:
                 drawn[column] = BAD_EMAIL
+        if name == "visits" and self.chance.random() < MET:
+            drawn |= self.meeting(number)
         return drawn
+
+    def meeting(self, number):
+        """The anonymous id of a stranger beside the address of somebody known, if there are two."""
+        strangers, emails = self.strangers(number), self.emails(number)
+        if not (strangers and emails):
+            return {}
+        return {
+            "anonymous_id": self.chance.choice(strangers), "email": self.chance.choice(emails),
+        }  # fmt: skip
 
     def link(self, name, number):
         own = self.settings[name]["relationships"]["identify_by"]
@@ -204,6 +216,11 @@ class History:
             for anonymous in person.anonymous
             if f"-{number}-" in anonymous
         )
+
+    def emails(self, number):
+        """The addresses of those who have one."""
+        found = (person.email for person in self.world.people if person.email)
+        return sorted(one for one in found if f"-{number}-" in one)
 
     # the project
 

@@ -68,9 +68,15 @@ def _numbers(counts: Mapping[str, Any]) -> Iterator[str]:
 def _targets(done: RetryReport) -> Iterator[tuple[str, Status, Mapping[str, Any]]]:
     if done.workspace:
         for name, counts in zip(("", RELATIONSHIPS), parts_of(done.workspace), strict=False):
-            yield f"{TARGET} {name}".strip(), done.workspace.status, counts["workspace"]
+            yield f"{TARGET} {name}".strip(), _status(done.workspace, counts), counts["workspace"]
     for one in sorted(done.deliveries, key=lambda one: one.destination):
         yield f"{one.destination} {one.query}".strip(), one.status, one.counts
+
+
+def _status(run: RunReport, counts: Mapping[str, Any]) -> Status:
+    """Return the status of one part of a run, of which the other may have failed."""
+    is_other = run.status is Status.SOME_ROWS_FAILED and not counts["workspace"]["rejected"]
+    return Status.COMPLETED if is_other else run.status
 
 
 def _explain(terminal: Terminal, workspace: RunReport) -> None:

@@ -229,7 +229,9 @@ def _type(column: Column) -> Iterator[Finding]:
 def _shape_findings(names: Sequence[str], spec: SyncSpec) -> Iterator[Finding]:
     alone = names and set(names) == set(key_names(names, spec))
     if alone and spec.kind is not Kind.RELATIONSHIP:
-        yield _found("NO_TRAITS", f"The result has only the identifier column {names[0]}.")
+        columns = "column" if len(names) == 1 else "columns"
+        text = f"The result has only the identifier {columns} {' and '.join(names)}."
+        yield _found("NO_TRAITS", text)
     if len(names) > spec.limits.columns:
         yield _found(
             "TOO_MANY_COLUMNS",
