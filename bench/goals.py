@@ -103,14 +103,14 @@ def peak(steps: Steps) -> Iterator[Verdict]:
     rows = max(one.rows for one in ours)
     if rows in MEMORY_MB:
         what = f"peak memory at {rows:,} rows"
-        yield at_most(what, MEMORY_MB[rows], max(one.all_mb for one in ours), "MB", 0)
+        yield at_most(what, MEMORY_MB[rows], max(one.together_mb for one in ours), "MB", 0)
 
 
 def flat(steps: Steps) -> Iterator[Verdict]:
     """Judge the memory of twice the rows."""
     once, twice = steps[FIRST], steps["first sync of twice the rows"]
     what = f"peak memory of {twice.rows:,} rows"
-    ratio = twice.all_mb / once.all_mb
+    ratio = twice.together_mb / once.together_mb
     yield at_most(what, FLAT, ratio, f"of that of {once.rows:,}", 2)
 
 
@@ -145,7 +145,7 @@ def columns(steps: Steps) -> Iterator[Verdict]:
     """Judge the memory of many columns."""
     for step, one in steps.items():
         what = f"peak memory of {one.rows:,} rows of {people.COLUMNS} columns {step}"
-        yield at_most(what, WIDE_MB, one.all_mb, "MB", 0)
+        yield at_most(what, WIDE_MB, one.together_mb, "MB", 0)
 
 
 def starting(steps: Steps) -> Iterator[Verdict]:

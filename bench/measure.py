@@ -28,7 +28,8 @@ class Cost:
 
     `cpu` is the process with its children, `served` the database servers meanwhile, `others` the
     cores that anything else but the excluded processes kept busy. `children_mb` is the highest sum
-    of the peaks of children that lived together.
+    of the peaks of children that lived together, `together_mb` that of all that lived together, the
+    process included: each peak as it was by then, so that no moment can have held more.
     """
 
     wall: float
@@ -37,6 +38,7 @@ class Cost:
     others: float
     peak_mb: float
     children_mb: float
+    together_mb: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,9 @@ class Watch:
     looks: int = 0
     own_mb: float = 0
     children_mb: float = 0
+    together_mb: float = 0
     children: Sequence[int] = ()
+    living_mb: float = 0
 
     def look(self) -> None:
         """Read the peaks now; the kernel keeps them, so that only the end can be missed."""
@@ -68,7 +72,10 @@ class Watch:
             self.children = list(processes.below(self.pid).keys() - {self.pid})
         self.looks += 1
         self.own_mb = max(self.own_mb, processes.peak_mb(self.pid))
-        self.children_mb = max(self.children_mb, sum(map(processes.peak_mb, self.children)))
+        before, self.living_mb = self.living_mb, sum(map(processes.peak_mb, self.children))
+        self.children_mb = max(self.children_mb, self.living_mb)
+        # A child that is gone may have lived until just now.
+        self.together_mb = max(self.together_mb, self.own_mb + max(before, self.living_mb))
 
 
 def run(
@@ -97,7 +104,8 @@ def run(
             raise WrongResult(f"{words[0]} ended with {process.returncode}:\n{said}")
     cpu = usage.ru_utime + usage.ru_stime
     others = max(0, busy - serving - excluded - cpu) / wall
-    return Cost(wall, cpu, serving, others, watch.own_mb, watch.children_mb)
+    peaks = (watch.own_mb, watch.children_mb, watch.together_mb)
+    return Cost(wall, cpu, serving, others, *peaks)
 
 
 def last_words(file: IO[bytes]) -> str:

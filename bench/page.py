@@ -16,7 +16,9 @@ count, and the sink must get, exactly the rows it should, or nothing is written.
   to nothing. Autovacuum is off for the measured tables.
 - **peak MB** is the highest resident memory of the process (`VmHWM`); after the plus, that of its
   children that lived at the same time (one that is gone within a fifth of a second may be missed).
-  Pages that both share are in both figures.
+  The two need not fall together: goals are judged by the most there can have been **at once**, the
+  highest sum of the children's peaks and the process's own up to then. Pages that both share count
+  twice.
 - **others** is how many cores anything else on the machine kept busy meanwhile: where it is not
   near 0, wall seconds are upper bounds.
 - **floor** is the database's own client reading the same query into nothing: `psql` with `COPY … TO
@@ -114,8 +116,6 @@ def cells(step: str, one: Figures, plain: Figures | None) -> tuple[str, ...]:
     spread = f" ({seconds(low)}-{seconds(high)})" if len(one.walls) > 1 else ""
     share = f"{one.all_cpu / plain.all_cpu:.2f}" if plain and plain.rows == one.rows else ""
     speed = f"{one.rows / one.wall:,.0f}" if one.rows else ""
-    children = f" + {one.children_mb:.0f}" if one.children_mb else ""
-    peak = f"{one.peak_mb:.0f}{children}" if one.peak_mb else ""
     return (
         step,
         f"{one.rows:,}" if one.rows else "",
@@ -124,10 +124,17 @@ def cells(step: str, one: Figures, plain: Figures | None) -> tuple[str, ...]:
         f"{one.served:.2f}" if one.served else "",
         share,
         speed,
-        peak,
+        megabytes(one),
         "" if one.messages is None else f"{one.messages:,}",
         f"{one.others:.1f}",
     )
+
+
+def megabytes(one: Figures) -> str:
+    """Return the peaks of a step, without those of children where there were none."""
+    if not one.children_mb:
+        return f"{one.peak_mb:.0f}" if one.peak_mb else ""
+    return f"{one.peak_mb:.0f} + {one.children_mb:.0f}, {one.together_mb:.0f} at once"
 
 
 def seconds(figure: float) -> str:

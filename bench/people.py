@@ -69,7 +69,8 @@ def asked(stage: Stage, folder: Path, rows: int, env: Mapping[str, str]) -> Iter
 def within(folder: Path, name: str) -> Cost:
     """Return what the last process of inside.py spent on one thing."""
     spent = json.loads((folder / "stdout.json").read_text())["spent"][name]
-    return Cost(spent["wall"], spent["cpu"], served=0, others=0, peak_mb=0, children_mb=0)
+    nothing = {"served": 0, "others": 0, "peak_mb": 0, "children_mb": 0, "together_mb": 0}
+    return Cost(spent["wall"], spent["cpu"], **nothing)
 
 
 def whole(stage: Stage, rows: int) -> Iterator[Sample]:

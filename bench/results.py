@@ -30,6 +30,7 @@ class Figures:
     others: float
     peak_mb: float
     children_mb: float
+    together_mb: float
     messages: int | None
     walls: Sequence[float]
 
@@ -37,11 +38,6 @@ class Figures:
     def all_cpu(self) -> float:
         """CPU seconds with those of the database servers."""
         return self.cpu + self.served
-
-    @property
-    def all_mb(self) -> float:
-        """Peak memory with that of children."""
-        return self.peak_mb + self.children_mb
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> "Figures":

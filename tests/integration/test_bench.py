@@ -38,7 +38,7 @@ def test_people_who_are_known_change_and_are_asked_about():
 
 def test_a_part_measured_again_leaves_the_others_as_they_were(tmp_path):
     page, kept = tmp_path / "page.md", tmp_path / "page.json"
-    step = Figures(1, 2, 3, 4, 5, 6, 7, 8, [9])
+    step = Figures(1, 2, 3, 4, 5, 6, 7, 8, 9, [10])
     before = Result("many", "Measured before", "2026-01-02", "abc", 0.5, 3, [], {"step": step})
     results.save(kept, {"many": before})
     done = bench("--only", "start", "--write", str(page))
