@@ -22,7 +22,17 @@ from rowlift.sources.dialects.mysql_server import Server
 from rowlift.sources.mysql import MySQLConfig
 from servers import MariaDbServer, PostgresServer
 
-ENGINES = ["postgres", "redshift", "mysql", "duckdb", "sqlite", "files", "snowflake", "sqlserver"]
+ENGINES = [
+    "bigquery",
+    "postgres",
+    "redshift",
+    "mysql",
+    "duckdb",
+    "sqlite",
+    "files",
+    "snowflake",
+    "sqlserver",
+]
 PEOPLE = ("CREATE TABLE people (id int, name varchar(20))", "INSERT INTO people VALUES (1, 'Ada')")
 STATE = (
     "SELECT id, name FROM people",

@@ -4,6 +4,7 @@ They are started when the first test asks, shared by all workers of one pytest r
 when it ends, even when pytest was killed.
 """
 
+from servers.bigquery import BigQueryDataset, BigQueryServer
 from servers.mariadb import MariaDbDatabase, MariaDbServer
 from servers.postgres import PostgresDatabase, PostgresServer
 from servers.redshift import RedshiftDatabase, RedshiftServer
@@ -11,6 +12,8 @@ from servers.snowflake import SnowflakeDatabase, SnowflakeServer
 from servers.sqlserver import TdsDatabase, TdsServer
 
 __all__ = [
+    "BigQueryDataset",
+    "BigQueryServer",
     "MariaDbDatabase",
     "MariaDbServer",
     "PostgresDatabase",

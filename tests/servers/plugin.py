@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-from servers import mariadb, postgres, redshift, snowflake, sqlserver
+from servers import bigquery, mariadb, postgres, redshift, snowflake, sqlserver
 from servers.room import Room, unique_name
 
 ROOM = pytest.StashKey[Room]()
@@ -75,6 +75,12 @@ def tds_server(server_room: Room) -> sqlserver.TdsServer:
     return sqlserver.at_port(server_room, found)
 
 
+@pytest.fixture(scope="session")
+def bigquery_server(server_room: Room) -> bigquery.BigQueryServer:
+    found = server_room.once("bigquery", lambda folder: bigquery.launch(server_room, folder))
+    return bigquery.at_port(server_room, found)
+
+
 @pytest.fixture
 def postgres_database(
     postgres_server: postgres.PostgresServer,
@@ -111,6 +117,17 @@ def tds_database(tds_server: sqlserver.TdsServer) -> Iterator[sqlserver.TdsDatab
     tds_server.ask("create", database.name)
     yield database
     tds_server.ask("drop", database.name)
+
+
+@pytest.fixture
+def bigquery_dataset(
+    bigquery_server: bigquery.BigQueryServer,
+) -> Iterator[bigquery.BigQueryDataset]:
+    """A fresh dataset, dropped after the test."""
+    dataset = bigquery.BigQueryDataset(bigquery_server, unique_name())
+    dataset.execute("CREATE SCHEMA {here}")
+    yield dataset
+    dataset.execute("DROP SCHEMA {here} CASCADE")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

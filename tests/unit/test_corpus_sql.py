@@ -10,7 +10,17 @@ from rowlift.core.rules import RULES
 from rowlift.kit.sqlguard import guard, render
 
 DIALECTS = ["postgres", "mysql", "duckdb", "sqlite", "tsql"]
-ENGINES = ["postgres", "redshift", "mysql", "duckdb", "sqlite", "files", "snowflake", "sqlserver"]
+ENGINES = [
+    "bigquery",
+    "postgres",
+    "redshift",
+    "mysql",
+    "duckdb",
+    "sqlite",
+    "files",
+    "snowflake",
+    "sqlserver",
+]
 DIALECT_OF = {"files": "duckdb", "sqlserver": "tsql"}  # else it has the engine's name
 SECONDS = 5
 

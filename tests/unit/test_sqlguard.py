@@ -16,7 +16,7 @@ from rowlift.kit.sqlguard import (
     uses_last_sync_time,
 )
 
-DIALECTS = ["postgres", "mysql", "duckdb", "sqlite", "snowflake"]
+DIALECTS = ["bigquery", "postgres", "mysql", "duckdb", "sqlite", "snowflake"]
 
 SAFE = [
     "select 1 as id",

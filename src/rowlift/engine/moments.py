@@ -7,6 +7,7 @@ from rowlift.core.errors import SourceError
 from rowlift.kit.sqlguard import uses_last_sync_time
 
 CONVERSIONS = {
+    "bigquery": "TIMESTAMP_SECONDS({{last_sync_time}})",
     "duckdb": "to_timestamp({{last_sync_time}})",
     "mysql": "FROM_UNIXTIME({{last_sync_time}})",
     "postgres": "to_timestamp({{last_sync_time}})",

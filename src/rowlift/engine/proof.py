@@ -52,7 +52,11 @@ _EXACT = {
     "redshift": "({} || '.')",
     "sqlite": "{} COLLATE BINARY",
 }
-_TEXT = {"mysql": "CAST({} AS CHAR)", "sqlite": "CAST({} AS TEXT)"}
+_TEXT = {
+    "bigquery": "CAST({} AS STRING)",
+    "mysql": "CAST({} AS CHAR)",
+    "sqlite": "CAST({} AS TEXT)",
+}
 _NUMBERS = frozenset({"int", "decimal"})
 
 

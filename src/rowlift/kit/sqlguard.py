@@ -51,7 +51,13 @@ WRITES = (
 WORDS = {"lock": "locking rows", "nextvaluefor": "NEXT VALUE FOR", "command": "a command"}
 BEGINNINGS = {"SELECT", "WITH", "(", "VALUES", "TABLE", "FROM", "PIVOT", "UNPIVOT", "SUMMARIZE"}
 WRITING_WORDS = (TokenType.INTO,)  # reserved: INTO table, INTO OUTFILE, INTO @x, INSERT INTO
-JUDGES = {"duckdb", "mysql", "postgres", "sqlite"}  # whose sessions cannot write, whatever they run
+JUDGES = {
+    "bigquery",
+    "duckdb",
+    "mysql",
+    "postgres",
+    "sqlite",
+}  # they write nothing, whatever it says
 UNREAD_WORDS = {"DELETE", "INSERT", "LOCK", "MERGE", "NEXT", "SHARE", "UPDATE"}
 LIMITS = {"FETCH", "LIMIT", "OFFSET"}
 QUOTED = {TokenType.IDENTIFIER, TokenType.NATIONAL_STRING, TokenType.STRING}
@@ -67,6 +73,7 @@ STATEMENT_WORDS = {
 LOCKING_WORDS = {"tsql": "holdlock | tablockx? | updlock | xlock"}
 
 EFFECTS = {
+    "bigquery": r"external_query",
     "postgres": r"""pg_(read|ls|file|create|drop|logical|replication|advisory|try_advisory|backup
         |start_backup|stop_backup|switch|stat_reset|stat_file|terminate|cancel|reload|rotate|sleep
         |notify|promote|export_snapshot|wal_replay|import|log_backend)\w* | lo_\w+ | lowrite
