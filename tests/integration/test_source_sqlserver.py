@@ -20,7 +20,7 @@ from rowlift.kit.sqlguard import render
 from rowlift.sources.dialects.sqlserver_server import Server
 from rowlift.sources.sqlserver import SQLServer, SQLServerConfig
 from rowlift.testing.fake import deliveries
-from rowlift.testing.folder import Folder
+from rowlift.testing.folder import SYNC, Folder
 from rowlift.testing.proxy import Proxy
 from rowlift.testing.values import value_type
 from servers import TdsDatabase
@@ -378,6 +378,23 @@ def test_A1_B1_rows_of_sql_server_become_people_and_come_back_unchanged(
     assert first.counts["added"] == ROWS
     assert (second.counts["unchanged"], second.counts["changed"]) == (ROWS, 0)
     assert len(deliveries(tmp_path / "sent.jsonl")) == ROWS
+
+
+@pytest.mark.door("python")
+def test_B7_a_preview_proves_the_keys_of_queries_that_no_parentheses_hold(
+    shop: Shop, folder: Folder
+) -> None:
+    shop.database.execute(
+        "CREATE TABLE ids (id varchar);"
+        "INSERT INTO ids VALUES ('a'), ('A'), ('a '), (' '), (NULL), ('é'), ('é')"
+    )
+    body = "SELECT id AS user_id, 1 AS n FROM c ORDER BY id OPTION (MAXRECURSION 0)"
+    folder.edit(sql=f"WITH c AS (SELECT id FROM ids)\n{body}")
+    with folder.project() as project:
+        shown = project.preview(SYNC)
+    assert (shown.whole, shown.counts["rows"]) == (True, 7)
+    found = {one.code: one.count for one in shown.problems}
+    assert found == {"ID_NULL": 1, "ID_BLANK": 1, "ID_DUPLICATE": 2}
 
 
 @pytest.mark.door("python")

@@ -13,6 +13,7 @@ from sqlglot import exp
 from rowlift.core.nouns import Column
 from rowlift.core.ports import Source
 from rowlift.engine.problems import EXAMPLES, Problem, problem, shown
+from rowlift.kit.enclosing import enclosed
 
 _OF_IDENTIFIERS = "Characters and length of identifiers, e-mail addresses, "
 _NOT_PROVEN = (
@@ -51,11 +52,13 @@ _EXACT = {
     "postgres": '{} COLLATE "C"',
     "redshift": "({} || '.')",
     "sqlite": "{} COLLATE BINARY",
+    "tsql": "CAST({} AS VARBINARY(MAX))",
 }
 _TEXT = {
     "bigquery": "CAST({} AS STRING)",
     "mysql": "CAST({} AS CHAR)",
     "sqlite": "CAST({} AS TEXT)",
+    "tsql": "CAST({} AS NVARCHAR(MAX))",
 }
 _NUMBERS = frozenset({"int", "decimal"})
 
@@ -100,7 +103,7 @@ def _parts(key: Column, dialect: str) -> dict[str, str]:
     folded = f"LOWER({text})" if key.name == "email" else text
     return {
         "rowlift_key": _EXACT.get(dialect, "{}").format(folded),
-        "rowlift_blank": f"CASE WHEN TRIM({text}) = '' THEN 1 ELSE 0 END",
+        "rowlift_blank": f"CASE WHEN LTRIM(RTRIM({text})) = '' THEN 1 ELSE 0 END",
         "rowlift_shown": text,
     }
 
@@ -109,7 +112,9 @@ def _around(template: str, sql: str, dialect: str, parts: Mapping[str, str]) -> 
     whole = _written(template, dialect)
     for placeholder, text in parts.items():
         whole = whole.replace(placeholder, text)
-    return whole.replace("rowlift_result", f"(\n{sql}\n)")
+    query = enclosed(sql, dialect)
+    whole = whole.replace("rowlift_result", f"(\n{query.inner}\n)")
+    return f"{query.before}{whole}\n{query.after}".rstrip()
 
 
 @cache

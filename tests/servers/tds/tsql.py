@@ -67,6 +67,7 @@ ERRORS = (
 )
 
 
+TEXTS = {exp.DataType.Type.NVARCHAR, exp.DataType.Type.VARCHAR}
 OTHER_TYPES = {exp.DataType.Type.BIT: "boolean", exp.DataType.Type.FLOAT: "double"}
 
 
@@ -184,16 +185,24 @@ def _exhibit(statement: exp.Query) -> Answer:
 
 
 def _duck(statement: exp.Expr) -> str:
-    moved = statement.transform(_moved)
-    return moved.sql(dialect="duckdb")
+    return statement.transform(_moved).transform(_encoded).sql(dialect="duckdb")
 
 
 def _moved(node: exp.Expr) -> exp.Expr:
     """SQL Server's catalogue is in a schema of its own; its bit and float are other types here."""
+    if isinstance(node, exp.DataType) and node.this in TEXTS:
+        return exp.DataType.build("text")
     if isinstance(node, exp.DataType) and node.this in OTHER_TYPES:
         return exp.DataType.build(OTHER_TYPES[node.this])
     if isinstance(node, exp.Table) and node.db.lower() in {"information_schema", "sys"}:
         return exp.table_(node.name.lower(), db="tsql", alias=node.alias)
+    return node
+
+
+def _encoded(node: exp.Expr) -> exp.Expr:
+    """DuckDB makes bytes of a text by another function than CAST."""
+    if isinstance(node, exp.Cast) and node.to.this is exp.DataType.Type.VARBINARY:
+        return exp.Anonymous(this="encode", expressions=[node.this])
     return node
 
 
