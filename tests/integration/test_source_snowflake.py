@@ -264,7 +264,7 @@ def test_each_session_ends_with_its_question(snowflake_database: SnowflakeDataba
 
 
 def test_F31_a_statement_that_takes_too_long_is_ended_by_snowflake(calm: Shop) -> None:
-    assert refusal(calm.source(statement_timeout=1), ENDLESS).code == "QUERY_TIMEOUT"
+    assert refusal(calm.source(statement_timeout=2), ENDLESS).code == "QUERY_TIMEOUT"
 
 
 # rights
@@ -377,6 +377,25 @@ def test_A1_B1_an_unchanged_row_is_unchanged_even_if_it_comes_from_postgresql(
         (again,) = project.run([SYNC])
     assert (again.counts["unchanged"], again.counts["changed"]) == (MANY, 0)
     assert len(deliveries(tmp_path / "sent.jsonl")) == MANY
+
+
+@pytest.mark.door("python")
+def test_B7_a_preview_proves_the_rules_in_the_warehouse(
+    folder: Folder, snowflake_database: SnowflakeDatabase
+) -> None:
+    rows = "('u1', '2026-01-01'), ('u1', '2026-01-01'), (NULL, '2026-01-01'), ('u2', '1970-01-01')"
+    snowflake_database.execute(
+        "CREATE TABLE shoppers (id VARCHAR, changed_at TIMESTAMP_NTZ)",
+        f"INSERT INTO shoppers VALUES {rows}",
+    )
+    since = "changed_at >= TO_TIMESTAMP({{last_sync_time}})"
+    folder.edit(sql=f'SELECT id AS "user_id", 1 AS "plan" FROM shoppers WHERE {since}')
+    with folder.project() as project:
+        preview = project.preview(SYNC, last_sync_time=1)
+    assert [(row.identifier, row.problem) for row in preview.rows] == [
+        ("u1", "ID_DUPLICATE"), ("u1", "ID_DUPLICATE"), (None, "ID_NULL"),
+    ]  # fmt: skip
+    assert {one.code: one.count for one in preview.problems} == {"ID_DUPLICATE": 2, "ID_NULL": 1}
 
 
 @pytest.mark.door("python")

@@ -3,8 +3,8 @@
 Run as a program, in fakesnow's own environment: snowflake_server.py SETTINGS.json
 
 It speaks HTTPS, proves passwords, tokens and key pairs, keeps roles apart, ends statements that are
-cancelled or take too long, words its errors as Snowflake does, and hands out all but the first rows
-in chunks that the driver has to fetch.
+cancelled or take too long, lets the driver ask again for slow ones, words its errors as Snowflake
+does, and hands out all but the first rows in chunks that the driver has to fetch.
 """
 
 import asyncio
@@ -43,6 +43,7 @@ from starlette.routing import Route
 
 ACCOUNT = "ACME"
 CHUNK_ROWS = 5_000
+SOON = 1.0  # seconds
 TICK = 0.05  # seconds between two looks at whether a statement is to end
 SECRET = "SECRET"  # the table that only the administrator may read
 SELECT_TYPE = 0x1000
@@ -170,6 +171,7 @@ class Account:
     engine: FakeSnow = field(default_factory=FakeSnow)
     sessions: dict[str, Session] = field(default_factory=dict)
     chunks: dict[str, tuple[Session, bytes]] = field(default_factory=dict)
+    slow: dict[str, "asyncio.Future[JSONResponse]"] = field(default_factory=dict)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     def prove(self, login: Mapping[str, Any]) -> str:
@@ -270,7 +272,26 @@ def _known(what: str, name: str | None, names: Any) -> str | None:
 
 
 async def query(request: Request) -> JSONResponse:
-    asked = await body(request)
+    return await _soon(asyncio.ensure_future(_answer(request, await body(request))))
+
+
+async def result(request: Request) -> JSONResponse:
+    return await _soon(account.slow[request.path_params["name"]])
+
+
+async def _soon(answer: "asyncio.Future[JSONResponse]") -> JSONResponse:
+    """Give the answer, or say where to ask again, as Snowflake does after 45 seconds."""
+    await asyncio.wait({answer}, timeout=SOON)
+    if answer.done():
+        return answer.result()
+    name = secrets.token_hex(16)
+    account.slow[name] = answer
+    data = {"getResultUrl": f"/queries/{name}/result", "queryId": name}
+    content = {"data": data, "code": "333333", "message": "In progress.", "success": True}
+    return JSONResponse(content)
+
+
+async def _answer(request: Request, asked: Mapping[str, Any]) -> JSONResponse:
     try:
         session = account.session(request)
         if session.end:
@@ -433,6 +454,7 @@ async def nothing(_: Request) -> JSONResponse:
 ROUTES = [
     Route("/session/v1/login-request", login, methods=["POST"]),
     Route("/queries/v1/query-request", query, methods=["POST"]),
+    Route("/queries/{name}/result", result, methods=["GET"]),
     Route("/queries/v1/abort-request", nothing, methods=["POST"]),
     Route("/telemetry/send", nothing, methods=["POST"]),
     Route("/session", session, methods=["POST"]),
