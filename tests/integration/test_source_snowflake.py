@@ -207,6 +207,12 @@ def test_S8_an_account_is_no_address(calm: Shop, account: str) -> None:
         calm.source(account=account)
 
 
+def test_an_account_has_an_address_of_its_own() -> None:
+    proof = {"user": "U", "password": "x", "database": "D"}
+    config = SnowflakeConfig.model_validate({"account": "my_org-acme", **proof})
+    assert config.address == "my-org-acme.snowflakecomputing.com"
+
+
 @pytest.mark.parametrize(
     "option", ["authenticator", "protocol", "session_parameters", "tls_skip_verify", "proxy_host"]
 )
@@ -310,7 +316,7 @@ def test_a_table_that_is_closed_or_missing_comes_with_its_grants(calm: Shop) -> 
         assert error.code == "TABLE_UNKNOWN"
         assert name in error.message
         database = calm.database.name
-        assert re.findall("GRANT .*", error.mend) == [
+        assert re.findall("GRANT .*;", error.mend) == [
             f"GRANT USAGE ON DATABASE {database} TO ROLE READER;",
             f"GRANT USAGE ON SCHEMA {database}.PUBLIC TO ROLE READER;",
             f"GRANT SELECT ON TABLE {database}.PUBLIC.{name} TO ROLE READER;",

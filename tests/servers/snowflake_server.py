@@ -237,7 +237,9 @@ async def login(request: Request) -> JSONResponse:
         database = _known("database", wanted.get("databaseName"), account.databases())
     except Refusal as refusal:
         return refused(refusal)
-    connection = account.engine.connect(database, wanted.get("schemaName") if database else None)
+    connection = account.engine.connect(
+        database, wanted.get("schemaName") or "PUBLIC" if database else None
+    )
     token = secrets.token_urlsafe(32)
     parameters = asked.get("SESSION_PARAMETERS") or {}
     account.sessions[token] = Session(
@@ -264,10 +266,10 @@ async def login(request: Request) -> JSONResponse:
 
 def _known(what: str, name: str | None, names: Any) -> str | None:
     if name and name.strip('"').upper() not in names:
-        code = "390189" if what == "role" else "390201"
-        raise Refusal(
-            code, "08001", f"The requested {what} '{name}' does not exist or not authorized."
-        )
+        if what == "role":
+            said = f"Role '{name}' specified in the connect string is not granted to this user."
+            raise Refusal("390189", "08001", said)
+        raise Refusal("390201", "08001", f"The requested {what} does not exist or not authorized.")
     return name.strip('"').upper() if name else None
 
 

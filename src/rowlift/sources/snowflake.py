@@ -1,6 +1,5 @@
 """Snowflake, read through its vendor's driver, which hands over Arrow."""
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self, cast
 
@@ -18,20 +17,21 @@ if TYPE_CHECKING:
 ACCOUNT = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 HOST = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
 NAME = r"^[^\x00]+$"
+DOMAIN = ".snowflakecomputing.com"
 PROOFS = ("private_key", "private_key_path", "password", "oauth_token", "access_token")
 
 
-def _one_line(account: str) -> str:
-    if not re.fullmatch(ACCOUNT, account) or account.endswith(".snowflakecomputing.com"):
-        raise ValueError("give the account alone, such as myorg-myaccount; no address")
+def _without_domain(account: str) -> str:
+    if account.endswith(DOMAIN):
+        raise ValueError(f"give the account alone, without {DOMAIN}")
     return account
 
 
 class SnowflakeConfig(ConnectorConfig):
     """Which account, who reads and with which warehouse; nothing else reaches the driver."""
 
-    account: Annotated[str, AfterValidator(_one_line)] = Field(
-        description="Account identifier, such as myorg-myaccount"
+    account: Annotated[str, AfterValidator(_without_domain)] = Field(
+        pattern=ACCOUNT, description="Account identifier, such as myorg-myaccount"
     )
     host: str | None = Field(
         default=None, pattern=HOST, description="Host name, for a private link; else the account's"
@@ -59,8 +59,11 @@ class SnowflakeConfig(ConnectorConfig):
         default=None, pattern=NAME, description="Warehouse to run on; else the user's default"
     )
     database: str = Field(pattern=NAME, description="Database of unqualified table names")
-    schema_name: str = Field(
-        default="PUBLIC", alias="schema", pattern=NAME, description="Schema of bare table names"
+    schema_name: str | None = Field(
+        default=None,
+        alias="schema",
+        pattern=NAME,
+        description="Schema of unqualified table names; else PUBLIC",
     )
     ssl_ca: LocalPath | None = Field(
         default=None, description="File of trusted authorities; else system"
@@ -78,7 +81,7 @@ class SnowflakeConfig(ConnectorConfig):
     @property
     def address(self) -> str:
         """Return the host that answers for the account."""
-        return self.host or f"{self.account}.snowflakecomputing.com"
+        return self.host or self.account.replace("_", "-") + DOMAIN
 
     @model_validator(mode="after")
     def _has_one_proof(self) -> Self:

@@ -84,6 +84,7 @@ SESSION: Mapping[str, object] = {
     "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
     "TIMEZONE": "UTC",
 }
+SCHEMA = "PUBLIC"  # of a session that names none
 STATEMENT_TIMEOUT = "STATEMENT_TIMEOUT_IN_SECONDS"
 MOST_ROWS = "ROWS_PER_RESULTSET"  # 0 is without limit
 
@@ -117,13 +118,16 @@ GRANT USAGE ON WAREHOUSE {warehouse} TO ROLE ROWLIFT;
 GRANT USAGE ON DATABASE {database} TO ROLE ROWLIFT;
 GRANT USAGE ON SCHEMA {schema} TO ROLE ROWLIFT;
 GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO ROLE ROWLIFT;
+GRANT SELECT ON ALL VIEWS IN SCHEMA {schema} TO ROLE ROWLIFT;
 GRANT ROLE ROWLIFT TO USER {user};"""
 GRANT_WAREHOUSE = "GRANT USAGE ON WAREHOUSE {warehouse} TO ROLE {role};"
 GRANT_SCHEMA = """\
 GRANT USAGE ON DATABASE {database} TO ROLE {role};
 GRANT USAGE ON SCHEMA {schema} TO ROLE {role};"""
-GRANT_TABLE = "GRANT SELECT ON TABLE {table} TO ROLE {role};"
-GRANT_TABLES = "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO ROLE {role};"
+GRANT_TABLE = "GRANT SELECT ON TABLE {table} TO ROLE {role};  -- of a view: ON VIEW"
+GRANT_TABLES = """\
+GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO ROLE {role};
+GRANT SELECT ON ALL VIEWS IN SCHEMA {schema} TO ROLE {role};"""
 
 # Snowflake's own numbers; 25xxxx are the driver's.
 ERRORS: Mapping[int, str] = {
@@ -152,6 +156,10 @@ CONNECTING = (
     (r"requested (database|schema)\b", "DATABASE_UNKNOWN"),
     (r"requested warehouse\b", "WAREHOUSE_UNAVAILABLE"),
     (r"authentication failed|private.key|JWT", "LOGIN_FAILED"),
+)
+LOGIN_MENDS = (
+    (r"\brole\b", "GRANT ROLE {role} TO USER {user};"),
+    (r"JWT", "ALTER USER {user} SET RSA_PUBLIC_KEY = '…';  -- and compare account and clocks"),
 )
 RUNNING = (
     (r"overflows int64 range", "QUERY_FAILED"),

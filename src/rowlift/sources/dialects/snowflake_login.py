@@ -41,15 +41,15 @@ FIXED: Mapping[str, Any] = {
 
 def place(config: "SnowflakeConfig") -> Place:
     """Return who reads what, as the configuration says."""
-    secrets = (getattr(config, name) for name, _ in config if name != "private_key_path")
+    secrets = [value for _, value in config if isinstance(value, SecretStr)]
     return Place(
         where=config.address,
         user=_folded(config.user),
         role=_folded(config.role or ""),
         warehouse=_folded(config.warehouse or ""),
         database=_folded(config.database),
-        schema=_folded(config.schema_name),
-        secrets=tuple(one.get_secret_value() for one in secrets if isinstance(one, SecretStr)),
+        schema=_folded(config.schema_name or data.SCHEMA),
+        secrets=tuple(secret.get_secret_value() for secret in secrets),
     )
 
 

@@ -64,7 +64,9 @@ class Place:
         code = _of(data.CONNECTING, said) or otherwise
         text = f"{self.where}: {rule(code).title}"
         text += "" if code == "CONNECT_FAILED" else f": {self._scrubbed(said)}"
-        return ConnectError(code, text, mend=self._mend(code, ()))
+        grant = _of(data.LOGIN_MENDS, said) if code == "LOGIN_FAILED" else ""
+        mend = grant.format_map(self.names) or self._mend(code, ())
+        return ConnectError(code, text, mend=mend)
 
     def running(
         self, number: int, said: str, tables: Tables = (), *, lost: bool = False
