@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import pytest
 
+from documented import since
 from rowlift.core.errors import SourceError
 from rowlift.core.ports import Source
 from rowlift.sources.bigquery import BigQuery, BigQueryConfig
@@ -24,6 +25,7 @@ class TestBigQuery(NetworkSourceSuite):
     """The emulator keeps 38 digits of a BIGNUMERIC, 10 of them decimals."""
 
     streams = False
+    since = since("bigquery")
     secrets = ("PRIVATE KEY", "token-")
     values = tuple(one for one in VALUES if one.value_type != "decimal" or len(one.text) < 38)
     literals: ClassVar = {

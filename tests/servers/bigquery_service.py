@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,9 @@ class Job:
         return str(self.body["jobReference"]["jobId"])
 
     def end(self, why: str) -> None:
-        self.ended = self.ended or why
+        """Interrupt it until it has ended, unless that has come by itself."""
         while self.cursor and not self.answer.done():
+            self.ended = self.ended or why
             self.cursor.interrupt()
             time.sleep(0.01)
 
@@ -127,11 +129,14 @@ class Service:
 
     def forget(self, dataset: str) -> int:
         """Delete the results of the queries over a dataset, as an administrator may."""
-        names = [job.name for job in self._over(dataset)]
-        return sum(JOB_RESULTS.pop(name, None) is not None for name in names)
+        names = [job.name for job in self._over(dataset) if job.answer.done()]
+        for name in names:
+            del self._jobs[name]
+            JOB_RESULTS.pop(name, None)
+        return len(names)
 
     def _over(self, dataset: str) -> Iterator[Job]:
-        for job in self._jobs.values():
+        for job in list(self._jobs.values()):
             default = job.body["configuration"]["query"].get("defaultDataset", {})
             if default.get("datasetId") == dataset:
                 yield job
@@ -183,10 +188,9 @@ class Service:
 
     def _limit(self, job: Job, milliseconds: int) -> None:
         if milliseconds:
-            seconds = milliseconds / 1000
-            timer = threading.Timer(seconds, job.end, [f"Job timed out after {seconds} s"])
-            timer.daemon = True
-            timer.start()
+            loop, seconds = asyncio.get_running_loop(), milliseconds / 1000
+            why = f"Job timed out after {seconds} s"
+            loop.call_later(seconds, loop.run_in_executor, None, job.end, why)
 
     def _run(self, job: Job, scope: Any, body: bytes) -> None:
         job.cursor = self._engine.connection
@@ -227,11 +231,12 @@ def billed(answer: Any, sql: str) -> Any:
 
 
 def standing(job: Job) -> dict[str, Any]:
+    """Return a job that runs or has failed, as jobs.get tells it."""
     status: dict[str, Any] = {"state": "DONE" if job.answer.done() else "RUNNING"}
-    if job.ended and job.answer.done():
+    if job.answer.done() and job.ended:
         text = f"Job execution was cancelled: {job.ended}"
         status["errorResult"] = {"reason": "stopped", "message": text}
-    elif job.answer.done():
+    elif job.answer.done() and job.answer.result()[0] != 200:
         status["errorResult"] = json.loads(job.answer.result()[1])["error"]["errors"][0]
     return {**job.body, "kind": "bigquery#job", "status": status, "statistics": {}}
 
@@ -275,34 +280,22 @@ class Doorkeeper(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         return grpc.unary_unary_rpc_method_handler(refuse)
 
 
-def with_tls(*args: Any, **options: Any) -> Any:
-    """Return a uvicorn configuration that has a certificate."""
-    app, served = args[0], bqemulator_server[0]
-    service = Service(app, served._engine)  # noqa: SLF001
-    files = {"ssl_keyfile": SETTINGS["key_file"], "ssl_certfile": SETTINGS["cert_file"]}
-    return _Config(service, **{**options, **files})
-
-
-def grpc_with_tls(context: Any) -> tuple[Any, int]:
-    """Return the emulator's gRPC server with a door that is locked."""
+def locked(build: Callable[[Any], tuple[Any, int]], context: Any) -> tuple[Any, int]:
+    """Return the emulator's gRPC server with one more door, which is locked."""
     plain = grpc.aio.server
     grpc.aio.server = lambda interceptors, options: plain(
         interceptors=(Doorkeeper(), *interceptors), options=options
     )
-    server, _ = _build_grpc_server(context)
+    server, _ = build(context)
     grpc.aio.server = plain
     credentials = grpc.ssl_server_credentials([CERTIFICATE])
-    port = server.add_secure_port(f"127.0.0.1:{SETTINGS['storage_port']}", credentials)
-    return server, port
+    return server, server.add_secure_port(f"127.0.0.1:{SETTINGS['storage_port']}", credentials)
 
 
-_Config, _build_grpc_server = uvicorn.Config, bqemulator.server.build_grpc_server
-bqemulator_server: list[Any] = []
-
-if __name__ == "__main__":
-    uvicorn.Config = with_tls
+def main() -> None:
+    """Serve until asked to end."""
+    config, build = uvicorn.Config, bqemulator.server.build_grpc_server
     bqemulator.server.DuckDBEngine = Engine
-    bqemulator.server.build_grpc_server = grpc_with_tls
     server = bqemulator.server.EmulatorServer(
         bqemulator.server.Settings(
             rest_port=SETTINGS["port"],
@@ -312,5 +305,14 @@ if __name__ == "__main__":
             enable_format_extensions=False,
         )
     )
-    bqemulator_server.append(server)
+    files = {"ssl_keyfile": SETTINGS["key_file"], "ssl_certfile": SETTINGS["cert_file"]}
+    uvicorn.Config = lambda app, **options: config(
+        Service(app, server._engine),  # noqa: SLF001
+        **{**options, **files},
+    )
+    bqemulator.server.build_grpc_server = partial(locked, build)
     server.run_forever()
+
+
+if __name__ == "__main__":
+    main()

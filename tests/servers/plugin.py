@@ -127,6 +127,7 @@ def bigquery_dataset(
     dataset = bigquery.BigQueryDataset(bigquery_server, unique_name())
     dataset.execute("CREATE SCHEMA {here}")
     yield dataset
+    dataset.forget()
     dataset.execute("DROP SCHEMA {here} CASCADE")
 
 

@@ -33,7 +33,7 @@ class Desk(Protocol):
 
     def asker(self) -> words.Asker: ...
     def wire(self) -> Wire: ...
-    def stream(self, plan: Plan) -> Stream: ...
+    def stream(self, wire: Wire, plan: Plan) -> Stream: ...
 
 
 class Running:
@@ -50,10 +50,10 @@ class Running:
         self._id = f"rowlift_{uuid4().hex}"
         self._wire = desk.wire()
         self._reader: Reader | None = None
-        self._began = time.monotonic()
+        self._deadline = time.monotonic() + desk.config.statement_timeout
         self._over = threading.Event()
         self._reason = ""
-        self._has_begun = self._has_ended = False
+        self._runs_there = False
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the result; raises SourceError also after good rows."""
@@ -83,21 +83,23 @@ class Running:
 
     def _whole(self) -> Iterator[pa.RecordBatch]:
         """Yield every row that the finished job counted, or raise."""
-        rows = self._finished()
-        expected = rows.total_rows or 0
-        expected = expected if self._limit is None else min(self._limit, expected)
-        for batch in self._chosen(rows).batches():
+        job = self._finished()
+        rows = job.result(
+            page_size=PAGE_ROWS, max_results=self._limit, retry=self._wire.retry, job_retry=None
+        )
+        total = rows.total_rows or 0
+        missing = total if self._limit is None else min(self._limit, total)
+        for batch in self._chosen(job, rows).batches():
             self._go_on()
-            expected -= batch.num_rows
+            missing -= batch.num_rows
             yield batch
         self._go_on()
-        if expected:
+        if missing:
             raise SourceError("SOURCE_DROPPED", rule("SOURCE_DROPPED").title, mend="Run again.")
-        self._has_ended = True
 
-    def _finished(self) -> RowIterator:
+    def _finished(self) -> QueryJob:
         self._go_on()
-        self._has_begun = True
+        self._runs_there = True
         job = self._wire.client.query(
             self._sql,
             job_config=self._config,
@@ -106,10 +108,7 @@ class Running:
             job_retry=None,
         )
         self._wait_for(job)
-        self._job = job
-        return job.result(
-            page_size=PAGE_ROWS, max_results=self._limit, retry=self._wire.retry, job_retry=None
-        )
+        return job
 
     def _wait_for(self, job: QueryJob) -> None:
         pause = FIRST_LOOK
@@ -117,60 +116,64 @@ class Running:
             self._over.wait(pause)
             self._go_on()
             pause = min(2 * pause, LONGEST_LOOK)
+        self._runs_there = False
         if job.error_result:
             self._go_on()
             raise words.failed(job.error_result, self._desk.asker())
 
-    def _chosen(self, rows: RowIterator) -> Reader:
+    def _chosen(self, job: QueryJob, rows: RowIterator) -> Reader:
         """Return the reader that suits; a right of its own decides on the faster one."""
         reader = self._desk.config.reader
         is_large = reader == "storage" or (rows.total_rows or 0) > PAGE_ROWS
         self._reader = Pages(rows, self._plan)
         if reader != "rest" and self._limit is None and is_large and self._plan.streams:
-            stream = self._desk.stream(self._plan)
             try:
-                stream.open(
-                    self._job.destination,
-                    parent=self._wire.client.project,
-                    seconds=self._desk.config.connect_timeout,
-                )
-                self._reader = stream
+                self._reader = self._stream(job)
             except GoogleAPICallError:
-                stream.close()
                 if reader == "storage":
                     raise
         return self._reader
+
+    def _stream(self, job: QueryJob) -> Stream:
+        """Return a stream of the job's result, or raise what the service says against it."""
+        stream = self._desk.stream(self._wire, self._plan)
+        try:
+            stream.open(
+                job.destination,
+                parent=self._wire.client.project,
+                seconds=self._desk.config.connect_timeout,
+            )
+        except GoogleAPICallError:
+            stream.close()
+            raise
+        return stream
 
     def _time_out(self) -> None:
         self._stop("QUERY_TIMEOUT")
 
     def _stop(self, reason: str) -> None:
         """End it for the first reason given; what runs on the server is cancelled."""
-        if self._has_ended or self._reason:
+        if self._reason:
             return
         self._reason = reason
         self._over.set()
         self._wire.hang_up()
         if self._reader:
             self._reader.close()
-        if self._has_begun:
+        if self._runs_there:
             with suppress(SourceError, *words.FOREIGN):  # it ends by its own timeout then
                 self._cancel_there()
 
     def _cancel_there(self) -> None:
         wire = self._desk.wire()
         try:
-            wire.client.cancel_job(self._id, retry=wire.retry)
+            wire.client.cancel_job(self._id, retry=None)  # type: ignore[arg-type]
         finally:
             wire.close()
 
     def _go_on(self) -> None:
-        if not self._reason and time.monotonic() > self._began + self._limit_seconds:
+        if time.monotonic() > self._deadline:
             self._stop("QUERY_TIMEOUT")
         if self._reason:
             code = self._reason
             raise SourceError(code, rule(code).title, mend=rule(code).mend)
-
-    @property
-    def _limit_seconds(self) -> float:
-        return self._desk.config.statement_timeout

@@ -60,12 +60,14 @@ class Pages:
 class Stream:
     """Rows as Arrow, through one stream of the Storage Read API, which keeps their order."""
 
-    def __init__(self, config: "BigQueryConfig", login: Credentials, plan: Plan) -> None:
+    def __init__(
+        self, config: "BigQueryConfig", login: Credentials, asking: Request, plan: Plan
+    ) -> None:
         trusted = config.ssl_ca.read_bytes() if config.ssl_ca else None
         self._plan = plan
         self._channel = secure_authorized_channel(  # type: ignore[no-untyped-call]
             login,
-            Request(),
+            asking,
             f"{config.storage_host}:{config.storage_port}",
             ssl_credentials=grpc.ssl_channel_credentials(trusted),
             options=CHANNEL,

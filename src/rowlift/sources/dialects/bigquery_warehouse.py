@@ -106,9 +106,9 @@ class Warehouse:
         """Return a conversation for one query."""
         return Wire(self.config, self.login)
 
-    def stream(self, plan: columns.Plan) -> Stream:
-        """Return what reads a large result."""
-        return Stream(self.config, self.login, plan)
+    def stream(self, wire: Wire, plan: columns.Plan) -> Stream:
+        """Return what reads a large result; it renews its login over the wire."""
+        return Stream(self.config, self.login, wire.asking, plan)
 
     @contextmanager
     def asking(self) -> Iterator[Wire]:

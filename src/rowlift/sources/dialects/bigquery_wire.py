@@ -70,8 +70,8 @@ class Wire:
             maximum=2,
             timeout=config.connect_timeout,
         )
-        asking = Request(_dressed(requests.Session(), config, self._mark))
-        session = AuthorizedSession(login, auth_request=asking)  # type: ignore[no-untyped-call]
+        self.asking = Request(_dressed(requests.Session(), config, self._mark))
+        session = AuthorizedSession(login, auth_request=self.asking)  # type: ignore[no-untyped-call]
         self.client = Client(
             project=config.project or login.project_id,
             credentials=login,
