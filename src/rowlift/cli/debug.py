@@ -1,7 +1,9 @@
 """rowlift debug."""
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
+import typer
 from rich.text import Text
 
 from rowlift.cli import exits
@@ -12,16 +14,27 @@ from rowlift.core.nouns import Finding
 
 MARKS = {"ok": ("✓", "green"), "note": ("·", "dim"), "warning": ("!", "yellow")}
 REFUSED = {"UNSAFE_USER"}
+PROOFS = {"values", "rows", "errors", "catalogue", "cancel", "timeout"}  # of --certify
+
+Certify = Annotated[
+    str | None,
+    typer.Option(
+        "--certify",
+        help="Prove one source on the real service: values, rows, errors, cancel, timeout.",
+        metavar="SOURCE",
+    ),
+]
 
 
 @_command
-def command(terminal: Terminal) -> int:
+def command(terminal: Terminal, certify: Certify = None) -> int:
     """Prints what is missing with what mends it, such as GRANT statements.
 
-    No table is read and nothing is sent.
+    No table is read and nothing is sent. With --certify the source also runs queries of our own,
+    which read no table: two of them for ever, until they are cancelled.
     """
     with terminal.working() as project:
-        found = project.debug()
+        found = {certify: project.certify(certify)} if certify else project.debug()
     for name, findings in found.items():
         terminal.say(Text(safe(name), style="bold"))
         for one in findings:
@@ -31,11 +44,13 @@ def command(terminal: Terminal) -> int:
 
 
 def exit_code(found: Mapping[str, Sequence[Finding]]) -> int:
-    """Return 0 if everything can be used, 4 for a refused user, else 3."""
-    errors = {one.code for findings in found.values() for one in findings if one.level == "error"}
+    """Return 0 if everything can be used, 4 for a refused user, 1 for a failed proof, else 3."""
+    errors = [one for findings in found.values() for one in findings if one.level == "error"]
     if not errors:
         return exits.DONE
-    return exits.REFUSED if errors <= REFUSED else exits.CANNOT_CONNECT
+    if {one.step for one in errors} <= PROOFS:
+        return exits.FAILED
+    return exits.REFUSED if {one.code for one in errors} <= REFUSED else exits.CANNOT_CONNECT
 
 
 def _print(terminal: Terminal, one: Finding) -> None:

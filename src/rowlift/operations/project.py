@@ -15,6 +15,7 @@ from rowlift.core.nouns import Feed, Finding
 from rowlift.core.progress import Progress, Silent
 from rowlift.engine.preview import Preview
 from rowlift.kit.sqlguard import GuardedQuery, guard, render
+from rowlift.operations.certifying import certify
 from rowlift.operations.delivering import Drain
 from rowlift.operations.erasing import ErasureReport, erase
 from rowlift.operations.exporting import export_people
@@ -146,6 +147,10 @@ class Project:
         for name in self._home.project.destinations:
             found[name] = _findings(self._check_destination, name)
         return found
+
+    def certify(self, source: str) -> list[Finding]:
+        """Test a source, then prove values, limits, errors, cancel and timeout on the service."""
+        return certify(self._home, source)
 
     def _check_source(self, name: str) -> list[Finding]:
         with self._home.source(name) as source:

@@ -1,0 +1,65 @@
+"""`rowlift debug --certify`: what a user proves on the real service, here on ours."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from e2e.jobs import mariadb_warehouse, postgres_warehouse
+from rowlift.cli.debug import PROOFS
+from rowlift.operations.probes import LITERALS, probes
+from rowlift.testing.folder import Folder
+from rowlift.testing.proxy import Proxy, Trouble
+from servers import MariaDbServer, PostgresServer, RedshiftServer
+
+SINK = {"type": "sandbox", "path": "sent.jsonl"}
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer) -> Iterator[Mapping[str, Any]]:
+    with postgres_warehouse(postgres_server) as warehouse:
+        yield warehouse.settings()
+
+
+@pytest.fixture
+def mysql(mariadb_server: MariaDbServer) -> Iterator[Mapping[str, Any]]:
+    with mariadb_warehouse(mariadb_server) as warehouse:
+        yield warehouse.settings()
+
+
+@pytest.fixture
+def redshift(redshift_server: RedshiftServer) -> Iterator[Mapping[str, Any]]:
+    with redshift_server.database("s3cret") as database:
+        yield {"type": "redshift", **database.settings()}
+
+
+@pytest.mark.door("python")
+@pytest.mark.parametrize("kind", ["postgres", "mysql", "redshift"])
+def test_A1_B1_a_source_is_certified(request, tmp_path, kind):
+    folder = Folder(tmp_path / "acme", request.getfixturevalue(kind), SINK, sql="SELECT 1")
+    with folder.project() as project:
+        found = {one.step: one for one in project.certify("shop")}
+    assert {one.step: one for one in found.values() if one.level == "error"} == {}
+    assert found.keys() > PROOFS
+    assert str(len(probes(kind))) in found["values"].message
+    assert all(value_type in found["values"].message for value_type in LITERALS[kind])
+
+
+def test_a_proof_that_fails_is_told_beside_those_that_hold(cli, postgres_job):
+    server = postgres_job.warehouse.database.server
+    with Proxy(server.host, server.port) as proxy:
+        proxy.trouble = Trouble(after=300_000, then="close")
+        postgres_job.source(port=proxy.port)
+        done = cli("debug", "--certify", "warehouse", "-o", "json")
+    assert done.code == 1
+    found = {one["step"]: one for one in done.json["connections"]["warehouse"]}
+    assert [step for step, one in found.items() if one["level"] == "error"] == ["rows"]
+    assert (found["rows"]["code"], bool(found["rows"]["mend"])) == ("SOURCE_DROPPED", True)
+
+
+def test_a_connection_that_fails_its_test_is_asked_nothing_more(cli, postgres_job):
+    postgres_job.source(port=1)
+    done = cli("debug", "--certify", "warehouse")
+    assert (done.code, "CONNECT_FAILED" in done.stdout, "values" in done.stdout) == (3, True, False)
+    unknown = cli("debug", "--certify", "nowhere")
+    assert (unknown.code, "NAME_UNKNOWN" in unknown.stderr) == (2, True)
