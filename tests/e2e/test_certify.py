@@ -10,7 +10,7 @@ from rowlift.cli.debug import PROOFS
 from rowlift.operations.probes import LITERALS, probes
 from rowlift.testing.folder import Folder
 from rowlift.testing.proxy import Proxy, Trouble
-from servers import MariaDbServer, PostgresServer, RedshiftServer
+from servers import MariaDbServer, PostgresServer, RedshiftServer, SnowflakeDatabase
 
 SINK = {"type": "sandbox", "path": "sent.jsonl"}
 
@@ -33,8 +33,13 @@ def redshift(redshift_server: RedshiftServer) -> Iterator[Mapping[str, Any]]:
         yield {"type": "redshift", **database.settings()}
 
 
+@pytest.fixture
+def snowflake(snowflake_database: SnowflakeDatabase) -> Mapping[str, Any]:
+    return {"type": "snowflake", **snowflake_database.settings}
+
+
 @pytest.mark.door("python")
-@pytest.mark.parametrize("kind", ["postgres", "mysql", "redshift"])
+@pytest.mark.parametrize("kind", ["postgres", "mysql", "redshift", "snowflake"])
 def test_A1_B1_a_source_is_certified(request, tmp_path, kind):
     folder = Folder(tmp_path / "acme", request.getfixturevalue(kind), SINK, sql="SELECT 1")
     with folder.project() as project:
