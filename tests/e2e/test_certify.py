@@ -8,10 +8,20 @@ import pytest
 from e2e.jobs import mariadb_warehouse, postgres_warehouse
 from rowlift.cli.debug import PROOFS
 from rowlift.operations.probes import LITERALS, probes
+from rowlift.registry import source_kind
 from rowlift.testing.folder import Folder
 from rowlift.testing.proxy import Proxy, Trouble
-from servers import MariaDbServer, PostgresServer, RedshiftServer, SnowflakeDatabase
+from servers import (
+    BigQueryDataset,
+    MariaDbServer,
+    PostgresServer,
+    RedshiftServer,
+    SnowflakeDatabase,
+    TdsDatabase,
+)
 
+KINDS = ["postgres", "mysql", "redshift", "snowflake", "sqlserver", "bigquery"]
+LACKS = {"bigquery": {"values"}}  # the emulator's NUMERIC holds three digits behind the point
 SINK = {"type": "sandbox", "path": "sent.jsonl"}
 
 
@@ -38,16 +48,35 @@ def snowflake(snowflake_database: SnowflakeDatabase) -> Mapping[str, Any]:
     return {"type": "snowflake", **snowflake_database.settings}
 
 
+@pytest.fixture
+def sqlserver(tds_database: TdsDatabase) -> Mapping[str, Any]:
+    server = tds_database.server
+    tds_database.admit("certifier", "s3cret")
+    return {
+        "type": "sqlserver", "host": server.host, "port": server.port, "user": "certifier",
+        "password": "s3cret", "database": tds_database.name, "ssl_ca": str(server.ca_file),
+        "host_name_in_certificate": "localhost",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def bigquery(bigquery_dataset: BigQueryDataset) -> Mapping[str, Any]:
+    return {"type": "bigquery", **bigquery_dataset.settings(), "reader": "rest"}
+
+
 @pytest.mark.door("python")
-@pytest.mark.parametrize("kind", ["postgres", "mysql", "redshift", "snowflake"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_A1_B1_a_source_is_certified(request, tmp_path, kind):
     folder = Folder(tmp_path / "acme", request.getfixturevalue(kind), SINK, sql="SELECT 1")
     with folder.project() as project:
         found = {one.step: one for one in project.certify("shop")}
-    assert {one.step: one for one in found.values() if one.level == "error"} == {}
+    failed = {step: one.message for step, one in found.items() if one.level == "error"}
+    assert failed.keys() == LACKS.get(kind, set()), failed
     assert found.keys() > PROOFS
-    assert str(len(probes(kind))) in found["values"].message
-    assert all(value_type in found["values"].message for value_type in LITERALS[kind])
+    dialect = source_kind(kind).dialect
+    if not failed:
+        assert str(len(probes(dialect))) in found["values"].message
+        assert all(value_type in found["values"].message for value_type in LITERALS[dialect])
 
 
 def test_a_proof_that_fails_is_told_beside_those_that_hold(cli, postgres_job):

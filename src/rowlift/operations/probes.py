@@ -49,6 +49,19 @@ PROBES = (
 
 # The types a dialect can write as a value, and how; {} is the text, {scale} its digits.
 LITERALS: Mapping[str, Mapping[str, str]] = {
+    "bigquery": {
+        "int": "CAST('{}' AS INT64)",
+        "decimal": "NUMERIC '{}'",
+        "float": "CAST('{}' AS FLOAT64)",
+        "text": "'{}'",
+        "bool": "{}",
+        "date": "DATE '{}'",
+        "time": "TIME '{}'",
+        "timestamp": "DATETIME '{}'",
+        "timestamptz": "TIMESTAMP '{}'",
+        "json": "PARSE_JSON('{}')",
+        "binary": "FROM_HEX('{}')",
+    },
     "duckdb": {
         "int": "CAST('{}' AS BIGINT)",
         "decimal": "CAST('{}' AS DECIMAL(38, {scale}))",
@@ -116,6 +129,18 @@ LITERALS: Mapping[str, Mapping[str, str]] = {
         "float": "CAST('{}' AS REAL)",
         "text": "'{}'",
         "binary": "X'{}'",
+    },
+    "tsql": {
+        "int": "CAST('{}' AS BIGINT)",
+        "decimal": "CAST('{}' AS DECIMAL(38, {scale}))",
+        "float": "CAST('{}' AS FLOAT)",
+        "text": "N'{}'",
+        "bool": "CAST('{}' AS BIT)",
+        "date": "CAST('{}' AS DATE)",
+        "time": "CAST('{}' AS TIME)",
+        "timestamp": "CAST('{}' AS DATETIME2)",
+        "timestamptz": "CAST('{}' AS DATETIMEOFFSET)",
+        "binary": "0x{}",
     },
 }
 
