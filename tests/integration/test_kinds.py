@@ -278,6 +278,16 @@ def test_C1_a_plan_that_was_looked_at_brings_unknown_people(school, tmp_path):
 
 
 @pytest.mark.door("python")
+def test_B15_an_overlap_is_taken_off_last_sync_time(school):
+    sql = "SELECT id, {{last_sync_time}} AS since FROM people"
+    school.sync("people", sql=sql, overlap="1m")
+    first = school.run(project, "people").last_sync_time
+    assert school.stored(people, "attributes") == [('{"since":0}',)] * 2
+    school.run(project, "people")
+    assert school.stored(people, "attributes") == [(f'{{"since":{first - 60}}}',)] * 2
+
+
+@pytest.mark.door("python")
 def test_B15_last_sync_time_works_in_both_queries(school):
     school.tables(
         links=[("id", "object_id", "seen"), ("1", "acme", "1000"), ("2", "acme", "9999999999")]
