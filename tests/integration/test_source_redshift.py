@@ -159,6 +159,7 @@ def test_the_catalogue_has_types_and_estimates(shop):
         "integer", "character varying(40)", "numeric(10,2)",
     ]  # fmt: skip
     assert ("app", "secret") not in found
+    assert found["redshift", "svv_columns"].rows_estimate is None
 
 
 def test_a_query_of_every_kind_of_page_is_whole(shop):

@@ -70,12 +70,13 @@ WHERE {RELATIONS} AND lower(c.relname) IN ({{names}})
 ORDER BY 1, 2
 """
 
-# schema, table, estimate (below 1: unknown), column, type, length, precision, scale
+# schema, table, estimate, column, type, length, precision, scale
 CATALOG = f"""
 SELECT s.table_schema, s.table_name, e.estimate, s.column_name, s.data_type,
     s.character_maximum_length, s.numeric_precision, s.numeric_scale
 FROM svv_columns s LEFT JOIN (
-    SELECT n.nspname, c.relname, c.reltuples::bigint AS estimate
+    SELECT n.nspname, c.relname,
+        CASE WHEN c.reltuples >= 1 THEN c.reltuples::bigint END AS estimate
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND {USERS_OWN}
 ) AS e ON e.nspname = s.table_schema AND e.relname = s.table_name

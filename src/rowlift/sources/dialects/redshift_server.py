@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -77,7 +77,7 @@ class Server:
         with self.session() as session:
             found = session.rows(data.CATALOG)
         return [
-            Table(schema, name, tuple(listed(*row[3:]) for row in rows), estimate or None)
+            Table(schema, name, tuple(listed(*row[3:]) for row in rows), estimate)
             for (schema, name, estimate), rows in groupby(found, key=lambda row: row[:3])
         ]
 
@@ -110,12 +110,17 @@ class Server:
         try:
             found = session.columns(guarded.sql)
         except SourceError as error:
-            if error.code == "PERMISSION_DENIED":
-                raise denied(session, session.denied(guarded.tables), error) from None
-            raise
+            raise self._told(session, guarded, error) from None
         if not found:
             raise SourceError("QUERY_FAILED", "The query gives no columns.", mend="Select some.")
         return found
+
+    def _told(self, session: Session, guarded: GuardedQuery, error: SourceError) -> SourceError:
+        """Return an error with the tables that may not be read, if that is what it is about."""
+        if error.code == "PERMISSION_DENIED":
+            with suppress(SourceError):  # what it is about is worth more than why it is not known
+                return denied(session, session.denied(guarded.tables), error)
+        return error
 
     def _refuse_unsafe_user(self, session: Session) -> None:
         if not self._config.allow_unsafe_user:

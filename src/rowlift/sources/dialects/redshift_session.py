@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
+from rowlift.core.errors import SourceError
 from rowlift.core.nouns import Column
 from rowlift.kit.pgdialect import PgDialect, Server
 from rowlift.kit.pgerrors import Explainer
@@ -79,3 +82,6 @@ class Session:
             yield
         except wire.Refusal as refusal:
             raise self.explain.running(refusal) from None
+        except (pa.ArrowException, ValueError) as error:
+            text = f"The result is not what the server described: {error}"
+            raise SourceError("QUERY_FAILED", text, mend="Run again.") from None
