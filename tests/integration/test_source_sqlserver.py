@@ -1,8 +1,11 @@
 """The SQL Server source with Microsoft's driver, against a stand-in that speaks TDS."""
 
+import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -30,6 +33,11 @@ PASSWORD = "canary-7f3e: /@%?#'}\\é;"
 ROWS = 10_000
 ENDLESS = "SELECT COUNT_BIG(*) AS n FROM numbers AS a, numbers AS b, numbers AS c"
 PEOPLE = "SELECT i AS user_id, CONCAT('plan ', i % 7) AS plan FROM numbers WHERE i < 10000"
+READ = """
+import json, sys
+from rowlift.sources.sqlserver import SQLServer, SQLServerConfig
+SQLServer(SQLServerConfig(**json.loads(sys.argv[1]))).query(sys.argv[2]).read_all()
+"""
 PATIENCE = 50  # seconds, the longest that anything is waited for
 
 # column of the table of all types, value type, what comes
@@ -207,6 +215,14 @@ def test_T7_a_child_that_dies_loses_the_result_and_not_the_source(shop: Shop) ->
         reader.read_all()
     assert caught.value.code == "QUERY_FAILED"
     assert source.query("SELECT id FROM people").read_all().num_rows == 3
+
+
+def test_T7_a_program_that_is_killed_leaves_no_query_behind(shop: Shop) -> None:
+    asking = [sys.executable, "-c", READ, json.dumps(shop.settings()), ENDLESS]
+    with subprocess.Popen(asking) as program:
+        wait_until(lambda: shop.running == 1)
+        program.kill()
+    wait_until(lambda: shop.running == 0)
 
 
 def test_the_vendors_driver_speaks_through_a_socket_and_is_told_no_secret_in_public(

@@ -8,9 +8,11 @@ behind when either is killed. Only a child that said `end` has given everything.
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import IO, Any, cast
@@ -106,8 +108,17 @@ class ArrowChild:
 
 
 def asked() -> Any:
-    """Return, in the child, what the parent asked for."""
+    """Return, in the child, what the parent asked for; from then on the child ends with it."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     return json.load(sys.stdin)
+
+
+def _end_with_parent() -> None:
+    """End when nobody listens any more, also while the driver waits for its server."""
+    listener = select.poll()
+    listener.register(sys.stdout, 0)  # an error, which is what the other end's closing is, comes
+    listener.poll()
+    os._exit(1)
 
 
 def say(something: Any) -> None:
