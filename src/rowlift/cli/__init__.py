@@ -21,6 +21,7 @@ def main() -> None:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # before or after anything was done
         os._exit(130)
+    gc.freeze()  # or the end would take apart, one by one, what goes with the process
     sys.exit(code)
 
 

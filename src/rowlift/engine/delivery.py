@@ -95,6 +95,10 @@ _REJECTS = """
 SELECT row_number, key AS identifier, code, reason, verdict FROM settled
 WHERE verdict IN ('rejected', 'in_doubt', 'pending') ORDER BY row_number, key
 """
+_CODES = """
+SELECT code, count(*) FROM settled WHERE verdict <> 'delivered' AND code <> ''
+GROUP BY code ORDER BY count(*) DESC, code
+"""
 
 _VERDICTS = pa.schema(
     [("batch", pa.int32()), ("verdict", pa.string()), ("code", pa.string()),
@@ -107,6 +111,8 @@ _NEWER = "A newer image, or a suppression, took over."
 COUNTED = (
     "delivered", "rejected", "suppressed", "skipped", "superseded", "pending", "in_doubt",
 )  # fmt: skip
+_IN_LEDGER = ("delivered", "in_doubt", "unchanged", "suppressed")  # the counts of `ledger_rows`
+_FAILED = ("rejected", "in_doubt", "pending")
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,8 +357,9 @@ class DeliveryRun:
         seq = ledger.revision + 1
         found = self._open_ledger(duck)
         duck.run(_LEDGER_ROWS.format(epoch=self._delivery.epoch, seq=seq))
-        added = add_to_ledger(duck, self._store, self._owner, found, "ledger_rows")
-        failed = self._write_rejects(duck)
+        known = sum(counts[name] for name in _IN_LEDGER)
+        added = add_to_ledger(duck, self._store, self._owner, found, "ledger_rows", known)
+        failed = self._write_rejects(duck, counts)
         status, code, reason = _verdict(counts, stopped)
         with self._store.database.transaction("delivery.record") as connection:
             self._lease.hold(connection)
@@ -384,10 +391,7 @@ class DeliveryRun:
             )
         )
         found = dict(duck.rows("SELECT verdict, count(*) FROM settled GROUP BY verdict"))
-        codes = duck.rows(
-            "SELECT code, count(*) FROM settled WHERE verdict <> 'delivered' AND code <> ''"
-            " GROUP BY code ORDER BY count(*) DESC, code"
-        )
+        codes = duck.rows(_CODES) if found.keys() - {"delivered", "rolled"} else ()
         due = int(self._delivery.counts.get("due", 0))
         counts = {"due": due, "unchanged": found.pop("rolled", 0)}
         counts |= {name: found.get(name, 0) for name in COUNTED}
@@ -397,8 +401,8 @@ class DeliveryRun:
             raise RowliftError("INTERNAL", text)
         return counts | {"codes": dict(codes)}
 
-    def _write_rejects(self, duck: Duck) -> list[StoredFile]:
-        if not duck.count("settled WHERE verdict IN ('rejected', 'in_doubt', 'pending')"):
+    def _write_rejects(self, duck: Duck, counts: dict[str, Any]) -> list[StoredFile]:
+        if not any(counts[name] for name in _FAILED):
             return []
         fill = partial(duck.write, _REJECTS)
         return [self._store.files.write("delivery_rejects", self._owner, fill)]

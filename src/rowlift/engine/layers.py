@@ -128,9 +128,10 @@ def load_image_with(duck: Duck, found: Layers, delta: Path, rewritten: Path | No
         load_image(duck, delta, [])
 
 
-def add_to_ledger(duck: Duck, store: Store, owner: Owner, found: Layers, rows: str) -> Added:
-    """Write settled rows to the ledger whose view is open."""
-    count = duck.count(rows)
+def add_to_ledger(
+    duck: Duck, store: Store, owner: Owner, found: Layers, rows: str, count: int
+) -> Added:
+    """Write settled rows, so many of them, to the ledger whose view is open."""
     if not count:
         return Added()
     whole = found.must_compact(count)

@@ -254,7 +254,7 @@ def fold(duck: Duck, store: Store, run: Run, part: Part, done: Populated) -> Led
     plan = parquet([done.plan.path])
     duck.run(_LEDGER_ROWS.format(plan=plan, epoch=ledger.epoch, seq=seq))
     owner = Owner(run.workspace_id, part.uid, TARGET, run_id=run.id)
-    added = add_to_ledger(duck, store, owner, found, "ledger_rows")
+    added = add_to_ledger(duck, store, owner, found, "ledger_rows", duck.count("ledger_rows"))
     stored = added.stored
     if done.counts.get("rejected"):
         fill = partial(duck.write, _REJECTED.format(plan=plan))

@@ -22,6 +22,11 @@ from rowlift.workspace.tables import suppression_keys, suppressions
 
 KINDS = ("id", "email", "anonymous_id")
 
+# Asked for with each batch that leaves, so it is built once.
+_REVISION = sa.select(suppression_keys.c.revision).where(
+    suppression_keys.c.workspace_id == sa.bindparam("workspace")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
@@ -136,8 +141,7 @@ def hashes(connection: sa.Connection, workspace_id: int) -> list[tuple[int, str]
 
 def revision(connection: sa.Connection, workspace_id: int) -> int:
     """Return a number that rises whenever somebody is suppressed or no longer is."""
-    mine = suppression_keys.c.workspace_id == workspace_id
-    return int(connection.scalar(sa.select(suppression_keys.c.revision).where(mine)) or 0)
+    return int(connection.scalar(_REVISION, {"workspace": workspace_id}) or 0)
 
 
 def _make_key(connection: sa.Connection, workspace_id: int) -> bytes:
