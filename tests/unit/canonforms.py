@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 from rowlift.core.nouns import Kind, Preset
 from rowlift.core.specs import LimitSpec, SyncSpec
 from rowlift.core.values import META
+from rowlift.engine import canon
+from rowlift.engine.arrivals import with_canonical_json
 from rowlift.engine.duck import Duck
 from rowlift.engine.read import ROW_NUMBER
 
@@ -34,6 +36,8 @@ def column(value_type: str, form: str, raw: list) -> pa.Array:
     """Build a column from what JSON can hold."""
     if form == "text":
         return pa.array(raw, pa.string())
+    if form == "counted":
+        return pa.array(raw, pa.int64())
     if value_type == "decimal":
         raw = [one and Decimal(one) for one in raw]
     if value_type == "float":
@@ -56,6 +60,18 @@ def write(path: Path, columns: dict[str, tuple[pa.Field, pa.Array]] | pa.Table) 
     numbers = pa.array(range(1, len(table) + 1), pa.int64())
     pq.write_table(table.append_column(pa.field(ROW_NUMBER, pa.int64()), numbers), path)
     return path
+
+
+def canonical_texts(
+    engine: Duck, value_type: str, data: pa.Array | pa.ChunkedArray
+) -> list[str | None]:
+    """Return the canonical text of each value."""
+    path = engine.scratch_file("staged")
+    write(path, {"v": (field("v", value_type, data.type), data)})
+    columns = canon.staged_columns(pq.read_schema(path))
+    path = with_canonical_json(engine, path, columns)
+    relation = canon.staged_sql(path, columns)
+    return [row[0] for row in engine.rows(f"SELECT {canon.canonical(columns[0])} FROM {relation}")]
 
 
 def stage(path: Path, fields: list[pa.Field], rows: list[tuple]) -> Path:

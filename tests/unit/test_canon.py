@@ -13,12 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rowlift.core.values import VALUE_TYPES
+from rowlift.core.values import EPOCH, VALUE_TYPES
 from rowlift.engine import canon
 from rowlift.engine.arrivals import with_canonical_json
 from rowlift.engine.columns import left_out
 from rowlift.engine.jsontext import BROKEN, canonical_json, canonical_number, recanonicalised
-from unit.canonforms import column, duck, field, spec, write
+from rowlift.engine.read import filled_columns
+from unit.canonforms import canonical_texts, column, duck, field, spec, write
 
 GOLDEN = Path(__file__).parents[1] / "data/golden/canon_v1.json"
 PINNED = json.loads(GOLDEN.read_text())
@@ -31,15 +32,6 @@ def engine(tmp_path_factory):
     with duck(tmp_path_factory.mktemp("engine")) as opened:
         canon.install(opened)
         yield opened
-
-
-def canonical_texts(engine, value_type, data):
-    path = engine.scratch_file("staged")
-    write(path, {"v": (field("v", value_type, data.type), data)})
-    columns = canon.staged_columns(pq.read_schema(path))
-    path = with_canonical_json(engine, path, columns)
-    relation = canon.staged_sql(path, columns)
-    return [row[0] for row in engine.rows(f"SELECT {canon.canonical(columns[0])} FROM {relation}")]
 
 
 @pytest.mark.parametrize(
@@ -134,6 +126,10 @@ def test_moments(engine, values):
     )
     assert [form[:-2] for form in zoned] == [form[:-1] for form in plain]
     assert [datetime.fromisoformat(json.loads(form)) for form in zoned] == in_utc
+    since_1970 = pa.array(values, pa.timestamp("us")).cast(pa.int64())
+    counts = pa.array([one.as_py() - EPOCH for one in since_1970])
+    assert canonical_texts(engine, "timestamp", counts) == plain
+    assert canonical_texts(engine, "timestamptz", counts) == zoned
 
 
 @together
@@ -213,10 +209,16 @@ def attributes(engine, fields, rows, **settings_):
     data = {one.name: [row[at] for row in rows] for at, one in enumerate(fields)}
     table = {name: (one, pa.array(data[name], one.type)) for one in fields for name in [one.name]}
     path = write(engine.scratch_file("staged"), table)
-    columns = canon.staged_columns(pq.read_schema(path))
     wanted = spec(**settings_)
-    sql = canon.attributes_sql(columns, left_out([one.name for one in columns], wanted), wanted)
-    return [row[0] for row in engine.rows(f"SELECT {sql} FROM {canon.staged_sql(path, columns)}")]
+    hides = left_out(list(data), wanted)
+    forms = []
+    for filled in ((), filled_columns(path)):
+        columns = canon.staged_columns(pq.read_schema(path), filled)
+        sql = canon.attributes_sql(columns, hides, wanted)
+        rows = engine.rows(f"SELECT {sql} FROM {canon.staged_sql(path, columns)}")
+        forms.append([row[0] for row in rows])
+    assert forms[0] == forms[1]
+    return forms[1]
 
 
 PEOPLE = [field("user_id", "text"), field("b", "text"), field("a", "text"), field("email", "text")]

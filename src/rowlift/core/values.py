@@ -2,10 +2,12 @@
 
 A source gives each column either in the Arrow type named here or as text; in both cases the field's
 metadata `rowlift` names the value type, and the canonical form (see docs/internals/state.md) is the
-same. Text is the way for whatever Arrow or a driver cannot carry exactly.
+same. Text is the way for whatever Arrow or a driver cannot carry exactly. PostgreSQL counts moments
+in microseconds from 2000-01-01; its least and greatest numbers are the infinities.
 """
 
 META = b"rowlift"
+EPOCH = 946_684_800_000_000  # where PostgreSQL's count of microseconds begins, in Arrow's
 
 VALUE_TYPES: dict[str, str] = {
     "text": "string",
@@ -15,8 +17,8 @@ VALUE_TYPES: dict[str, str] = {
     "float": "float64, or its shortest round-trip text",
     "date": "date32, or ISO text; infinity and BC as the source prints them",
     "time": "text HH:MM:SS[.ffffff]",
-    "timestamp": "timestamp[us] without a zone, or ISO text",
-    "timestamptz": "timestamp[us, UTC], or ISO text with +00 or Z",
+    "timestamp": "timestamp[us] without a zone, int64 as PostgreSQL counts, or ISO text",
+    "timestamptz": "timestamp[us, UTC], int64 as PostgreSQL counts, or ISO text with +00 or Z",
     "json": "JSON text",
     "binary": "binary, or lower-case hexadecimal text",
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from rowlift.core.specs import SyncSpec
-from rowlift.core.values import META
+from rowlift.core.values import EPOCH, META
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.duck import text as literal
 from rowlift.engine.jsontext import MOST_DIGITS
@@ -32,6 +32,13 @@ _NUMBER = (
     rf"(?P<sign>[+-]?)(?P<whole>{_DIGITS}*)(?:\.(?P<part>{_DIGITS}*))?"
     rf"(?:[eE](?P<power>[+-]?{_DIGITS}{{1,3}}))?"
 )
+
+# Moments as PostgreSQL counts them. DuckDB's end 30 years before PostgreSQL's, in 294247: the same
+# day 400 years earlier has the same text but for the year.
+_FOREVER = 2**63 - 1
+_LEAST_COUNT = -211_813_488_000_000_000
+_YEAR_1, _YEAR_9999 = -63_082_281_600_000_000, 252_455_615_999_999_999
+_400_YEARS = 146_097 * 86_400_000_000
 
 # What stands in its usual form already passes by one pattern; the rest is taken apart.
 _MACROS = (
@@ -106,6 +113,17 @@ _MACROS = (
         WHEN regexp_full_match(x, '{_DAY}[ T]{_HOUR}{_OFFSET}')
             THEN coalesce(canon_instant(TRY_CAST(x AS TIMESTAMPTZ)), canon_text(x))
         ELSE canon_text(x) END""",
+    """canon_late(x) AS concat(CAST(left(x, 6) AS INTEGER) + 400, substring(x, 7))""",
+    f"""canon_odd_count(x, suffix) AS CASE
+        WHEN x = {_FOREVER} THEN 'infinity'
+        WHEN x < {_LEAST_COUNT} THEN '-infinity'
+        WHEN x >= {_FOREVER - EPOCH}
+            THEN canon_late(CAST(make_timestamp(x - {_400_YEARS - EPOCH}) AS VARCHAR)) || suffix
+        ELSE canon_era(CAST(make_timestamp(x + {EPOCH}) AS VARCHAR) || suffix) END""",
+    f"""canon_count(x, zone, suffix) AS CASE
+        WHEN x BETWEEN {_YEAR_1} AND {_YEAR_9999}
+            THEN canon_moment(make_timestamp(x + {EPOCH}), zone)
+        ELSE canon_quoted(canon_odd_count(x, suffix)) END""",
     "canon_binary(x) AS canon_quoted(lower(hex(x)))",
     "canon_binary_text(x) AS canon_text(lower(x))",
 )
@@ -121,6 +139,10 @@ _TYPED = {
     "timestamp": "canon_timestamp({0})",
     "timestamptz": "canon_instant({0})",
     "binary": "canon_binary({0})",
+}
+_COUNTED = {
+    "timestamp": "canon_count({0}, '', '')",
+    "timestamptz": "canon_count({0}, 'Z', '+00')",
 }
 _TEXT = {
     "text": "canon_text({0})",
@@ -145,6 +167,8 @@ class Staged:
     alias: str
     value_type: str
     is_text: bool
+    is_counted: bool = False  # as PostgreSQL counts moments
+    is_filled: bool = False  # every row has a value
 
     @property
     def sql(self) -> str:
@@ -160,9 +184,12 @@ def install(duck: Duck) -> None:
         duck.run(f"CREATE OR REPLACE TEMP MACRO {macro}")
 
 
-def staged_columns(schema: pa.Schema) -> list[Staged]:
-    """Return the columns of a staged file in its order, the row number included."""
-    return [_staged(field, position) for position, field in enumerate(schema)]
+def staged_columns(schema: pa.Schema, filled: Collection[int] = ()) -> list[Staged]:
+    """Return the columns of a staged file in its order, the row number included.
+
+    `filled` are the positions of those that have a value in every row.
+    """
+    return [_staged(field, at, is_filled=at in filled) for at, field in enumerate(schema)]
 
 
 def canonical(column: Staged) -> str:
@@ -170,17 +197,19 @@ def canonical(column: Staged) -> str:
 
     A json column must have gone through `jsontext.prepared` before.
     """
-    forms = _TEXT if column.is_text else _TYPED
+    typed = _COUNTED if column.is_counted else _TYPED
+    forms = _TEXT if column.is_text else typed
     return forms[column.value_type].format(column.sql)
 
 
 def attributes_sql(columns: Sequence[Staged], left_out: Collection[str], spec: SyncSpec) -> str:
     """Return the expression of a row's attributes: one JSON object text, members in byte order."""
-    members = [
-        _member(column, spec)
-        for column in sorted(columns, key=lambda column: column.name.encode())
-        if column.name != ROW_NUMBER and column.name not in left_out
-    ]
+    kept = [one for one in columns if one.name != ROW_NUMBER and one.name not in left_out]
+    kept.sort(key=lambda column: column.name.encode())
+    if kept and _is_always_there(kept[0], spec):
+        members = [_member(kept[0], spec, "{"), *(_member(column, spec) for column in kept[1:])]
+        return f"concat({', '.join(members)}, '}}')"
+    members = [_member(column, spec) for column in kept]
     return f"concat('{{', ltrim(concat({', '.join([*members, 'NULL'])}), ','), '}}')"
 
 
@@ -204,9 +233,18 @@ def staged_sql(path: Path, columns: Sequence[Staged]) -> str:
     return f"{parquet([path])} AS staged({', '.join(column.alias for column in columns)})"
 
 
-def _staged(field: pa.Field, position: int) -> Staged:
+def _staged(field: pa.Field, position: int, *, is_filled: bool) -> Staged:
+    value_type = _value_type(field)
     is_text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
-    return Staged(field.name, f"c{position}", _value_type(field), is_text)
+    may_become_null = value_type == "json" or (value_type == "text" and not is_text)
+    return Staged(
+        field.name,
+        f"c{position}",
+        value_type,
+        is_text,
+        is_counted=pa.types.is_int64(field.type) and value_type in _COUNTED,
+        is_filled=is_filled and not may_become_null,
+    )
 
 
 def _value_type(field: pa.Field) -> str:
@@ -214,13 +252,28 @@ def _value_type(field: pa.Field) -> str:
     return str((field.metadata or {}).get(META, default).decode())
 
 
-def _member(column: Staged, spec: SyncSpec) -> str:
-    """Return two expressions: the name with its comma, and the value; none without a value."""
+def _member(column: Staged, spec: SyncSpec, before: str = ",") -> str:
+    """Return two expressions: the name with what stands before it, and the value, or nothing."""
     value, there = canonical(column), f"{column.sql} IS NOT NULL"
-    if spec.empty_strings == "as_null" and column.value_type == "text":
+    if _is_empty_null(column, spec):
         value, there = f"nullif({value}, '\"\"')", f"{column.sql} <> ''"
-    name = literal(f",{json.dumps(column.name, ensure_ascii=False)}:")
-    policy = spec.attributes.get(column.name, spec.empty_values)
-    if policy == "delete" and column.name not in IDENTIFIERS:
+    name = literal(f"{before}{json.dumps(column.name, ensure_ascii=False)}:")
+    if _deletes(column, spec):
         return f"{name}, coalesce({value}, 'null')"
+    if _is_always_there(column, spec):
+        return f"{name}, {value}"
     return f"if({there}, {name}, ''), {value}"
+
+
+def _is_always_there(column: Staged, spec: SyncSpec) -> bool:
+    """Tell whether every row has the member, so that what follows it may begin with a comma."""
+    return _deletes(column, spec) or (column.is_filled and not _is_empty_null(column, spec))
+
+
+def _is_empty_null(column: Staged, spec: SyncSpec) -> bool:
+    return spec.empty_strings == "as_null" and column.value_type == "text"
+
+
+def _deletes(column: Staged, spec: SyncSpec) -> bool:
+    policy = spec.attributes.get(column.name, spec.empty_values)
+    return policy == "delete" and column.name not in IDENTIFIERS

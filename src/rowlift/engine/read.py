@@ -54,6 +54,21 @@ def staged_columns(path: Path) -> tuple[Column, ...]:
     )
 
 
+def filled_columns(staged: Path) -> frozenset[int]:
+    """Return the positions of a staged file's columns that have a value in every row."""
+    metadata = pq.read_metadata(staged)
+    groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
+    return frozenset(
+        at
+        for at in range(metadata.num_columns)
+        if all(_has_no_null(group.column(at).statistics) for group in groups)
+    )
+
+
+def _has_no_null(statistics: pq.Statistics | None) -> bool:
+    return bool(statistics and statistics.has_null_count and statistics.null_count == 0)
+
+
 def row_bytes(staged: Path) -> int:
     """Return the mean size of a staged file's rows before compression."""
     metadata = pq.read_metadata(staged)

@@ -18,6 +18,7 @@ _NO = "('false', 'f', 'no', 'n', '0', '')"
 MAX_ROW_BYTES = 16 * 1024 * 1024
 
 _MACROS = (
+    "row_begins(x) AS x BETWEEN '!' AND '~'",  # with a character that can be seen
     r"row_printable(x) AS regexp_full_match(x, '[!-~]+')",
     r"row_blank(x) AS regexp_full_match(x, '[\s\p{Z}\p{Cf}]*')",
     r"row_control(x) AS regexp_matches(x, '\p{Cc}')",
@@ -127,7 +128,8 @@ def _identifier_checks(column: Staged, value: str, *, odd_emails: bool) -> Itera
     odd = f"NOT row_printable({value}) AND"
     name = column.name
     yield from _json_checks([column])  # what is broken has no text, and would seem blank
-    yield Check("ID_BLANK", f"{name} is empty or only spaces.", f"{odd} row_blank({value})")
+    blank = f"NOT row_begins({value}) AND row_blank({value})"
+    yield Check("ID_BLANK", f"{name} is empty or only spaces.", blank)
     if column.value_type == "json":
         many = f"left({canonical(column)}, 1) IN ('{{', '[')"
         yield Check("ID_CHARACTERS", f"{name} is not a single value.", many)

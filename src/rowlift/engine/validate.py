@@ -23,7 +23,7 @@ from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.duck import text as literal
 from rowlift.engine.keys import Keyed, find_key
 from rowlift.engine.problems import Problem, bad_rows, problems
-from rowlift.engine.read import ROW_NUMBER, too_many_rows
+from rowlift.engine.read import ROW_NUMBER, filled_columns, too_many_rows
 from rowlift.engine.rowrules import (
     MAX_ROW_BYTES,
     Check,
@@ -156,7 +156,7 @@ def judge(
     canon.install(duck)
     for macro in macros():
         duck.run(f"CREATE OR REPLACE TEMP MACRO {macro}")
-    columns = canon.staged_columns(pq.read_schema(staged))
+    columns = canon.staged_columns(pq.read_schema(staged), filled_columns(staged))
     keyed = find_key(duck, staged, columns, spec)
     arrived = arrive(duck, keyed.path, keyed.columns, keyed.key, spec, first=first)
     judged = _judge_rows(duck, arrived, keyed, spec, version)

@@ -7,9 +7,11 @@ from functools import partial
 from urllib.parse import quote, urlencode
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from adbc_driver_manager import Error
 from adbc_driver_postgresql import StatementOptions, dbapi
 
+from rowlift.core.values import EPOCH
 from rowlift.kit.patience import hang_up_marked, new_mark, patient
 from rowlift.kit.pgdialect import PgDialect
 
@@ -53,7 +55,8 @@ class AdbcStream:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         while batch := self._next():
-            yield pa.RecordBatch.from_arrays(batch.columns, schema=self._schema)
+            columns = [_counted(column) for column in batch.columns]
+            yield pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
     def cancel(self) -> None:
         """Stop the query on the server, and hang up; a query that has ended is fine."""
@@ -81,3 +84,10 @@ class AdbcStream:
             self._connection.adbc_cancel()
         except Error:
             return
+
+
+def _counted(column: pa.Array) -> pa.Array:
+    """Return moments as PostgreSQL counts them: the driver's count from 1970 wraps around."""
+    if not pa.types.is_timestamp(column.type):
+        return column
+    return pc.subtract(column.view(pa.int64()), pa.scalar(EPOCH))

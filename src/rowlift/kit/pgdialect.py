@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a type is read: the value type, and the SQL that makes it bool, int8, float8 or text."""
+    """How a type is read: the value type, and the SQL that makes it bool, int8, float8 or text.
+
+    `counted` is the SQL that makes it a moment, for a reader that takes PostgreSQL's own numbers.
+    """
 
     value_type: str
     sql: str = "{column}::text"
+    counted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,9 +63,11 @@ class PgWarehouse:
         described = self._described(guarded)
         if not described.columns:
             raise SourceError("QUERY_FAILED", "The query gives no columns.", mend="Select some.")
-        schema = _schema(described)
-        wrapped = _wrapped(guarded.sql, self._readings(described), limit)
-        stream = self._started(wrapped, schema)
+        fast = self._is_fast()
+        schema = _schema(described, counted=fast)
+        readings = self._readings(described, counted=fast)
+        start = self._start_adbc if fast else self._start_copy
+        stream = start(_wrapped(guarded.sql, readings, limit), schema)
         if cancels != self._cancels:  # it came before there was anything to cancel
             stream.cancel()
         return pa.RecordBatchReader.from_batches(schema, self._batches(stream))
@@ -127,17 +129,17 @@ class PgWarehouse:
         rows = self._session.rows(self._dialect.questions.denied, schemas, names)
         return [(schema, table, may_use) for schema, table, may_use in rows]
 
-    def _readings(self, described: Described) -> list[str]:
+    def _readings(self, described: Described, *, counted: bool) -> list[str]:
         """Return the SQL of each column, named c0, c1, … since the query's names may repeat."""
         text = "{text}" if self._session.has_character_set() else self._dialect.exact_text
-        return [_reading(reading, f"c{i}", text) for i, reading in enumerate(described.readings)]
+        return [
+            _reading(reading, f"c{i}", text, counted=counted)
+            for i, reading in enumerate(described.readings)
+        ]
 
-    def _started(self, query: str, schema: pa.Schema) -> Stream:
+    def _is_fast(self) -> bool:
         reader = self._config.reader
-        if reader == "auto":
-            reader = "adbc" if installed("adbc_driver_postgresql") else "copy"
-        start = self._start_adbc if reader == "adbc" else self._start_copy
-        return start(query, schema)
+        return reader == "adbc" or (reader == "auto" and installed("adbc_driver_postgresql"))
 
     def _start_copy(self, query: str, schema: pa.Schema) -> Stream:
         timeout = self._config.statement_timeout
@@ -195,7 +197,9 @@ def _facts(config: PgConfig) -> Mapping[str, str]:
     }
 
 
-def _reading(reading: Reading, column: str, text: str) -> str:
+def _reading(reading: Reading, column: str, text: str, *, counted: bool) -> str:
+    if counted and reading.counted:
+        return reading.counted.format(column=column)
     sql = reading.sql.format(column=column)
     return sql if reading.value_type in ARROW_TYPES else text.format(text=sql)
 
@@ -206,15 +210,21 @@ def _wrapped(sql: str, readings: Sequence[str], limit: int | None) -> str:
     return f"SELECT {', '.join(readings)} FROM (\n{sql}\n) AS q ({names}){ending}"
 
 
-def _schema(described: Described) -> pa.Schema:
+def _schema(described: Described, *, counted: bool) -> pa.Schema:
     return pa.schema(
         pa.field(
             column.name,
-            ARROW_TYPES.get(column.value_type, pa.string()),
+            _carrier(reading, counted=counted),
             metadata={META: column.value_type.encode()},
         )
-        for column in described.columns
+        for column, reading in zip(described.columns, described.readings, strict=True)
     )
+
+
+def _carrier(reading: Reading, *, counted: bool) -> pa.DataType:
+    if counted and reading.counted:
+        return pa.int64()
+    return ARROW_TYPES.get(reading.value_type, pa.string())
 
 
 def _estimate(rows: int) -> int | None:

@@ -23,10 +23,11 @@ class PostgresConfig(PgConfig):
 class Postgres:
     r"""A PostgreSQL database; every transaction is read-only, in UTC and under a timeout.
 
-    Numerics, dates, times, intervals and whatever Arrow has no exact type for travel as text;
-    arrays and composite values as JSON; bytea as hexadecimal. Text of a database without a
-    character set (SQL_ASCII) that is not UTF-8 comes as its bytes in hexadecimal after a leading
-    `\x`. Intervals are ISO 8601 (P1M). One query may be read while others are asked.
+    Numerics, dates, times, intervals and whatever Arrow has no exact type for travel as text, and
+    so do timestamps unless ADBC hands over PostgreSQL's own count; arrays and composite values as
+    JSON; bytea as hexadecimal. Text of a database without a character set (SQL_ASCII) that is not
+    UTF-8 comes as its bytes in hexadecimal after a leading `\x`. Intervals are ISO 8601 (P1M). One
+    query may be read while others are asked.
     """
 
     Config: ClassVar[type[BaseModel]] = PostgresConfig

@@ -12,7 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from rowlift.core.values import META
+from rowlift.core.values import EPOCH, META
+
+_MOMENTS = {"timestamp": pa.timestamp("us"), "timestamptz": pa.timestamp("us", "UTC")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,18 @@ def value_type(field: pa.Field) -> str:
     return str(field.metadata[META].decode())
 
 
+def is_counted(field: pa.Field) -> bool:
+    """Tell whether a field carries moments as PostgreSQL counts them."""
+    return pa.types.is_int64(field.type) and value_type(field) in _MOMENTS
+
+
 def canonical(field: pa.Field, scalar: pa.Scalar) -> str | None:
     """Return the canonical text of a value, whether it came in its Arrow type or as text."""
     if not scalar.is_valid:
         return None
+    if is_counted(field):
+        scalar = pa.scalar(scalar.as_py() + EPOCH, _MOMENTS[value_type(field)])
+        return _time(str(scalar.cast(pa.string()).as_py()))
     if pa.types.is_timestamp(field.type) or pa.types.is_date(field.type):
         return _time(str(scalar.cast(pa.string()).as_py()))
     return _TEXTS.get(value_type(field), str)(scalar.as_py())

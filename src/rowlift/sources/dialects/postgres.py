@@ -36,8 +36,8 @@ READINGS = {
     869: Reading("text", "abbrev({column})"),  # inet: a cast would add /32
     1082: Reading("date"),
     1083: Reading("time"),
-    1114: Reading("timestamp"),
-    1184: Reading("timestamptz"),
+    1114: Reading("timestamp", counted="{column}"),
+    1184: Reading("timestamptz", counted="{column}"),
     1700: Reading("decimal"),
     2249: Reading("json", "to_json({column})::text"),  # record
     2287: Reading("json", "array_to_json({column})::text"),  # record[]
