@@ -17,7 +17,8 @@ from rowlift.sources.sqlite import SQLite, SQLiteConfig
 from rowlift.testing.extractions import NetworkSourceSuite, Origin
 from rowlift.testing.sources import SourceSuite
 from rowlift.testing.values import VALUES, Value, without
-from servers import MariaDbDatabase, PostgresDatabase, SnowflakeDatabase
+from servers import MariaDbDatabase, PostgresDatabase, SnowflakeDatabase, SnowflakeServer
+from servers.room import unique_name
 
 PEOPLE = "CREATE TABLE people AS FROM (VALUES (1, 'Ada'), (2, ''), (3, NULL)) AS v(id, name)"
 ROWS = "INSERT INTO people VALUES (1, 'Ada'), (2, ''), (3, NULL)"
@@ -253,6 +254,14 @@ class TestMySQLConnectorX(MySQLSuite):
     streams = False
 
 
+@pytest.fixture(scope="module")
+def snowflake_people(snowflake_server: SnowflakeServer) -> SnowflakeDatabase:
+    """One for all, since the reader cannot write."""
+    database = snowflake_server.create_database(unique_name().upper())
+    database.execute("CREATE TABLE people (id INT, name VARCHAR(20))", ROWS)
+    return database
+
+
 class TestSnowflake(NetworkSourceSuite):
     since = since("snowflake")
     secrets = ("canary",)
@@ -293,7 +302,6 @@ class TestSnowflake(NetworkSourceSuite):
         return name.upper()
 
     @pytest.fixture
-    def origin(self, snowflake_database: SnowflakeDatabase) -> Origin:
-        database = snowflake_database
-        database.execute("CREATE TABLE people (id INT, name VARCHAR(20))", ROWS)
+    def origin(self, snowflake_people: SnowflakeDatabase) -> Origin:
+        database = snowflake_people
         return Origin("snowflake", database.settings, database.stop_backends, database.running)
