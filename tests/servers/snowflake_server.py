@@ -60,51 +60,13 @@ GRANTS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "CALLER": (("USAGE", "PROCEDURE", "{database}.PUBLIC.CLEAN_UP"),),
     "HIDDEN": (),
 }
-WAREHOUSES: Mapping[str, tuple[str, str, str] | None] = {
-    "WH": None,
-    "SUSPENDED": ("000606", "57P03", "No active warehouse selected in the current session."),
-    "OVER_QUOTA": (
-        "090073",
-        "22000",
-        "Warehouse 'OVER_QUOTA' cannot be resumed because monitor 'M' has exceeded its quota.",
-    ),
-}
-# What fakesnow and DuckDB say, and what Snowflake would.
-WORDINGS = (
-    (
-        r"Function with name (?P<name>\S+) does not exist",
-        ("002140", "42601", "SQL compilation error:\nUnknown function {name}."),
-    ),
-    (
-        r"(?:Table|Schema) with name (?P<name>\S+) does not exist",
-        (
-            "002003",
-            "42S02",
-            "SQL compilation error:\nObject '{name}' does not exist or not authorized.",
-        ),
-    ),
-    (
-        r"Referenced column \"(?P<name>[^\"]+)\" not found",
-        (
-            "000904",
-            "42000",
-            "SQL compilation error: error line 1 at position 7\ninvalid identifier '{name}'",
-        ),
-    ),
-    (
-        r"Could not convert string '(?P<name>[^']*)'",
-        ("100038", "22018", "Numeric value '{name}' is not recognized"),
-    ),
-    (r"(?P<name>)Conversion Error", ("100035", "22007", "A value is not recognized")),
-    (
-        r"(?P<name>)",
-        ("001003", "42000", "SQL compilation error:\nsyntax error line 1 at position 0"),
-    ),
-)
 
-fake_cursor.transforms.integer_precision = lambda expression: (
-    expression
-)  # NUMBER(38,0) has 38 digits
+
+def as_it_is(expression: exp.Expr) -> exp.Expr:
+    return expression
+
+
+fake_cursor.transforms.integer_precision = as_it_is  # else NUMBER(38,0) would have 19 digits
 
 
 class Refusal(Exception):
@@ -113,6 +75,45 @@ class Refusal(Exception):
     def __init__(self, code: str, state: str, message: str) -> None:
         super().__init__(message)
         self.code, self.state, self.message = code, state, message
+
+    def of(self, *names: str) -> "Refusal":
+        """Return it with names in its text."""
+        return Refusal(self.code, self.state, self.message.format(*names))
+
+
+CANCELLED = Refusal("000604", "57014", "SQL execution canceled")
+TIMEOUT = Refusal("000630", "57014", "Statement reached its statement or warehouse timeout.")
+GONE = Refusal("390111", "08001", "Session no longer exists. New login required.")
+BAD_LOGIN = Refusal("390100", "08001", "Incorrect username or password was specified.")
+BAD_JWT = Refusal("390144", "08001", "JWT token is invalid.")
+BAD_TOKEN = Refusal("390303", "08001", "Invalid OAuth access token.")
+WAREHOUSES: Mapping[str, Refusal | None] = {
+    "WH": None,
+    "SUSPENDED": Refusal("000606", "57P03", "No active warehouse selected in the current session."),
+    "OVER_QUOTA": Refusal("090073", "22000", "Warehouse 'OVER_QUOTA' has exceeded its quota."),
+}
+COMPILING = "SQL compilation error:\n"
+SYNTAX = Refusal("001003", "42000", COMPILING + "syntax error line 1 at position 0")
+CLOSED = Refusal("002003", "42S02", COMPILING + "Object '{}' does not exist or not authorized.")
+DENIED = Refusal("003001", "42501", "SQL access control error:\nInsufficient privileges on '{}'")
+MANY = Refusal("000008", "0A000", "Actual statement count {} did not match the desired count 1.")
+# What fakesnow and DuckDB say, and what Snowflake would.
+WORDINGS = (
+    (
+        r"Function with name (\S+) does not exist",
+        Refusal("002140", "42601", COMPILING + "Unknown function {}."),
+    ),
+    (r"(?:Table|Schema) with name (\S+) does not exist", CLOSED),
+    (
+        r"Referenced column \"([^\"]+)\" not found",
+        Refusal("000904", "42000", COMPILING + "invalid identifier '{}'"),
+    ),
+    (
+        r"Could not convert string '([^']*)'",
+        Refusal("100038", "22018", "Numeric value '{}' is not recognized"),
+    ),
+    (r"Conversion Error", Refusal("100035", "22007", "A value is not recognized")),
+)
 
 
 @dataclass
@@ -127,7 +128,7 @@ class Session:
     connection: Any
     peers: set[tuple[str, int]] = field(default_factory=set)
     running: int = 0
-    end: Refusal | None = None
+    end: Refusal | None = None  # why it is over
 
     async def run(self, work: Callable[[], Any]) -> Any:
         """Run a statement, which ends early when it is cancelled or too slow."""
@@ -138,29 +139,13 @@ class Session:
         try:
             while not task.done():
                 await asyncio.wait({task}, timeout=TICK)
-                if loop.time() > limit:
-                    self.end = self.end or TIMEOUT
-                if self.end:
+                if self.end or loop.time() > limit:
                     self.connection._duck_conn.interrupt()  # noqa: SLF001
             return task.result()
         except duckdb.InterruptException:
-            raise self.end or CANCELLED from None
+            raise self.end or TIMEOUT from None
         finally:
             self.running -= 1
-
-
-TIMEOUT = Refusal(
-    "000630",
-    "57014",
-    "Statement reached its statement or warehouse timeout of 1 second(s) and was canceled.",
-)
-CANCELLED = Refusal("000604", "57014", "SQL execution canceled")
-GONE = Refusal(
-    "390111", "08001", "Session no longer exists. New login required to access the service."
-)
-BAD_LOGIN = Refusal("390100", "08001", "Incorrect username or password was specified.")
-BAD_JWT = Refusal("390144", "08001", "JWT token is invalid.")
-BAD_TOKEN = Refusal("390303", "08001", "Invalid OAuth access token.")
 
 
 @dataclass
@@ -318,12 +303,9 @@ def _allowed(session: Session, sql: str) -> str:
         return _grants(show[1], session.database)
     statements = [one for one in sqlglot.parse(sql, "snowflake") if one]
     if len(statements) != 1:
-        said = (
-            f"Actual statement count {len(statements)} did not match the desired statement count 1."
-        )
-        raise Refusal("000008", "0A000", said)
-    if state := WAREHOUSES.get(session.warehouse or ""):
-        raise Refusal(*state)
+        raise MANY.of(str(len(statements)))
+    if closed := WAREHOUSES.get(session.warehouse or ""):
+        raise closed
     if session.user != "ADMIN":
         _refuse_what_needs_more(statements[0])
     return sql
@@ -332,18 +314,14 @@ def _allowed(session: Session, sql: str) -> str:
 def _refuse_what_needs_more(statement: exp.Expr) -> None:
     names = [table.name.upper() for table in statement.find_all(exp.Table)]
     if SECRET in names:
-        said = f"SQL compilation error:\nObject '{SECRET}' does not exist or not authorized."
-        raise Refusal("002003", "42S02", said)
+        raise CLOSED.of(SECRET)
     if not isinstance(statement, exp.Query | exp.Values):
-        name = names[0] if names else ""
-        said = f"SQL access control error:\nInsufficient privileges to operate on table '{name}'"
-        raise Refusal("003001", "42501", said)
+        raise DENIED.of(*names[:1] or [""])
 
 
 def _grants(role: str, database: str | None) -> str:
     if not GRANTS.get(role.upper()):
-        said = "SQL access control error:\nInsufficient privileges to operate on account"
-        raise Refusal("003001", "42501", said)
+        raise DENIED.of(role)
     rows = [f"('{right}', '{on}', '{name}')" for right, on, name in GRANTS[role.upper()]]
     listed = ", ".join(rows).format(database=database)
     return f'SELECT * FROM (VALUES {listed}) AS g("privilege", "granted_on", "name")'
@@ -395,10 +373,10 @@ def _chunk(request: Request, session: Session, content: bytes, rows: int) -> dic
 
 
 def _reworded(said: str) -> Refusal:
-    for pattern, (code, state, text) in WORDINGS:
+    for pattern, meant in WORDINGS:
         if found := re.search(pattern, said):
-            return Refusal(code, state, text.format(**found.groupdict()))
-    raise AssertionError(said)
+            return meant.of(*found.groups())
+    return SYNTAX
 
 
 async def chunk(request: Request) -> Response:
