@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import pytest
 
+from documented import since
 from rowlift.testing.extractions import NetworkSourceSuite, Origin
 from rowlift.testing.values import without
 from servers import TdsDatabase
@@ -13,6 +14,7 @@ ROWS = "INSERT INTO people VALUES (1, 'Ada'), (2, ''), (3, NULL)"
 
 
 class TestSQLServer(NetworkSourceSuite):
+    since = since("sqlserver")
     secrets = (PASSWORD,)
     values = without("json")  # a type of SQL Server 2025
     literals: ClassVar = {

@@ -18,6 +18,7 @@ import pytest
 from pymysql.constants import CLIENT
 
 from corpus import samples
+from documented import since
 from servers.mariadb import MariaDbDatabase, MariaDbServer
 from servers.room import unique_name
 
@@ -235,6 +236,7 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 
 class TestMySQL(SourceSuite):
+    since = since("mysql")
     values = (
         *without("json", "timestamptz", "bool"),
         Value("bool", "true", "(SELECT b FROM bits WHERE b = 1)"),

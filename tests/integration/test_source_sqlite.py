@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from corpus import samples
+from documented import since
 
 pytest.register_assert_rewrite("rowlift.testing.sources")
 
@@ -81,6 +82,7 @@ def refusal(source: Source, sql: str) -> SourceError:
 
 
 class TestSQLite(SourceSuite):
+    since = since("sqlite")
     values = (
         *without("bool", "decimal", "date", "time", "timestamp", "timestamptz", "json"),
         Value("float", "1e+18", "1e18"),
@@ -89,6 +91,7 @@ class TestSQLite(SourceSuite):
         "int": "{}",
         "float": "CAST('{}' AS REAL)",
         "text": "'{}'",
+        "timestamp": "datetime('{}')",
         "binary": "x'{}'",
     }
     big = COUNT.format(last=199_999) + " SELECT i AS id, 'name ' || i AS name FROM n"
