@@ -62,6 +62,10 @@ class Wire:
     """The driver's client over connections of its own, and how it tries again."""
 
     def __init__(self, config: "BigQueryConfig", login: Credentials) -> None:
+        """Raise ConnectError TLS_FAILED without the file of authorities; connect when asked."""
+        if config.ssl_ca and not config.ssl_ca.is_file():
+            text = f"{rule('TLS_FAILED').title}: {config.ssl_ca} is no file."
+            raise ConnectError("TLS_FAILED", text, mend="Check ssl_ca.")
         self._mark = new_mark()
         self._is_over = False
         self.retry = Retry(

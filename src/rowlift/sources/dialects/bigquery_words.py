@@ -24,8 +24,7 @@ from rowlift.sources.dialects import bigquery as data
 FOREIGN = (GoogleAPICallError, RetryError, GoogleAuthError, requests.RequestException, OSError)
 UNREACHED = {"CONNECT_FAILED", "LOGIN_FAILED", "TLS_FAILED"}
 TRANSIENT = ("backendError", "internalError", "rateLimitExceeded", "jobRateLimitExceeded")
-OVER_TLS = (ssl.SSLCertVerificationError, ssl.SSLError)
-CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+CUT = (ssl.SSLEOFError, ssl.SSLSyscallError, ssl.SSLZeroReturnError)
 NOT_REACHED = (NameResolutionError, NewConnectionError, requests.ConnectTimeout)
 CONNECT_AGAIN = (requests.ConnectionError, requests.Timeout, TransportError, ServerError)
 SAID = re.compile(r"^\d+ (?:GET|POST) \S+ ")
@@ -85,6 +84,11 @@ def failed(result: Mapping[str, str], asker: Asker) -> SourceError:
     return answered(result.get("reason", ""), result.get("message", ""), asker)
 
 
+def role(asker: Asker, name: str) -> str:
+    """Return the command that gives the account a role in the project."""
+    return data.GRANT_PROJECT.format(project=asker.project, member=asker.member, role=name)
+
+
 def _connect_error(code: str, said: str, asker: Asker) -> ConnectError:
     text = f"{asker.host}: {rule(code).title}" + (f": {_line(said)}" if said else "")
     mend = "Check the key: it may be deleted or disabled." if code == "LOGIN_FAILED" else ""
@@ -103,10 +107,6 @@ def _grant(message: str, asker: Asker) -> str:
         if found := re.search(pattern, message):
             return grant.format(what=".".join(found.groups()), member=asker.member)
     return role(asker, "dataViewer")
-
-
-def role(asker: Asker, name: str) -> str:
-    return data.GRANT_PROJECT.format(project=asker.project, member=asker.member, role=name)
 
 
 def _reason(error: GoogleAPICallError) -> str:
