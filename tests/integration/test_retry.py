@@ -1,10 +1,13 @@
 """What the workspace rejected in a run is applied again by `retry`, without asking the source."""
 
+import json
 import shutil
+from pathlib import Path
 
 import pytest
 
 from doors.cli import run_cli
+from e2e.jsonschema import faults as broken
 from rowlift.core import faults
 from rowlift.core.errors import Busy, ConfigError, GuardStop
 from rowlift.core.nouns import Status
@@ -14,6 +17,8 @@ from rowlift.project.files import load
 from rowlift.testing.fake import applied
 from rowlift.workspace.tables import people
 from school import LINKS, PEOPLE, School, project
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "json" / "retry.schema.json"
 
 
 @pytest.fixture
@@ -248,4 +253,5 @@ def test_B22_retry_says_what_became_of_it_in_one_table_and_one_document(school):
     assert "workspace    1     1         0     0  ✓ Completed" in shown.stdout
     again = run_cli("-o", "json", "retry", str(run.id), cwd=school.folder, env=school.env)
     assert again.json["retry"]["workspace"]["retry_of"] == run.id
+    assert list(broken(again.json, json.loads(SCHEMA.read_text()))) == []
     assert "people, retry of" in run_cli("runs", cwd=school.folder, env=school.env).stdout
