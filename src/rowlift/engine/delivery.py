@@ -489,5 +489,5 @@ def _verdict(counts: dict[str, Any], stopped: Stopped | None) -> tuple[Status, s
         code = next(iter(failed), "")
         if counts["pending"] + counts["in_doubt"] == counts["due"]:
             return Status.FAILED, code, "No row was delivered; all stay due."
-        return Status.SOME_ROWS_FAILED, code, f"{sum(failed.values()):,} rows were not delivered."
+        return Status.SOME_ROWS_FAILED, code, f"Rows not delivered: {sum(failed.values()):,}."
     return Status.COMPLETED, "", ""

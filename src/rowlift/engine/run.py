@@ -292,7 +292,7 @@ class ImportRun:
         self._progress.phase(self._task, "record")
         counts, rejected, code = self._counted([populated for populated, _ in done])
         status = Status.SOME_ROWS_FAILED if rejected else Status.COMPLETED
-        reason = f"{rejected:,} rows were rejected." if rejected else ""
+        reason = f"Rows rejected: {rejected:,}." if rejected else ""
         staged = self._files("stage")
         with self._store.database.transaction("run.record") as connection:
             self._lease.hold(connection)
