@@ -223,7 +223,7 @@ def test_T7_a_child_that_dies_loses_the_result_and_not_the_source(shop: Shop) ->
 def test_T7_a_program_that_is_killed_leaves_no_query_behind(shop: Shop) -> None:
     asking = [sys.executable, "-c", READ, json.dumps(shop.settings()), ENDLESS]
     with subprocess.Popen(asking) as program:
-        wait_until(lambda: shop.running == 1)
+        wait_until(lambda: shop.database.server.ask("running", shop.user, ENDLESS) == 1)
         program.kill()
     wait_until(lambda: shop.running == 0)
 

@@ -70,8 +70,10 @@ class World:
         """Whether the last login of a user told so."""
         return self.intents[user]
 
-    def running(self, user: str) -> int:
-        return sum(one.user == user and one.busy for one in list(self.clients))
+    def running(self, user: str, beginning: str = "") -> int:
+        """How many batches of a user run, of those that begin with some text."""
+        runs = [one.batch for one in list(self.clients) if one.user == user]
+        return sum(batch is not None and batch.startswith(beginning) for batch in runs)
 
 
 class Client(socketserver.BaseRequestHandler):
@@ -81,7 +83,7 @@ class Client(socketserver.BaseRequestHandler):
 
     def setup(self) -> None:
         self.user = self.database = ""
-        self.busy = False
+        self.batch: str | None = None  # what runs
         self._desk: Desk | None = None
         self._work: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -125,8 +127,8 @@ class Client(socketserver.BaseRequestHandler):
         if self._work:
             self._work.join()
         self._stopped.clear()
-        self.busy = True
-        self._work = threading.Thread(target=self._run, args=[self._sql(message)])
+        self.batch = self._sql(message)
+        self._work = threading.Thread(target=self._run, args=[self.batch])
         self._work.start()
 
     def _sql(self, message: Message) -> str:
@@ -140,7 +142,7 @@ class Client(socketserver.BaseRequestHandler):
             with contextlib.suppress(OSError):
                 self._reply(reply, sql)
         finally:
-            self.busy = False
+            self.batch = None
 
     def _reply(self, reply: Reply, sql: str) -> None:
         try:
@@ -154,10 +156,10 @@ class Client(socketserver.BaseRequestHandler):
                     reply.add(piece)
                     count += rows
                 ending = done(status=DoneStatus.COUNT, current_command=SELECT, row_count=count)
-            self.busy = False
+            self.batch = None
             reply.end(ending)
         except QueryError as failure:
-            self.busy = False
+            self.batch = None
             if not self._stopped.is_set():
                 token = error(
                     failure.number, str(failure), severity=failure.severity, server="stand-in"
