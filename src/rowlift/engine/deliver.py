@@ -357,6 +357,6 @@ def _pump(
 
 
 def _collect(waiting: dict[Future[Outcomes], Batch]) -> list[tuple[Batch, Outcomes]]:
-    """Wait until a third has ended: one commit for several costs no more than for one."""
-    done = list(islice(as_completed(waiting), len(waiting) // 3 + 1))
+    """Wait until half has ended: one commit for several costs no more than for one."""
+    done = list(islice(as_completed(waiting), max(1, len(waiting) // 2)))
     return [(waiting.pop(future), future.result()) for future in done]
