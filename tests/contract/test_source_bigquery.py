@@ -3,13 +3,13 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from random import Random
-from typing import ClassVar
 
 import pytest
 
 from documented import since
 from rowlift.core.errors import SourceError
 from rowlift.core.ports import Source
+from rowlift.operations.probes import LITERALS
 from rowlift.sources.bigquery import BigQuery, BigQueryConfig
 from rowlift.testing.extractions import BROKEN, CUTS, PEOPLE, NetworkSourceSuite, Origin
 from rowlift.testing.proxy import Proxy, Trouble
@@ -28,19 +28,7 @@ class TestBigQuery(NetworkSourceSuite):
     since = since("bigquery")
     secrets = ("PRIVATE KEY", "token-")
     values = tuple(one for one in VALUES if one.value_type != "decimal" or len(one.text) < 38)
-    literals: ClassVar = {
-        "int": "CAST('{}' AS INT64)",
-        "decimal": "NUMERIC '{}'",
-        "float": "CAST('{}' AS FLOAT64)",
-        "text": "'{}'",
-        "bool": "{}",
-        "date": "DATE '{}'",
-        "time": "TIME '{}'",
-        "timestamp": "DATETIME '{}'",
-        "timestamptz": "TIMESTAMP '{}'",
-        "json": "PARSE_JSON('{}')",
-        "binary": "FROM_HEX('{}')",
-    }
+    literals = LITERALS["bigquery"]
     big = f"SELECT i AS id, REPEAT('x', 200) AS name FROM {NUMBERS} AS i"
     late_error = (
         "SELECT IF(i = 150000, ERROR('late'), i) AS id, REPEAT('x', 200) AS name "

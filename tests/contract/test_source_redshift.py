@@ -1,11 +1,11 @@
 """Redshift keeps the contract of a source behind a network, on a PostgreSQL in its dress."""
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 import pytest
 
 from documented import since
+from rowlift.operations.probes import LITERALS
 from rowlift.testing.extractions import NetworkSourceSuite, Origin
 from rowlift.testing.values import VALUES, Value
 from servers import RedshiftServer
@@ -41,19 +41,7 @@ class TestRedshift(NetworkSourceSuite):
         Value("float", "0.1", "'0.1'::real"),
         Value("text", "a", "'a'::char(5)"),
     )
-    literals: ClassVar = {
-        "int": "'{}'::bigint",
-        "decimal": "CAST('{}' AS DECIMAL(38, {scale}))",
-        "float": "'{}'::float8",
-        "text": "'{}'::varchar(65535)",
-        "bool": "'{}'::boolean",
-        "date": "'{}'::date",
-        "time": "'{}'::time",
-        "timestamp": "'{}'::timestamp",
-        "timestamptz": "'{}'::timestamptz",
-        "json": "JSON_PARSE('{}')",
-        "binary": "TO_VARBYTE('{}', 'hex')",
-    }
+    literals = LITERALS["redshift"]
     big = "SELECT i AS id, repeat('x', 200) AS name FROM generate_series(0, 199999) AS g(i)"
     late_error = (
         "SELECT 1 / (150000 - i) AS id, repeat('x', 200) AS name "

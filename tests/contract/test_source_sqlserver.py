@@ -1,10 +1,9 @@
 """SQL Server keeps the contract of a source behind a network, on a stand-in that speaks TDS."""
 
-from typing import ClassVar
-
 import pytest
 
 from documented import since
+from rowlift.operations.probes import LITERALS
 from rowlift.testing.extractions import NetworkSourceSuite, Origin
 from rowlift.testing.values import without
 from servers import TdsDatabase
@@ -17,18 +16,7 @@ class TestSQLServer(NetworkSourceSuite):
     since = since("sqlserver")
     secrets = (PASSWORD,)
     values = without("json")  # a type of SQL Server 2025
-    literals: ClassVar = {
-        "int": "CAST('{}' AS BIGINT)",
-        "decimal": "CAST('{}' AS DECIMAL(38, {scale}))",
-        "float": "CAST('{}' AS FLOAT)",
-        "text": "N'{}'",
-        "bool": "CAST('{}' AS BIT)",
-        "date": "CAST('{}' AS DATE)",
-        "time": "CAST('{}' AS TIME)",
-        "timestamp": "CAST('{}' AS DATETIME2)",
-        "timestamptz": "CAST('{}' AS DATETIMEOFFSET)",
-        "binary": "0x{}",
-    }
+    literals = LITERALS["tsql"]
     big = "SELECT i AS id, REPLICATE('x', 200) AS name FROM numbers"
     late_error = (
         "SELECT CAST(CASE WHEN i = 150000 THEN 'x' ELSE '1' END AS INT) AS id, "

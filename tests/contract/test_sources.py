@@ -11,6 +11,7 @@ import pytest
 
 from documented import since
 from rowlift.core.ports import Source
+from rowlift.operations.probes import LITERALS
 from rowlift.sources.duckdb import DuckDB, DuckDBConfig
 from rowlift.sources.files import Files, FilesConfig
 from rowlift.sources.sqlite import SQLite, SQLiteConfig
@@ -35,19 +36,7 @@ class DuckSuite(SourceSuite):
         Value("int", "18446744073709551615", "18446744073709551615::UBIGINT"),
         Value("int", LEAST_HUGEINT, f"CAST('{LEAST_HUGEINT}' AS HUGEINT)"),
     )
-    literals: ClassVar = {
-        "int": "CAST('{}' AS BIGINT)",
-        "decimal": "CAST('{}' AS DECIMAL(38, {scale}))",
-        "float": "CAST('{}' AS DOUBLE)",
-        "text": "'{}'",
-        "bool": "CAST('{}' AS BOOLEAN)",
-        "date": "CAST('{}' AS DATE)",
-        "time": "CAST('{}' AS TIME)",
-        "timestamp": "CAST('{}' AS TIMESTAMP)",
-        "timestamptz": "CAST('{}' AS TIMESTAMPTZ)",
-        "json": "CAST('{}' AS JSON)",
-        "binary": "unhex('{}')",
-    }
+    literals = LITERALS["duckdb"]
     big = "SELECT i AS id, repeat('x', 200) AS name FROM range(200000) AS r(i)"
     late_error = (
         "SELECT CAST(CASE WHEN i = 150000 THEN 'x' ELSE '1' END AS INTEGER) AS id, "
@@ -88,13 +77,7 @@ class TestCsvFiles(DuckSuite):
 class TestSQLite(SourceSuite):
     since = since("sqlite")
     values = without("bool", "decimal", "date", "time", "timestamp", "timestamptz", "json")
-    literals: ClassVar = {
-        "int": "CAST('{}' AS INTEGER)",
-        "float": "CAST('{}' AS REAL)",
-        "text": "'{}'",
-        "timestamp": "datetime('{}')",
-        "binary": "X'{}'",
-    }
+    literals: ClassVar = {**LITERALS["sqlite"], "timestamp": "datetime('{}')"}
     big = (
         "WITH RECURSIVE r(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM r LIMIT 200000) "
         "SELECT i AS id, printf('%.200c', 'x') AS name FROM r"
@@ -129,19 +112,7 @@ class PostgresSuite(NetworkSourceSuite):
         Value("float", "Infinity", "'Infinity'::float8"),
         Value("text", "a", "'a'::char(5)::text"),
     )
-    literals: ClassVar = {
-        "int": "'{}'::bigint",
-        "decimal": "'{}'::numeric",
-        "float": "'{}'::float8",
-        "text": "'{}'::text",
-        "bool": "'{}'::boolean",
-        "date": "'{}'::date",
-        "time": "'{}'::time",
-        "timestamp": "'{}'::timestamp",
-        "timestamptz": "'{}'::timestamptz",
-        "json": "'{}'::json",
-        "binary": "decode('{}', 'hex')",
-    }
+    literals = LITERALS["postgres"]
     big = "SELECT i AS id, repeat('x', 200) AS name FROM generate_series(0, 199999) AS g(i)"
     late_error = (
         "SELECT 1 / (150000 - i) AS id, repeat('x', 200) AS name "
@@ -196,16 +167,7 @@ class MySQLSuite(NetworkSourceSuite):
     reader: ClassVar[str]
     secrets = (PASSWORD,)
     values = without("bool", "timestamptz", "json")  # types of columns, not of expressions
-    literals: ClassVar = {
-        "int": "CAST('{}' AS SIGNED)",
-        "decimal": "CAST('{}' AS DECIMAL(65, {scale}))",
-        "float": "CAST('{}' AS DOUBLE)",
-        "text": "'{}'",
-        "date": "CAST('{}' AS DATE)",
-        "time": "CAST('{}' AS TIME(6))",
-        "timestamp": "CAST('{}' AS DATETIME(6))",
-        "binary": "UNHEX('{}')",
-    }
+    literals = LITERALS["mysql"]
     big = "SELECT seq AS id, REPEAT('x', 200) AS name FROM seq_0_to_199999"
     late_error = "SELECT POW(seq, 59.5) AS id, REPEAT('x', 200) AS name FROM seq_0_to_199999"
     endless = (
@@ -269,19 +231,7 @@ class TestSnowflake(NetworkSourceSuite):
         *(value for value in VALUES if value not in BIG_DECIMALS),
         *(Value("int", value.text) for value in BIG_DECIMALS),
     )
-    literals: ClassVar = {
-        "int": "'{}'::NUMBER(38, 0)",
-        "decimal": "'{}'::NUMBER(38, {scale})",
-        "float": "'{}'::FLOAT",
-        "text": "'{}'",
-        "bool": "'{}'::BOOLEAN",
-        "date": "'{}'::DATE",
-        "time": "'{}'::TIME",
-        "timestamp": "'{}'::TIMESTAMP_NTZ",
-        "timestamptz": "'{}'::TIMESTAMP_TZ",
-        "json": "PARSE_JSON('{}')",
-        "binary": "TO_BINARY('{}', 'HEX')",
-    }
+    literals = LITERALS["snowflake"]
     user_id = '"user_id"'
     streams = False
     big = "SELECT SEQ4() AS id, REPEAT('x', 200) AS name FROM TABLE(GENERATOR(ROWCOUNT => 200000))"

@@ -102,7 +102,7 @@ LITERALS: Mapping[str, Mapping[str, str]] = {
         "int": "'{}'::bigint",
         "decimal": "CAST('{}' AS DECIMAL(38, {scale}))",
         "float": "'{}'::float8",
-        "text": "'{}'::varchar(100)",
+        "text": "'{}'::varchar(65535)",
         "bool": "'{}'::boolean",
         "date": "'{}'::date",
         "time": "'{}'::time",

@@ -1,18 +1,13 @@
 """Google BigQuery: rows through the Storage Read API where it is permitted, else over REST."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, cast
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, StringConstraints, model_validator
 
-from rowlift.core.nouns import Column, Finding, Table
 from rowlift.kit.config import ConnectorConfig, LocalPath
 from rowlift.kit.drivers import load
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from rowlift.sources.dialects.bigquery_warehouse import Warehouse
+from rowlift.kit.served import Served
 
 HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
 PROJECT = r"^[a-z][a-z0-9.:-]*[a-z0-9]$"
@@ -77,7 +72,7 @@ class BigQueryConfig(ConnectorConfig):
         return self
 
 
-class BigQuery:
+class BigQuery(Served):
     """A project of BigQuery; what a query is and reads is asked of the service before it runs.
 
     Arrays and structs travel as JSON, BIGNUMERIC, TIME, INTERVAL, RANGE and GEOGRAPHY as text.
@@ -89,32 +84,4 @@ class BigQuery:
     def __init__(self, config: BigQueryConfig) -> None:
         """Raise SourceError DRIVER_MISSING without the driver; connect when first asked."""
         module = load("rowlift.sources.dialects.bigquery_warehouse", extra="bigquery")
-        self._warehouse = cast("Warehouse", module.Warehouse(config))
-
-    def check(self) -> Sequence[Finding]:
-        """Test network, TLS, login, rights, tables, version and clock."""
-        return self._warehouse.check()
-
-    def describe(self, sql: str) -> Sequence[Column]:
-        """Return the output columns, as a dry run tells them; nothing runs or costs."""
-        return self._warehouse.describe(sql)
-
-    def query(self, sql: str, *, limit: int | None = None) -> "pa.RecordBatchReader":
-        """Stream the result; the job begins with the first batch and has ended before it comes."""
-        return self._warehouse.query(sql, limit)
-
-    def catalog(self) -> Sequence[Table]:
-        """Return the tables and columns of the dataset; without one, of all in the project."""
-        return self._warehouse.catalog()
-
-    def now(self) -> int:
-        """Return the service's clock in Unix seconds."""
-        return self._warehouse.now()
-
-    def cancel(self) -> None:
-        """Cancel the running jobs; safe to call from another thread."""
-        self._warehouse.cancel()
-
-    def close(self) -> None:
-        """Cancel what still runs and hang up."""
-        self._warehouse.close()
+        super().__init__(module.Warehouse(config))

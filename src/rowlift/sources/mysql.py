@@ -1,20 +1,14 @@
 """MySQL and MariaDB: PyMySQL always, connectorx in a child process where it is installed."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
-from rowlift.core.nouns import Column, Finding, Table
 from rowlift.kit.config import ConnectorConfig, LocalPath
 from rowlift.kit.drivers import load
 from rowlift.kit.fields import OpenNetworks, PublicOnly
+from rowlift.kit.served import Served
 from rowlift.kit.sshconfig import SshConfig
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from rowlift.sources.dialects.mysql_server import Server
 
 HOST = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?$|^[0-9a-fA-F:.]+$"
 NAME = r"^[^\x00]+$"
@@ -70,40 +64,13 @@ class MySQLConfig(ConnectorConfig):
         return self
 
 
-class MySQL:
+class MySQL(Served):
     """A MySQL or MariaDB server, read in one consistent snapshot per query."""
 
     Config: ClassVar[type[BaseModel]] = MySQLConfig
     dialect: ClassVar[str] = "mysql"
 
     def __init__(self, config: MySQLConfig) -> None:
-        server = load("rowlift.sources.dialects.mysql_server", extra="mysql")
-        self._server = cast("Server", server.Server(config))
-
-    def check(self) -> Sequence[Finding]:
-        """Test network, TLS, login, rights, tables, version and clock."""
-        return self._server.check()
-
-    def describe(self, sql: str) -> Sequence[Column]:
-        """Return the output columns of a query without running it."""
-        return self._server.describe(sql)
-
-    def query(self, sql: str, *, limit: int | None = None) -> "pa.RecordBatchReader":
-        """Stream the result in bounded memory; a late row's error comes out of the reader."""
-        return self._server.query(sql, limit)
-
-    def catalog(self) -> Sequence[Table]:
-        """Return the tables and columns this user may see."""
-        return self._server.catalog()
-
-    def now(self) -> int:
-        """Return the server's clock in Unix seconds; a replica's replay time where it tells."""
-        return self._server.now()
-
-    def cancel(self) -> None:
-        """Stop the running queries on the server; safe to call from another thread."""
-        self._server.cancel()
-
-    def close(self) -> None:
-        """Stop what still runs and hang up."""
-        self._server.close()
+        """Raise SourceError DRIVER_MISSING without the driver; connect when first asked."""
+        module = load("rowlift.sources.dialects.mysql_server", extra="mysql")
+        super().__init__(module.Server(config))

@@ -1,21 +1,15 @@
 """Amazon Redshift, provisioned or serverless, through Amazon's own driver."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 
-from rowlift.core.nouns import Column, Finding, Table
 from rowlift.kit.config import ConnectorConfig
 from rowlift.kit.drivers import load
 from rowlift.kit.fields import OpenNetworks, PublicOnly
 from rowlift.kit.pgconfig import Host, Secret, Text
+from rowlift.kit.served import Served
 from rowlift.kit.sshconfig import SshConfig
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from rowlift.sources.dialects.redshift_server import Server
 
 
 class IamConfig(ConnectorConfig):
@@ -97,7 +91,7 @@ class RedshiftConfig(ConnectorConfig):
         return self
 
 
-class Redshift:
+class Redshift(Served):
     """A Redshift database, read through a cursor in a read-only transaction per query.
 
     Numbers, truth values and texts come as they are; whatever Arrow has no exact type for travels
@@ -109,33 +103,5 @@ class Redshift:
 
     def __init__(self, config: RedshiftConfig) -> None:
         """Raise SourceError DRIVER_MISSING without the driver; connect when first asked."""
-        server = load("rowlift.sources.dialects.redshift_server", extra="redshift")
-        self._server = cast("Server", server.Server(config))
-
-    def check(self) -> Sequence[Finding]:
-        """Test network, TLS, login, read-only rights, privileges, version and clock."""
-        return self._server.check()
-
-    def describe(self, sql: str) -> Sequence[Column]:
-        """Return the output columns of a query without reading a row."""
-        return self._server.describe(sql)
-
-    def query(self, sql: str, *, limit: int | None = None) -> "pa.RecordBatchReader":
-        """Stream the rows; refuse a user whose rights no read-only session can contain."""
-        return self._server.query(sql, limit)
-
-    def catalog(self) -> Sequence[Table]:
-        """Return the tables, views, external tables and columns this user may see."""
-        return self._server.catalog()
-
-    def now(self) -> int:
-        """Return the cluster's clock in Unix seconds."""
-        return self._server.now()
-
-    def cancel(self) -> None:
-        """Cancel on the server whatever runs, from any thread."""
-        self._server.cancel()
-
-    def close(self) -> None:
-        """Close every connection; rows not read yet are gone."""
-        self._server.close()
+        module = load("rowlift.sources.dialects.redshift_server", extra="redshift")
+        super().__init__(module.Server(config))

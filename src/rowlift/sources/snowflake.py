@@ -1,18 +1,12 @@
 """Snowflake, read through its vendor's driver, which hands over Arrow."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self, cast
+from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
 
-from rowlift.core.nouns import Column, Finding, Table
 from rowlift.kit.config import ConnectorConfig, LocalPath
 from rowlift.kit.drivers import load
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from rowlift.sources.dialects.snowflake_account import Account
+from rowlift.kit.served import Served
 
 ACCOUNT = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 HOST = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
@@ -91,7 +85,7 @@ class SnowflakeConfig(ConnectorConfig):
         return self
 
 
-class Snowflake:
+class Snowflake(Served):
     """A Snowflake account; one session per question, each ended by the statement's timeout.
 
     Snowflake has no read-only sessions: the role's grants are the wall. Whole numbers of more than
@@ -105,32 +99,4 @@ class Snowflake:
     def __init__(self, config: SnowflakeConfig) -> None:
         """Raise SourceError DRIVER_MISSING without the driver; connect when first asked."""
         module = load("rowlift.sources.dialects.snowflake_account", extra="snowflake")
-        self._account = cast("Account", module.Account(config))
-
-    def check(self) -> Sequence[Finding]:
-        """Test network, TLS, login, read-only rights, privileges, version and clock."""
-        return self._account.check()
-
-    def describe(self, sql: str) -> Sequence[Column]:
-        """Return the output columns of a query without running it."""
-        return self._account.describe(sql)
-
-    def query(self, sql: str, *, limit: int | None = None) -> "pa.RecordBatchReader":
-        """Stream the rows; refuse a role that administers the account."""
-        return self._account.query(sql, limit)
-
-    def catalog(self) -> Sequence[Table]:
-        """Return the tables, views and columns of the database that this role may see."""
-        return self._account.catalog()
-
-    def now(self) -> int:
-        """Return the account's clock in Unix seconds."""
-        return self._account.now()
-
-    def cancel(self) -> None:
-        """End the sessions of running queries, and with them the queries; from any thread."""
-        self._account.cancel()
-
-    def close(self) -> None:
-        """End what still runs."""
-        self._account.cancel()
+        super().__init__(module.Account(config))

@@ -1,19 +1,13 @@
 """SQL Server and Azure SQL, read by Microsoft's driver in a child process."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, cast
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field, SecretStr
 
-from rowlift.core.nouns import Column, Finding, Table
 from rowlift.kit.config import ConnectorConfig, LocalPath
 from rowlift.kit.drivers import load, require
+from rowlift.kit.served import Served
 from rowlift.kit.sshconfig import SshConfig
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from rowlift.sources.dialects.sqlserver_server import Server
 
 HOST = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?$|^[0-9a-fA-F:.]+$"
 NAME = r"^[^\x00]+$"
@@ -65,7 +59,7 @@ class SQLServerConfig(ConnectorConfig):
     allow_networks: ClassVar[tuple[str, ...]] = ()
 
 
-class SQLServer:
+class SQLServer(Served):
     """A database of SQL Server or Azure SQL; what is read is rolled back, whatever it was."""
 
     Config: ClassVar[type[BaseModel]] = SQLServerConfig
@@ -74,33 +68,5 @@ class SQLServer:
     def __init__(self, config: SQLServerConfig) -> None:
         """Raise SourceError DRIVER_MISSING without the driver; connect when first asked."""
         require("mssql_python", extra="sqlserver")
-        server = load("rowlift.sources.dialects.sqlserver_server", extra="sqlserver")
-        self._server = cast("Server", server.Server(config))
-
-    def check(self) -> Sequence[Finding]:
-        """Test network, TLS, login, rights, tables, version and clock."""
-        return self._server.check()
-
-    def describe(self, sql: str) -> Sequence[Column]:
-        """Return the output columns of a query without running it."""
-        return self._server.describe(sql)
-
-    def query(self, sql: str, *, limit: int | None = None) -> "pa.RecordBatchReader":
-        """Stream the result in bounded memory; a late row's error comes out of the reader."""
-        return self._server.query(sql, limit)
-
-    def catalog(self) -> Sequence[Table]:
-        """Return the tables and columns this user may see."""
-        return self._server.catalog()
-
-    def now(self) -> int:
-        """Return the server's clock in Unix seconds."""
-        return self._server.now()
-
-    def cancel(self) -> None:
-        """End the connections of running queries; safe to call from another thread."""
-        self._server.cancel()
-
-    def close(self) -> None:
-        """Stop what still runs and hang up."""
-        self._server.close()
+        module = load("rowlift.sources.dialects.sqlserver_server", extra="sqlserver")
+        super().__init__(module.Server(config))

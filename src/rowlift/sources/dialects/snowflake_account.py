@@ -77,6 +77,10 @@ class Account:
         for running in list(self._running):
             running.cancel()
 
+    def close(self) -> None:
+        """End what still runs."""
+        self.cancel()
+
     def reading(self, sql: str, limit: int | None, opened: list[Session]) -> Reading:
         """Yield how a query's columns are read, then its rows; `opened` gets the session."""
         with self._session(limit) as session:
