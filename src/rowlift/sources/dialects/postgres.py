@@ -224,7 +224,11 @@ FAILURES = {
     "42501": Failure(
         "PERMISSION_DENIED", 'User "{user}" may not do this: {text}.', "Grant what is missing."
     ),
-    "42601": Failure("QUERY_SYNTAX", "{product} does not understand the query: {text}."),
+    "42601": Failure(
+        "QUERY_SYNTAX",
+        "{product} does not understand the query: {text}.",
+        'Mend the SQL; its end is told as near ")".',
+    ),
     "42703": Failure("COLUMN_UNKNOWN", "{text}.", "Check the column's name."),
     "42P01": Failure("TABLE_UNKNOWN", "{text}.", "Check the table's name and schema."),
     "53300": FULL,
