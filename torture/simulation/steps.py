@@ -230,6 +230,7 @@ def retry(story: Story) -> str:
     story.save()
     runs = story.project().runs("people", limit=1)
     if runs:
+        story.note_moment()  # it also goes on with a run that was interrupted
         story.project().retry(runs[0].id)
     story.look()
     return "retry"

@@ -157,8 +157,7 @@ class Story:
         """Run once and hold it against what the model foresees; None when it did not end well."""
         self.save()
         self.runs += 1
-        for target in self.targets.values():
-            target.watch.moments.add(_moment(self.shop.now))
+        self.note_moment()
         self.was_refused, self.is_calm = False, True
         self._note_absences(allow=allow)
         left_open = self.is_open()
@@ -177,6 +176,11 @@ class Story:
             return None
         self._ended(report, expected, left_open=left_open)
         return report
+
+    def note_moment(self) -> None:
+        """Remember the source's time: a run reads now, perhaps one that was opened before."""
+        for target in self.targets.values():
+            target.watch.moments.add(_moment(self.shop.now))
 
     def _run(self, crash: str, *, allow: bool, plan: bool) -> RunReport:
         faults.arm(f"{crash}:raise" if crash else "")
