@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Protocol
+from weakref import WeakSet
 
 import pyarrow as pa
 
@@ -79,3 +80,38 @@ class Running:
         if self._cancelled:
             code = "QUERY_CANCELLED"
             raise SourceError(code, rule(code).title, mend=rule(code).mend)
+
+
+class Stoppable(Protocol):
+    """A query that has begun, or is about to."""
+
+    def cancel(self) -> None:
+        """Stop it; whoever reads gets QUERY_CANCELLED."""
+
+    def close(self) -> None:
+        """Give back everything."""
+
+
+class Queries:
+    """The queries of a source, for any thread to stop; those that are not read any more go."""
+
+    def __init__(self) -> None:
+        self.cancels = 0
+        self._running: WeakSet[Stoppable] = WeakSet()
+
+    def add(self, query: Stoppable, cancels: int) -> None:
+        """Take in a query; it is cancelled if that was asked for since there were so many."""
+        self._running.add(query)
+        if cancels != self.cancels:
+            query.cancel()
+
+    def cancel(self) -> None:
+        """Stop every query that runs, or is about to."""
+        self.cancels += 1
+        for query in list(self._running):
+            query.cancel()
+
+    def close(self) -> None:
+        """Stop every query and give back what it holds."""
+        for query in list(self._running):
+            query.close()

@@ -76,8 +76,9 @@ class Home:
         if name not in self.project.sources:
             raise ConfigError(
                 "NAME_UNKNOWN",
-                f"The source {name} is not declared any more.",
-                mend="Put it back into connections.yml.",
+                f"The source {name} is not declared.",
+                mend="Declare it in connections.yml, or name one that is there: "
+                f"{', '.join(self.project.sources) or 'there is none'}.",
             )
         source = open_source(self.project.root, self.project.sources[name], self.env)
         try:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 import pyarrow as pa
 from google.cloud.bigquery import DatasetReference, QueryJob, QueryJobConfig
@@ -15,6 +14,7 @@ from rowlift.core.errors import SourceError
 from rowlift.core.nouns import Column, Finding, Table
 from rowlift.core.rules import rule
 from rowlift.kit.patience import patient
+from rowlift.kit.running import Queries
 from rowlift.kit.sqlguard import guard
 from rowlift.sources.dialects import bigquery as data
 from rowlift.sources.dialects import bigquery_columns as columns
@@ -33,8 +33,7 @@ class Warehouse:
 
     def __init__(self, config: "BigQueryConfig") -> None:
         self.config = config
-        self._running: WeakSet[Running] = WeakSet()
-        self._cancels = 0
+        self._queries = Queries()
 
     def check(self) -> list[Finding]:
         """Test step by step how far one gets."""
@@ -48,15 +47,13 @@ class Warehouse:
 
     def query(self, sql: str, limit: int | None = None) -> pa.RecordBatchReader:
         """Prepare a query; it runs when its rows are asked for."""
-        text, cancels = guard(sql, "bigquery").sql, self._cancels
+        text, cancels = guard(sql, "bigquery").sql, self._queries.cancels
         with self.asking() as wire:
             dry = self.dry_run(wire, text)
         self._refuse_cost(dry)
         plan = self._plan(dry)
         running = Running(self, text, self.job(), plan, limit)
-        self._running.add(running)
-        if cancels != self._cancels:
-            running.cancel()
+        self._queries.add(running, cancels)
         return pa.RecordBatchReader.from_batches(plan.schema, running.batches())
 
     def catalog(self) -> list[Table]:
@@ -70,14 +67,11 @@ class Warehouse:
 
     def cancel(self) -> None:
         """Stop every query that runs, or is about to."""
-        self._cancels += 1
-        for running in list(self._running):
-            running.cancel()
+        self._queries.cancel()
 
     def close(self) -> None:
         """Stop every query and hang up."""
-        for running in list(self._running):
-            running.close()
+        self._queries.close()
 
     def datasets(self) -> list[str]:
         """Return the dataset that is read, or all that can be seen."""

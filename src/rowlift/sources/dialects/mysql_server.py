@@ -6,7 +6,6 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
-from weakref import WeakSet
 
 import pyarrow as pa
 
@@ -17,7 +16,7 @@ from rowlift.kit.arrowchild import ChildFailed
 from rowlift.kit.drivers import installed, load
 from rowlift.kit.mysqlwire import Connection, Refusal
 from rowlift.kit.reach import Reach
-from rowlift.kit.running import Running
+from rowlift.kit.running import Queries, Running
 from rowlift.kit.sqlguard import guard
 from rowlift.sources.dialects import mysql as data
 from rowlift.sources.dialects import mysql_columns as columns
@@ -45,8 +44,7 @@ class Server:
         self._config = config
         self._reach = Reach(config)
         self._account = ""
-        self._running: WeakSet[Running] = WeakSet()
-        self._cancels = 0
+        self._queries = Queries()
         self._stopping = threading.Lock()  # two at once would stop each other's statement
         if config.reader == "connectorx":
             load("connectorx", extra="mysql-fast")
@@ -71,7 +69,7 @@ class Server:
     def query(self, sql: str, limit: int | None) -> pa.RecordBatchReader:
         """Begin a query with the reader that suits it; the first rows are read when asked for."""
         guarded = guard(sql, "mysql")
-        cancels = self._cancels
+        cancels = self._queries.cancels
         with self.session(keep=True) as connection:
             plan = self._plan(connection, guarded.sql)
             reader: Reader = PlainReader(connection, plan, guarded, limit)
@@ -80,9 +78,7 @@ class Server:
                 reader.close()
                 reader = FastReader(self.url(), before, plan, guarded, self._patience)
         running = Running(reader, partial(self.stop, reader), self.plain_errors)
-        self._running.add(running)
-        if cancels != self._cancels:
-            running.cancel()
+        self._queries.add(running, cancels)
         return pa.RecordBatchReader.from_batches(plan.schema, running.batches())
 
     def catalog(self) -> list[Table]:
@@ -98,14 +94,11 @@ class Server:
 
     def cancel(self) -> None:
         """Stop every query that runs, or is about to."""
-        self._cancels += 1
-        for running in list(self._running):
-            running.cancel()
+        self._queries.cancel()
 
     def close(self) -> None:
         """Stop every query and hang up."""
-        for running in list(self._running):
-            running.close()
+        self._queries.close()
         self._reach.close()
 
     def stop(self, reader: Reader) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet, finalize
+from weakref import finalize
 
 import pyarrow as pa
 
@@ -17,7 +17,7 @@ from rowlift.kit.dbapi import batches, field
 from rowlift.kit.pgcheck import Checkup, denied, unreachable, unsafe_user
 from rowlift.kit.pgerrors import Explainer
 from rowlift.kit.reach import Reach
-from rowlift.kit.running import Running
+from rowlift.kit.running import Queries, Running
 from rowlift.kit.sqlguard import GuardedQuery, guard
 from rowlift.sources.dialects import redshift as data
 from rowlift.sources.dialects import redshift_wire as wire
@@ -40,8 +40,7 @@ class Server:
         self._reach = Reach(config)
         self._login: Login = login_of(config)
         self._explain = Explainer(data.REDSHIFT, _facts(config), self._login.secrets)
-        self._running: WeakSet[Running] = WeakSet()
-        self._cancels = 0
+        self._queries = Queries()
         self._stopping = threading.Lock()  # two at once would stop each other's statement
 
     def check(self) -> list[Finding]:
@@ -61,15 +60,13 @@ class Server:
     def query(self, sql: str, limit: int | None) -> pa.RecordBatchReader:
         """Begin a query; its first rows are read when asked for."""
         guarded = guard(sql, "redshift")
-        cancels = self._cancels
+        cancels = self._queries.cancels
         with self.session(keep=True) as session:
             self._refuse_unsafe_user(session)
             columns = self._columns(session, guarded)
             reader = Reader(session, columns, _limited(guarded, limit), self._config)
         running = Running(reader, partial(self.stop, reader), session.plain_errors)
-        self._running.add(running)
-        if cancels != self._cancels:
-            running.cancel()
+        self._queries.add(running, cancels)
         return pa.RecordBatchReader.from_batches(reader.schema, running.batches())
 
     def catalog(self) -> list[Table]:
@@ -89,14 +86,11 @@ class Server:
 
     def cancel(self) -> None:
         """Stop every query that runs, or is about to."""
-        self._cancels += 1
-        for running in list(self._running):
-            running.cancel()
+        self._queries.cancel()
 
     def close(self) -> None:
         """Stop every query and hang up."""
-        for running in list(self._running):
-            running.close()
+        self._queries.close()
         self._reach.close()
 
     def stop(self, reader: "Reader") -> None:
