@@ -294,7 +294,7 @@ def locked(build: Callable[[Any], tuple[Any, int]], context: Any) -> tuple[Any, 
 
 def main() -> None:
     """Serve until asked to end."""
-    config, build = uvicorn.Config, bqemulator.server.build_grpc_server
+    build = bqemulator.server.build_grpc_server
     bqemulator.server.DuckDBEngine = Engine
     server = bqemulator.server.EmulatorServer(
         bqemulator.server.Settings(
@@ -305,10 +305,12 @@ def main() -> None:
             enable_format_extensions=False,
         )
     )
-    files = {"ssl_keyfile": SETTINGS["key_file"], "ssl_certfile": SETTINGS["cert_file"]}
-    uvicorn.Config = lambda app, **options: config(
+    config = partial(
+        uvicorn.Config, ssl_keyfile=SETTINGS["key_file"], ssl_certfile=SETTINGS["cert_file"]
+    )
+    uvicorn.Config = lambda app, **options: config(  # type: ignore[assignment,misc]
         Service(app, server._engine),  # noqa: SLF001
-        **{**options, **files},
+        **options,
     )
     bqemulator.server.build_grpc_server = partial(locked, build)
     server.run_forever()
