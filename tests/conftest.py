@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterable
 
 import hypothesis
 import pytest
@@ -12,6 +13,26 @@ hypothesis.settings.load_profile("rowlift")
 use_memory()
 
 pytest_plugins = ["doors.plugin", "servers.plugin"]
+
+
+def lacking(reports: Iterable[pytest.TestReport]) -> dict[str, list[str]]:
+    """What each suite that ran declared its source to lack, by the suite's name."""
+    found: dict[str, dict[str, None]] = {}
+    for report in reports:
+        for name, value in report.user_properties:
+            if name == "lacks":
+                suite = report.nodeid.split("::")[1].removeprefix("Test")
+                found.setdefault(suite, {})[str(value)] = None
+    return {suite: [*names] for suite, names in sorted(found.items())}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the stand-ins cannot show."""
+    found = lacking(terminalreporter.getreports("passed"))
+    if found:
+        terminalreporter.section("stand-ins lack, as docs/warehouses.md tells")
+    for suite, names in found.items():
+        terminalreporter.write_line(f"{suite}: {', '.join(names)}")
 
 
 @pytest.hookimpl(tryfirst=True)

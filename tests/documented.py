@@ -12,3 +12,10 @@ def since(kind: str) -> str:
     rows = re.findall(r"^\| (`.*`) \| `(.*)` \|$", text, re.MULTILINE)
     (found,) = [idiom for types, idiom in rows if f"`{kind}`" in types]
     return found
+
+
+def lacks(heading: str) -> tuple[str, ...]:
+    """Return the names of what is not shown of a warehouse, whose part has the heading."""
+    _, _, part = WAREHOUSES.read_text().partition(f"\n## {heading}\n")
+    _, _, told = part.partition("\n## ")[0].partition("\nNot shown by ")
+    return tuple(re.findall(r"^- \*\*(.+)\*\*: ", told, re.MULTILINE))

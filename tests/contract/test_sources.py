@@ -164,6 +164,7 @@ class TestPostgresAdbc(PostgresSuite):
 
 class MySQLSuite(NetworkSourceSuite):
     since = since("mysql")
+    lacks = ("timeout", "login", "types")
     reader: ClassVar[str]
     secrets = (PASSWORD,)
     values = without("bool", "timestamptz", "json")  # types of columns, not of expressions
@@ -226,6 +227,7 @@ def snowflake_people(snowflake_server: SnowflakeServer) -> SnowflakeDatabase:
 
 class TestSnowflake(NetworkSourceSuite):
     since = since("snowflake")
+    lacks = ("service", "grants", "session", "storage", "login")
     secrets = ("canary",)
     values = (
         *(value for value in VALUES if value not in BIG_DECIMALS),

@@ -1,12 +1,14 @@
 """`rowlift debug --certify`: what a user proves on the real service, here on ours."""
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from e2e.jobs import mariadb_warehouse, postgres_warehouse
-from rowlift.cli.debug import PROOFS
+from rowlift.cli.debug import PROOFS, exit_code
+from rowlift.core.nouns import Finding
 from rowlift.operations.probes import LITERALS, probes
 from rowlift.registry import source_kind
 from rowlift.testing.folder import Folder
@@ -21,7 +23,7 @@ from servers import (
 )
 
 KINDS = ["postgres", "mysql", "redshift", "snowflake", "sqlserver", "bigquery"]
-LACKS = {"bigquery": {"values"}}  # the emulator's NUMERIC holds three digits behind the point
+FAILS = {"bigquery": {"values"}}  # the emulator's NUMERIC holds three digits behind the point
 SINK = {"type": "sandbox", "path": "sent.jsonl"}
 
 
@@ -64,31 +66,45 @@ def bigquery(bigquery_dataset: BigQueryDataset) -> Mapping[str, Any]:
     return {"type": "bigquery", **bigquery_dataset.settings(), "reader": "rest"}
 
 
-@pytest.mark.door("python")
-@pytest.mark.parametrize("kind", KINDS)
-def test_A1_B1_a_source_is_certified(request, tmp_path, kind):
-    folder = Folder(tmp_path / "acme", request.getfixturevalue(kind), SINK, sql="SELECT 1")
-    with folder.project() as project:
-        found = {one.step: one for one in project.certify("shop")}
-    failed = {step: one.message for step, one in found.items() if one.level == "error"}
-    assert failed.keys() == LACKS.get(kind, set()), failed
-    assert found.keys() > PROOFS
-    dialect = source_kind(kind).dialect
-    if not failed:
-        assert str(len(probes(dialect))) in found["values"].message
-        assert all(value_type in found["values"].message for value_type in LITERALS[dialect])
-
-
-def test_a_proof_that_fails_is_told_beside_those_that_hold(cli, postgres_job):
-    server = postgres_job.warehouse.database.server
-    with Proxy(server.host, server.port) as proxy:
+@pytest.fixture
+def interrupted(postgres_server: PostgresServer) -> Iterator[Mapping[str, Any]]:
+    """A PostgreSQL whose connections break when a good part of the rows has come."""
+    with (
+        postgres_warehouse(postgres_server) as warehouse,
+        Proxy(postgres_server.host, postgres_server.port) as proxy,
+    ):
         proxy.trouble = Trouble(after=300_000, then="close")
-        postgres_job.source(port=proxy.port)
-        done = cli("debug", "--certify", "warehouse", "-o", "json")
-    assert done.code == 1
-    found = {one["step"]: one for one in done.json["connections"]["warehouse"]}
-    assert [step for step, one in found.items() if one["level"] == "error"] == ["rows"]
-    assert (found["rows"]["code"], bool(found["rows"]["mend"])) == ("SOURCE_DROPPED", True)
+        yield warehouse.settings(port=proxy.port)
+
+
+@pytest.fixture
+def warehouses(request: pytest.FixtureRequest) -> Mapping[str, Mapping[str, Any]]:
+    return {name: request.getfixturevalue(name) for name in (*KINDS, "interrupted")}
+
+
+@pytest.mark.door("python")
+def test_A1_B1_every_source_is_certified_but_for_what_fails(warehouses, tmp_path):
+    """All at once, since each is asked to wait for seconds."""
+
+    def certify(name: str) -> dict[str, Finding]:
+        with Folder(tmp_path / name, warehouses[name], SINK, sql="SELECT 1").project() as project:
+            return {one.step: one for one in project.certify("shop")}
+
+    with ThreadPoolExecutor(len(warehouses)) as threads:
+        found = dict(zip(warehouses, threads.map(certify, warehouses), strict=True))
+    interrupted = found.pop("interrupted")
+    for kind, steps in found.items():
+        assert steps.keys() > PROOFS
+        failed = {step: one.message for step, one in steps.items() if one.level == "error"}
+        assert failed.keys() == FAILS.get(kind, set()), (kind, failed)
+        dialect = source_kind(kind).dialect
+        if not failed:
+            assert str(len(probes(dialect))) in steps["values"].message
+            assert all(one in steps["values"].message for one in LITERALS[dialect])
+    assert [step for step, one in interrupted.items() if one.level == "error"] == ["rows"]
+    assert interrupted["rows"].code == "SOURCE_DROPPED"
+    assert interrupted["rows"].mend
+    assert exit_code({"shop": [*interrupted.values()]}) == 1
 
 
 def test_a_connection_that_fails_its_test_is_asked_nothing_more(cli, postgres_job):

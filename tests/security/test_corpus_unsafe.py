@@ -128,6 +128,9 @@ def warehouse(
                 yield found.settings()
         case "mysql":
             yield request.getfixturevalue("maria").settings()
+        case "redshift":
+            with request.getfixturevalue("redshift_server").database("s3cret") as dressed:
+                yield {"type": "redshift", **dressed.settings()}
         case "duckdb":
             duckdb.connect(tmp_path / "w.duckdb").close()
             yield {"type": "duckdb", "path": str(tmp_path / "w.duckdb")}

@@ -8,7 +8,7 @@ and provides the fixture `source`, over a database that holds the table `people`
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -55,6 +55,7 @@ class SourceSuite:
     people: ClassVar[str] = "people"
     since: ClassVar[str]  # {{last_sync_time}} as what a column of moments is compared with
     secrets: ClassVar[tuple[str, ...]] = ()  # what may stand in no message
+    lacks: ClassVar[tuple[str, ...]] = ()  # what a stand-in for the source cannot show, by name
     writes: ClassVar[tuple[str, ...]] = (
         "INSERT INTO people VALUES (9, 'x')",
         "UPDATE people SET name = 'x'",
@@ -71,6 +72,12 @@ class SourceSuite:
             metafunc.parametrize("kind", dict.fromkeys(v.value_type for v in self.values))
         if "write" in metafunc.fixturenames:
             metafunc.parametrize("write", self.writes)
+
+    @pytest.fixture(autouse=True)
+    def _declares(self, record_property: Callable[[str, object], None]) -> None:
+        """Leave with each test's report what its source lacks, for a summary of the run."""
+        for name in self.lacks:
+            record_property("lacks", name)
 
     def sql(self, value: Value) -> str:
         """Return the value as an SQL expression of its type."""
