@@ -16,21 +16,32 @@ from e2e.jobs import mariadb_warehouse, postgres_warehouse
 from rowlift.core.nouns import Status
 from rowlift.core.rules import RULES
 from rowlift.testing.clock import QuickClock
-from servers import MariaDbServer, PostgresServer
+from servers import MariaDbServer, PostgresDatabase, PostgresServer, RedshiftServer
 
-SOURCES = ["postgres", "mysql", "duckdb", "sqlite", "csv", "parquet"]
+SOURCES = ["postgres", "redshift", "mysql", "duckdb", "sqlite", "csv", "parquet"]
 
 
 @pytest.fixture
 def postgres(postgres_server: PostgresServer) -> Iterator[Mapping[str, Any]]:
     with postgres_warehouse(postgres_server) as warehouse:
-        hostile = Hostile.of("postgres")
-        with warehouse.database.connect() as connection:
-            connection.execute(hostile.create("text").encode())
-            for statement, values in hostile.inserts("%s"):
-                connection.execute(statement.encode(), values)
-            connection.commit()
+        fill(warehouse.database, Hostile.of("postgres"))
         yield warehouse.settings()
+
+
+@pytest.fixture
+def redshift(redshift_server: RedshiftServer) -> Iterator[Mapping[str, Any]]:
+    with redshift_server.database("s3cret") as database:
+        fill(database.plain, Hostile.of("redshift"))
+        database.execute(f"GRANT SELECT ON {NAME} TO {database.user}")
+        yield {"type": "redshift", **database.settings()}
+
+
+def fill(database: PostgresDatabase, hostile: Hostile) -> None:
+    with database.connect() as connection:
+        connection.execute(hostile.create("text").encode())
+        for statement, values in hostile.inserts("%s"):
+            connection.execute(statement.encode(), values)
+        connection.commit()
 
 
 @pytest.fixture
