@@ -24,6 +24,7 @@ from rowlift.operations.segments import (
 )
 from rowlift.operations.suppressing import SuppressionReport
 from rowlift.operations.tracing import Why
+from rowlift.state.catalogues import Catalogue
 from rowlift.workspace.suppression import Suppression
 
 VERSION = 1
@@ -83,6 +84,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "error": {"error": Problem},
     "check": {"problems": Sequence[Problem]},
     "debug": {"connections": Mapping[str, Sequence[Finding]]},
+    "catalog": {"source": str, "catalogue": Catalogue},
     "preview": {"preview": Preview},
     "plan": {"plan": PlanReport},
     "run": {"runs": Sequence[RunReport]},

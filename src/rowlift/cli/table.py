@@ -22,6 +22,7 @@ COMMANDS = (
     Entry("debug", "Start", "Test every connection: network, login, read-only rights, privileges."),
     Entry("check", "Build", "Validate every file without touching the network."),
     Entry("preview", "Build", "Show the first rows with ✓ known or ? unknown, then every rule."),
+    Entry("catalog", "Build", "List the tables of a source, or the columns of some."),
     Entry("plan", "Build", "Write down exactly what a run would do; change nothing."),
     Entry("ls", "Build", "List syncs with their sources, destinations and last runs."),
     Entry("run", "Run", "Run syncs now and wait for their deliveries."),

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import BaseModel
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -70,9 +71,8 @@ class Home:
             raise StateError("NOT_FOUND", f"There is no run {run_id}.", mend="See rowlift runs.")
         return run
 
-    @contextmanager
-    def source(self, name: str) -> Iterator[Source]:
-        """Open a source and close it afterwards; raises ConfigError when it is not declared."""
+    def declared(self, name: str) -> ConnectionSpec:
+        """Return a source as connections.yml has it; raises ConfigError NAME_UNKNOWN."""
         if name not in self.project.sources:
             raise ConfigError(
                 "NAME_UNKNOWN",
@@ -80,7 +80,12 @@ class Home:
                 mend="Declare it in connections.yml, or name one that is there: "
                 f"{', '.join(self.project.sources) or 'there is none'}.",
             )
-        source = open_source(self.project.root, self.project.sources[name], self.env)
+        return self.project.sources[name]
+
+    @contextmanager
+    def source(self, name: str) -> Iterator[Source]:
+        """Open a source and close it afterwards; raises ConfigError when it is not declared."""
+        source = open_source(self.project.root, self.declared(name), self.env)
         try:
             yield source
         finally:
@@ -111,8 +116,12 @@ def sync_names(home: Home) -> Mapping[str, str]:
 def open_source(root: Path, connection: ConnectionSpec, env: Mapping[str, str]) -> Source:
     """Build a source from its declaration; relative file names start at the project's root."""
     kind = source_kind(connection.type)
-    config = resolve(connection, kind.Config, env, root)
-    return kind(config)  # type: ignore[call-arg]
+    return kind(source_config(root, connection, env))  # type: ignore[call-arg]
+
+
+def source_config(root: Path, connection: ConnectionSpec, env: Mapping[str, str]) -> BaseModel:
+    """Return a source's settings with every reference replaced."""
+    return resolve(connection, source_kind(connection.type).Config, env, root)
 
 
 def open_destination(

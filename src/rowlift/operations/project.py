@@ -15,6 +15,7 @@ from rowlift.core.nouns import Feed, Finding
 from rowlift.core.progress import Progress, Silent
 from rowlift.engine.preview import Preview
 from rowlift.kit.sqlguard import GuardedQuery, guard, render
+from rowlift.operations.cataloguing import catalogue
 from rowlift.operations.certifying import certify
 from rowlift.operations.delivering import Drain
 from rowlift.operations.erasing import ErasureReport, erase
@@ -72,6 +73,7 @@ from rowlift.registry import (
     destination_kind,
     source_kind,
 )
+from rowlift.state.catalogues import Catalogue
 from rowlift.state.runs import Run
 from rowlift.workspace.suppression import Suppression
 
@@ -151,6 +153,13 @@ class Project:
     def certify(self, source: str) -> list[Finding]:
         """Test a source, then prove values, limits, errors, cancel and timeout on the service."""
         return certify(self._home, source)
+
+    def catalog(self, source: str, *, refresh: bool = False) -> Catalogue:
+        """Return a source's tables and columns, as they were within a day unless refreshed.
+
+        Raises ConfigError NAME_UNKNOWN and SourceError.
+        """
+        return catalogue(self._home, self._clock, source, refresh=refresh)
 
     def _check_source(self, name: str) -> list[Finding]:
         with self._home.source(name) as source:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from rowlift.core.specs import RetentionSpec
 from rowlift.db import LEASE_SECONDS, Database
 from rowlift.kit.durable import LEFTOVERS
+from rowlift.state.catalogues import CATALOGUES
 from rowlift.state.files import SCRATCH
 from rowlift.state.locks import Locks
 from rowlift.state.tables import deliveries, files, runs
@@ -114,12 +115,12 @@ def _delete_forgotten(database: Database, root: Path, moment: float) -> int:
 
 
 def _sweep(root: Path, locks: Locks, moment: float) -> None:
-    """What killed processes left: spill files at once, the rest after a day."""
+    """What killed processes left: spill files at once, the rest after a day, like catalogues."""
     for folder in root.glob(f"{SCRATCH}/*"):
         lock = f"{SCRATCH}-{folder.name}"
         if locks.is_abandoned(lock) or (_is_old(folder, moment) and not locks.exists(lock)):
             shutil.rmtree(folder, ignore_errors=True)
-    for leftover in root.glob(f"*/{LEFTOVERS}"):
+    for leftover in (*root.glob(f"*/{LEFTOVERS}"), *root.glob(f"{CATALOGUES}/*.json")):
         if _is_old(leftover, moment):
             leftover.unlink(missing_ok=True)
     for name in locks.names():

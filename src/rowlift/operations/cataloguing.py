@@ -1,0 +1,35 @@
+"""What a source has to select from, remembered so that completion need not ask for every key."""
+
+from hashlib import sha256
+
+from rowlift.core.clock import Clock
+from rowlift.core.specs import ConnectionSpec
+from rowlift.operations.home import Home, source_config
+from rowlift.state.catalogues import Catalogue, CatalogueFiles
+
+KEPT_FOR = 86_400  # seconds
+
+
+def catalogue(home: Home, clock: Clock, name: str, *, refresh: bool) -> Catalogue:
+    """Return a source's catalogue, a day old at most, as this connection shows it.
+
+    One without tables is not kept: it may be that grants are missing. Raises ConfigError
+    NAME_UNKNOWN and SourceError.
+    """
+    connection = _fingerprint(home, home.declared(name))
+    files, uid = CatalogueFiles(home.store.files.root), home.sources[name]
+    now = clock.now().timestamp()
+    kept = None if refresh else files.load(uid, connection)
+    if kept and now - KEPT_FOR <= kept.as_of <= now:
+        return kept
+    with home.source(name) as source:
+        found = Catalogue(now, tuple(source.catalog()))
+    if found.tables:
+        files.keep(uid, connection, found)
+    return found
+
+
+def _fingerprint(home: Home, declared: ConnectionSpec) -> str:
+    """Return what tells two connections apart by everything but their secrets."""
+    settings = source_config(home.project.root, declared, home.env).model_dump_json()
+    return sha256(f"{declared.type} {settings}".encode()).hexdigest()
