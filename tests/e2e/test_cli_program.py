@@ -145,6 +145,7 @@ def test_documents_are_one_on_stdout_and_keep_their_schemas(cli, shop, sink):
     documents = [
         cli("check", "-o", "json"),
         cli("debug", "-o", "json"),
+        cli("catalog", "warehouse", "-o", "json"),
         cli("preview", "people", "-o", "json"),
         cli("plan", "people", "-o", "json"),
         cli("-o", "json", "run", "people"),
@@ -163,8 +164,8 @@ def test_documents_are_one_on_stdout_and_keep_their_schemas(cli, shop, sink):
         assert list(faults(document, schema)) == []
         assert document["version"] == 1
     assert kinds == [
-        "check", "debug", "preview", "plan", "run", "runs", "rejects", "ls", "state", "init",
-        "error",
+        "check", "debug", "catalog", "preview", "plan", "run", "runs", "rejects", "ls", "state",
+        "init", "error",
     ]  # fmt: skip
 
 

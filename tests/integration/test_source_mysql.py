@@ -696,8 +696,11 @@ def test_T5_now_is_the_servers_clock(calm: Shop) -> None:
 
 def test_the_catalogue_has_types_and_estimates(shop: Shop) -> None:
     shop.database.execute("CREATE VIEW named AS SELECT id, name FROM people")
-    found = {table.name: table for table in shop.source().catalog()}
-    assert found.keys() == {"people", "bits", "moments", "named"}
+    shop.database.execute("CREATE TABLE NAMED (id int, name varchar(20))")
+    tables = shop.source().catalog()
+    found = {table.name: table for table in tables}
+    assert sorted(one.name for one in tables) == ["NAMED", "bits", "moments", "named", "people"]
+    assert [len(found[name].columns) for name in ("NAMED", "named")] == [2, 2]
     columns = [(c.name, c.type_name, c.value_type) for c in found["people"].columns]
     assert columns == [("id", "int(11)", "int"), ("name", "varchar(20)", "text")]
     assert found["bits"].columns[0].value_type == "bool"

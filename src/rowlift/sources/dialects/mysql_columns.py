@@ -94,17 +94,23 @@ def _string(field: Any) -> tuple[str, data.Reading]:
     return name or "text", data.UNICODE if known else data.OTHER_TEXT
 
 
-def tables(rows: Sequence[tuple[str | None, ...]]) -> list[Table]:
-    """Return the catalogue; the rows are ordered by table."""
-    found: dict[tuple[str, str], Table] = {}
-    for schema, name, estimate, column, column_type, data_type in rows:
-        key = (schema or "", name or "")
-        before = found.get(key, Table(*key, (), int(estimate) if estimate else None))
-        value_type = data.CATALOG_VALUES.get(data_type or "", "text")
-        value_type = "bool" if column_type == "bit(1)" else value_type
-        columns = (*before.columns, Column(column or "", column_type or "", value_type))
-        found[key] = Table(*key, columns, before.rows_estimate)
-    return list(found.values())
+def tables(
+    rows: Sequence[tuple[str | None, ...]], estimates: Sequence[tuple[str | None, ...]]
+) -> list[Table]:
+    """Return the catalogue; names that differ by capitals come mixed with each other."""
+    about = {(schema, name): int(count) for schema, name, count in estimates if count}
+    found: dict[tuple[str | None, str | None], list[Column]] = {}
+    for schema, name, *column in rows:
+        found.setdefault((schema, name), []).append(_catalogued(*column))
+    return [
+        Table(key[0] or "", key[1] or "", tuple(columns), about.get(key))
+        for key, columns in found.items()
+    ]
+
+
+def _catalogued(name: str | None, column_type: str | None, data_type: str | None) -> Column:
+    value_type = data.CATALOG_VALUES.get(data_type or "", "text")
+    return Column(name or "", column_type or "", "bool" if column_type == "bit(1)" else value_type)
 
 
 def quoted(name: str) -> str:

@@ -84,7 +84,8 @@ class Server:
     def catalog(self) -> list[Table]:
         """Return what the user may see."""
         with self.session() as connection:
-            return columns.tables(mysqlwire.rows(connection, data.CATALOG))
+            estimates = mysqlwire.rows(connection, data.ESTIMATES)
+            return columns.tables(mysqlwire.rows(connection, data.CATALOG), estimates)
 
     def now(self) -> int:
         """Return the server's clock, less what a replica has not replayed yet."""
