@@ -29,6 +29,7 @@ from rowlift.core.ports import Source  # noqa: E402
 from rowlift.kit import mysqlwire  # noqa: E402
 from rowlift.sources.dialects import mysql as data  # noqa: E402
 from rowlift.sources.dialects.mysql_server import Server  # noqa: E402
+from rowlift.sources.dialects.mysql_words import supported  # noqa: E402
 from rowlift.sources.mysql import MySQL, MySQLConfig  # noqa: E402
 from rowlift.testing.sources import SourceSuite  # noqa: E402
 from rowlift.testing.values import Value, value_type, without  # noqa: E402
@@ -532,6 +533,47 @@ def test_a_missing_right_names_table_user_and_grant(shop: Shop) -> None:
     assert error.mend == f"GRANT SELECT ON `people` TO `{shop.user}`@`%`;"
     error = refusal(shop.source(database="mysql"), "SELECT 1 AS a")
     assert error.mend == f"GRANT SELECT ON `mysql`.* TO '{shop.user}'@'%';"
+
+
+def test_a_function_that_is_closed_or_missing_comes_with_its_grant(shop: Shop) -> None:
+    name = shop.database.name
+    shop.database.execute("CREATE FUNCTION one() RETURNS int DETERMINISTIC RETURN 1")
+    error = refusal(shop.source(), "SELECT one() AS a")
+    _, grant, advice = error.mend.partition("GRANT EXECUTE")
+    assert advice == f" ON FUNCTION `{name}`.`one` TO `{shop.user}`@`%`;"
+    shop.database.execute(f"{grant}{advice}")
+    assert shop.source().query("SELECT one() AS a").read_all().to_pylist() == [{"a": 1}]
+
+
+def test_a_view_that_reads_what_is_closed_is_named(shop: Shop) -> None:
+    name = shop.database.name
+    shop.database.execute(
+        "CREATE SQL SECURITY INVOKER VIEW through AS SELECT id FROM people",
+        f"REVOKE SELECT ON {name}.* FROM {shop.user}@'%'",
+        f"GRANT SELECT ON {name}.through TO {shop.user}@'%'",
+    )
+    error = refusal(shop.source(), "SELECT id FROM through")
+    assert f"{name}.through" in error.message
+    assert "closed to its definer or to this user" in error.mend
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [
+        ("5.6.51-log", "error"),
+        ("5.7.7", "error"),
+        ("5.7.8", "ok"),
+        ("8.4.3", "ok"),
+        ("10.0.38-MariaDB", "error"),
+        ("10.1.1-MariaDB", "ok"),
+        ("5.5.5-10.11.6-MariaDB-0+deb12u1", "ok"),
+        ("of somebody's own", "ok"),
+    ],
+)
+def test_a_server_that_cannot_end_a_query_is_found(version: str, level: str) -> None:
+    found = supported(version)
+    assert (found.step, found.level, version in found.message) == ("version", level, True)
+    assert bool(found.mend) == (level == "error")
 
 
 # connecting

@@ -447,6 +447,34 @@ def test_F33_a_refused_table_comes_with_the_grants_that_open_it(shop, sql, names
     assert read(source, sql) is not None
 
 
+BEHIND = """
+CREATE TABLE app.base (id int); REVOKE ALL ON app.base FROM {reader};
+CREATE VIEW app.through WITH (security_invoker) AS SELECT id FROM app.base;
+CREATE FUNCTION app.counted() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(*) FROM app.base';
+CREATE FUNCTION app.closed() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';
+REVOKE EXECUTE ON FUNCTION app.closed() FROM PUBLIC;
+CREATE SEQUENCE app."No"; REVOKE ALL ON SEQUENCE app."No" FROM {reader};
+GRANT SELECT ON app.through TO {reader};
+"""
+
+
+@pytest.mark.parametrize(
+    ("sql", "grant"),
+    [
+        ("SELECT id FROM app.through", "SELECT ON base"),
+        ("SELECT app.counted()", "SELECT ON base"),
+        ("SELECT app.closed()", "EXECUTE ON FUNCTION closed"),
+        ('SELECT last_value FROM app."No"', 'SELECT ON SEQUENCE "No"'),
+        ("SELECT id FROM locked.nothing", "USAGE ON SCHEMA locked"),
+    ],
+)
+def test_F33_what_is_refused_behind_a_table_comes_with_its_grant(shop, sql, grant):
+    shop.database.execute(BEHIND.format(reader=shop.reader))
+    source = shop.source()
+    error = refusal(lambda: read(source, sql))
+    assert (error.code, error.mend) == ("PERMISSION_DENIED", f"GRANT {grant} TO {shop.reader};")
+
+
 def test_the_catalogue_shows_what_can_be_selected(shop):
     tables = {(table.schema, table.name): table for table in shop.source().catalog()}
     assert list(tables) == [

@@ -7,6 +7,16 @@ from dataclasses import dataclass
 from rowlift.core.errors import ConnectError, Place, SourceError
 from rowlift.kit.pgdialect import Failure, PgDialect, Texts
 
+_DENIED = re.compile(
+    "permission denied for (?P<kind>schema|function|sequence|relation|(?:foreign )?table|"
+    "(?:materialized )?view) (?P<name>.+)"
+)
+_PLAIN = re.compile("[a-z_][a-z0-9_]*")
+_RIGHTS = {
+    "function": "EXECUTE ON FUNCTION",
+    "schema": "USAGE ON SCHEMA",
+    "sequence": "SELECT ON SEQUENCE",
+}
 BEFORE_LOGIN = frozenset({"CONNECT_FAILED", "LOGIN_FAILED", "TLS_FAILED", "DATABASE_UNKNOWN"})
 
 
@@ -31,6 +41,8 @@ class Explainer:
         if cancelled or (found.code == "QUERY_TIMEOUT" and "user request" in str(error)):
             found = self.dialect.cancelled
         mend = self._scrubbed(_diag(error, "message_hint")) or self._mend(found)
+        if found.code == "PERMISSION_DENIED":
+            mend = _grant(_first_line(error), self.facts["user"]) or mend
         return SourceError(found.code, self._filled(found.message, error), mend=mend)
 
     def describing(self, error: Exception, sql: str, before: int) -> SourceError:
@@ -72,6 +84,19 @@ def _first_line(error: Exception) -> str:
         found = re.search(r"(?:ERROR|FATAL):\s+([^\n]*)", str(error))
         text = found[1] if found else str(error).strip().split("\n")[0].removeprefix("[libpq] ")
     return text.strip().rstrip(".")
+
+
+def _grant(text: str, user: str) -> str:
+    """Return the statement for what the server says is denied, as it names it."""
+    found = _DENIED.search(text)
+    if not found:
+        return ""
+    right = _RIGHTS.get(found["kind"], "SELECT ON")
+    return f"GRANT {right} {_quoted(found['name'])} TO {_quoted(user)};"
+
+
+def _quoted(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
 def _diag(error: Exception, field: str) -> str:

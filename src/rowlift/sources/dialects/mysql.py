@@ -121,6 +121,7 @@ SELECT = "SELECT {columns} FROM (\n{sql}\n) q"
 ORDERED = r"\border\s+by\b"
 ALL_ROWS = "\nLIMIT 18446744073709551615"
 VERSION = "SELECT VERSION()"
+OLDEST = {"MySQL": (5, 7, 8), "MariaDB": (10, 1, 1)}  # that can limit a statement's time
 CLOCK = "SELECT FLOOR(UNIX_TIMESTAMP(NOW(6)))"
 GRANTS = "SHOW GRANTS"
 CIPHER = "SHOW STATUS LIKE 'Ssl_cipher'"
@@ -162,6 +163,7 @@ MAKE_READER = (
     "CREATE USER 'rowlift'@'%' IDENTIFIED BY '…'; GRANT SELECT ON {database}.* TO 'rowlift'@'%';"
 )
 GRANT = "GRANT SELECT ON {what} TO {account};"
+GRANT_CALL = "Check the function's name, or GRANT EXECUTE ON FUNCTION {what} TO {account};"
 
 LOGIN_ERRORS = dict.fromkeys((1045, 1130, 1251, 1698, 1820, 1862, 2059, 3118), "LOGIN_FAILED")
 LOST_ERRORS = dict.fromkeys(
@@ -187,9 +189,14 @@ ERRORS: Mapping[int, str] = {
 }
 SYNTAX = 1064
 MENDS = {  # where the rule's own mend is too general
-    1370: "Check the function's name; a stored function needs GRANT EXECUTE.",
     1292: "Cast or clean the value in the SQL.",
+    1356: "Look at the view: a table it reads is gone, or closed to its definer or to this user.",
 }
+# Which function may not be called, or is none: the server does not say which.
+NOT_CALLED = (
+    "execute command denied to user '(?P<user>[^']*)'@'[^']*' for routine "
+    r"'(?P<database>[^'.]*)\.(?P<name>[^']*)'"
+)
 # What the server says when a right is missing: for a table, for a column, for a database.
 _DENIED = r"(?P<right>[A-Z ]+) command denied to user '(?P<user>[^']*)'@'[^']*' for "
 DENIED = (

@@ -25,7 +25,7 @@ def findings(connection: Connection, config: "MySQLConfig") -> list[Finding]:
         Finding("login", "ok", f"Logged in as {config.user}."),
         words.read_only(grants, config.database, allow_unsafe=config.allow_unsafe_user),
         _tables(connection, config.database, words.account(grants)),
-        Finding("version", "ok", version(connection)),
+        words.supported(version(connection)),
         _clock(connection),
     ]
 

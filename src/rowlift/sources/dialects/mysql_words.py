@@ -13,6 +13,7 @@ UNREACHED = {"CONNECT_FAILED", "DATABASE_UNKNOWN", "LOGIN_FAILED", "TLS_FAILED"}
 _GRANT = re.compile(r"GRANT (?P<rights>.+?) ON (?P<on>\S+) TO (?P<account>\S+)")
 _PANIC = re.compile(r"ERROR (\d+) \(\w*\): (.*?) \}", re.DOTALL)
 _LOST = re.compile(r"\b(IO error|CodecError|IoError|DriverError)\b")
+_VERSION = re.compile(r"(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)")  # MariaDB may put an old one in front
 LOST, UNKNOWN = 2013, 0
 
 
@@ -25,7 +26,7 @@ def error(
     kind = ConnectError if connecting or code in UNREACHED else SourceError
     said = "" if code == "CONNECT_FAILED" else f": {message}"
     text = f"{where}: {rule(code).title}{said}" if kind is ConnectError else rule(code).title + said
-    mend = _grants(message, account) if code == "PERMISSION_DENIED" else ""
+    mend = _grants(message, account) if code == "PERMISSION_DENIED" else _call(message, account)
     return kind(code, text, mend=mend or data.MENDS.get(number) or rule(code).mend)
 
 
@@ -54,6 +55,14 @@ def _grants(message: str, account: str) -> str:
     return ""
 
 
+def _call(message: str, account: str) -> str:
+    found = re.search(data.NOT_CALLED, message)
+    if not found:
+        return ""
+    what = ".".join(map(quoted, (found["database"], found["name"])))
+    return data.GRANT_CALL.format(what=what, account=account or f"'{found['user']}'@'%'")
+
+
 def account(grants: Sequence[str]) -> str:
     """Return the account as the server names it in SHOW GRANTS."""
     found = next(filter(None, map(_GRANT.search, grants)), None)
@@ -70,6 +79,18 @@ def rights(grants: Sequence[str]) -> tuple[set[str], set[str]]:
         unsafe |= {f"{name} ON *.*" for name in names & (data.UNSAFE | data.ALL) if everywhere}
         writing |= {f"{name} ON {found['on']}" for name in names - data.HARMLESS}
     return unsafe, writing - unsafe
+
+
+def supported(version: str) -> Finding:
+    """Judge what the server says it is."""
+    product = "MariaDB" if "mariadb" in version.lower() else "MySQL"
+    found = _VERSION.match(version)
+    oldest = data.OLDEST[product]
+    if found and tuple(map(int, found.groups())) < oldest:
+        least = ".".join(map(str, oldest))
+        text = f"{product} {version} cannot end a query that takes too long."
+        return Finding("version", "error", text, f"Upgrade it to {least} or later.")
+    return Finding("version", "ok", version)
 
 
 def read_only(grants: Sequence[str], database: str, *, allow_unsafe: bool) -> Finding:

@@ -305,6 +305,7 @@ RUNNING_TEXTS = tuple(
             DROPPED,
         ),
         ("read-only transaction", FAILURES["25006"]),
+        ("permission denied for", FAILURES["42501"]),
     )
 )
 
