@@ -197,8 +197,8 @@ def test_what_joins_the_anonymous_person_and_objects_moves_and_comes_back(any_sc
 def relate(school, rows):
     shared = {
         "workspace_id": 1, "attributes": '{"role":"visitor"}', "origins": "[]", "sync_uid": "s",
-        "run_id": 1, "as_of": 1, "first_writer": "s", "other_writers": False, "revision": 1,
-        "created_at": 1.0, "updated_at": 1.0,
+        "run_id": 1, "as_of": 1, "first_writer": "s", "other_writers": False, "contributors": "|s|",
+        "revision": 1, "created_at": 1.0, "updated_at": 1.0,
     }  # fmt: skip
     ends = ("pid", "person_pid", "object_pid")
     engine = sa.create_engine(school.env["ROWLIFT_STATE_URL"])

@@ -60,6 +60,21 @@ def test_delete_removes_the_person_and_frees_the_address(desk):
     assert (person["id"], person["email"], person["anonymous"]) == ("9", "a@x.org", {"w"})
 
 
+@pytest.mark.parametrize("slice_rows", [1, 20_000])
+def test_who_wrote_without_a_value_keeps_the_person_until_its_row_leaves_too(desk, slice_rows):
+    desk.run(spec(), [row("7", a=1, email="a@x.org"), row("8", a=1)], sync_uid="s1")
+    desk.run(spec("email"), [row("a@x.org")], sync_uid="s10")
+    left = [row("7", "delete"), row("8", "delete"), row("9", email="a@x.org")]
+    plan = desk.run(spec(), left, sync_uid="s1", slice_rows=slice_rows)
+    assert {key: (each["action"], each["code"]) for key, each in plan.items()} == {
+        "7": ("clear", ""), "8": ("delete", ""), "9": ("reject", "EMAIL_TAKEN"),
+    }  # fmt: skip
+    (kept,) = desk.people()
+    assert (kept["id"], kept["email"], kept["attributes"]) == ("7", "a@x.org", {})
+    plan = desk.run(spec("email"), [row("a@x.org", "delete")], sync_uid="s10")
+    assert (plan["a@x.org"]["action"], desk.people()) == ("delete", [])
+
+
 @pytest.mark.parametrize("slice_rows", [1, 2, 20_000])
 def test_addresses_are_swapped_and_passed_along_a_chain(desk, slice_rows):
     rows = [row(str(n), email=f"p{n}@x.org") for n in range(6)]
@@ -93,7 +108,8 @@ def test_modes_leave_rows_out(desk):
 def test_accounts_are_objects_with_the_same_provenance(desk):
     account = spec("group_id", Kind.ACCOUNT)
     desk.run(account, [row("g1", name="Acme", email="x@x.org"), row("g2", name="Beta")])
-    desk.run(account, [row("g1", seats=5), row("g2", "delete")], sync_uid="s2")
+    desk.run(account, [row("g1", seats=5)], sync_uid="s2")
+    desk.run(account, [row("g2", "delete")])
     (acme,) = desk.objects()
     assert (acme["object_type"], acme["object_id"]) == ("1", "g1")
     assert acme["attributes"] == '{"email":"x@x.org","name":"Acme","seats":5}'

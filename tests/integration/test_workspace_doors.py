@@ -70,23 +70,6 @@ def test_B23_a_second_identifier_joins_whose_own_is_blank_or_is_rejected(school,
     ]  # fmt: skip
 
 
-@pytest.mark.door("python")
-def test_C12_clear_takes_nothing_that_another_sync_wrote_last(school):
-    school.tables(
-        people=[("id", "plan", "town"), ("1", "free", "Rome"), ("2", "free", "Bonn")],
-        plans=[("id", "plan"), ("1", "pro")],
-    )
-    school.people(removed="clear")
-    school.sync("plans", sql="SELECT * FROM plans")
-    for name in ("people", "plans"):
-        school.run(project, name)
-    school.tables(people=[("id", "plan", "town"), ("2", "free", "Bonn")])
-    assert school.run(project, "people").counts["workspace"]["clear"] == 1
-    with project(school) as opened:
-        kept = [(one.name, one.value, one.sync) for one in opened.person("1").attributes]
-    assert kept == [("plan", "pro", "plans")]
-
-
 @pytest.mark.door("cli")
 def test_C9_people_are_suppressed_listed_and_let_back_at_the_command_line(school):
     school.people(destinations=[school.crm])

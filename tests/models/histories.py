@@ -254,10 +254,12 @@ class History:
         named = {one: name_of(one.id, one.email, one.anonymous) for one in world.people}
         return {
             "people": sorted(str((*named[one], told(one.values))) for one in world.people),
-            "objects": sorted(str((*one, told(values))) for one, values in world.objects.items()),
+            "objects": sorted(
+                str((*ends, told(one.values))) for ends, one in world.objects.items()
+            ),
             "relationships": sorted(
-                str((named[one][:2], *thing, told(values)))
-                for (one, thing), values in world.relationships.items()
+                str((named[one][:2], *thing, told(link.values)))
+                for (one, thing), link in world.relationships.items()
             ),
         }
 

@@ -3,7 +3,8 @@
 Imports nothing of the package, so that it can be wrong only in ways of its own.
 """
 
-from dataclasses import dataclass, field, replace
+import copy
+from dataclasses import dataclass, field
 
 OTHERS = {
     "user_id": ("email", "anonymous_id"),
@@ -16,12 +17,16 @@ FIXED = {"id": "ID_IMMUTABLE", "email": "EMAIL_IMMUTABLE"}
 
 @dataclass(eq=False)
 class Person:
-    """People may look alike: only the same one is equal. Values have their writer beside them."""
+    """People may look alike: only the same one is equal. Values have their writer beside them.
+
+    `syncs` wrote the person and have not taken that back.
+    """
 
     id: str | None = None
     email: str | None = None
     anonymous: set[str] = field(default_factory=set)
     values: dict[str, tuple[object, object]] = field(default_factory=dict)
+    syncs: set[object] = field(default_factory=set)
 
     def has(self, kind, value):
         if kind == "anonymous_id":
@@ -63,7 +68,7 @@ class Rules:
     attach: bool = True
     allow_change: bool = False
     kept: frozenset[str] = frozenset()  # names that are set only where there is none
-    writer: object = None
+    writer: tuple[object, object] = (None, None)  # the sync and its run
 
     @property
     def own(self):
@@ -82,16 +87,16 @@ def folded(value):
     return value and value.lower()
 
 
-def import_rows(people, rows, by):
+def import_rows(people, rows, by, bound=()):
     """Changes the list of people and fills each row's code; the order of rows has no say.
 
-    Returns the merges.
+    Whatever leaves, others have something of those who are `bound`. Returns the merges.
     """
     for row in rows:
         if row.op == "upsert" and getattr(row, by.own) is None:
             setattr(row, by.own, row.key)
     matched = {row.key: owner(people, by.own, row.key) for row in rows}
-    gone = deleted(people, rows, matched, by)
+    gone = [one for one in unnamed(people, rows, matched, by) if is_alone(one, by, bound)]
     left = [person for person in people if person not in gone]
     upserts = [row for row in rows if row.op == "upsert"]
     for row in upserts:
@@ -100,7 +105,7 @@ def import_rows(people, rows, by):
     while reject_one_without_address(upserts, left):
         pass
     people[:] = left
-    clears = [row for row in rows if row.op == "clear" and matched[row.key] in left]
+    clears = [row for row in rows if row.op != "upsert" and matched[row.key] in left]
     for row in clears:
         row.person = matched[row.key]
     return write(people, upserts, clears, by)
@@ -112,7 +117,13 @@ def owner(people, kind, value):
     return next((person for person in people if person.has(kind, value)), None)
 
 
-def deleted(people, rows, matched, by):
+def is_alone(record, by, bound=()):
+    """Tells whether nobody but the writer has anything of a record."""
+    return record.syncs <= {by.writer[0]} and record not in bound
+
+
+def unnamed(people, rows, matched, by):
+    """The people of rows to delete whom no other row names."""
     named = []
     for row in rows:
         if row.op == "upsert":
@@ -234,19 +245,20 @@ def write(people, upserts, clears, by):
         row.person.anonymous |= {row.anonymous_id} - {None}
         patches.setdefault(row.person, {}).update(row.values)
     for person, patch in patches.items():
-        lay(person.values, patch, by)
+        lay(person, patch, by)
     for row in clears:
         if row.person not in patches:
-            clear(row.person.values, by)
+            clear(row.person, by)
     return merges
 
 
 def merge(people, stranger, known):
     """The known person's values stand."""
-    before = replace(stranger, anonymous=set(stranger.anonymous), values=dict(stranger.values))
+    before = copy.deepcopy(stranger)
     names = frozenset(stranger.values.keys() - known.values.keys())
     people.remove(stranger)
     known.anonymous |= stranger.anonymous
+    known.syncs |= stranger.syncs
     known.values.update({name: stranger.values[name] for name in names})
     return Merge(known, before, names)
 
@@ -260,8 +272,10 @@ def undo(people, merge):
     people.append(again)
 
 
-def lay(values, patch, by):
+def lay(record, patch, by):
     """Sets, takes away what is None, and leaves alone what is kept and there."""
+    values = record.values
+    record.syncs.add(by.writer[0])
     for name, value in patch.items():
         if value is None:
             values.pop(name, None)
@@ -269,7 +283,8 @@ def lay(values, patch, by):
             values[name] = value, by.writer
 
 
-def clear(values, by):
+def clear(record, by):
     """Takes away what the same sync wrote last."""
-    for name in [name for name, (_, writer) in values.items() if writer[0] == by.writer[0]]:
-        del values[name]
+    record.syncs.discard(by.writer[0])
+    for name in [name for name, (_, wrote) in record.values.items() if wrote[0] == by.writer[0]]:
+        del record.values[name]

@@ -88,13 +88,21 @@ def op_of(held, removed):
     return "upsert" if held.present else REMOVALS[removed]
 
 
+@dataclass(eq=False)
+class Thing:
+    """An object or a relationship; its fields are those of a person."""
+
+    values: dict[str, tuple[object, object]] = field(default_factory=dict)
+    syncs: set[object] = field(default_factory=set)
+
+
 @dataclass
 class World:
     """The workspace, and what is remembered of every sync."""
 
     people: list[identity.Person] = field(default_factory=list)
-    objects: dict[tuple[str, str], dict[str, object]] = field(default_factory=dict)
-    relationships: dict[tuple[identity.Person, tuple[str, str]], dict[str, object]] = field(
+    objects: dict[tuple[str, str], Thing] = field(default_factory=dict)
+    relationships: dict[tuple[identity.Person, tuple[str, str]], Thing] = field(
         default_factory=dict
     )
     merges: list[identity.Merge] = field(default_factory=list)
@@ -150,7 +158,7 @@ class World:
         )
         due = list(memory.due(settings["removed"]))
         rows = [identity_row(key, op, form) for key, op, form in due]
-        self.merges += identity.import_rows(self.people, rows, by)
+        self.merges += identity.import_rows(self.people, rows, by, self.related(0, by))
         self.forget_the_dead()
         return self.settle(memory, "", due, {row.key: row.code for row in rows})
 
@@ -166,11 +174,10 @@ class World:
             unwanted = {"update": not is_there, "create": is_there}.get(settings["mode"], False)
             codes[key] = "SKIP" if op == "upsert" and unwanted else ""
             if op == "upsert" and not unwanted:
-                identity.lay(self.objects.setdefault(ends, {}), form, by)
-            elif op == "clear" and is_there:
-                identity.clear(self.objects[ends], by)
-            elif op == "delete":
-                self.objects.pop(ends, None)
+                identity.lay(self.objects.setdefault(ends, Thing()), form, by)
+            elif op != "upsert" and is_there:
+                bound = [self.objects.get(one) for one in self.related(1, by)]
+                take_back(self.objects, ends, op, by, bound)
         self.forget_the_dead()
         return self.settle(memory, "", due, codes)
 
@@ -188,10 +195,13 @@ class World:
                 unknown = "OBJECT_UNKNOWN" if ends[1] not in self.objects else ""
                 codes[key] = unknown if person else "PERSON_UNKNOWN"
                 if not codes[key]:
-                    identity.lay(self.relationships.setdefault(ends, {}), form, by)
+                    identity.lay(self.relationships.setdefault(ends, Thing()), form, by)
             else:
                 codes[key] = ""
-                self.relationships.pop(ends, None)
+                if form == ENDED:
+                    self.relationships.pop(ends, None)
+                elif ends in self.relationships:
+                    take_back(self.relationships, ends, op, by)
         return self.settle(memory, "relationships", due, codes)
 
     def settle(self, memory, query, due, codes):
@@ -199,6 +209,12 @@ class World:
             if not codes[key]:
                 memory.acknowledge(key, op == "upsert", form)
         return [(query, key, code) for key, code in codes.items() if code not in ("", "SKIP")]
+
+    def related(self, end, by):
+        """The people (end 0) or objects (end 1) that other syncs relate."""
+        return [
+            ends[end] for ends, one in self.relationships.items() if not identity.is_alone(one, by)
+        ]
 
     def forget_the_dead(self):
         self.relationships = {
@@ -215,6 +231,14 @@ class World:
         (merge,) = [one for one in self.merges if anonymous_id in one.before.anonymous]
         self.merges.remove(merge)
         identity.undo(self.people, merge)
+
+
+def take_back(things, ends, op, by, bound=()):
+    """Deletes what nobody else has anything of; takes back the rest."""
+    if op == "delete" and identity.is_alone(things[ends], by, bound):
+        del things[ends]
+    else:
+        identity.clear(things[ends], by)
 
 
 def key_of(part, row, query):

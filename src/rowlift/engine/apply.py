@@ -25,6 +25,7 @@ say why).
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -33,11 +34,18 @@ import sqlalchemy as sa
 
 from rowlift.core.nouns import Kind, Reject
 from rowlift.core.specs import SyncSpec
-from rowlift.engine.decisions import decide_objects, decide_relationships, number_rows, reason
+from rowlift.engine.decisions import (
+    decide_removals,
+    match_objects,
+    match_relationships,
+    number_rows,
+    reason,
+)
 from rowlift.engine.duck import Duck, parquet, text
 from rowlift.engine.familiar import decide_familiar
-from rowlift.engine.identity import decide_people, rules
+from rowlift.engine.identity import decide_people, match_people, rules
 from rowlift.engine.known import (
+    know_kept,
     know_objects,
     know_people,
     know_records,
@@ -99,14 +107,15 @@ def decide(
 ) -> None:
     """Create the view PLAN over what is due; only numbers for new people are taken.
 
-    Clear removes what this sync wrote last; delete removes the person or object, whoever else wrote
-    to it. With `ahead` what `look_ahead` keeps counts as written.
+    Clear removes what this sync wrote last; delete removes the whole record, but clears it where
+    another sync or a hand has something of it. With `ahead` what `look_ahead` keeps counts as
+    written.
     """
     due = given.rows
     with workspace.database.read() as connection:
         newcomers = find_newcomers(duck, connection, workspace.id, spec, due)
         rest = "apply_rest" if newcomers else due
-        identify(duck, connection, workspace, spec, rest, ahead=ahead)
+        identify(duck, connection, workspace, spec, rest, ahead=ahead, sync_uid=writer.sync_uid)
         shared = spec.identify_by == "anonymous_id"
         new = number_rows(duck, slice_rows, spec.kind, shared=shared)
         if spec.kind is Kind.PERSON:
@@ -157,23 +166,31 @@ def identify(
     due: str,
     *,
     ahead: bool,
+    sync_uid: str = "",
 ) -> None:
     """Create `apply_decided` and `apply_known`: who each row of `due` is, by the rules of its kind.
 
     The columns of `apply_decided` are those of identity.py and decisions.py; rows of familiar
-    people stand in `apply_familiar` instead.
+    people stand in `apply_familiar` instead. Where rows may have left, `sync_uid` is whose they
+    were.
     """
     take_apart(duck, spec.identify_by if spec.kind is Kind.PERSON else "", due)
+    keep = partial(know_kept, duck, connection, TABLES[spec.kind], sync_uid=sync_uid)
     if spec.kind is Kind.PERSON:
+        by = rules(spec, allow_email_change_by_id=workspace.allow_email_change_by_id)
         know_people(duck, connection, workspace, spec)
-        allowed = workspace.allow_email_change_by_id
-        decide_people(duck, rules(spec, allow_email_change_by_id=allowed))
-    elif spec.kind is Kind.RELATIONSHIP:
+        match_people(duck, by)
+        keep("apply_match")
+        decide_people(duck, by)
+        return
+    if spec.kind is Kind.RELATIONSHIP:
         know_relationships(duck, connection, workspace, spec, ahead=ahead)
-        decide_relationships(duck, "email_key" if spec.identify_by == "email" else "id")
+        match_relationships(duck, "email_key" if spec.identify_by == "email" else "id")
     else:
         know_objects(duck, connection, workspace, spec)
-        decide_objects(duck, spec.mode)
+        match_objects(duck, spec.mode)
+    keep("apply_decided")
+    decide_removals(duck)
 
 
 _AHEAD = """

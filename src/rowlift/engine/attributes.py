@@ -116,12 +116,12 @@ def _told(groups: _Groups) -> str:
 def after(shape: str, sync_uid: str) -> tuple[str | None, str]:
     """Return the patch that a clear amounts to (None for others), and the origins after a row.
 
-    A shape is [op, names stored, origins stored, [sync, run, as_of] of the last writer, names in
-    the row]. A clear removes what `sync_uid` wrote last.
+    A shape is [action, names stored, origins stored, [sync, run, as_of] of the last writer, names
+    in the row]. A clear removes what `sync_uid` wrote last.
     """
-    op, current, origins, writer, names = json.loads(shape)
+    action, current, origins, writer, names = json.loads(shape)
     groups = _groups(current, origins, *writer)
-    if op == "clear":
+    if action == "clear":
         names = [name for group in groups if group["sync"] == sync_uid for name in group["names"]]
     told = _told(_only(groups, set(current) - set(names)))
-    return (joined(dict.fromkeys(names, "null")) if op == "clear" else None), told
+    return (joined(dict.fromkeys(names, "null")) if action == "clear" else None), told

@@ -36,7 +36,8 @@ LEFT JOIN apply_relationships l ON l.person_pid = p.pid AND l.object_pid = o.pid
 
 _OBJECTS_DELETED = """
 CREATE OR REPLACE TEMP TABLE apply_deleted AS
-SELECT matched AS pid FROM apply_decided WHERE op = 'delete' AND matched IS NOT NULL
+SELECT matched AS pid FROM apply_decided
+WHERE op = 'delete' AND matched IS NOT NULL AND matched NOT IN (FROM apply_kept)
 """
 _NO_EDGES = "CREATE OR REPLACE TEMP TABLE apply_edges (key VARCHAR, next VARCHAR)"
 _NO_MOVES = """
@@ -57,7 +58,7 @@ SELECT *, CASE
     WHEN op = 'upsert' AND target IS NULL THEN 'create'
     WHEN op = 'upsert' THEN 'update'
     WHEN op = 'delete' AND matched IN (SELECT pid FROM apply_deleted) THEN 'delete'
-    WHEN op = 'clear' AND target IS NOT NULL
+    WHEN op IN ('clear', 'delete') AND target IS NOT NULL
         AND target NOT IN (SELECT pid FROM apply_deleted) THEN 'clear'
     WHEN op IN ('enter', 'leave') AND target IS NOT NULL
         AND target NOT IN (SELECT pid FROM apply_deleted) THEN op
@@ -155,16 +156,18 @@ _OWN = {  # columns that only some kinds have
 }
 
 
-def decide_objects(duck: Duck, mode: Mode) -> None:
-    """Match rows to objects by `apply_objects`; there is nothing to fight for."""
+def match_objects(duck: Duck, mode: Mode) -> None:
+    """Create `apply_decided`: rows with their objects; there is nothing to fight for."""
     duck.run(_OBJECTS.format(unwanted=_UNWANTED[mode]))
-    for statement in _NOBODY_MEETS:
-        duck.run(statement)
 
 
-def decide_relationships(duck: Duck, person: str) -> None:
-    """Match rows to people (by the column `person`), objects and what joins them already."""
+def match_relationships(duck: Duck, person: str) -> None:
+    """Create `apply_decided`: rows with their people (by `person`), objects and what joins them."""
     duck.run(_RELATIONSHIPS.format(person=person))
+
+
+def decide_removals(duck: Duck) -> None:
+    """Create what else is decided of objects and relationships: who is deleted."""
     for statement in _NOBODY_MEETS:
         duck.run(statement)
 

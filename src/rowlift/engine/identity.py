@@ -1,9 +1,9 @@
 """Who each due row is: identity rules as set operations over the whole run.
 
 Reads `apply_rows` (key, op, id, email, email_key, anonymous_id, bad_email), `apply_people` (pid,
-id, email_key) and `apply_anonymous` (anonymous_id, pid); makes `apply_decided`, one row per due
-row, and `apply_merged`. A stranger is somebody known by anonymous ids only, whom a row names beside
-an id or an address. The order of rows and the size of slices have no say in it:
+id, email_key), `apply_anonymous` (anonymous_id, pid) and `apply_kept` (pid); makes `apply_decided`,
+one row per due row, and `apply_merged`. A stranger is somebody known by anonymous ids only, whom a
+row names beside an id or an address. The order of rows and the size of slices have no say in it:
 
 1. Match by the sync's own identifier. People whom this run deletes own nothing any more.
 2. A row without a match joins the one person whom its other identifiers find and whose own
@@ -64,13 +64,17 @@ def rules(spec: SyncSpec, *, allow_email_change_by_id: bool) -> Rules:
     )
 
 
+def match_people(duck: Duck, by: Rules) -> None:
+    """Create `apply_match`: whom each identifier of a row names."""
+    duck.run(_MATCH.format(primary=by.primary.owner))
+
+
 def decide_people(duck: Duck, by: Rules) -> None:
-    """Create `apply_decided`, and what goes with it.
+    """Create `apply_decided` of `apply_match` and `apply_kept`, and what goes with it.
 
     In `apply_edges` key takes the address that next gives up; `apply_merged` has the strangers by
     the person into whom they are merged.
     """
-    duck.run(_MATCH.format(primary=by.primary.owner))
     duck.run(_deleted(by))
     duck.run(_targets(by))
     duck.run(_decided(by))
@@ -98,7 +102,7 @@ LEFT JOIN (
 
 
 def _deleted(by: Rules) -> str:
-    """People whom this run deletes: those that no other row of it names."""
+    """People whom this run deletes: those that no other row of it names, nor others keep."""
     named = ["matched"]
     if by.primary is _ANONYMOUS:
         named += [each.owner for each in by.seconds]
@@ -110,6 +114,7 @@ def _deleted(by: Rules) -> str:
 CREATE OR REPLACE TEMP TABLE apply_deleted AS
 SELECT DISTINCT matched AS pid FROM apply_match
 WHERE op = 'delete' AND matched IS NOT NULL AND matched NOT IN ({kept})
+    AND matched NOT IN (FROM apply_kept)
 """
 
 

@@ -10,7 +10,7 @@ from rowlift.core.nouns import Kind
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.duck import Duck, text
 from rowlift.engine.familiar import OWN, set_familiar_apart
-from rowlift.workspace import identifiers
+from rowlift.workspace import contributions, identifiers
 from rowlift.workspace.identifiers import Named
 from rowlift.workspace.numbers import handed_out
 from rowlift.workspace.workspace import Workspace
@@ -191,6 +191,24 @@ def _ids_of_type(duck: Duck, object_type: str) -> list[str]:
         "SELECT DISTINCT object_id FROM apply_rows WHERE object_type = ?", [object_type]
     )
     return sorted(one for (one,) in rows)
+
+
+_LEAVING = """
+SELECT DISTINCT m.matched AS pid FROM {matches} m JOIN apply_patches p ON p.key = m.key
+WHERE m.op = 'delete' AND NOT p.present AND m.matched IS NOT NULL ORDER BY pid
+"""
+
+
+def know_kept(
+    duck: Duck, connection: sa.Connection, table: str, matches: str, sync_uid: str
+) -> None:
+    """Create `apply_kept`: who stays though a row of theirs that would delete them has left.
+
+    A row that says itself that a relationship ends has not left.
+    """
+    pids = [pid for (pid,) in duck.rows(_LEAVING.format(matches=matches))]
+    kept = contributions.kept_by_others(connection, table, pids, sync_uid)
+    fill(duck, "apply_kept", kept, contributions.KEPT)
 
 
 def know_records(

@@ -117,11 +117,11 @@ FROM ({placed}) d LEFT JOIN apply_records r ON r.pid = d.target
 _WAYS = """
 SELECT key, CASE WHEN json(patch)::VARCHAR = patch
     AND (current IS NULL OR json(current)::VARCHAR = current) THEN 'usual' ELSE 'slow' END AS way,
-    CASE WHEN current IS NOT NULL THEN json_array(op, json_keys(current), origins::JSON,
+    CASE WHEN current IS NOT NULL THEN json_array(action, json_keys(current), origins::JSON,
         json_array(sync_uid, run_id, as_of), json_keys(patch))::VARCHAR END AS shape
 FROM apply_laid
 WHERE action IN ('create', 'update', 'clear') AND (current IS NOT NULL OR contains(patch, ':null'))
-    AND CASE WHEN contains(patch, ':null') OR op = 'clear' THEN TRUE
+    AND CASE WHEN contains(patch, ':null') OR action = 'clear' THEN TRUE
         WHEN current = '{}' OR json_keys(patch) = json_keys(current) THEN FALSE
         ELSE NOT list_has_all(json_keys(patch), json_keys(current)) END
 """

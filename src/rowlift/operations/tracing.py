@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from rowlift.core.errors import ConfigError, StateError
-from rowlift.core.nouns import Mode, Status
+from rowlift.core.nouns import Mode, Removed, Status
 from rowlift.engine.canon import IDENTIFIERS
 from rowlift.engine.duck import Duck
 from rowlift.engine.history import Acknowledged, Refused, acknowledged, refused
@@ -115,7 +115,7 @@ def why(home: Home, who: str, attribute: str | None = None, destination: str | N
         if not (rows or person):
             raise unknown(who)
         suppressed = names.are_suppressed(home)
-        syncs = [_Tracer(home, duck, row, suppressed).sync(destination) for row in rows]
+        syncs = [_Tracer(home, duck, row, suppressed, person).sync(destination) for row in rows]
     listed = _attributes(home, person, rows)
     chosen = [one for one in listed if attribute in (None, one.name)]
     if attribute is not None and not chosen:
@@ -152,6 +152,7 @@ class _Tracer:
     duck: Duck
     row: SyncRow
     suppressed: bool
+    person: Person | None
 
     def sync(self, destination: str | None) -> SyncTrace:
         row, newest, run = self.row, self.row.newest, self.row.made_by
@@ -203,7 +204,8 @@ class _Tracer:
             return Standing.STOPPED, last.reason_code, f"Run {last.id}: {last.reason}"
         if newest and not newest.present and not (has and self._is_behind(uid, has)):
             is_kept = has is None or has.present
-            return (Standing.LEFT if is_kept else Standing.REMOVED), "", ""
+            standing = Standing.LEFT if is_kept else Standing.REMOVED
+            return standing, "", "" if is_kept or uid != TARGET else self._why_there()
         if has and has.doubt is None and not self._is_behind(uid, has):
             fresh = last and newest and last.image_revision == newest.version
             return (Standing.DELIVERED if fresh else Standing.UNCHANGED), "", ""
@@ -212,6 +214,14 @@ class _Tracer:
         if uid == TARGET:
             return self._not_applied()
         return self._not_delivered(has, delivery)
+
+    def _why_there(self) -> str:
+        """What keeps a person whom the sync would have deleted."""
+        if self.person is None or self.row.spec.removed is not Removed.DELETE:
+            return ""
+        names = sync_names(self.home)
+        others = [names.get(one, one) for one in self.person.record.contributors]
+        return f"The person stays for {_brought(sorted(others))}."
 
     def _is_behind(self, uid: str, has: Acknowledged) -> bool:
         ledger = self.home.store.images.ledger(self.row.uid, uid, self.home.workspace_id)
@@ -244,6 +254,10 @@ class _Tracer:
         if standing is Standing.PENDING and delivery.reason_code == "CIRCUIT_OPEN":
             return standing, delivery.reason_code, delivery.reason
         return standing, found.code or delivery.reason_code, found.reason or delivery.reason
+
+
+def _brought(syncs: Sequence[str]) -> str:
+    return f"what {' and '.join(syncs)} wrote" if syncs else "its relationships or segments"
 
 
 def _at_row(bad: Refused) -> str:

@@ -325,8 +325,9 @@ class SyncFile(FileModel):
     )
     removed: Removed = Field(
         Removed.KEEP,
-        description="What happens to rows that leave a full query: keep, clear, delete, or "
-        "leave_segment, which changes nothing else.",
+        description="What happens to rows that leave a full query: keep; clear, which takes back "
+        "what the sync wrote last; delete, which does so where others have something of the record "
+        "and else deletes it; or leave_segment, which changes nothing else.",
     )
     empty_values: Literal["ignore", "delete"] = Field(
         "ignore", description="What an empty value does: nothing, or delete the attribute."

@@ -111,6 +111,7 @@ UPDATE people SET other_writers = TRUE WHERE pid IN (
     WHERE p.other_writers OR p.first_writer <> k.first_writer
 )
 """
+_JOIN = "UPDATE people SET contributors = contributors || :contributors WHERE pid = :into"
 _FORGET = """
 DELETE FROM people
 WHERE EXISTS (SELECT 1 FROM merging m WHERE m.pid = people.pid AND m.revision = people.revision)
@@ -136,6 +137,8 @@ def absorb(connection: sa.Connection, workspace_id: int, writer: Writer, rows: p
             run(connection, one.filled(_GIVE_UP))
         run(connection, one.filled(_MOVE))
     run(connection, _SHARE)
+    joining = [{"contributors": one["contributors"], "into": one["into_pid"]} for one in strangers]
+    connection.execute(sa.text(_JOIN), joining)
     return run(connection, _FORGET) == count
 
 
@@ -171,12 +174,13 @@ def _moved(
     moved: dict[int, tuple[int, dict[str, Any]]] = {}
     taken: dict[int, set[str]] = {}
     for row in strangers:
-        pid, into = row["pid"], row.pop("into_pid")
-        had = taken.setdefault(into, set(json.loads(row.pop("known"))))
+        person = {name: value for name, value in row.items() if name in people.c}
+        pid, into = row["pid"], row["into_pid"]
+        had = taken.setdefault(into, set(json.loads(row["known"])))
         names = sorted(json.loads(row["attributes"]).keys() - had)
         had.update(names)
         its: dict[str, Any] = {one.table.name: [] for one in _BELONGINGS}
-        moved[pid] = into, its | {"person": row, "names": names}
+        moved[pid] = into, its | {"person": person, "names": names}
     for one in _BELONGINGS:
         for row in _rows(connection, one.filled(_READ)):
             moved[row[one.person]][1][one.table.name].append(row)

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rowlift.core.identifiers import email_key
+from rowlift.workspace.contributions import contributors
 from rowlift.workspace.tables import anonymous_ids, objects, people, relationships
 from rowlift.workspace.workspace import Workspace
 
@@ -23,13 +24,17 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Attributes with where each comes from, and since when they are known in Unix seconds."""
+    """Attributes with where each comes from, and since when they are known in Unix seconds.
+
+    The uids of `contributors` are of the syncs that wrote it and have not taken that back.
+    """
 
     pid: int
     attributes: Mapping[str, Any]
     origins: Mapping[str, Origin]
     first_writer: str
     other_writers: bool
+    contributors: tuple[str, ...]
     created_at: float
     updated_at: float
 
@@ -177,6 +182,7 @@ def _record(row: Any) -> Record:
         | dict(_earlier(row.origins)),
         first_writer=row.first_writer,
         other_writers=bool(row.other_writers),
+        contributors=contributors(row.contributors),
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from rowlift.core.errors import StateError
 from rowlift.core.nouns import Reject
 from rowlift.workspace import conflicts
+from rowlift.workspace.contributions import contribution
 from rowlift.workspace.membership import follow
 from rowlift.workspace.merges import absorb
 from rowlift.workspace.rows import any_of, insert, is_sqlite, literal, many, run, stage
@@ -99,6 +100,7 @@ def _write(connection: sa.Connection, part: Slice) -> None:
         _release(connection, part)
         if not absorb(connection, part.workspace.id, part.writer, part.rows):
             raise _Stale
+    _clear(connection, part)
     _update(connection, part, takes=False)
     if people:
         _update(connection, part, takes=True)
@@ -144,41 +146,67 @@ def _release(connection: sa.Connection, part: Slice) -> None:
         run(connection, sql, pids=pids)
 
 
+def _clear(connection: sa.Connection, part: Slice) -> None:
+    _change(connection, part, _by_action(part, "clear"), _VALUES, contributes=False)
+
+
 def _update(connection: sa.Connection, part: Slice, *, takes: bool) -> None:
-    rows = _by_action(part, "update", "clear")
+    rows = _by_action(part, "update")
     taking = rows.column("takes")
     rows = rows.filter(taking if takes else pc.invert(taking))
+    names = ("id", "email", "email_key", *_VALUES) if takes else _VALUES
+    _change(connection, part, rows, names, contributes=True)
+
+
+_VALUES = ("attributes", "origins")
+
+
+def _change(
+    connection: sa.Connection,
+    part: Slice,
+    rows: pa.Table,
+    names: tuple[str, ...],
+    *,
+    contributes: bool,
+) -> None:
     if not len(rows):
         return
-    identifiers = ("id", "email", "email_key") if takes else ()
-    values = {name: rows.column(name) for name in (*identifiers, "attributes", "origins")}
+    values = {name: rows.column(name) for name in names}
     where = {name: rows.column(name) for name in ("pid", "revision")}
+    shared = _shared(part.writer, contributes=contributes)
     change = _update_sqlite if is_sqlite(connection) else _update_postgresql
-    if change(connection, part, values, where) != len(rows):
+    if change(connection, part.table, values, where, shared) != len(rows):
         raise _Stale
 
 
 # A writer makes a person known to others than the first one; its removals do not.
 _SHARED = """sync_uid = {sync}, run_id = {run}, as_of = {as_of}, updated_at = {now},
     revision = t.revision + 1,
-    other_writers = (t.other_writers OR t.first_writer <> {sync})"""
+    other_writers = (t.other_writers OR t.first_writer <> {sync}),
+    contributors = replace(t.contributors, {contributor}, '') || {contributed}"""
 
 
-def _shared(part: Slice) -> str:
-    writer = part.writer
+def _shared(writer: Writer, *, contributes: bool) -> str:
+    contributor = literal(contribution(writer.sync_uid))
     return _SHARED.format(
         sync=literal(writer.sync_uid),
         run=literal(writer.run_id),
         as_of=literal(writer.as_of),
         now=literal(time.time()),
+        contributor=contributor,
+        contributed=contributor if contributes else "''",
     )
 
 
 def _update_sqlite(
-    connection: sa.Connection, part: Slice, values: dict[str, pa.Array], where: dict[str, pa.Array]
+    connection: sa.Connection,
+    table: str,
+    values: dict[str, pa.Array],
+    where: dict[str, pa.Array],
+    shared: str,
 ) -> int:
     changes = ", ".join(f"{name} = ?" for name in values)
-    sql = f"UPDATE {part.table} AS t SET {changes}, {_shared(part)} WHERE pid = ? AND revision = ?"
+    sql = f"UPDATE {table} AS t SET {changes}, {shared} WHERE pid = ? AND revision = ?"
     return many(connection, sql, values | where)
 
 
@@ -187,14 +215,18 @@ _STAGED = """pid bigint, revision bigint, id text, email text, email_key text, a
 
 
 def _update_postgresql(
-    connection: sa.Connection, part: Slice, values: dict[str, pa.Array], where: dict[str, pa.Array]
+    connection: sa.Connection,
+    table: str,
+    values: dict[str, pa.Array],
+    where: dict[str, pa.Array],
+    shared: str,
 ) -> int:
     stage(connection, "slice_rows", _STAGED, where | values)
     changes = ", ".join(f"{name} = s.{name}" for name in values)
     # Without bounds a join in the order of pids looks at all records before the slice's first.
     bounds = pc.min_max(where["pid"])
     return connection.exec_driver_sql(
-        f"UPDATE {part.table} AS t SET {changes}, {_shared(part)} FROM slice_rows s"
+        f"UPDATE {table} AS t SET {changes}, {shared} FROM slice_rows s"
         " WHERE t.pid = s.pid AND t.revision = s.revision"
         f" AND t.pid BETWEEN {bounds['min']} AND {bounds['max']}"
     ).rowcount
@@ -217,6 +249,7 @@ def _constants(part: Slice) -> dict[str, object]:
         "as_of": part.writer.as_of,
         "first_writer": part.writer.sync_uid,
         "other_writers": False,
+        "contributors": contribution(part.writer.sync_uid),
         "revision": 1,
         "created_at": now,
         "updated_at": now,

@@ -3,6 +3,8 @@
 `attributes` is canonical and never holds a null. The row's last writer (sync, run, as-of in Unix
 seconds) wrote all attributes that `origins` does not name: a list of {sync, run, as_of, names}.
 `first_writer` and `other_writers` tell whether something other than one sync made a person known.
+`contributors` are the syncs that wrote the record and have not taken that back, each as |uid|; one
+may stand there twice.
 `revision` rises with every write of the row, so that a decision made on an older one is noticed.
 Events of one row and version are written once, however often a run that failed is repeated.
 """
@@ -23,6 +25,7 @@ def _record() -> tuple[sa.Column[object], ...]:
         sa.Column("as_of", sa.BigInteger, nullable=False),
         sa.Column("first_writer", sa.Text, nullable=False),
         sa.Column("other_writers", sa.Boolean, nullable=False),
+        sa.Column("contributors", sa.Text, nullable=False),
         sa.Column("revision", sa.BigInteger, nullable=False),
         sa.Column("created_at", sa.Float(53), nullable=False),
         sa.Column("updated_at", sa.Float(53), nullable=False),
