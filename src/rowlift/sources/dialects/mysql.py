@@ -14,6 +14,8 @@ from rowlift.kit import dbapi
 TEXT = pa.string()
 AS_TEXT = dbapi.to(TEXT)
 COLUMN = "{column}"
+# Bytes come as they are: characters would be converted, and those that are not UTF-8 refused.
+BYTES = "CAST({column} AS BINARY)"
 CHARACTERS = "CAST({column} AS CHAR)"
 
 
@@ -24,13 +26,13 @@ class Reading:
     value_type: str
     arrow: pa.DataType = TEXT
     sql: str = COLUMN
-    fast_sql: str = CHARACTERS
+    fast_sql: str = BYTES
     finish: dbapi.Finish = AS_TEXT
 
 
 INT = Reading("int", pa.int64(), fast_sql=COLUMN, finish=dbapi.to(pa.int64()))
 BIG = Reading("int")  # unsigned: up to 2^64 - 1
-BITS = Reading("int", sql="({column} + 0)", fast_sql="CAST({column} + 0 AS CHAR)")
+BITS = Reading("int", sql="({column} + 0)", fast_sql="CAST({column} + 0 AS BINARY)")
 BIT = Reading(
     "bool", pa.bool_(), "({column} + 0)", "({column} + 0)", lambda v: INT.finish(v).cast(pa.bool_())
 )
@@ -44,11 +46,10 @@ DATE = Reading("date")
 TIME = Reading("time")
 DATETIME = Reading("timestamp")
 TIMESTAMP = Reading("timestamptz", finish=dbapi.zoned)
-JSON = Reading("json")
+JSON = Reading("json", fast_sql=CHARACTERS)
 BINARY = Reading("binary", pa.binary(), fast_sql=COLUMN, finish=dbapi.to(pa.binary()))
 GEOMETRY = Reading("binary", sql="LOWER(HEX({column}))", fast_sql="LOWER(HEX({column}))")
-# Bytes that are not UTF-8 must arrive as they are: the fast driver takes them as binary only.
-UNICODE = Reading("text", fast_sql="CAST({column} AS BINARY)", finish=dbapi.text)
+UNICODE = Reading("text", finish=dbapi.text)
 CONVERTED = "CONVERT({column} USING utf8mb4)"
 OTHER_TEXT = Reading("text", TEXT, CONVERTED, f"CAST({CONVERTED} AS BINARY)", dbapi.text)
 
