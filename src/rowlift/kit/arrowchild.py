@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import IO, Any, cast
@@ -31,16 +32,11 @@ class ChildFailed(Exception):
 class ArrowChild:
     """A child running `python -m module`, which ends by calling `tell`.
 
-    The request, secrets included, goes to its standard input: neither its arguments nor its
-    environment hold it. `environment` adds variables that its driver heeds.
+    It loads its driver as soon as there is one, and waits to be asked. `environment` adds variables
+    that its driver heeds.
     """
 
-    def __init__(
-        self,
-        module: str,
-        request: Mapping[str, object],
-        environment: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
+    def __init__(self, module: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         self._spool = tempfile.TemporaryFile(prefix="rowlift-")  # noqa: SIM115 - until close
         self._words = tempfile.TemporaryFile(prefix="rowlift-")  # noqa: SIM115 - until close
         self._child = subprocess.Popen(  # noqa: S603 - our own program
@@ -53,6 +49,11 @@ class ArrowChild:
             | dict(environment),
             start_new_session=True,  # Ctrl-C is for the parent, which stops the child
         )
+        files = (self._input, self._output, self._spool, self._words)
+        self._end = weakref.finalize(self, _end, self._child, files)
+
+    def ask(self, request: Mapping[str, object]) -> None:
+        """Tell it, once, what to do: secrets are in neither its arguments nor its environment."""
         # A child that died at once is found by batches().
         with contextlib.suppress(BrokenPipeError), self._input as pipe:
             pipe.write(json.dumps(request).encode())
@@ -86,12 +87,11 @@ class ArrowChild:
         self._child.kill()
 
     def close(self) -> None:
-        """Kill the child if it still runs; its spool file goes with it."""
-        self.kill()
-        self._child.wait()
-        self._output.close()
-        self._spool.close()
-        self._words.close()
+        """Kill the child if it still runs; its spool file goes with it.
+
+        A child that nobody holds any more is closed by itself.
+        """
+        self._end()
 
     @property
     def _input(self) -> IO[bytes]:
@@ -105,6 +105,13 @@ class ArrowChild:
         self._child.wait()
         self._words.seek(0)
         return ChildFailed(self._words.read(4000).decode(errors="replace"))
+
+
+def _end(child: subprocess.Popen[bytes], files: Iterable[IO[bytes]]) -> None:
+    child.kill()
+    child.wait()
+    for file in files:
+        file.close()
 
 
 def asked() -> Any:

@@ -1,7 +1,7 @@
 """The two ways to read a query of MySQL: in this process, and faster in a child process."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from threading import Timer
 from typing import Protocol
 
@@ -20,6 +20,10 @@ CHILD = "rowlift.kit.connectorx_child"
 class Reader(running.Reader, Protocol):
     """One query that is being read; its batches raise Refusal or ChildFailed."""
 
+    @property
+    def schema(self) -> pa.Schema:
+        """Return what the server described."""
+
     def victims(self, connection: Connection) -> Sequence[str]:
         """Return the server's ids of what runs."""
 
@@ -36,13 +40,17 @@ class PlainReader:
         self._limit = limit
         self._stream: mysqlwire.Stream | None = None
 
+    @property
+    def schema(self) -> pa.Schema:
+        """Return what the server described."""
+        return self._plan.schema
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the result as it arrives."""
         if self._limit is not None:
             mysqlwire.execute(self._connection, data.ROWS.format(rows=self._limit))
         self._stream = stream = mysqlwire.Stream(self._connection, self._sql)
-        plan = self._plan
-        yield from dbapi.batches(stream, plan.schema, plan.converts, limit=self._limit)
+        yield from dbapi.batches(stream, self.schema, self._plan.converts, limit=self._limit)
 
     def victims(self, connection: Connection) -> Sequence[str]:
         """Return the id of our connection."""
@@ -60,24 +68,33 @@ class PlainReader:
 
 
 class FastReader:
-    """Reads through connectorx in a child process, which finds itself by a tag in the SQL."""
+    """Reads through a child that runs CHILD, whose statement is found by a tag in the SQL.
+
+    `login` has the url and the statements that come before the query.
+    """
 
     def __init__(
-        self, url: str, before: Sequence[str], plan: Plan, query: GuardedQuery, patience: float
+        self,
+        child: ArrowChild,
+        login: Mapping[str, object],
+        plan: Plan,
+        query: GuardedQuery,
+        patience: float,
     ) -> None:
+        self._child = child
         self._tag = f"rowlift-{secrets.token_hex(8)}"
         self._plan = plan
-        self._request = {
-            "url": url,
-            "before": list(before),
-            "sql": f"{plan.fast_select(query)} /* {self._tag} */",
-        }
+        self._request = {**login, "sql": f"{plan.fast_select(query)} /* {self._tag} */"}
         self._patience = patience  # seconds; the driver itself would wait for ever
-        self._child: ArrowChild | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Return what the server described."""
+        return self._plan.schema
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the result in the schema of the other reader."""
-        self._child = ArrowChild(CHILD, self._request)
+        self._child.ask(self._request)
         watch = Timer(self._patience, self._child.kill)
         watch.daemon = True
         watch.start()
@@ -93,10 +110,8 @@ class FastReader:
 
     def kill(self) -> None:
         """End the child."""
-        if self._child:
-            self._child.kill()
+        self._child.kill()
 
     def close(self) -> None:
         """End the child and free its spool file."""
-        if self._child:
-            self._child.close()
+        self._child.close()

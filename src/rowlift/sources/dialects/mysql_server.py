@@ -12,17 +12,17 @@ import pyarrow as pa
 from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.nouns import Column, Finding, Table
 from rowlift.kit import mysqlwire
-from rowlift.kit.arrowchild import ChildFailed
+from rowlift.kit.arrowchild import ArrowChild, ChildFailed
 from rowlift.kit.drivers import installed, load
 from rowlift.kit.mysqlwire import Connection, Refusal
 from rowlift.kit.reach import Reach
 from rowlift.kit.running import Queries, Running
-from rowlift.kit.sqlguard import guard
+from rowlift.kit.sqlguard import GuardedQuery, guard
 from rowlift.sources.dialects import mysql as data
 from rowlift.sources.dialects import mysql_columns as columns
 from rowlift.sources.dialects import mysql_words as words
 from rowlift.sources.dialects.mysql_check import findings, granted, version
-from rowlift.sources.dialects.mysql_readers import FastReader, PlainReader, Reader
+from rowlift.sources.dialects.mysql_readers import CHILD, FastReader, PlainReader, Reader
 
 if TYPE_CHECKING:
     from rowlift.sources.mysql import MySQLConfig
@@ -70,16 +70,28 @@ class Server:
         """Begin a query with the reader that suits it; the first rows are read when asked for."""
         guarded = guard(sql, "mysql")
         cancels = self._queries.cancels
-        with self.session(keep=True) as connection:
-            plan = self._plan(connection, guarded.sql)
-            reader: Reader = PlainReader(connection, plan, guarded, limit)
-            if limit is None and self._reads_fast():
-                before = [*self._settings(connection), data.SNAPSHOT]
-                reader.close()
-                reader = FastReader(self.url(), before, plan, guarded, self._patience)
+        is_fast = limit is None and self._reads_fast()
+        reader = self._fast(guarded) if is_fast else self._plain(guarded, limit)
         running = Running(reader, partial(self.stop, reader), self.plain_errors)
         self._queries.add(running, cancels)
-        return pa.RecordBatchReader.from_batches(plan.schema, running.batches())
+        return pa.RecordBatchReader.from_batches(reader.schema, running.batches())
+
+    def _plain(self, query: GuardedQuery, limit: int | None) -> Reader:
+        with self.session(keep=True) as connection:
+            return PlainReader(connection, self._plan(connection, query.sql), query, limit)
+
+    def _fast(self, query: GuardedQuery) -> Reader:
+        """Return a reader whose child loads its driver while the query is described."""
+        child = ArrowChild(CHILD)
+        try:
+            with self.session() as connection:
+                plan = self._plan(connection, query.sql)
+                before = [*self._settings(connection), data.SNAPSHOT]
+            login = {"url": self.url(), "before": before}
+            return FastReader(child, login, plan, query, self._patience)
+        except BaseException:
+            child.close()
+            raise
 
     def catalog(self) -> list[Table]:
         """Return what the user may see."""

@@ -29,7 +29,8 @@ class Errand:
         self._why = ""
         self._ended = False
         self._connected = False
-        self._child = ArrowChild(CHILD, request, environment)
+        self._child = ArrowChild(CHILD, environment)
+        self._child.ask(request)
 
     def connect(self, seconds: float) -> None:
         """Wait until it is connected."""
