@@ -1,9 +1,10 @@
 """A private PostgreSQL: scram passwords, TLS offered, no durability."""
 
+import contextlib
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,16 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL
 
-from servers.room import Certificates, Launched, Room, free_port, program, server_user
+from servers.room import (
+    Certificates,
+    Launched,
+    Room,
+    free_port,
+    program,
+    server_user,
+    stop,
+    unique_name,
+)
 from servers.room import wait_until_ready as wait
 
 USER = "postgres"
@@ -112,20 +122,46 @@ class PostgresDatabase:
 
 
 def launch(room: Room, folder: Path) -> Launched:
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    initdb = program("initdb", places, PACKAGE)
     as_user = drop_rights(folder, server_user("postgres"))
-    initialise(initdb, folder, as_user)
+    initialise(installed("initdb"), folder, as_user)
     install_certificate(room.certificates(), folder)
+    launched = start(room, folder, as_user)
+    with at_port(room, launched.port).connect() as admin:
+        admin.execute(f"CREATE ROLE {GROUP_OF_OLD_PASSWORDS}".encode())
+    return launched
+
+
+@contextlib.contextmanager
+def standby(room: Room, primary: PostgresServer) -> Iterator[PostgresServer]:
+    """A replica of all that the server has and gets, gone afterwards."""
+    folder = room.path / unique_name()
+    folder.mkdir()
+    as_user = drop_rights(folder, server_user("postgres"))
+    dsn = primary.dsn(sslcert="none")  # else libpq looks into the home folder, which is root's
+    copy = [str(installed("pg_basebackup")), "-D", str(folder / "data"), "-d", dsn]
+    copy += ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+    subprocess.run([*as_user, *copy], check=True, cwd=folder)
+    launched = start(room, folder, as_user)
+    try:
+        yield at_port(room, launched.port)
+    finally:
+        stop(launched.keeper_pid)
+        shutil.rmtree(folder)
+
+
+def start(room: Room, folder: Path, as_user: Sequence[str]) -> Launched:
     port = free_port()
-    words = [*as_user, str(initdb.with_name("postgres")), "-D", str(folder / "data")]
+    words = [*as_user, str(installed("postgres")), "-D", str(folder / "data")]
     words += [word for setting in (*SETTINGS, f"port={port}") for word in ("-c", setting)]
     keeper_pid = room.keep(folder, words, signal.SIGINT)  # SIGINT is PostgreSQL's fast shutdown
     server = at_port(room, port)
     wait(keeper_pid, folder, lambda: server.connect().close(), psycopg.OperationalError)
-    with server.connect() as admin:
-        admin.execute(f"CREATE ROLE {GROUP_OF_OLD_PASSWORDS}".encode())
     return Launched(keeper_pid, port, str(folder))
+
+
+def installed(name: str) -> Path:
+    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return program(name, places, PACKAGE)
 
 
 def at_port(room: Room, port: int) -> PostgresServer:
