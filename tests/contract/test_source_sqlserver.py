@@ -13,6 +13,7 @@ ROWS = "INSERT INTO people VALUES (1, 'Ada'), (2, ''), (3, NULL)"
 
 
 class TestSQLServer(NetworkSourceSuite):
+    reader = "mssql-python"
     since = since("sqlserver")
     lacks = (
         "service", "login", "protocol", "snapshots", "grants", "estimates", "variant", "json",
@@ -40,8 +41,13 @@ class TestSQLServer(NetworkSourceSuite):
             "password": PASSWORD,
             "ssl_ca": str(database.server.ca_file),
             "host_name_in_certificate": "localhost",
+            "reader": self.reader,
         }
         ask = database.server.ask
         return Origin(
             "sqlserver", settings, lambda: ask("stop", database.name), lambda: ask("running", user)
         )
+
+
+class TestSQLServerFree(TestSQLServer):
+    reader = "python-tds"

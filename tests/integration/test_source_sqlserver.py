@@ -6,10 +6,8 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,28 +15,27 @@ import pydantic
 import pytest
 
 from rowlift.core.errors import ConnectError, SourceError
-from rowlift.core.nouns import Finding
 from rowlift.engine.moments import CONVERSIONS
 from rowlift.kit.sqlguard import render
+from rowlift.sources.dialects.sqlserver_keywords import keywords
 from rowlift.sources.dialects.sqlserver_server import Server
-from rowlift.sources.sqlserver import SQLServer, SQLServerConfig
+from rowlift.sources.sqlserver import SQLServer
 from rowlift.testing.fake import deliveries
 from rowlift.testing.folder import SYNC, Folder
 from rowlift.testing.proxy import Proxy
 from rowlift.testing.values import value_type
 from servers import TdsDatabase
 from servers.ssh import ssh_server
+from tds_shop import ENDLESS, PASSWORD, Shop, children, opened, refusal, steps, wait_until
 
-PASSWORD = "canary-7f3e: /@%?#'}\\é;"
+WRONG_HOST = "127.0.0.2"  # where the server is too, but its certificate is for others
 ROWS = 10_000
-ENDLESS = "SELECT COUNT_BIG(*) AS n FROM numbers AS a, numbers AS b, numbers AS c"
 PEOPLE = "SELECT i AS user_id, CONCAT('plan ', i % 7) AS plan FROM numbers WHERE i < 10000"
 READ = """
 import json, sys
 from rowlift.sources.sqlserver import SQLServer, SQLServerConfig
 SQLServer(SQLServerConfig(**json.loads(sys.argv[1]))).query(sys.argv[2]).read_all()
 """
-PATIENCE = 50  # seconds, the longest that anything is waited for
 
 # column of the table of all types, value type, what comes
 TYPES: list[tuple[str, str, object]] = [
@@ -59,6 +56,8 @@ TYPES: list[tuple[str, str, object]] = [
     ("clock", "time", "23:59:59.999999"),
     ("zoned", "timestamptz", "2026-11-21 08:00:00.123456+00:00"),
     ("legacy", "text", "Zoë € ñ"),
+    ("greek", "text", "Αθήνα"),
+    ("utf_8", "text", "Zoë 用户"),
     ("padded", "text", "ab   "),
     ("huge", "text", "用户" * 5000),
     ("note", "text", "<a>é</a>"),
@@ -80,78 +79,18 @@ HOSTS = [
 ]
 
 
-@dataclass
-class Shop:
-    """A database with the table people, and one who may read it."""
-
-    database: TdsDatabase
-    user: str
-
-    def settings(self, **options: Any) -> dict[str, Any]:
-        server = self.database.server
-        given = {
-            "host": server.host, "port": server.port, "database": self.database.name,
-            "user": self.user, "password": PASSWORD, "ssl_ca": str(server.ca_file),
-            "host_name_in_certificate": "localhost", "statement_timeout": PATIENCE,
-        }  # fmt: skip
-        return {name: one for name, one in (given | options).items() if one is not None}
-
-    def config(self, **options: Any) -> SQLServerConfig:
-        return SQLServerConfig.model_validate(self.settings(**options))
-
-    def source(self, **options: Any) -> SQLServer:
-        return SQLServer(self.config(**options))
-
-    def admit(self, **about: Any) -> None:
-        self.database.admit(self.user, PASSWORD, **about)
-
-    @property
-    def running(self) -> int:
-        count: int = self.database.server.ask("running", self.user)
-        return count
+BOTH = pytest.mark.parametrize("shop", ["mssql-python", "python-tds"], indirect=True)
 
 
 @pytest.fixture
-def shop(tds_database: TdsDatabase) -> Shop:
-    tds_database.execute(
-        "CREATE TABLE people (id int, name varchar, price decimal(10, 2), born timestamp);"
-        "INSERT INTO people (id, name) VALUES (1, 'Ada'), (2, ''), (3, NULL)"
-    )
-    shop = Shop(tds_database, f"reader {tds_database.name}")
-    shop.admit()
-    return shop
-
-
-def refusal(source: SQLServer, sql: str) -> SourceError:
-    with pytest.raises(SourceError) as caught:
-        source.query(sql).read_all()
-    assert "canary" not in f"{caught.value} {caught.value!r} {caught.value.mend}"
-    return caught.value
-
-
-def steps(source: SQLServer) -> dict[str, Finding]:
-    return {found.step: found for found in source.check()}
-
-
-def children() -> list[int]:
-    """The processes that this one has started and that still run."""
-    found = []
-    for task in Path("/proc/self/task").glob("*/children"):
-        with suppress(OSError):  # a thread that has just ended
-            found += map(int, task.read_text().split())
-    return found
-
-
-def wait_until(condition: Any) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
+def shop(tds_database: TdsDatabase, request: pytest.FixtureRequest) -> Shop:
+    return opened(tds_database, getattr(request, "param", "auto"))
 
 
 # values
 
 
+@BOTH
 def test_each_type_comes_exactly(shop: Shop) -> None:
     names = ", ".join(name for name, _, _ in TYPES)
     table = shop.source().query(f"SELECT {names} FROM exhibit").read_all()
@@ -163,6 +102,7 @@ def test_each_type_comes_exactly(shop: Shop) -> None:
     assert came == TYPES
 
 
+@BOTH
 def test_the_catalogue_has_types_and_estimates(shop: Shop) -> None:
     (people,) = [one for one in shop.source().catalog() if one.name == "people"]
     assert (people.schema, people.rows_estimate) == ("dbo", 3)
@@ -174,12 +114,14 @@ def test_the_catalogue_has_types_and_estimates(shop: Shop) -> None:
     ]
 
 
+@BOTH
 def test_the_documented_idiom_makes_a_time_of_last_sync_time(shop: Shop) -> None:
     for seconds, time_then in ((0, "1970-01-01 00:00:00"), (4_102_444_799, "2099-12-31 23:59:59")):
         sql = render(f"SELECT {CONVERSIONS['tsql']} AS then_", seconds)
         assert str(shop.source().query(sql).read_all()["then_"][0].as_py()) == time_then
 
 
+@BOTH
 def test_a_snapshot_is_taken_before_the_transaction_begins(shop: Shop) -> None:
     source = shop.source(isolation="snapshot")
     assert source.query("SELECT id FROM people").read_all().num_rows == 3
@@ -188,6 +130,7 @@ def test_a_snapshot_is_taken_before_the_transaction_begins(shop: Shop) -> None:
 # running, and being ended
 
 
+@BOTH
 def test_S44_a_query_that_takes_too_long_is_ended_on_the_server(shop: Shop) -> None:
     with closing(shop.source(statement_timeout=1)) as source:
         error = refusal(source, ENDLESS)
@@ -249,6 +192,7 @@ def test_the_vendors_driver_speaks_through_a_socket_and_is_told_no_secret_in_pub
 # connecting
 
 
+@BOTH
 @pytest.mark.parametrize(
     ("options", "code", "step"),
     [
@@ -256,7 +200,7 @@ def test_the_vendors_driver_speaks_through_a_socket_and_is_told_no_secret_in_pub
         ({"database": "no_such_database"}, "DATABASE_UNKNOWN", "login"),
         ({"host": "127.0.0.1", "port": 1, "connect_timeout": 1}, "CONNECT_FAILED", "network"),
         ({"host": "no-such.invalid", "connect_timeout": 1}, "CONNECT_FAILED", "network"),
-        ({"host_name_in_certificate": None}, "TLS_FAILED", "tls"),
+        ({"host": WRONG_HOST, "host_name_in_certificate": None}, "TLS_FAILED", "tls"),
         ({"host_name_in_certificate": "elsewhere"}, "TLS_FAILED", "tls"),
         ({"ssl_ca": "/no/such/file"}, "TLS_FAILED", "tls"),
         ({"ssl_ca": None}, "TLS_FAILED", "tls"),
@@ -276,11 +220,13 @@ def test_what_keeps_one_from_connecting_is_told(
     assert not re.search("canary|0x2", told)
 
 
+@BOTH
 def test_an_unknown_authority_is_refused(shop: Shop) -> None:
     untrusted = str(shop.database.server.untrusted_ca_file)
     assert refusal(shop.source(ssl_ca=untrusted), "SELECT 1 AS a").code == "TLS_FAILED"
 
 
+@BOTH
 @pytest.mark.parametrize(
     ("options", "level"),
     [
@@ -303,7 +249,7 @@ def test_S8_a_host_sets_no_option(shop: Shop, host: str) -> None:
 
 def test_S8_what_reaches_the_driver_cannot_become_an_option(shop: Shop) -> None:
     config = shop.config(database="a;Encrypt=no}", password="x};TrustServerCertificate=yes")
-    way = Server(config).keywords()
+    way = keywords(Server(config).way())
     assert (way["Encrypt"], way["TrustServerCertificate"]) == ("yes", "no")
     error = refusal(SQLServer(config), "SELECT 1 AS a")
     assert error.code == "LOGIN_FAILED"
@@ -311,11 +257,12 @@ def test_S8_what_reaches_the_driver_cannot_become_an_option(shop: Shop) -> None:
 
 def test_an_application_logs_in_by_entra(shop: Shop) -> None:
     config = shop.config(authentication="entra_service_principal")
-    way = Server(config).keywords()
+    way = keywords(Server(config).way())
     assert way["Authentication"] == "ActiveDirectoryServicePrincipal"
     assert (way["UID"], way["PWD"]) == (shop.user, PASSWORD)
 
 
+@BOTH
 @pytest.mark.parametrize(("intent", "only_reads"), [(None, True), ("ReadWrite", False)])
 def test_the_server_is_told_that_we_only_read(
     shop: Shop, intent: str | None, only_reads: bool
@@ -324,6 +271,7 @@ def test_the_server_is_told_that_we_only_read(
     assert shop.database.server.ask("only_reads", shop.user) is only_reads
 
 
+@BOTH
 def test_a_tunnel_leads_to_the_server_and_its_certificate_still_counts(
     shop: Shop, tmp_path: Path
 ) -> None:
@@ -338,6 +286,7 @@ def test_a_tunnel_leads_to_the_server_and_its_certificate_still_counts(
 # rights
 
 
+@BOTH
 def test_a_missing_right_names_table_user_and_grant(shop: Shop) -> None:
     shop.admit(denied=["people"])
     error = refusal(shop.source(), "SELECT id FROM people")
@@ -348,6 +297,7 @@ def test_a_missing_right_names_table_user_and_grant(shop: Shop) -> None:
     assert found.mend == f"GRANT SELECT ON SCHEMA::[dbo] TO [{shop.user}];"
 
 
+@BOTH
 @pytest.mark.parametrize("right", ["CONTROL SERVER", "ADMINISTER DATABASE BULK OPERATIONS"])
 def test_S2_a_user_nothing_can_contain_is_refused(shop: Shop, right: str) -> None:
     shop.admit(rights=[right])

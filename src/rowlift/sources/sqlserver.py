@@ -1,11 +1,11 @@
-"""SQL Server and Azure SQL, read by Microsoft's driver in a child process."""
+"""SQL Server and Azure SQL, read in a child process by Microsoft's driver or by a free one."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from rowlift.kit.config import ConnectorConfig, LocalPath
-from rowlift.kit.drivers import load, require
+from rowlift.kit.drivers import load
 from rowlift.kit.served import Served
 from rowlift.kit.sshconfig import SshConfig
 
@@ -51,12 +51,26 @@ class SQLServerConfig(ConnectorConfig):
     allow_unsafe_user: bool = Field(
         default=False, description="Read as a user who may touch files or administer the server"
     )
+    reader: Literal["auto", "mssql-python", "python-tds"] = Field(
+        default="auto", description="Driver; auto takes mssql-python, Microsoft's, if installed"
+    )
     ssh: SshConfig | None = Field(
         default=None, description="An SSH server in between, which reaches host and port"
     )
     # The server may send the driver on to any other, so these are not ours to promise.
     public_only: ClassVar[bool] = False
     allow_networks: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def suits_python_tds(self) -> bool:
+        """Tell whether it can connect as asked: it knows neither TDS 8.0 nor Entra."""
+        return self.encrypt != "strict" and self.authentication == "sql_login"
+
+    @model_validator(mode="after")
+    def _is_within_reach(self) -> Self:
+        if self.reader == "python-tds" and not self.suits_python_tds:
+            raise ValueError("python-tds knows neither encrypt: strict nor Entra: use mssql-python")
+        return self
 
 
 class SQLServer(Served):
@@ -67,6 +81,5 @@ class SQLServer(Served):
 
     def __init__(self, config: SQLServerConfig) -> None:
         """Raise SourceError DRIVER_MISSING without the driver; connect when first asked."""
-        require("mssql_python", extra="sqlserver")
         module = load("rowlift.sources.dialects.sqlserver_server", extra="sqlserver")
         super().__init__(module.Server(config))

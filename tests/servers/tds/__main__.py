@@ -34,7 +34,8 @@ class World:
         self.databases: dict[str, duckdb.DuckDBPyConnection] = {}
         self.logins: dict[str, Login] = {}
         self.clients: set[Client] = set()
-        self.intents: dict[str, bool] = {}
+        self.routes: dict[str, tuple[str, int]] = {}
+        self.talks: dict[str, Talk] = {}
         self.configured = True
 
     def admits(self, user: str, password: str) -> bool:
@@ -66,14 +67,29 @@ class World:
             one.hang_up()
         return len(found)
 
+    def send_on(self, database: str, host: str, port: int) -> None:
+        """Has the next who wants a database go elsewhere."""
+        self.routes[database] = host, port
+
     def only_reads(self, user: str) -> bool:
         """Whether the last login of a user told so."""
-        return self.intents[user]
+        return bool(self._last_login(user).type_flags & READ_ONLY_INTENT)
+
+    def library(self, user: str) -> str:
+        """What the last login of a user came through."""
+        return str(self._last_login(user).client_interface_name)
+
+    def encrypts(self, user: str) -> bool:
+        """Whether all is encrypted, not the login alone."""
+        return bool(self.talks[user].session_encrypted)
 
     def running(self, user: str, beginning: str = "") -> int:
         """How many batches of a user run, of those that begin with some text."""
         runs = [one.batch for one in list(self.clients) if one.user == user]
         return sum(batch is not None and batch.startswith(beginning) for batch in runs)
+
+    def _last_login(self, user: str) -> Any:
+        return self.talks[user].login
 
 
 class Client(socketserver.BaseRequestHandler):
@@ -176,7 +192,7 @@ class Client(socketserver.BaseRequestHandler):
             assert login is not None
             world = self.server.world
             self.user, self.database = login.user_name, login.database
-            world.intents[self.user] = bool(login.type_flags & READ_ONLY_INTENT)
+            world.talks[self.user] = self._talk
             cursor = world.databases[self.database].cursor()
             self._desk = Desk(cursor, self.user, world.logins[self.user])
         return self._desk

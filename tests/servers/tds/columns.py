@@ -18,6 +18,16 @@ NULL = b"\x00"
 LONG_NULL = b"\xff\xff"
 MAX_NULL = b"\xff" * 8
 MAX_SIZE = 0xFFFF
+LATIN, GREEK, UTF_8 = (
+    "SQL_Latin1_General_CP1_CI_AS",
+    "Greek_CI_AS",
+    "Latin1_General_100_CI_AS_SC_UTF8",
+)
+COLLATIONS = {
+    LATIN: DEFAULT_COLLATION,
+    GREEK: bytes.fromhex("0804d00000"),
+    UTF_8: bytes.fromhex("0904d02400"),
+}
 LONGEST = 4000  # characters of an nvarchar that is not max
 EPOCH = dt.datetime(1900, 1, 1)  # noqa: DTZ001 - SQL Server's have no zone
 TICKS = 10_000_000  # in a second
@@ -31,6 +41,7 @@ class WireType(ColumnType):  # type: ignore[misc]  # no types there
     info: bytes
     put: Callable[[Any], bytes]
     null: bytes = NULL
+    collation: str | None = None
 
     def type_info(self) -> bytes:
         return self.info
@@ -82,6 +93,16 @@ def money(sql: str, size: int) -> WireType:
     return WireType(sql, bytes([0x6E, size]), put)
 
 
+def varchar(page: str, collation: str) -> WireType:
+    return WireType(
+        "varchar(100)",
+        characters(0xA7, 100, collation),
+        lambda value: long(value.encode(page)),
+        LONG_NULL,
+        collation,
+    )
+
+
 def days(value: dt.date) -> bytes:
     return (value.toordinal() - 1).to_bytes(3, "little")
 
@@ -122,8 +143,8 @@ def utf16(text: str) -> bytes:
     return text.encode("utf-16-le", "surrogatepass")
 
 
-def characters(code: int, size: int) -> bytes:
-    return bytes([code, *struct.pack("<H", size), *DEFAULT_COLLATION])
+def characters(code: int, size: int, collation: str = LATIN) -> bytes:
+    return bytes([code, *struct.pack("<H", size), *COLLATIONS[collation]])
 
 
 BIT = WireType("bit", b"\x68\x01", lambda value: b"\x01\x01" if value else b"\x01\x00")
@@ -150,17 +171,21 @@ NVARCHAR = WireType(
     characters(0xE7, 2 * LONGEST),
     lambda value: long(utf16(value)),
     LONG_NULL,
+    LATIN,
 )
 NVARCHAR_MAX = WireType(
     "nvarchar(max)", characters(0xE7, MAX_SIZE), lambda value: maximal(utf16(value)), MAX_NULL
 )
-VARCHAR = WireType(
-    "varchar(100)", characters(0xA7, 100), lambda value: long(value.encode("cp1252")), LONG_NULL
-)
 CHAR = WireType(
-    "char(5)", characters(0xAF, 5), lambda value: long(value.ljust(5).encode("cp1252")), LONG_NULL
+    "char(5)",
+    characters(0xAF, 5),
+    lambda value: long(value.ljust(5).encode("cp1252")),
+    LONG_NULL,
+    LATIN,
 )
 VARBINARY = WireType("varbinary(8000)", b"\xa5" + struct.pack("<H", 8000), long, LONG_NULL)
+VARCHAR, GREEK_VARCHAR = varchar("cp1252", LATIN), varchar("cp1253", GREEK)
+UTF_8_VARCHAR = varchar("utf-8", UTF_8)
 ROWVERSION = WireType("timestamp", b"\xad" + struct.pack("<H", 8), long, LONG_NULL)
 XML = WireType("xml", b"\xf1\x00", lambda value: maximal(b"\xff\xfe" + utf16(value)), MAX_NULL)
 

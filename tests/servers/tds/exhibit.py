@@ -28,6 +28,8 @@ COLUMNS: dict[str, tuple[WireType, Any]] = {
     "clock": (columns.TIME, dt.time(23, 59, 59, 999_999)),
     "zoned": (columns.DATETIMEOFFSET, MOMENT.replace(tzinfo=BERLIN)),
     "legacy": (columns.VARCHAR, "Zoë € ñ"),
+    "greek": (columns.GREEK_VARCHAR, "Αθήνα"),
+    "utf_8": (columns.UTF_8_VARCHAR, "Zoë 用户"),
     "padded": (columns.CHAR, "ab"),
     "huge": (columns.NVARCHAR_MAX, "用户" * 5000),
     "note": (columns.XML, "<a>é</a>"),

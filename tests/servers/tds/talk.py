@@ -1,6 +1,7 @@
 """One client's connection: requests are taken as they come, answers are sent as they arise."""
 
 import socket
+import struct
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -18,8 +19,9 @@ from pysqlbridge.tds.packet import (
 )
 from pysqlbridge.tds.prelogin import Version
 from pysqlbridge.tds.result import QueryResult
-from pysqlbridge.tds.token import error_response
+from pysqlbridge.tds.token import error_response, login_response
 
+ENV_CHANGE, ROUTING = 0xE3, 20
 BODY = DEFAULT_PACKET_SIZE - HEADER_SIZE
 VERSION = Version(16, 0, 4135, 4)
 UNKNOWN_DATABASE = 'Cannot open database "{name}" requested by the login. The login failed.'
@@ -74,6 +76,10 @@ class Talk(Connection):  # type: ignore[misc]  # no types there
 
     def _finish_login(self, responses: list[bytes]) -> None:
         wanted = self.login.database if self.login else ""
+        if route := self._known.routes.pop(wanted, None):
+            self._send(responses, self._routing(*route))
+            self._state = ConnectionState.FAILED
+            return
         if self._known.has(wanted):
             self._database = wanted
             super()._finish_login(responses)
@@ -81,6 +87,19 @@ class Talk(Connection):  # type: ignore[misc]  # no types there
         text = UNKNOWN_DATABASE.format(name=wanted)
         self._send(responses, error_response(4060, text, server=self._server_name, severity=11))
         self._state = ConnectionState.FAILED
+
+    def _routing(self, host: str, port: int) -> bytes:
+        """A login that is taken, with an ENVCHANGE to another server ([MS-TDS] 2.2.7.9)."""
+        taken: bytes = login_response(
+            version=(VERSION.major, VERSION.minor, VERSION.build),
+            server_name=self._server_name,
+            database=self._database,
+            packet_size=DEFAULT_PACKET_SIZE,
+            tds_version=self._tds_version,
+        )
+        place = struct.pack("<BHH", 0, port, len(host)) + host.encode("utf-16-le")
+        body = struct.pack("<BH", ROUTING, len(place)) + place + b"\0\0"
+        return struct.pack("<BH", ENV_CHANGE, len(body)) + body + taken
 
 
 class Reply:

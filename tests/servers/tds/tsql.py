@@ -53,6 +53,8 @@ CREATE TEMP MACRO serverproperty(n) AS CASE n WHEN 'ProductVersion' THEN '{versi
 CREATE TEMP MACRO has_perms_by_name(n, c, p) AS CASE WHEN
     list_contains({rights}, p) OR (p = 'SELECT' AND NOT list_contains({denied}, n))
     THEN 1 ELSE 0 END;
+CREATE TEMP MACRO collationproperty(n, p) AS CASE WHEN n LIKE '%UTF8' THEN 65001
+    WHEN n LIKE 'Greek%' THEN 1253 ELSE 1252 END;
 CREATE TEMP MACRO sysutcdatetime() AS now() AT TIME ZONE 'UTC';
 SET TimeZone = 'UTC';
 SET search_path = 'dbo';
@@ -169,6 +171,7 @@ class Desk:
             "name": (columns.NVARCHAR, names),
             "is_nullable": (columns.BIT, [True] * len(names)),
             "system_type_name": (columns.NVARCHAR, [one.sql for one in types]),
+            "collation_name": (columns.NVARCHAR, [one.collation for one in types]),
         }
         shapes = [shape for shape, _ in found.values()]
         rows = columns.rows(shapes, [values for _, values in found.values()])

@@ -73,6 +73,7 @@ MONEY = {"money": (19, 4), "smallmoney": (10, 4)}  # digits, and how many behind
 
 SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL SNAPSHOT"
 DESCRIBE = "EXEC sys.sp_describe_first_result_set @tsql = N'{sql}'"
+CODE_PAGE = "SELECT CAST(COLLATIONPROPERTY('{collation}', 'CodePage') AS int) AS page"
 # DATEDIFF_BIG came with 2016, and DATEDIFF in seconds ends in 2038.
 CLOCK = """
 SELECT CAST(DATEDIFF(day, '1970-01-01', t.now) AS bigint) * 86400
@@ -129,13 +130,28 @@ MAKE_USER = (
 GRANT_TABLE = "GRANT SELECT ON OBJECT::{table} TO {user};"
 GRANT_SCHEMA = "GRANT SELECT ON SCHEMA::{schema} TO {user};"
 
-# The driver tells no numbers, so the server's own words are what there is to go by.
+# Of sys.messages and Azure SQL; a server may speak another language than ours.
+NUMBERS: Mapping[int, str] = {
+    **dict.fromkeys((18452, 18456, 18470, 18486, 18487, 18488, 40532, 40615), "LOGIN_FAILED"),
+    **dict.fromkeys((911, 4060), "DATABASE_UNKNOWN"),
+    **dict.fromkeys((10928, 10929, 40197, 40501, 40613), "CONNECT_FAILED"),
+    **dict.fromkeys((229, 230, 297, 300, 916), "PERMISSION_DENIED"),
+    **dict.fromkeys((102, 105, 156, 195, 1033, 8120), "QUERY_SYNTAX"),
+    207: "COLUMN_UNKNOWN",
+    208: "TABLE_UNKNOWN",
+    596: "SOURCE_DROPPED",
+    4104: "COLUMN_UNKNOWN",
+    8155: "COLUMN_UNNAMED",
+    8156: "COLUMN_DUPLICATE",
+}
+# Microsoft's driver tells no numbers, so the server's own words are what there is to go by.
 ERRORS: tuple[tuple[str, str], ...] = (
     (r"Login failed for user|Cannot open server .* requested by the login", "LOGIN_FAILED"),
     (r"token-identified principal|AADSTS\d+|ServicePrincipal auth", "LOGIN_FAILED"),
     (r"password of the account (has expired|must be changed)", "LOGIN_FAILED"),
     (r"Cannot open database", "DATABASE_UNKNOWN"),
     (r"certificate verify failed|SSL (Provider|routines)|does not match host name", "TLS_FAILED"),
+    (r"\[SSL: |The server (does not encrypt|says nothing of encryption)", "TLS_FAILED"),
     (r"[Ll]ogin timeout expired|Client unable to establish connection", "CONNECT_FAILED"),
     (r"is not currently available|Resource ID : \d|session limit", "CONNECT_FAILED"),
     (r"Invalid object name", "TABLE_UNKNOWN"),
@@ -154,10 +170,14 @@ MENDS = (  # where the rule's own mend is too general
     (r"Snapshot isolation transaction failed", "Set isolation: read_committed, or allow snapshot."),
     (r"was deadlocked on", "Run again, or set isolation: snapshot."),
     (r"not able to access the database", MAKE_USER),
+    (r"UnicodeDecodeError", "Select that column as CAST(… AS varbinary(max)), and mend its text."),
 )
 DENIED = (
     r"denied on the (?:column '[^']*' of the )?object '(?P<table>[^']+)', database '[^']*', "
     r"schema '(?P<schema>[^']*)'"
 )
 # From where it stands nobody needs to know what else is there, or is not.
-UNREACHABLE = r"TCP Provider|[Ll]ogin timeout expired|unable to establish connection|said nothing"
+UNREACHABLE = (
+    r"TCP Provider|[Ll]ogin timeout expired|unable to establish connection|said nothing"
+    r"|Connection is broken"
+)

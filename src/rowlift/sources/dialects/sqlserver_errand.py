@@ -1,9 +1,9 @@
-"""One connection in a child process, which is the only way to leave a query of this driver."""
+"""One connection in a child process, which is the only way to leave a query of these drivers."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -12,7 +12,11 @@ from rowlift.kit.arrowchild import ArrowChild, ChildFailed
 from rowlift.kit.patience import patient
 from rowlift.sources.dialects import sqlserver_words as words
 
-CHILD = "rowlift.sources.dialects.sqlserver_child"
+
+class Refused(Protocol):
+    """Makes our error of the server's text and number, and of whether it was connecting."""
+
+    def __call__(self, said: str, number: int = 0, *, connecting: bool) -> SourceError: ...
 
 
 class Errand:
@@ -20,16 +24,16 @@ class Errand:
 
     def __init__(
         self,
+        child: str,
         request: Mapping[str, object],
         environment: Mapping[str, str],
-        refused: Callable[[str, bool], SourceError],
+        refused: Refused,
     ) -> None:
-        """`refused` makes our error of the driver's text, and of whether it was connecting."""
         self._refused = refused
         self._why = ""
         self._ended = False
         self._connected = False
-        self._child = ArrowChild(CHILD, environment)
+        self._child = ArrowChild(child, environment)
         self._child.ask(request)
 
     def connect(self, seconds: float) -> None:
@@ -71,11 +75,11 @@ class Errand:
         except ChildFailed as failure:
             if self._why:
                 raise self._left() from None
-            raise self._refused(_said(str(failure)), not self._connected) from None
+            raise self._refused(*_said(str(failure)), connecting=not self._connected) from None
 
     def _left(self) -> SourceError:
         if self._why == "CONNECT_FAILED":
-            return self._refused("it said nothing", True)  # noqa: FBT003 - while connecting
+            return self._refused("it said nothing", connecting=True)
         return words.plain(self._why)
 
     def _stop_if_cancelled(self) -> None:
@@ -83,9 +87,10 @@ class Errand:
             raise words.plain(self._why)
 
 
-def _said(last_words: str) -> str:
+def _said(last_words: str) -> tuple[str, int]:
     line = last_words.strip().rpartition("\n")[2]
     try:
-        return str(json.loads(line)["said"])
+        found = json.loads(line)
+        return str(found["said"]), found.get("number", 0)
     except (ValueError, KeyError, TypeError):
-        return line[:300]
+        return line[:300], 0

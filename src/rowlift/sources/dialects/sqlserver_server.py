@@ -1,8 +1,7 @@
 """One SQL Server: an errand for each thing that is asked, all of which can be left."""
 
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -18,6 +17,7 @@ from rowlift.sources.dialects import sqlserver as data
 from rowlift.sources.dialects import sqlserver_columns as columns
 from rowlift.sources.dialects import sqlserver_words as words
 from rowlift.sources.dialects.sqlserver_check import QUESTIONS, findings
+from rowlift.sources.dialects.sqlserver_drivers import chosen
 from rowlift.sources.dialects.sqlserver_errand import Errand
 
 if TYPE_CHECKING:
@@ -30,18 +30,15 @@ STEPS = {
     "TLS_FAILED": "tls",
 }
 PATIENCE = 5.0  # seconds beyond the driver's own limit until a silent server counts as lost
-AUTHENTICATIONS = {
-    "sql_login": "SqlPassword",
-    "entra_service_principal": "ActiveDirectoryServicePrincipal",
-}
-_SIMPLE = re.compile(r"[\w.,:-]+")
 
 
 class Server:
     """Opens a connection for each thing that is asked, so that several queries may run at once."""
 
     def __init__(self, config: "SQLServerConfig") -> None:
+        """Raise SourceError DRIVER_MISSING without a driver."""
         self._config = config
+        self._child = chosen(config).child
         self._reach = Reach(config)
         self._running: WeakSet[Errand] = WeakSet()
         self._cancels = 0
@@ -107,7 +104,8 @@ class Server:
     def _errand(self, **wanted: Any) -> Iterator[Errand]:
         config, cancels = self._config, self._cancels
         request = {"ask": (), "describe": "", "read": False, "limit": None} | wanted
-        with closing(Errand(request | self._way(), self._environment(), self._error)) as errand:
+        request |= self.way()
+        with closing(Errand(self._child, request, self._environment(), self._error)) as errand:
             self._running.add(errand)
             if cancels != self._cancels:
                 errand.leave("QUERY_CANCELLED")
@@ -115,31 +113,25 @@ class Server:
             with patient(config.statement_timeout, lambda: errand.leave("QUERY_TIMEOUT")):
                 yield errand
 
-    def _way(self) -> dict[str, object]:
-        config = self._config
-        return {
-            "connect": ";".join(f"{key}={_braced(v)}" for key, v in self.keywords().items()),
-            "seconds": math.ceil(config.connect_timeout),
-            "before": [data.SNAPSHOT] if config.isolation == "snapshot" else [],
-        }
-
-    def keywords(self) -> Mapping[str, str]:
-        """Return what the driver is told, password included."""
+    def way(self) -> dict[str, object]:
+        """Return what a child is told of the server and its user, password included."""
         config, way = self._config, self._reach.way()
         host = way.addresses[0] if way.addresses else config.host
         name = config.host_name_in_certificate or config.host
-        named = {"HostnameInCertificate": name} if name != host else {}
-        trusting = "yes" if config.trust_server_certificate else "no"
-        return named | {
-            "Server": f"tcp:{host},{way.port}",
-            "Database": config.database,
-            "Authentication": AUTHENTICATIONS[config.authentication],
-            "UID": config.user,
-            "PWD": config.password.get_secret_value(),
-            "Encrypt": config.encrypt,
-            "TrustServerCertificate": trusting,
-            "ApplicationIntent": config.application_intent,
-            "ConnectRetryCount": "0",
+        return {
+            "host": host,
+            "port": way.port,
+            "certificate_name": name if name != host else "",
+            "database": config.database,
+            "authentication": config.authentication,
+            "user": config.user,
+            "password": config.password.get_secret_value(),
+            "encrypt": config.encrypt,
+            "trusting": config.trust_server_certificate,
+            "ssl_ca": str(config.ssl_ca) if config.ssl_ca else None,
+            "only_reading": config.application_intent == "ReadOnly",
+            "seconds": math.ceil(config.connect_timeout),
+            "before": [data.SNAPSHOT] if config.isolation == "snapshot" else [],
         }
 
     def _environment(self) -> dict[str, str]:
@@ -151,10 +143,11 @@ class Server:
             )
         return {"SSL_CERT_FILE": str(authorities)}
 
-    def _error(self, said: str, connecting: bool) -> SourceError:  # noqa: FBT001 - a callback
+    def _error(self, said: str, number: int = 0, *, connecting: bool) -> SourceError:
         password = self._config.password.get_secret_value()
         return words.error(
             said.replace(password, "***") if password else said,
+            number,
             user=self._config.user,
             where=self._where,
             connecting=connecting,
@@ -163,7 +156,3 @@ class Server:
     @property
     def _where(self) -> str:
         return f"{self._config.host}:{self._config.port}"
-
-
-def _braced(value: str) -> str:
-    return value if _SIMPLE.fullmatch(value) else "{" + value.replace("}", "}}") + "}"

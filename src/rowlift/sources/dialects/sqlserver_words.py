@@ -13,11 +13,12 @@ UNREACHED = {"CONNECT_FAILED", "DATABASE_UNKNOWN", "LOGIN_FAILED", "TLS_FAILED"}
 _PREFIXES = re.compile(r"\[(Microsoft|SQL Server|ODBC Driver [^]]*)\]")
 
 
-def error(said: str, *, user: str, where: str, connecting: bool) -> SourceError:
-    """Return our error for the driver's text; `where` is host and port."""
+def error(said: str, number: int = 0, *, user: str, where: str, connecting: bool) -> SourceError:
+    """Return our error for the server's text and number; `where` is host and port."""
     text = " ".join(_PREFIXES.sub("", said).split()) or "the reader was killed"
-    code = next((code for pattern, code in data.ERRORS if re.search(pattern, text)), "")
-    code = code or ("CONNECT_FAILED" if connecting else "QUERY_FAILED")
+    found = (code for pattern, code in data.ERRORS if re.search(pattern, text))
+    otherwise = "CONNECT_FAILED" if connecting else "QUERY_FAILED"
+    code = data.NUMBERS.get(number) or next(found, otherwise)
     if connecting and code == "SOURCE_DROPPED":
         code = "CONNECT_FAILED"
     kind = ConnectError if connecting or code in UNREACHED else SourceError
