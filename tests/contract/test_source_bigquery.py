@@ -26,7 +26,7 @@ class TestBigQuery(NetworkSourceSuite):
 
     streams = False
     since = since("bigquery")
-    lacks = ("service", "decimal", "estimates", "names", "size", "roles")
+    lacks = ("service", "decimal", "intervals", "estimates", "names", "size", "roles")
     secrets = ("PRIVATE KEY", "token-")
     values = tuple(one for one in VALUES if one.value_type != "decimal" or len(one.text) < 38)
     literals = LITERALS["bigquery"]

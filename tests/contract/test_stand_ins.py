@@ -22,6 +22,7 @@ HEADINGS = {
     "TestMySQLPyMySQL": "MySQL and MariaDB",
     "TestRedshift": "Amazon Redshift",
     "TestSQLServer": "SQL Server and Azure SQL",
+    "TestSQLServerFree": "SQL Server and Azure SQL",
     "TestSnowflake": "Snowflake",
 }
 OWN = ("bool", "timestamptz", "json")  # MySQL itself has them in columns, not in expressions

@@ -158,6 +158,19 @@ def test_A1_the_same_row_is_the_same_as_on_postgresql(
         assert project.run()[0].counts["unchanged"] == 1
 
 
+INTERVALS = [
+    ("MAKE_INTERVAL(1, 2, 3, 4, 5, 6)", "P1Y2M3DT4H5M6S"),
+    ("INTERVAL '0.5' SECOND", "PT0.5S"),
+    ("INTERVAL 0 DAY", "PT0S"),
+]
+
+
+def test_an_interval_is_that_of_iso_8601(shop: BigQueryDataset) -> None:
+    wanted = ", ".join(f"{sql} AS c{n}" for n, (sql, _) in enumerate(INTERVALS))
+    with opened(shop) as source:
+        assert [*rows(source, f"SELECT {wanted}")[0].values()] == [told for _, told in INTERVALS]
+
+
 def read_instead(here: Folder, database: PostgresDatabase) -> None:
     """Let the source of a folder be another."""
     server = database.server

@@ -17,7 +17,12 @@ REST = [
     ("FLOAT", "NaN", "float", "nan"),
     ("FLOAT", "-Infinity", "float", float("-inf")),
     ("FLOAT", "1.0E300", "float", 1e300),
-    ("INTERVAL", "1-2 3 4:5:6.789", "text", "1-2 3 4:5:6.789"),
+    ("INTERVAL", "1-2 3 4:5:6.789", "text", "P1Y2M3DT4H5M6.789S"),
+    ("INTERVAL", "-1-2 3 -4:5:0.500000", "text", "P-1Y-2M3DT-4H-5M-0.5S"),
+    ("INTERVAL", "0-0 -10 0:0:0", "text", "P-10D"),
+    ("INTERVAL", "0-0 0 0:0:10", "text", "PT10S"),
+    ("INTERVAL", "0-0 0 0:0:0", "text", "PT0S"),
+    ("INTERVAL", "1 month", "text", "1 month"),
     ("RANGE", "[2026-01-01, UNBOUNDED)", "text", "[2026-01-01, UNBOUNDED)"),
     ("GEOGRAPHY", "POINT(1 2)", "text", "POINT(1 2)"),
     ("SOMETHING_NEW", "x", "text", "x"),
@@ -43,6 +48,11 @@ def test_the_widest_number_is_the_same_in_a_stream():
 @pytest.mark.parametrize("kind", ["INTERVAL", "RANGE", "RECORD"])
 def test_what_arrow_says_otherwise_is_not_streamed(kind):
     assert not plan([SchemaField("a", "STRING"), SchemaField("b", kind)]).streams
+
+
+def test_an_interval_inside_an_array_is_the_same():
+    made = plan([SchemaField("a", "INTERVAL", mode="REPEATED")])
+    assert made.page([{"f": [{"v": [{"v": "0-1 0 0:0:0"}]}]}]).column(0).to_pylist() == ['["P1M"]']
 
 
 def test_numbers_inside_arrays_are_no_broken_json():

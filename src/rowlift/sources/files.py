@@ -10,18 +10,14 @@ from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.nouns import Finding, Table
 from rowlift.core.rules import rule
 from rowlift.kit.config import LocalPath
-from rowlift.kit.duckread import DuckConfig, DuckSource, literal, plain, quoted
+from rowlift.kit.duckread import DuckConfig, DuckSource, plain
 from rowlift.kit.filetables import FileTable, discovered, files, scan
 from rowlift.kit.sqlguard import guard
 from rowlift.sources.dialects.duckdb import DIALECT
+from rowlift.sources.dialects.files import allow, first, spoiled, view
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-ALLOW = "SET allowed_paths = [{paths}]"
-VIEW = "CREATE VIEW {name} AS {select}"
-SPOILED = "SELECT NULL AS unreadable WHERE CAST(error({message}) AS BOOLEAN)"
-FIRST = "SELECT * FROM {name}"
 
 
 class FilesConfig(DuckConfig):
@@ -66,14 +62,14 @@ class Files(DuckSource):
         for name, table in (self._config.tables or discovered(root)).items():
             try:
                 paths = files(root, table)
-                instance.execute(VIEW.format(name=quoted(name), select=scan(paths, table)))
+                instance.execute(view(name, scan(paths, table)))
                 readable += paths
             except SourceError as error:
                 self._spoil(instance, name, error)
             except duckdb.Error as error:
                 message, mend = f"{table.path}: {plain(str(error))}", rule("FILE_UNREADABLE").mend
                 self._spoil(instance, name, SourceError("FILE_UNREADABLE", message, mend=mend))
-        instance.execute(ALLOW.format(paths=", ".join(literal(str(path)) for path in readable)))
+        instance.execute(allow(readable))
 
     def check(self) -> Sequence[Finding]:
         """Test whether the folder is there and each table's first row can be read."""
@@ -88,12 +84,11 @@ class Files(DuckSource):
     def _spoil(self, instance: duckdb.DuckDBPyConnection, name: str, error: SourceError) -> None:
         """Keep the name in the catalogue; whatever reads it in spite of us fails as well."""
         self._spoiled[name.casefold()] = error
-        select = SPOILED.format(message=literal(f"[{error.code}] {error.message}"))
-        instance.execute(VIEW.format(name=quoted(name), select=select))
+        instance.execute(spoiled(name, error))
 
     def _finding(self, table: Table) -> Finding:
         try:
-            self.query(FIRST.format(name=quoted(table.name)), limit=1).read_all()
+            self.query(first(table.name), limit=1).read_all()
         except SourceError as error:
             message = f"{table.name}: {error.message}"
             return Finding("privileges", "warning", message, error.mend, error.code)

@@ -1,32 +1,23 @@
 """Snowflake, read through its vendor's driver, which hands over Arrow."""
 
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from rowlift.kit.config import ConnectorConfig, LocalPath
 from rowlift.kit.drivers import load
 from rowlift.kit.served import Served
+from rowlift.sources.dialects.snowflake_names import AccountName, host_of
 
-ACCOUNT = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 HOST = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
 NAME = r"^[^\x00]+$"
-DOMAIN = ".snowflakecomputing.com"
 PROOFS = ("private_key", "private_key_path", "password", "oauth_token", "access_token")
-
-
-def _without_domain(account: str) -> str:
-    if account.endswith(DOMAIN):
-        raise ValueError(f"give the account alone, without {DOMAIN}")
-    return account
 
 
 class SnowflakeConfig(ConnectorConfig):
     """Which account, who reads and with which warehouse; nothing else reaches the driver."""
 
-    account: Annotated[str, AfterValidator(_without_domain)] = Field(
-        pattern=ACCOUNT, description="Account identifier, such as myorg-myaccount"
-    )
+    account: AccountName = Field(description="Account identifier, such as myorg-myaccount")
     host: str | None = Field(
         default=None, pattern=HOST, description="Host name, for a private link; else the account's"
     )
@@ -75,7 +66,7 @@ class SnowflakeConfig(ConnectorConfig):
     @property
     def address(self) -> str:
         """Return the host that answers for the account."""
-        return self.host or self.account.replace("_", "-") + DOMAIN
+        return self.host or host_of(self.account)
 
     @model_validator(mode="after")
     def _has_one_proof(self) -> Self:

@@ -1,8 +1,10 @@
 """BigQuery as data: how each type is read, what is asked, what its errors mean."""
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import pyarrow as pa
 
@@ -11,6 +13,7 @@ from rowlift.kit import dbapi
 TEXT = pa.string()
 DAY, MOMENT, INSTANT = pa.date32(), pa.timestamp("us"), pa.timestamp("us", "UTC")
 NUMERIC_TYPE = pa.decimal128(38, 9)
+_INTERVAL = re.compile(r"(-?)(\d+)-(\d+) (-?\d+) (-?)(\d+):(\d+):(\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,28 @@ def _bytes(texts: pa.StringArray) -> pa.BinaryArray:
     return pa.array(decoded, pa.binary())
 
 
+def duration(text: str) -> str:
+    """Return an interval in ISO 8601 as PostgreSQL writes it, a sign before each part: P-1Y2DT3H.
+
+    BigQuery's text is `[-]Y-M [-]D [-]H:M:S[.F]`; what is not in that form stays as it is.
+    """
+    if not (found := _INTERVAL.fullmatch(text)):
+        return text
+    sign, years, months, days, sign_of_time, *time_of_day = found.groups()
+    date = _parts(sign, (years, months), "YM") + _parts("", (days,), "D")
+    time = _parts(sign_of_time, time_of_day, "HMS")
+    return f"P{date}T{time}" if time else f"P{date or 'T0S'}"
+
+
+def _parts(sign: str, numbers: Sequence[str], units: str) -> str:
+    pairs = zip(map(Decimal, numbers), units, strict=True)
+    return "".join(f"{sign}{number.normalize():f}{unit}" for number, unit in pairs if number)
+
+
+def _durations(texts: pa.StringArray) -> pa.StringArray:
+    return pa.array([None if one is None else duration(one) for one in texts.to_pylist()], TEXT)
+
+
 def _instants(texts: pa.StringArray) -> pa.TimestampArray:
     return texts.cast(pa.int64()).cast(INSTANT)  # they come as microseconds
 
@@ -60,7 +85,7 @@ READINGS: Mapping[str, tuple[str, Reading]] = {
     "DATE": ("DATE", _plain("date", DAY)),
     "DATETIME": ("DATETIME", _plain("timestamp", MOMENT)),
     "GEOGRAPHY": ("GEOGRAPHY", _plain("text")),
-    "INTERVAL": ("INTERVAL", _plain("text", streams=False)),
+    "INTERVAL": ("INTERVAL", Reading("text", TEXT, _durations, streams=False)),
     "JSON": ("JSON", _plain("json")),
     "NUMERIC": ("NUMERIC", _plain("decimal", NUMERIC_TYPE)),
     "RANGE": ("RANGE", _plain("text", streams=False)),

@@ -107,7 +107,7 @@ def _one(field: SchemaField, value: Any) -> str:
             return _text((EPOCH + timedelta(microseconds=int(value))).isoformat())
         case "binary":
             return _text(base64.b64decode(value).hex())
-    return _text(value)
+    return _text(data.duration(value) if field.field_type == "INTERVAL" else value)
 
 
 def _text(value: str) -> str:

@@ -3,16 +3,14 @@
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 from botocore import exceptions as aws
 from botocore.config import Config
 
 from rowlift.core.errors import ConnectError
-
-if TYPE_CHECKING:
-    from rowlift.sources.redshift import IamConfig
+from rowlift.sources.dialects.redshift_identity import IamConfig
 
 SPARE = timedelta(minutes=2)  # a password that ends sooner is not used any more
 QUICK = Config(connect_timeout=10, read_timeout=20, retries={"total_max_attempts": 2})
@@ -21,7 +19,7 @@ QUICK = Config(connect_timeout=10, read_timeout=20, retries={"total_max_attempts
 class IamLogin:
     """Asks AWS when there is no password left that holds; safe in several threads."""
 
-    def __init__(self, config: "IamConfig", user: str, database: str) -> None:
+    def __init__(self, config: IamConfig, user: str, database: str) -> None:
         self._config = config
         self._user = user
         self._database = database
