@@ -146,7 +146,6 @@ def standby(room: Room, primary: PostgresServer) -> Iterator[PostgresServer]:
         yield at_port(room, launched.port)
     finally:
         stop(launched.keeper_pid)
-        shutil.rmtree(folder)
 
 
 def start(room: Room, folder: Path, as_user: Sequence[str]) -> Launched:
