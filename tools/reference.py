@@ -14,7 +14,7 @@ from rowlift.cli.schema import FILES, schema_of
 from rowlift.cli.table import COMMANDS
 from rowlift.core.nouns import Accepts
 from rowlift.core.rules import RULES
-from rowlift.operations.project import ACCEPTS, KINDS
+from rowlift.operations.kinds import ACCEPTS, KINDS
 from rowlift.project.schema import json_schema
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"

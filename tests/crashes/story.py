@@ -11,8 +11,8 @@ from pathlib import Path
 
 import rowlift
 from rowlift.core.errors import Busy, GuardStop
-from rowlift.operations.home import open_home
-from rowlift.operations.project import KINDS
+from rowlift.operations.kinds import KINDS
+from rowlift.operations.opening import open_home
 from rowlift.operations.reports import RunReport
 from rowlift.project.files import load
 from rowlift.testing.clock import QuickClock

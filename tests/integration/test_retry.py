@@ -11,8 +11,8 @@ from e2e.jsonschema import faults as broken
 from rowlift.core import faults
 from rowlift.core.errors import Busy, ConfigError, GuardStop
 from rowlift.core.nouns import Status
-from rowlift.operations.home import open_home
-from rowlift.operations.project import KINDS
+from rowlift.operations.kinds import KINDS
+from rowlift.operations.opening import open_home
 from rowlift.project.files import load
 from rowlift.testing.fake import applied
 from rowlift.workspace.tables import people

@@ -13,6 +13,7 @@ from rowlift.core.errors import Busy, ConfigError, GuardStop, RowliftError, Stat
 from rowlift.core.faults import InjectedFault, arm
 from rowlift.core.nouns import Outcome, Status, Verdict
 from rowlift.engine.deliver import Pace
+from rowlift.state.definitions import Declared
 from rowlift.state.store import Store
 from rowlift.testing.clock import QuickClock
 from world import World
@@ -609,7 +610,9 @@ def test_nothing_of_a_finished_run_stays_behind(world: World) -> None:
 
 def _uids(store: Store, **declared: str | None) -> dict[str, str]:
     workspace = store.definitions.workspace("acme", {})
-    bodies = {name: ("body", renamed_from) for name, renamed_from in declared.items()}
+    bodies = {
+        name: Declared("body", renamed_from=renamed_from) for name, renamed_from in declared.items()
+    }
     return store.definitions.apply(workspace, "sync", bodies)
 
 

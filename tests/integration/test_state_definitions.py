@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from rowlift.state.definitions import Declared
 from rowlift.state.store import Store
 from rowlift.state.tables import definitions, workspaces
 
@@ -23,7 +24,7 @@ def store(tmp_path: Path, state_url: str) -> Iterator[Store]:
 def apply(store: Store, **declared: str | tuple[str, str]) -> dict[str, str]:
     """Declare name=body, or name=(body, renamed_from)."""
     given = {
-        name: (one, None) if isinstance(one, str) else (one[0], one[1])
+        name: Declared(one) if isinstance(one, str) else Declared(one[0], renamed_from=one[1])
         for name, one in declared.items()
     }
     return store.definitions.apply(1, KIND, given)
@@ -70,14 +71,14 @@ def test_a_new_one_may_take_a_name_that_was_given_up(store: Store) -> None:
 def test_what_vanished_is_archived_and_returns_under_its_uid(store: Store) -> None:
     uids = apply(store, crm="a", mail="a")
     assert apply(store, mail="a") == {"mail": uids["mail"]}
-    assert known(store)[uids["crm"]] == ("a", 1, True)
+    assert known(store)[uids["crm"]] == ("a", 2, True)
     assert apply(store, crm="a", mail="a") == uids
     assert known(store)[uids["crm"]][2] is False
 
 
 def test_kinds_and_workspaces_do_not_mix(store: Store) -> None:
-    first = store.definitions.apply(1, "source", {"crm": ("a", None)})
-    second = store.definitions.apply(2, "source", {"crm": ("a", None)})
+    first = store.definitions.apply(1, "source", {"crm": Declared("a")})
+    second = store.definitions.apply(2, "source", {"crm": Declared("a")})
     third = apply(store, crm="a")
     assert len({*first.values(), *second.values(), *third.values()}) == 3
     apply(store)

@@ -16,7 +16,7 @@ Folder = Annotated[Path, typer.Argument(help="The folder to create.", metavar="F
 @_command
 def command(terminal: Terminal, folder: Folder) -> int:
     """A file that is there already is left as it is; the schemas for editors are written anew."""
-    from rowlift.operations.project import KINDS
+    from rowlift.operations.kinds import KINDS
     from rowlift.project.scaffold import scaffold
 
     made = scaffold(folder, KINDS)

@@ -30,7 +30,7 @@ def command(_terminal: Terminal, what: What = "sync", kind: Kind = None) -> int:
 def schema_of(what: str, kind: str | None = None) -> dict[str, Any]:
     """Return the JSON Schema of a file, or of a kind of document."""
     from rowlift.cli import documents
-    from rowlift.operations.project import KINDS
+    from rowlift.operations.kinds import KINDS
     from rowlift.project.schema import json_schema
 
     if what in FILES:

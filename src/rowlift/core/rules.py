@@ -515,6 +515,42 @@ RULES: dict[str, Rule] = _table(
     ),
     Rule("NAME_TWICE", "file", "A name is defined twice", "Rename one of the two."),
     Rule(
+        "MANAGED_IN_FILES",
+        "file",
+        "What files manage is read-only elsewhere",
+        "Change it in its file and apply it: rowlift apply.",
+    ),
+    Rule(
+        "IN_USE",
+        "file",
+        "A change would break a sync that uses what is changed",
+        "Change the sync first.",
+    ),
+    Rule(
+        "EDIT_CONFLICT",
+        "file",
+        "Somebody changed a definition meanwhile",
+        "Load it again and repeat the change.",
+    ),
+    Rule(
+        "PREVIEW_STOPS",
+        "guard",
+        "A new trait was not made, because its preview stops",
+        "Mend the query as the preview says.",
+    ),
+    Rule(
+        "SECRET_AGAIN",
+        "file",
+        "A changed connection would send its kept secrets elsewhere",
+        "Give the secrets again.",
+    ),
+    Rule(
+        "SECRET_MISSING",
+        "file",
+        "A secret is not in the state database",
+        "Give it again; in a file write it as ${VARIABLE} and apply that.",
+    ),
+    Rule(
         "VARIABLE_UNSET",
         "file",
         "A variable is not set",
@@ -557,6 +593,24 @@ RULES: dict[str, Rule] = _table(
         "state",
         "The state database is held by another process",
         "Wait for it to finish.",
+    ),
+    Rule(
+        "SECRET_KEY_MISSING",
+        "state",
+        "The key of the secrets is not here",
+        "Put back secret.key in the data directory, or set ROWLIFT_SECRET_KEY.",
+    ),
+    Rule(
+        "SECRET_KEY_WRONG",
+        "state",
+        "The key of the secrets is not a key",
+        "Put back the key that was there.",
+    ),
+    Rule(
+        "SECRET_UNREADABLE",
+        "state",
+        "A sealed secret was changed from outside",
+        "Give it again, or restore the last backup.",
     ),
     Rule("STATE_UNREACHABLE", "state", "The state database cannot be reached", "Check its URL."),
     Rule(

@@ -12,6 +12,7 @@ from rowlift.core.nouns import Kind, Mode, Preset, Removed
 IdentifyBy = Literal["user_id", "email", "anonymous_id", "group_id", "object_id"]
 Parent = Literal["person", "object"]
 Policy = Literal["ignore", "delete", "set_if_empty"]
+Managed = Literal["files", "rowlift"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +206,17 @@ class ConnectionSpec:
     config: Mapping[str, Any]
     description: str = ""
     renamed_from: str | None = None
+    managed: Managed = "files"
     places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectSpec:
-    """A whole project folder, read with one profile of its connections."""
+    """A whole project folder, read with one profile of its connections.
+
+    `documents` holds what was written: by kind and name, as the mapping of the YAML, with queries
+    in it and without secrets.
+    """
 
     root: Path
     profile: str
@@ -219,3 +225,4 @@ class ProjectSpec:
     destinations: Mapping[str, ConnectionSpec]
     syncs: Mapping[str, SyncSpec]
     retention: RetentionSpec = RetentionSpec()
+    documents: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -15,11 +15,13 @@ from rowlift.core.ports import Destination, Source
 from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec
 from rowlift.core.spelling import did_you_mean
 from rowlift.kit.http import Http
-from rowlift.project.problems import shown
+from rowlift.project.problems import ProjectInvalid, shown
+from rowlift.project.references import SECRET
 from rowlift.project.secrets import resolve
 from rowlift.registry import destination_kind, source_kind
 from rowlift.state.runs import Run
 from rowlift.state.store import Store
+from rowlift.state.vault import KEY_VARIABLE, Vault
 from rowlift.workspace.workspace import Workspace
 
 DATA_DIR = "ROWLIFT_DATA_DIR"
@@ -27,17 +29,45 @@ STATE_URL = "ROWLIFT_STATE_URL"
 _STATE_URLS = ("postgresql+psycopg://", "postgresql://", "sqlite://")
 
 
+class Unsealed(Mapping[str, str]):
+    """An environment in which the secrets of the state database stand too, opened when read."""
+
+    def __init__(self, env: Mapping[str, str], vault: Vault) -> None:
+        self.outer = env
+        self._vault = vault
+
+    def __getitem__(self, name: str) -> str:
+        if not name.startswith(SECRET):
+            return self.outer[name]
+        value = self._vault.open(name.removeprefix(SECRET))
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.outer)
+
+    def __len__(self) -> int:
+        return len(self.outer)
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
-    """A project with its state; uids by name."""
+    """A project with its state; uids by name.
+
+    `files` is what the folder declares, without what is made in Rowlift; it is None where there is
+    no rowlift.yml. What is `broken`, by kind and name, is left out of the project.
+    """
 
     project: ProjectSpec
     store: Store
-    env: Mapping[str, str]
+    env: Unsealed
     workspace_id: int
     sources: Mapping[str, str]
     destinations: Mapping[str, str]
     syncs: Mapping[str, str]
+    files: ProjectSpec | None = None
+    broken: Mapping[tuple[str, str], ProjectInvalid] = field(default_factory=dict)
 
     @property
     def workspace(self) -> Workspace:
@@ -47,6 +77,8 @@ class Home:
 
     def sync(self, name: str) -> SyncSpec:
         """Return a sync by name; raises ConfigError NAME_UNKNOWN."""
+        if ("sync", name) in self.broken:
+            raise self.broken["sync", name]
         if name not in self.project.syncs:
             known = ", ".join(sorted(self.project.syncs)) or "none"
             text = f"There is no sync {shown(name)}.{did_you_mean(name, self.project.syncs)}"
@@ -73,6 +105,8 @@ class Home:
 
     def declared(self, name: str) -> ConnectionSpec:
         """Return a source as connections.yml has it; raises ConfigError NAME_UNKNOWN."""
+        if ("source", name) in self.broken:
+            raise self.broken["source", name]
         if name not in self.project.sources:
             raise ConfigError(
                 "NAME_UNKNOWN",
@@ -94,6 +128,8 @@ class Home:
     @contextmanager
     def destination(self, name: str, feed: Feed) -> Iterator[Destination]:
         """Open a destination for one sync and close it afterwards."""
+        if ("destination", name) in self.broken:
+            raise self.broken["destination", name]
         if name not in self.project.destinations:
             raise ConfigError(
                 "NAME_UNKNOWN",
@@ -134,25 +170,14 @@ def open_destination(
     return kind(config, feed, http)  # type: ignore[call-arg]
 
 
-def open_home(project: ProjectSpec, env: Mapping[str, str]) -> Home:
-    """Open the state and bring its definitions in line with the project's files."""
-    folder = Path(env.get(DATA_DIR) or project.root / ".rowlift")
-    store = Store.open(folder, _state_url(env))
-    workspace_id = store.definitions.workspace(project.workspace.name, asdict(project.workspace))
-    apply = store.definitions.apply
-    return Home(
-        project,
-        store,
-        env,
-        workspace_id,
-        apply(workspace_id, "source", _connections(project.sources)),
-        apply(workspace_id, "destination", _connections(project.destinations)),
-        apply(
-            workspace_id,
-            "sync",
-            {name: (one.to_json(), one.renamed_from) for name, one in project.syncs.items()},
-        ),
-    )
+def data_folder(root: Path, env: Mapping[str, str]) -> Path:
+    """Return where the state of a project's folder lies."""
+    return Path(env.get(DATA_DIR) or root / ".rowlift")
+
+
+def open_store(root: Path, env: Mapping[str, str]) -> Store:
+    """Open the state of a project's folder, and make it if there is none."""
+    return Store.open(data_folder(root, env), _state_url(env), env.get(KEY_VARIABLE))
 
 
 def _state_url(env: Mapping[str, str]) -> str | None:
@@ -173,7 +198,3 @@ def _is_url(text: str) -> bool:
     except (ArgumentError, ValueError):
         return False
     return not (text.startswith("sqlite") and (url.host or url.query))
-
-
-def _connections(declared: Mapping[str, ConnectionSpec]) -> dict[str, tuple[str, str | None]]:
-    return {name: (one.type, one.renamed_from) for name, one in declared.items()}

@@ -14,16 +14,18 @@ from rowlift.core.errors import Busy, ConfigError, GuardStop, RowliftError, Sour
 from rowlift.core.nouns import Feed, Finding
 from rowlift.core.progress import Progress, Silent
 from rowlift.engine.preview import Preview
-from rowlift.kit.sqlguard import GuardedQuery, guard, render
 from rowlift.operations.cataloguing import catalogue
 from rowlift.operations.certifying import certify
+from rowlift.operations.definitions import Definitions
 from rowlift.operations.delivering import Drain
 from rowlift.operations.erasing import ErasureReport, erase
 from rowlift.operations.exporting import export_people
 from rowlift.operations.histories import remember
-from rowlift.operations.home import Home, open_destination, open_home
+from rowlift.operations.home import Home, open_destination
 from rowlift.operations.importing import Importer
+from rowlift.operations.kinds import ACCEPTS, KINDS, guarded
 from rowlift.operations.merging import MergeRecord, merges_page, undo_merge
+from rowlift.operations.opening import open_folder, refreshed
 from rowlift.operations.pausing import chosen, is_paused, pause, refuse_paused
 from rowlift.operations.planning import Planner
 from rowlift.operations.previewing import preview_sync
@@ -63,22 +65,11 @@ from rowlift.operations.suppressing import (
     unsuppress,
 )
 from rowlift.operations.tracing import Why, why
-from rowlift.project.check import check, load_able
-from rowlift.project.connections import ConnectorKinds
-from rowlift.registry import (
-    DESTINATIONS,
-    SOURCES,
-    Abilities,
-    Kinds,
-    destination_kind,
-    source_kind,
-)
+from rowlift.project.check import check
+from rowlift.registry import destination_kind
 from rowlift.state.catalogues import Catalogue
 from rowlift.state.runs import Run
 from rowlift.workspace.suppression import Suppression
-
-KINDS = ConnectorKinds(Kinds(SOURCES), Kinds(DESTINATIONS))
-ACCEPTS = Abilities()
 
 
 class Project:
@@ -121,17 +112,22 @@ class Project:
 
     @cached_property
     def _home(self) -> Home:
-        project = load_able(self.folder, KINDS, ACCEPTS, profile=self._profile)
-        return open_home(project, self._env)
+        return open_folder(self.folder, self._env, profile=self._profile)
+
+    def refresh(self) -> None:
+        """Take in what was changed in files and definitions since the project was opened."""
+        if "_home" in self.__dict__:
+            self.__dict__["_home"] = refreshed(self._home, profile=self._profile)
+
+    @property
+    def definitions(self) -> Definitions:
+        """Sources, destinations, syncs and settings: made, edited, and what they were before."""
+        return Definitions(lambda: self._home, self.refresh)
 
     # without the network
 
     def check(self) -> list[RowliftError]:
         """Validate every file and every query's text; warnings have a code of scope warning."""
-
-        def guarded(sql: str, kind: str) -> GuardedQuery:
-            return guard(render(sql, 0), source_kind(kind).dialect)
-
         found = check(self.folder, KINDS, profile=self._profile, accepts=ACCEPTS, guard=guarded)
         return list(found)
 
@@ -170,7 +166,7 @@ class Project:
         kind = destination_kind(connection.type)
         match = min(kind.accepts.matches)
         feed = Feed("", "", min(kind.accepts.kinds), match, match)
-        destination = open_destination(self._home.project.root, connection, feed, self._env)
+        destination = open_destination(self._home.project.root, connection, feed, self._home.env)
         try:
             return list(destination.check())
         finally:

@@ -39,8 +39,8 @@ def check(
     for name, sync in reading.syncs.items():
         place = reading.places[name]
         if guard:
-            found += _guarded(reading, sync, place, guard, columns)
-        found += _abilities(reading, sync, place, accepts or {})
+            found += guarded(reading, sync, place, guard, columns)
+        found += abilities(reading, sync, place, accepts or {})
     return in_order([*found, *_shared(reading, columns)])
 
 
@@ -54,14 +54,14 @@ def load_able(
     reading = read(root, kinds, profile=profile)
     wrong = [one for one in reading.problems if not one.is_warning]
     for name, sync in reading.syncs.items():
-        wrong += _abilities(reading, sync, reading.places[name], accepts)
+        wrong += abilities(reading, sync, reading.places[name], accepts)
     spec = reading.spec
     if wrong or spec is None:
         raise ProjectInvalid(in_order(wrong))
     return spec
 
 
-def _guarded(
+def guarded(
     reading: Reading,
     sync: SyncSpec,
     place: SyncPlace,
@@ -77,11 +77,11 @@ def _guarded(
     for sql, at in queries:
         try:
             if at and sql.strip():
-                guarded = guard(sql, source.type)
-                columns.setdefault(sync.name, guarded.named)
-                if guarded.unread:
-                    where = _in_query(place.document, at, guarded.unread.place)
-                    yield Problem("SQL_UNREAD", guarded.unread.message, place=where)
+                query = guard(sql, source.type)
+                columns.setdefault(sync.name, query.named)
+                if query.unread:
+                    where = _in_query(place.document, at, query.unread.place)
+                    yield Problem("SQL_UNREAD", query.unread.message, place=where)
         except RowliftError as error:
             where = _in_query(place.document, at, error.place)
             yield Problem(error.code, error.message, place=where, mend=error.mend)
@@ -94,9 +94,10 @@ def _in_query(document: Document, query: Place | None, inner: Place | None) -> P
     return query
 
 
-def _abilities(
+def abilities(
     reading: Reading, sync: SyncSpec, place: SyncPlace, accepts: Mapping[str, Accepts]
 ) -> Iterator[Problem]:
+    """Yield what a sync asks of its destinations that they cannot do."""
     for index, use in enumerate(sync.destinations):
         connection = reading.profile.destinations.get(use.use) if reading.profile else None
         able = accepts.get(connection.type) if connection else None

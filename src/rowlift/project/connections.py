@@ -52,7 +52,7 @@ def profiles(
         for role, specs in (("sources", sources), ("destinations", destinations)):
             for spec in specs.values():
                 path = ("profiles", name, role, spec.name)
-                _check(spec, document, path, kinds, is_used=name == used)
+                check_connection(spec, document, path, kinds, role=role, is_used=name == used)
     return found
 
 
@@ -75,10 +75,15 @@ def chosen(file: ConnectionsFile, document: Document, wanted: str | None) -> str
 
 
 def _specs(entries: Mapping[str, ConnectionFile], document: Document, path: KeyPath) -> Connections:
-    return {name: _spec(name, entry, document, (*path, name)) for name, entry in entries.items()}
+    return {
+        name: connection(name, entry, document, (*path, name)) for name, entry in entries.items()
+    }
 
 
-def _spec(name: str, entry: ConnectionFile, document: Document, path: KeyPath) -> ConnectionSpec:
+def connection(
+    name: str, entry: ConnectionFile, document: Document, path: KeyPath = ()
+) -> ConnectionSpec:
+    """Return the connection that stands at a path of a document."""
     config: Any = document.value
     for part in path:
         config = config[part]
@@ -88,7 +93,7 @@ def _spec(name: str, entry: ConnectionFile, document: Document, path: KeyPath) -
         {key: value for key, value in config.items() if key not in OWN_KEYS},
         description=entry.description,
         renamed_from=entry.renamed_from,
-        places={place_key(at[4:]): place for at, place in _places(document, path, config)},
+        places={place_key(at[len(path) :]): place for at, place in _places(document, path, config)},
     )
 
 
@@ -103,35 +108,39 @@ def _places(document: Document, path: KeyPath, value: object) -> Iterator[tuple[
         yield from _places(document, (*path, key), inner)
 
 
-def _check(
+def check_connection(
     spec: ConnectionSpec,
     document: Document,
-    path: tuple[str, str, str, str],
+    path: KeyPath,
     kinds: ConnectorKinds,
     *,
+    role: str,
     is_used: bool,
 ) -> None:
-    if path[2:] == ("destinations", "workspace"):
+    """Note in the document what is wrong with a connection of a role, sources or destinations."""
+    if role == "destinations" and spec.name == "workspace":
         text = '"workspace" is the name of the workspace itself, which is no destination.'
         document.report("NAME_TWICE", text, path, "Give the destination another name.")
     try:
-        config = _config(spec, document, path, kinds)
+        config = _config(spec, document, path, kinds, role)
     except ConfigError as error:  # its driver is not installed
         if is_used:
             document.report(error.code, error.message, (*path, "type"), error.mend)
         return
     if config:
-        spoiled = {document.key_place(one) for one in document.spoiled if one[:4] == path}
+        spoiled = {
+            document.key_place(one) for one in document.spoiled if one[: len(path)] == path and one
+        }
         document.problems += [
             problem for problem in inspect(spec, config) if problem.place not in spoiled
         ]
 
 
 def _config(
-    spec: ConnectionSpec, document: Document, path: tuple[str, str, str, str], kinds: ConnectorKinds
+    spec: ConnectionSpec, document: Document, path: KeyPath, kinds: ConnectorKinds, role: str
 ) -> type[BaseModel] | None:
     known, thing = (
-        (kinds.sources, "source") if path[2] == "sources" else (kinds.destinations, "destination")
+        (kinds.sources, "source") if role == "sources" else (kinds.destinations, "destination")
     )
     config = known.get(spec.type)
     if config is None:

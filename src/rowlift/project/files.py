@@ -6,7 +6,7 @@ Every file is read to its end and every problem is collected, so that one look m
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -21,6 +21,7 @@ from rowlift.core.specs import (
 from rowlift.core.spelling import did_you_mean
 from rowlift.project.connections import ConnectorKinds, Profile, chosen, profiles
 from rowlift.project.documents import Document, KeyPath
+from rowlift.project.inlining import confided, inlined
 from rowlift.project.models import (
     ConnectionsFile,
     RelationshipsFile,
@@ -62,6 +63,7 @@ class Reading:
     profile: Profile | None = None
     syncs: dict[str, SyncSpec] = field(default_factory=dict)
     places: dict[str, SyncPlace] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def spec(self) -> ProjectSpec | None:
@@ -76,6 +78,21 @@ class Reading:
             destinations=self.profile.destinations,
             syncs=self.syncs,
             retention=self.retention,
+            documents={
+                "workspace": {self.workspace.name: self.settings},
+                "source": {
+                    name: confided(one, self.kinds.sources)
+                    for name, one in self.profile.sources.items()
+                },
+                "destination": {
+                    name: confided(one, self.kinds.destinations)
+                    for name, one in self.profile.destinations.items()
+                },
+                "sync": {
+                    name: inlined(self.places[name].document.value, one)
+                    for name, one in self.syncs.items()
+                },
+            },
         )
 
 
@@ -113,13 +130,19 @@ def _read_workspace(reading: Reading) -> None:
     document = read_document(reading.root / ROWLIFT, ROWLIFT)
     file = validated(document, RowliftFile, ROWLIFT)
     if file:
-        reading.workspace = WorkspaceSpec(
-            file.workspace.name,
-            tuple(dict.fromkeys(file.workspace.identifiers)),
-            file.workspace.allow_email_change_by_id,
-        )
-        reading.retention = RetentionSpec(**file.retention.model_dump(exclude_none=True))
+        reading.workspace, reading.retention = workspace_of(file)
+        reading.settings = document.value
     reading.problems += document.problems
+
+
+def workspace_of(file: RowliftFile) -> tuple[WorkspaceSpec, RetentionSpec]:
+    """Return the workspace of a file, and for how long it keeps what is over."""
+    workspace = WorkspaceSpec(
+        file.workspace.name,
+        tuple(dict.fromkeys(file.workspace.identifiers)),
+        file.workspace.allow_email_change_by_id,
+    )
+    return workspace, RetentionSpec(**file.retention.model_dump(exclude_none=True))
 
 
 def _read_connections(reading: Reading, wanted: str | None) -> None:
@@ -164,7 +187,11 @@ def _sync_files(reading: Reading) -> list[Path]:
 
 
 def _read_sync(reading: Reading, path: Path) -> None:
-    document = read_document(path, _printable(f"{SYNCS}/{path.name}"))
+    read_sync(reading, read_document(path, _printable(f"{SYNCS}/{path.name}")))
+
+
+def read_sync(reading: Reading, document: Document) -> None:
+    """Read a sync's document beside the connections and syncs that were read before."""
     file = validated(document, SyncFile, "the sync")
     if file:
         sql, place = _query(reading.root, file, document, file.sync)

@@ -1,6 +1,7 @@
 """References in the values of connections: ${NAME}, ${NAME:-default}, ${file:/path}, $${ for ${.
 
-Nothing here puts a value into a message.
+A connection that was made in Rowlift refers to its own secrets: ${secret:ID}. Nothing here puts a
+value into a message.
 """
 
 import re
@@ -13,8 +14,11 @@ from rowlift.project.problems import Problem
 
 MAX_SECRET_BYTES = 65_536
 
+SECRET = "secret:"  # noqa: S105 - how a reference to one begins
+
 _TOKEN = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_ID = re.compile(r"[0-9a-f]{1,32}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,14 @@ class File:
     path: str
 
 
-Part = str | Variable | File
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret of the state database, by its id."""
+
+    id: str
+
+
+Part = str | Variable | File | Secret
 
 
 def parts(text: str, place: Place) -> tuple[Part, ...]:
@@ -65,7 +76,12 @@ def without_defaults(text: str, place: Place) -> str:
     return "".join(_shown(part) for part in parts(text, place))
 
 
-def _reference(inner: str | None, place: Place) -> Variable | File:
+def secret_reference(secret_id: str) -> str:
+    """Return how a document refers to one of its secrets."""
+    return f"${{{SECRET}{secret_id}}}"
+
+
+def _reference(inner: str | None, place: Place) -> Variable | File | Secret:
     if inner is None:
         raise Problem(
             "VALUE_WRONG",
@@ -77,6 +93,8 @@ def _reference(inner: str | None, place: Place) -> Variable | File:
         path = inner.removeprefix("file:")
         if Path(path).is_absolute() and "\0" not in path:
             return File(path)
+    if inner.startswith(SECRET) and _ID.fullmatch(inner.removeprefix(SECRET)):
+        return Secret(inner.removeprefix(SECRET))
     name, separator, default = inner.partition(":-")
     if _NAME.fullmatch(name):
         return Variable(name, default if separator else None)
@@ -94,6 +112,8 @@ def _value(part: Part, env: Mapping[str, str], place: Place) -> str:
             return _variable(name, default, env, place)
         case File(path):
             return _file(path, place)
+        case Secret(secret_id):
+            return _secret(secret_id, env, place)
     return part
 
 
@@ -108,6 +128,13 @@ def _variable(name: str, default: str | None, env: Mapping[str, str], place: Pla
             place=place,
             mend=f"Set {name} in the environment, or give a default: ${{{name}:-default}}.",
         )
+    return value
+
+
+def _secret(secret_id: str, env: Mapping[str, str], place: Place) -> str:
+    value = env.get(f"{SECRET}{secret_id}")
+    if value is None:
+        raise Problem("SECRET_MISSING", "The secret is not in the state database.", place=place)
     return value
 
 
@@ -136,4 +163,6 @@ def _shown(part: Part) -> str:
             return f"${{{name}}}"
         case File(path):
             return f"${{file:{path}}}"
+        case Secret(secret_id):
+            return secret_reference(secret_id)
     return "$${" if part == "${" else part

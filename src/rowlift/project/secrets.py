@@ -3,7 +3,7 @@
 Only the values of connections.yml below a source or destination are ever looked into.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,15 @@ from rowlift.core.specs import ConnectionSpec
 from rowlift.project.annotations import is_path, is_secret
 from rowlift.project.documents import KeyPath
 from rowlift.project.problems import Problem, ProjectInvalid
-from rowlift.project.references import Variable, expand, has_reference, parts, without_defaults
+from rowlift.project.references import (
+    Secret,
+    Variable,
+    expand,
+    has_reference,
+    parts,
+    without_defaults,
+)
+from rowlift.project.walking import mapped, texts
 from rowlift.project.words import Where, dotted, problems
 
 _Config = TypeVar("_Config", bound=BaseModel)
@@ -39,7 +47,7 @@ def resolve(
 
     def replace(path: KeyPath, text: str) -> str:
         try:
-            value = expand(text, env, _place(connection, path))
+            value = expand(text, env, place_of(connection, path))
         except Problem as problem:
             broken.append(problem)
             return text
@@ -47,7 +55,7 @@ def resolve(
             secrets.add(value)
         return str(root / value) if root and value and is_path(config, path) else value
 
-    raw = _mapped(connection.config, replace)
+    raw = mapped(connection.config, replace)
     if broken:
         raise ProjectInvalid(broken)
     try:
@@ -61,8 +69,8 @@ def inspect(connection: ConnectionSpec, config: type[BaseModel]) -> Iterator[Pro
     """Yield what can be known to be wrong without the environment, and plain-text secrets."""
     open_paths: set[KeyPath] = set()
     plain: set[str] = set()
-    for path, text in _texts(connection.config):
-        place = _place(connection, path)
+    for path, text in texts(connection.config):
+        place = place_of(connection, path)
         if has_reference(text):
             open_paths.add(path)
         try:
@@ -70,9 +78,11 @@ def inspect(connection: ConnectionSpec, config: type[BaseModel]) -> Iterator[Pro
         except Problem as problem:
             yield problem
             continue
+        if connection.managed == "files" and any(isinstance(one, Secret) for one in pieces):
+            yield _elsewhere(path, place)
         if is_secret(config, path):
             plain.add(text)
-            if text and _stands_in_file(pieces):
+            if text and connection.managed == "files" and _stands_in_file(pieces):
                 yield _in_file(path, place)
     yield from _offline(connection, config, open_paths, plain)
 
@@ -92,12 +102,12 @@ def masked(connection: ConnectionSpec, config: type[BaseModel]) -> dict[str, Any
         hides = any(isinstance(one, str) for one in pieces)
         return MASK if hides else without_defaults(text, Place(""))
 
-    masked: dict[str, Any] = _mapped(connection.config, mask)
+    shown: dict[str, Any] = mapped(connection.config, mask)
     return {
         key: MASK
         if is_secret(config, (key,)) and not isinstance(value, str | list | dict)
         else value
-        for key, value in masked.items()
+        for key, value in shown.items()
     }
 
 
@@ -128,14 +138,20 @@ def _in_file(path: KeyPath, place: Place) -> Problem:
     return Problem("SECRET_IN_FILE", text, place=place)
 
 
+def _elsewhere(path: KeyPath, place: Place) -> Problem:
+    text = f"{dotted(path)} refers to a secret of the state database, which no file may."
+    return Problem("VALUE_WRONG", text, place=place, mend="Use ${VARIABLE} or ${file:/path}.")
+
+
 def _where(connection: ConnectionSpec) -> Where:
     def place(path: KeyPath) -> Place:
-        return _place(connection, path)
+        return place_of(connection, path)
 
     return Where(place, place, lambda _: False, f"{connection.name} ({connection.type})")
 
 
-def _place(connection: ConnectionSpec, path: KeyPath) -> Place:
+def place_of(connection: ConnectionSpec, path: KeyPath) -> Place:
+    """Return where the value at a path stands, or the nearest thing around it."""
     while path and (found := connection.places.get(place_key(path))) is None:
         path = path[:-1]
     found = connection.places.get(place_key(path))
@@ -154,24 +170,3 @@ def _scrubbed(problem: Problem, secrets: set[str]) -> Problem:
         if len(secret) >= _SHORTEST:
             message = message.replace(secret, "***")
     return Problem(problem.code, message, place=problem.place, mend=problem.mend)
-
-
-def _texts(value: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _texts(inner, (*path, key))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _texts(inner, (*path, index))
-
-
-def _mapped(value: Any, change: Callable[[KeyPath, str], str], path: KeyPath = ()) -> Any:
-    if isinstance(value, str):
-        return change(path, value)
-    if isinstance(value, Mapping):
-        return {key: _mapped(inner, change, (*path, key)) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_mapped(inner, change, (*path, index)) for index, inner in enumerate(value)]
-    return value

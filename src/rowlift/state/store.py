@@ -23,6 +23,7 @@ from rowlift.state.locks import Locks
 from rowlift.state.revision import HEAD, current
 from rowlift.state.runs import RunStore
 from rowlift.state.tables import meta
+from rowlift.state.vault import Vault
 
 LEAST_OPEN_FILES = 64
 
@@ -38,11 +39,15 @@ class Store:
     images: ImageStore
     deliveries: DeliveryStore
     definitions: DefinitionStore
+    vault: Vault
 
     @classmethod
-    def open(cls, folder: Path, url: str | URL | None = None) -> "Store":
+    def open(
+        cls, folder: Path, url: str | URL | None = None, secret_key: str | None = None
+    ) -> "Store":
         """Open, and make or upgrade, the state; without a URL it is SQLite in the folder.
 
+        `secret_key` seals its secrets in the place of the folder's key file.
         Raises StateError when it is damaged, unreachable or of a newer release, or when this
         process may open too few files: then a library would end it without a word.
         """
@@ -69,6 +74,7 @@ class Store:
             ImageStore(database),
             DeliveryStore(database, locks),
             DefinitionStore(database),
+            Vault(database, folder, secret_key),
         )
 
     def reset_epoch(self) -> int:

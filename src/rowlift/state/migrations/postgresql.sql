@@ -31,11 +31,37 @@ CREATE TABLE definitions (
     kind TEXT NOT NULL,
     name TEXT NOT NULL,
     body TEXT NOT NULL,
+    document TEXT NOT NULL,
+    managed TEXT NOT NULL,
     version INTEGER NOT NULL,
     created_at FLOAT(53) NOT NULL,
     archived_at FLOAT(53),
     CONSTRAINT pk_definitions PRIMARY KEY (uid)
 );
+
+CREATE TABLE definition_versions (
+    uid TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    document TEXT NOT NULL,
+    archived BOOLEAN NOT NULL,
+    actor TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    created_at FLOAT(53) NOT NULL,
+    CONSTRAINT pk_definition_versions PRIMARY KEY (uid, version)
+);
+
+CREATE TABLE secrets (
+    id TEXT NOT NULL,
+    uid TEXT NOT NULL,
+    path TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    sealed TEXT NOT NULL,
+    created_at FLOAT(53) NOT NULL,
+    CONSTRAINT pk_secrets PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_secrets_uid ON secrets (uid);
 
 CREATE UNIQUE INDEX uq_definitions_live ON definitions (workspace_id, kind, name) WHERE archived_at IS NULL;
 

@@ -1,0 +1,319 @@
+"""Definitions made in Rowlift: judged like files before they are kept, secrets taken out first."""
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from rowlift.core.errors import ConfigError, GuardStop, StateError
+from rowlift.core.nouns import Preset
+from rowlift.core.specs import Managed, ProjectSpec
+from rowlift.core.spelling import did_you_mean
+from rowlift.operations.home import Home
+from rowlift.operations.kinds import KINDS, guarded
+from rowlift.operations.opening import held_beside, judged
+from rowlift.operations.previewing import preview_sync
+from rowlift.project.confiding import Confided, confide, secret_paths, with_present_secrets
+from rowlift.project.held import Admitted, Held, given, name_of, workspace
+from rowlift.project.problems import ProjectInvalid, shown
+from rowlift.project.writing import write_yaml
+from rowlift.state.definitions import FILES, Author, Change, Definition, Version
+
+if TYPE_CHECKING:
+    from rowlift.state.vault import Sealed
+
+DOCUMENT_KINDS = ("source", "destination", "sync")
+Written = Mapping[str, Any] | str
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionRecord:
+    """One definition; its document holds no secret, `secrets` says since when each is set.
+
+    `problem` says why it is left out, if it is; times are Unix seconds.
+    """
+
+    kind: str
+    name: str
+    uid: str
+    managed: Managed
+    version: int
+    document: Mapping[str, Any]
+    archived_at: float | None = None
+    secrets: Mapping[str, float] = field(default_factory=dict)
+    problem: str = ""
+
+
+def records(home: Home, kind: str | None, *, archived: bool) -> list[DefinitionRecord]:
+    """Return the definitions by kind and name."""
+    found = home.store.definitions.all(home.workspace_id, kind)
+    return [record(home, one) for one in found if archived or one.archived_at is None]
+
+
+def record(home: Home, one: Definition) -> DefinitionRecord:
+    """Return a definition as it may be shown to anybody."""
+    broken = home.broken.get((one.kind, one.name))
+    return DefinitionRecord(
+        one.kind,
+        one.name,
+        one.uid,
+        one.managed,
+        one.version,
+        one.document,
+        one.archived_at,
+        home.store.vault.changed(one.uid),
+        str(broken) if broken and one.archived_at is None else "",
+    )
+
+
+def find(home: Home, kind: str, name: str, *, archived: bool = False) -> Definition:
+    """Return a live definition by name, or the one archived last; raises ConfigError."""
+    found = [one for one in home.store.definitions.all(home.workspace_id, kind) if one.name == name]
+    live = [one for one in found if one.archived_at is None]
+    gone = sorted((one.archived_at or 0, one.uid, one) for one in found if one.archived_at)
+    if live:
+        return live[0]
+    if archived and gone:
+        return gone[-1][2]
+    known = [one.name for one in records_named(home, kind)]
+    text = f"There is no {kind} {shown(name)}.{did_you_mean(name, known)}"
+    raise ConfigError("NAME_UNKNOWN", text, mend=f"Known: {', '.join(known) or 'none'}.")
+
+
+def records_named(home: Home, kind: str) -> list[Definition]:
+    """Return the live definitions of a kind."""
+    found = home.store.definitions.all(home.workspace_id, kind)
+    return [one for one in found if one.archived_at is None]
+
+
+# changes
+
+
+def create(home: Home, kind: str, name: str, written: Written, by: Author) -> None:
+    """Make a source, destination or sync; a trait is previewed first, and refused if it stops.
+
+    Raises ProjectInvalid, ConfigError NAME_TWICE, and GuardStop PREVIEW_STOPS.
+    """
+    name_of(kind, name)
+    if any(one.name == name for one in records_named(home, kind)):
+        text = f"There is a {kind} {name} already."
+        raise ConfigError("NAME_TWICE", text, mend="Choose another name, or edit that one.")
+    new = Definition(home.store.definitions.new_uid(), kind, name, "", {}, "rowlift", 0)
+    change, admitted = _prepared(home, new, _mapping(kind, name, written))
+    if kind == "sync":
+        require_preview(home, admitted.project, name)
+    home.store.definitions.write(home.workspace_id, [change], by)
+
+
+def edit(home: Home, one: Definition, written: Written, expected: int, by: Author) -> None:
+    """Replace a definition's document; secrets that it refers to stay as they are.
+
+    Raises what `create` does, ConfigError MANAGED_IN_FILES, SECRET_AGAIN and IN_USE, and GuardStop
+    EDIT_CONFLICT.
+    """
+    _require_ours(one)
+    document = _mapping(one.kind, one.name, written)
+    if one.kind == "workspace":
+        _edit_workspace(home, one, document, expected, by)
+        return
+    change, _ = _prepared(home, one, document)
+    home.store.definitions.write(home.workspace_id, [replace(change, expected=expected)], by)
+
+
+def rename(home: Home, one: Definition, name: str, expected: int, by: Author) -> None:
+    """Give a definition another name, also in the syncs that use it."""
+    _require_ours(one)
+    name_of(one.kind, name)
+    renamed = replace(one, name=name, document=_named(one, name))
+    users = [
+        (user, _using(user, one, name))
+        for user in records_named(home, "sync")
+        if one.kind in {"source", "destination"} and user.managed != FILES
+    ]
+    moved = [(user, document) for user, document in users if document != user.document]
+    changes = [_kept(renamed, expected), *(_kept(replace(u, document=d)) for u, d in moved)]
+    held = [one for one in _held(home) if one.name != name or one.kind != renamed.kind]
+    names = {(one.kind, one.name), *(("sync", user.name) for user, _ in moved)}
+    others = [each for each in held if (each.kind, each.name) not in names]
+    new = [Held(change.kind, change.name, change.document) for change in changes]
+    admitted = judged(home, [*others, *new])
+    _refuse_broken(home, admitted, renamed)
+    bodies = [replace(change, body=_body(admitted.project, change)) for change in changes]
+    home.store.definitions.write(home.workspace_id, bodies, by)
+
+
+def archive(home: Home, one: Definition, expected: int, by: Author) -> None:
+    """Take a definition out of use; what a sync imported, its image and its ledgers stay."""
+    _require_ours(one)
+    if one.kind == "workspace":
+        raise ConfigError("CANNOT_DO", "A workspace cannot be archived.", mend="Leave it.")
+    rest = [each for each in _held(home) if (each.kind, each.name) != (one.kind, one.name)]
+    _refuse_broken(home, judged(home, rest), one)
+    change = replace(_kept(one, expected), archived=True)
+    home.store.definitions.write(home.workspace_id, [change], by)
+
+
+def restore(home: Home, one: Definition, version: int | None, expected: int, by: Author) -> None:
+    """Bring back an archived definition, or what a definition was at an older version.
+
+    Secrets are those of now: an older version never brings an older secret back.
+    """
+    if one.archived_at is None:
+        _require_ours(one)
+    document = one.document if version is None else version_of(home, one, version).document
+    change, _ = _prepared(home, one, with_present_secrets(_named_as(document, one), one.document))
+    home.store.definitions.write(home.workspace_id, [replace(change, expected=expected)], by)
+
+
+# versions
+
+
+def version_of(home: Home, one: Definition, number: int) -> Version:
+    """Return one version; raises StateError NOT_FOUND."""
+    for each in home.store.definitions.versions(one.uid):
+        if each.version == number:
+            return each
+    text = f"The {one.kind} {one.name} has no version {number}."
+    raise StateError("NOT_FOUND", text, mend=f"See rowlift versions {one.name}.")
+
+
+def difference(before: Version | None, after: Version) -> str:
+    """Return what changed between two versions as a unified diff of their YAML."""
+    old = write_yaml(before.document).splitlines() if before else []
+    titles = (f"version {before.version}" if before else "nothing", f"version {after.version}")
+    return unified(old, write_yaml(after.document).splitlines(), *titles)
+
+
+def unified(old: Sequence[str], new: Sequence[str], before: str, after: str) -> str:
+    """Return two texts' differences; nothing if they are the same."""
+    return "\n".join(difflib.unified_diff(old, new, before, after, lineterm=""))
+
+
+# A5
+
+
+def require_preview(home: Home, project: ProjectSpec, name: str) -> None:
+    """Preview a new trait over its whole result; raises GuardStop PREVIEW_STOPS."""
+    spec = project.syncs[name]
+    if spec.preset is not Preset.TRAITS:
+        return
+    would_be = replace(home, project=project, syncs={**home.syncs, name: "new"})
+    seen = preview_sync(
+        would_be, name, sample=False, relationships=False, last_sync_time=0, on_sample=None
+    )
+    if not seen.stops:
+        return
+    errors = [(one.code, one.message, one.mend) for one in seen.findings if one.level == "error"]
+    code, message, mend = (*errors, *((one.code, str(one), one.mend) for one in seen.problems))[0]
+    text = f"{name} was not made, as its preview stops: {message} ({code})"
+    raise GuardStop("PREVIEW_STOPS", text, mend=mend)
+
+
+def _prepared(home: Home, one: Definition, document: Mapping[str, Any]) -> tuple[Change, Admitted]:
+    """Judge what a definition would be beside all others, and seal its secrets."""
+    if one.kind not in DOCUMENT_KINDS:
+        raise ConfigError("VALUE_WRONG", f"{shown(one.kind)} is no kind of definition.")
+    others = [each for each in _held(home) if (each.kind, each.name) != (one.kind, one.name)]
+    admitted = judged(home, [*others, Held(one.kind, one.name, document)], guarded)
+    _refuse_broken(home, admitted, one)
+    sealed: list[Sealed] = []
+
+    def seal(path: str, value: str) -> str:
+        sealed.append(home.store.vault.seal(path, value))
+        return sealed[-1].id
+
+    clean = Confided(document, frozenset())
+    if one.kind != "sync":
+        kinds = KINDS.sources if one.kind == "source" else KINDS.destinations
+        clean = confide(document, kinds[document["type"]], one.document, seal)
+    change = Change(
+        one.uid, one.kind, one.version, one.name, "", clean.document,
+        keeps=clean.keeps, sealed=sealed,
+    )  # fmt: skip
+    return replace(change, body=_body(admitted.project, change)), admitted
+
+
+def _edit_workspace(
+    home: Home, one: Definition, document: Mapping[str, Any], expected: int, by: Author
+) -> None:
+    settings, retention = workspace(given(document, "workspace", one.name))
+    if settings.name != one.name:
+        text = "A workspace keeps its name."
+        raise ConfigError("VALUE_WRONG", text, mend=f"Write name: {one.name}.")
+    changed = replace(home.project, workspace=settings, retention=retention)
+    _refuse_broken(home, judged(replace(home, project=changed), _held(home)), one)
+    change = replace(_kept(one, expected), document=document, body=json.dumps(asdict(settings)))
+    home.store.definitions.write(home.workspace_id, [change], by)
+
+
+def _mapping(kind: str, name: str, written: Written) -> Mapping[str, Any]:
+    document = given(written, kind, name)
+    if document.problems:
+        raise ProjectInvalid(document.problems)
+    value = {key: one for key, one in document.value.items() if key != "renamed_from"}
+    if kind == "sync" and value.setdefault("sync", name) != name:
+        text = f"The document names the sync {shown(value['sync'])}, not {name}."
+        raise ConfigError("VALUE_WRONG", text, mend=f"Write sync: {name}, or rename it.")
+    return value
+
+
+def _require_ours(one: Definition) -> None:
+    if one.managed == FILES:
+        raise ConfigError(
+            "MANAGED_IN_FILES",
+            f"The {one.kind} {one.name} is managed in files: it is read-only here.",
+            mend="Change it in its file, where the project is kept, and apply it.",
+        )
+
+
+def _refuse_broken(home: Home, admitted: Admitted, one: Definition) -> None:
+    """Raise what is wrong with a definition itself, or with one that it would break."""
+    if (one.kind, one.name) in admitted.broken:
+        raise admitted.broken[one.kind, one.name]
+    for (kind, name), wrong in admitted.broken.items():
+        if (kind, name) not in home.broken:
+            text = f"The {kind} {name} would not work any more: {wrong.message}"
+            raise ConfigError("IN_USE", text, mend=f"Change the {kind} {name} first.")
+
+
+def _held(home: Home) -> list[Held]:
+    live = home.store.definitions.all(home.workspace_id)
+    return held_beside((one for one in live if one.archived_at is None), home.files)
+
+
+def _kept(one: Definition, expected: int | None = None) -> Change:
+    """Return a change that leaves a definition's secrets as they are."""
+    return Change(
+        one.uid, one.kind, one.version if expected is None else expected, one.name, one.body,
+        one.document, keeps=frozenset(secret_paths(one.document).values()),
+    )  # fmt: skip
+
+
+def _body(project: ProjectSpec, change: Change) -> str:
+    if change.kind == "sync":
+        return project.syncs[change.name].to_json()
+    connections = project.sources if change.kind == "source" else project.destinations
+    return connections[change.name].type
+
+
+def _named(one: Definition, name: str) -> Mapping[str, Any]:
+    return {**one.document, "sync": name} if one.kind == "sync" else one.document
+
+
+def _named_as(document: Mapping[str, Any], one: Definition) -> Mapping[str, Any]:
+    return {**document, "sync": one.name} if one.kind == "sync" else document
+
+
+def _using(user: Definition, one: Definition, name: str) -> Mapping[str, Any]:
+    """Return a sync's document with the new name of a connection that it uses."""
+    document = dict(user.document)
+    if one.kind == "source" and document["source"] == one.name:
+        return {**document, "source": name}
+    if one.kind == "destination" and "destinations" in document:
+        uses = [
+            {**use, "use": name} if use["use"] == one.name else use
+            for use in document["destinations"]
+        ]
+        return {**document, "destinations": uses}
+    return document

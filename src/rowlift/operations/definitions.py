@@ -1,0 +1,111 @@
+"""The door to definitions that are made in Rowlift, and to what all of them were before."""
+
+from collections.abc import Callable, Sequence
+
+from rowlift.operations.defining import (
+    DefinitionRecord,
+    Written,
+    archive,
+    create,
+    difference,
+    edit,
+    find,
+    record,
+    records,
+    rename,
+    restore,
+    version_of,
+)
+from rowlift.operations.home import Home
+from rowlift.state.definitions import Author, Version
+
+
+class Definitions:
+    """Sources, destinations, syncs and the workspace's settings.
+
+    A document is the mapping of the YAML file of its kind, or that YAML as text; a sync's holds its
+    queries. Changes name the version that they were made from, and take effect at the next run.
+    What files manage is read-only here: MANAGED_IN_FILES. No method ever returns a secret.
+    """
+
+    def __init__(
+        self, home: Callable[[], Home], changed: Callable[[], None], by: Author | None = None
+    ) -> None:
+        self._home = home
+        self._changed = changed
+        self._by = by or Author(origin="python")
+
+    def by(self, actor: str, origin: str) -> "Definitions":
+        """Return the same door for somebody: who they are, and where they come from."""
+        return Definitions(self._home, self._changed, Author(actor, origin))
+
+    def list(
+        self, kind: str | None = None, *, archived: bool = False
+    ) -> Sequence[DefinitionRecord]:
+        """Return the definitions by kind and name, of one kind or of all."""
+        return records(self._home(), kind, archived=archived)
+
+    def get(self, kind: str, name: str) -> DefinitionRecord:
+        """Return one definition, archived ones too; raises ConfigError NAME_UNKNOWN."""
+        home = self._home()
+        return record(home, find(home, kind, name, archived=True))
+
+    def create(self, kind: str, name: str, document: Written) -> DefinitionRecord:
+        """Make a source, destination or sync, judged like a file; a trait is previewed first.
+
+        Secrets are given in plain text and sealed. Raises ProjectInvalid with every problem,
+        ConfigError NAME_TWICE, and GuardStop PREVIEW_STOPS.
+        """
+        create(self._home(), kind, name, document, self._by)
+        return self._after(kind, name)
+
+    def edit(self, kind: str, name: str, document: Written, *, expected: int) -> DefinitionRecord:
+        """Replace a document; a reference ${secret:…} as it was read keeps that secret.
+
+        Raises what `create` does, GuardStop EDIT_CONFLICT, and ConfigError SECRET_AGAIN where kept
+        secrets would go to another host, IN_USE where a sync would break.
+        """
+        home = self._home()
+        edit(home, find(home, kind, name), document, expected, self._by)
+        return self._after(kind, name)
+
+    def rename(self, kind: str, name: str, to: str, *, expected: int) -> DefinitionRecord:
+        """Give a definition another name, also in the syncs that use it; its history stays."""
+        home = self._home()
+        rename(home, find(home, kind, name), to, expected, self._by)
+        return self._after(kind, to)
+
+    def archive(self, kind: str, name: str, *, expected: int) -> DefinitionRecord:
+        """Take a definition out of use; what a sync imported stays. Raises ConfigError IN_USE."""
+        home = self._home()
+        archive(home, find(home, kind, name), expected, self._by)
+        return self._after(kind, name)
+
+    def restore(
+        self, kind: str, name: str, version: int | None = None, *, expected: int
+    ) -> DefinitionRecord:
+        """Bring back what was archived, or what a definition was; secrets stay those of now."""
+        home = self._home()
+        restore(home, find(home, kind, name, archived=True), version, expected, self._by)
+        return self._after(kind, name)
+
+    def versions(self, kind: str, name: str) -> Sequence[Version]:
+        """Return what a definition was, the newest first."""
+        home = self._home()
+        return home.store.definitions.versions(find(home, kind, name, archived=True).uid)
+
+    def diff(self, kind: str, name: str, version: int, before: int | None = None) -> str:
+        """Return a unified diff of a version and the one before it, or another one."""
+        home = self._home()
+        one = find(home, kind, name, archived=True)
+        earlier = version - 1 if before is None else before
+        old = version_of(home, one, earlier) if earlier else None
+        return difference(old, version_of(home, one, version))
+
+    def rotate_key(self) -> int:
+        """Seal every secret with a new key, or the first of those given; return how many."""
+        return self._home().store.vault.rotate()
+
+    def _after(self, kind: str, name: str) -> DefinitionRecord:
+        self._changed()
+        return self.get(kind, name)

@@ -1,0 +1,13 @@
+"""Every type of source and destination that there is, for checking what people declare."""
+
+from rowlift.kit.sqlguard import GuardedQuery, guard, render
+from rowlift.project.connections import ConnectorKinds
+from rowlift.registry import DESTINATIONS, SOURCES, Abilities, Kinds, source_kind
+
+KINDS = ConnectorKinds(Kinds(SOURCES), Kinds(DESTINATIONS))
+ACCEPTS = Abilities()
+
+
+def guarded(sql: str, kind: str) -> GuardedQuery:
+    """Read a query as the source of a type would; raises RowliftError with a place inside it."""
+    return guard(render(sql, 0), source_kind(kind).dialect)

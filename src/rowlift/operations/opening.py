@@ -1,0 +1,184 @@
+"""Opening a project: what its files declare and what its state holds, put together."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rowlift.core.errors import ConfigError
+from rowlift.core.specs import ProjectSpec
+from rowlift.operations.home import Home, Unsealed, data_folder, open_store
+from rowlift.operations.kinds import ACCEPTS, KINDS
+from rowlift.project.check import Guard, load_able
+from rowlift.project.custody import Custody
+from rowlift.project.files import ROWLIFT
+from rowlift.project.held import Admitted, Held, Rules, admit, given, name_of, workspace
+from rowlift.state.definitions import Author, Change, Declared, Definition
+from rowlift.state.store import Store
+
+SHARED_VARIABLES = "ROWLIFT_SHARED_VARIABLES"
+FILE_ROOTS = "ROWLIFT_FILE_ROOTS"
+
+
+def open_folder(folder: Path, env: Mapping[str, str], *, profile: str | None) -> Home:
+    """Open a folder by its files; where there are none, by its state alone.
+
+    Raises ProjectInvalid, and ConfigError NO_PROJECT where there is neither.
+    """
+    if not (folder / ROWLIFT).is_file() and data_folder(folder, env).is_dir():
+        return _open_state(folder, env)
+    return open_home(load_able(folder, KINDS, ACCEPTS, profile=profile), env)
+
+
+def open_home(project: ProjectSpec, env: Mapping[str, str]) -> Home:
+    """Open the state and bring its definitions in line with the project's files."""
+    with _opened(project.root, env) as store:
+        return _of_files(project, store, env)
+
+
+def refreshed(home: Home, *, profile: str | None) -> Home:
+    """Return a home with what changed since, over the state that is open already."""
+    if home.files is None:
+        return _of_state(home.project.root, home.store, home.env.outer)
+    project = load_able(home.project.root, KINDS, ACCEPTS, profile=profile)
+    return _of_files(project, home.store, home.env.outer)
+
+
+def begin(folder: Path, env: Mapping[str, str], name: str, by: Author) -> None:
+    """Make the state of a folder that has no files, with a workspace, unless it has one."""
+    with _opened(folder, env) as store:
+        if not store.definitions.workspaces():
+            found_workspace(store, {"version": 1, "workspace": {"name": name}}, by)
+    store.close()
+
+
+def found_workspace(store: Store, document: Mapping[str, Any], by: Author) -> None:
+    """Make a workspace that no file declares; raises ProjectInvalid."""
+    settings, _ = workspace(given(document, "workspace", "settings"))
+    body = asdict(settings)
+    workspace_id = store.definitions.workspace(name_of("workspace", settings.name), body)
+    uid = store.definitions.new_uid()
+    change = Change(uid, "workspace", 0, settings.name, json.dumps(body), document)
+    store.definitions.write(workspace_id, [change], by)
+
+
+def write_files(
+    store: Store, project: ProjectSpec, by: Author, *, prune: bool = True, take_over: bool = False
+) -> int:
+    """Bring the definitions in line with what files declare; return the workspace's id."""
+    definitions = store.definitions
+    workspace_id = definitions.workspace(project.workspace.name, asdict(project.workspace))
+    for kind, declared in declarations(project).items():
+        definitions.apply(workspace_id, kind, declared, by, prune=prune, take_over=take_over)
+    return workspace_id
+
+
+def declarations(project: ProjectSpec) -> dict[str, dict[str, Declared]]:
+    """Return what files declare as the state keeps it, by kind and name."""
+    space = project.workspace
+    found = {"workspace": {space.name: Declared(json.dumps(asdict(space)))}}
+    for kind, connections in (("source", project.sources), ("destination", project.destinations)):
+        found[kind] = {
+            name: Declared(one.type, renamed_from=one.renamed_from)
+            for name, one in connections.items()
+        }
+    found["sync"] = {
+        name: Declared(one.to_json(), renamed_from=one.renamed_from)
+        for name, one in project.syncs.items()
+    }
+    return {
+        kind: {name: one.of(project.documents[kind][name]) for name, one in named.items()}
+        for kind, named in found.items()
+    }
+
+
+def rules(root: Path, env: Mapping[str, str], guard: Guard | None = None) -> Rules:
+    """Return what definitions made in Rowlift are judged by."""
+    folders = (root, *(Path(one) for one in env.get(FILE_ROOTS, "").split(os.pathsep) if one))
+    shared = frozenset(env.get(SHARED_VARIABLES, "").replace(",", " ").split())
+    return Rules(KINDS, ACCEPTS, Custody(data_folder(root, env), folders, shared), guard)
+
+
+def judged(home: Home, held: Iterable[Held], guard: Guard | None = None) -> Admitted:
+    """Return the project as it would be with some definitions beside its files."""
+    return admit(home.files or _bare(home), held, rules(home.project.root, home.env.outer, guard))
+
+
+def held_beside(live: Iterable[Definition], files: ProjectSpec | None) -> list[Held]:
+    """Return the live definitions that do not stand in the files."""
+    names = files.documents if files else {}
+    return [
+        Held(one.kind, one.name, one.document, one.managed)
+        for one in live
+        if one.kind in {"source", "destination", "sync"} and one.name not in names.get(one.kind, {})
+    ]
+
+
+def _open_state(folder: Path, env: Mapping[str, str]) -> Home:
+    with _opened(folder, env) as store:
+        return _of_state(folder, store, env)
+
+
+def _of_files(project: ProjectSpec, store: Store, env: Mapping[str, str]) -> Home:
+    return _home(project, project, store, env, write_files(store, project, Author()))
+
+
+def _of_state(root: Path, store: Store, env: Mapping[str, str]) -> Home:
+    found = store.definitions.workspaces()
+    if len(found) != 1:
+        what = f"several workspaces: {', '.join(sorted(found))}" if found else "no workspace"
+        mend = "Go to the project's folder, use -C, or make one: rowlift init."
+        text = f"There is no {ROWLIFT} in {root.resolve()}, and its state holds {what}."
+        raise ConfigError("NO_PROJECT", text, mend=mend)
+    ((name, workspace_id),) = found.items()
+    (one,) = [
+        one
+        for one in store.definitions.all(workspace_id, "workspace")
+        if one.archived_at is None and one.name == name
+    ]
+    settings, retention = workspace(given(one.document, "workspace", name))
+    bare = ProjectSpec(root, "", settings, {}, {}, {}, retention)
+    return _home(bare, None, store, env, workspace_id)
+
+
+def _home(
+    bare: ProjectSpec,
+    files: ProjectSpec | None,
+    store: Store,
+    env: Mapping[str, str],
+    workspace_id: int,
+) -> Home:
+    live = [one for one in store.definitions.all(workspace_id) if one.archived_at is None]
+    admitted = admit(bare, held_beside(live, files), rules(bare.root, env))
+    uids = {(one.kind, one.name): one.uid for one in live}
+    project = admitted.project
+    return Home(
+        project,
+        store,
+        Unsealed(env, store.vault),
+        workspace_id,
+        {name: uids["source", name] for name in project.sources},
+        {name: uids["destination", name] for name in project.destinations},
+        {name: uids["sync", name] for name in project.syncs},
+        files,
+        admitted.broken,
+    )
+
+
+def _bare(home: Home) -> ProjectSpec:
+    whole = home.project
+    return ProjectSpec(whole.root, "", whole.workspace, {}, {}, {}, whole.retention)
+
+
+@contextmanager
+def _opened(root: Path, env: Mapping[str, str]) -> Iterator[Store]:
+    """Open the state for somebody who keeps it; close it if they fail."""
+    store = open_store(root, env)
+    try:
+        yield store
+    except BaseException:
+        store.close()
+        raise

@@ -1,0 +1,84 @@
+"""What connections made in Rowlift may refer to: who writes them is not who runs the machine.
+
+An editor must neither send a variable of the server's environment to a host of their own, nor read
+a file of the server's through a source.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from rowlift.core.errors import Place
+from rowlift.core.specs import ConnectionSpec
+from rowlift.project.annotations import is_path, is_secret
+from rowlift.project.documents import KeyPath
+from rowlift.project.problems import Problem
+from rowlift.project.references import Secret, Variable, parts
+from rowlift.project.secrets import place_of
+from rowlift.project.walking import texts
+from rowlift.project.words import dotted
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """The variables that secrets may refer to, and the folders that paths may lead into.
+
+    Relative paths start at the first folder; the closed one, the data directory, is never allowed.
+    """
+
+    closed: Path
+    folders: tuple[Path, ...]
+    variables: frozenset[str] = frozenset()
+
+    def judge(self, connection: ConnectionSpec, config: type[BaseModel]) -> Iterator[Problem]:
+        """Yield every reference and path of a connection that is not allowed."""
+        for path, text in texts(connection.config):
+            place = place_of(connection, path)
+            if not self._may_refer(text, is_a_secret=is_secret(config, path)):
+                yield _reference(path, place)
+            elif is_path(config, path) and not self._may_open(text):
+                yield _outside(path, place)
+
+    def _may_refer(self, text: str, *, is_a_secret: bool) -> bool:
+        try:
+            pieces = [one for one in parts(text, Place("")) if not isinstance(one, str)]
+        except Problem:  # it is said elsewhere
+            return True
+        return all(
+            is_a_secret
+            and (isinstance(one, Secret) or (isinstance(one, Variable) and self._is_shared(one)))
+            for one in pieces
+        )
+
+    def _is_shared(self, variable: Variable) -> bool:
+        return variable.name in self.variables and not variable.default
+
+    def _may_open(self, text: str) -> bool:
+        try:
+            path = (self.folders[0] / text).resolve()
+        except (OSError, RuntimeError, ValueError):
+            return False
+        inside = any(path.is_relative_to(one.resolve()) for one in self.folders)
+        closed = self.closed.resolve()
+        return inside and not path.is_relative_to(closed) and not closed.is_relative_to(path)
+
+
+def _reference(path: KeyPath, place: Place) -> Problem:
+    return Problem(
+        "VALUE_WRONG",
+        f"{dotted(path)} refers to the environment or to a file of the server.",
+        place=place,
+        mend="Give the secret itself: it is kept sealed. Secrets may name the variables that "
+        "ROWLIFT_SHARED_VARIABLES lists.",
+    )
+
+
+def _outside(path: KeyPath, place: Place) -> Problem:
+    return Problem(
+        "FILE_OUTSIDE_ROOT",
+        f"{dotted(path)} leads outside the folders that are open here.",
+        place=place,
+        mend="Move it into the project's folder, or list its folder in ROWLIFT_FILE_ROOTS.",
+    )

@@ -1,0 +1,163 @@
+"""Definitions that stand in the state database, read by the rules of files beside what files hold.
+
+One that is wrong, because what it refers to is gone, stands aside and spoils nothing else.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rowlift.core.errors import ConfigError, Place
+from rowlift.core.nouns import Accepts
+from rowlift.core.specs import ConnectionSpec, Managed, ProjectSpec, RetentionSpec, WorkspaceSpec
+from rowlift.project.check import Guard, abilities, guarded
+from rowlift.project.connections import ConnectorKinds, Profile, check_connection, connection
+from rowlift.project.custody import Custody
+from rowlift.project.documents import Document, KeyPath
+from rowlift.project.files import Reading, read_sync, validated, workspace_of
+from rowlift.project.models import ConnectionFile, RowliftFile
+from rowlift.project.names import name as checked_name
+from rowlift.project.problems import Problem, ProjectInvalid
+from rowlift.project.words import dotted
+from rowlift.project.yaml import parse
+
+ROLES: Mapping[str, str] = {"source": "sources", "destination": "destinations"}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One source, destination or sync of the state database."""
+
+    kind: str
+    name: str
+    document: Mapping[str, Any]
+    managed: Managed = "rowlift"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What definitions are judged by; without a guard the text of queries is not read."""
+
+    kinds: ConnectorKinds
+    accepts: Mapping[str, Accepts]
+    custody: Custody
+    guard: Guard | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A project with the definitions that hold, and what is wrong with the others."""
+
+    project: ProjectSpec
+    broken: Mapping[tuple[str, str], ProjectInvalid]
+
+
+@dataclass(slots=True)
+class _Keyed(Document):
+    """A document that has keys but no lines."""
+
+    def place(self, path: KeyPath) -> Place:
+        return Place(f"{self.path}, {dotted(path)}" if path else self.path)
+
+    def key_place(self, path: KeyPath) -> Place:
+        return self.place(path)
+
+
+def given(document: Mapping[str, Any] | str, kind: str, name: str) -> Document:
+    """Return what somebody wrote, as a mapping or as YAML, with what is wrong in its problems."""
+    title = f"{kind} {name}"
+    if isinstance(document, str):
+        return parse(document, title, private=True)
+    try:
+        text = json.dumps(document)
+    except (TypeError, ValueError, RecursionError):
+        text = "null"
+    parsed = parse(text, title, private=True)
+    problems = [Problem(one.code, one.message, place=Place(title), mend=one.mend)
+                for one in parsed.problems]  # fmt: skip
+    return _Keyed(title, True, parsed.value, spoiled=parsed.spoiled, problems=problems)  # noqa: FBT003
+
+
+def admit(project: ProjectSpec, held: Iterable[Held], rules: Rules) -> Admitted:
+    """Return the project with what the state database holds beside its files."""
+    connections = {"source": dict(project.sources), "destination": dict(project.destinations)}
+    found: dict[tuple[str, str], list[Problem]] = {}
+    documents = [(one, _document(one)) for one in held]
+    for one, document in documents:
+        if one.kind != "sync":
+            spec = _connection(one, document, rules)
+            found[one.kind, one.name] = document.problems
+            if spec and not _wrong(document.problems):
+                connections[one.kind][one.name] = spec
+    profile = Profile(project.profile, connections["source"], connections["destination"])
+    reading = Reading(project.root, rules.kinds, workspace=project.workspace, profile=profile)
+    for one, document in documents:
+        if one.kind == "sync":
+            found[one.kind, one.name] = [*_sync(reading, one, document, rules)]
+    broken = {key: ProjectInvalid(wrong) for key, all_ in found.items() if (wrong := _wrong(all_))}
+    syncs = {name: spec for name, spec in reading.syncs.items() if ("sync", name) not in broken}
+    whole = replace(
+        project, sources=profile.sources, destinations=profile.destinations,
+        syncs={**project.syncs, **syncs},
+    )  # fmt: skip
+    return Admitted(whole, broken)
+
+
+def workspace(document: Document) -> tuple[WorkspaceSpec, RetentionSpec]:
+    """Return the settings of a workspace; raises ProjectInvalid."""
+    file = validated(document, RowliftFile, "the workspace")
+    if file is None or _wrong(document.problems):
+        raise ProjectInvalid(_wrong(document.problems))
+    return workspace_of(file)
+
+
+def name_of(kind: str, name: str) -> str:
+    """Return a name that is allowed; raises ConfigError VALUE_WRONG."""
+    try:
+        return checked_name(name)
+    except ValueError as error:
+        raise ConfigError("VALUE_WRONG", f"The name of a {kind} {error}.") from None
+
+
+def _document(one: Held) -> Document:
+    return _Keyed(f"{one.kind} {one.name}", True, dict(one.document))  # noqa: FBT003
+
+
+def _wrong(problems: Iterable[Problem]) -> list[Problem]:
+    return [one for one in problems if not one.is_warning]
+
+
+def _connection(one: Held, document: Document, rules: Rules) -> ConnectionSpec | None:
+    file = validated(document, ConnectionFile, f"the {one.kind}")
+    if file is None:
+        return None
+    role = ROLES[one.kind]
+    spec = replace(connection(one.name, file, document), managed=one.managed)
+    check_connection(spec, document, (), rules.kinds, role=role, is_used=True)
+    known = rules.kinds.sources if one.kind == "source" else rules.kinds.destinations
+    if one.managed == "rowlift" and not _wrong(document.problems):
+        document.problems += rules.custody.judge(spec, known[spec.type])
+    return spec
+
+
+def _sync(reading: Reading, one: Held, document: Document, rules: Rules) -> Iterator[Problem]:
+    for key in ("query", "relationships"):
+        if key == "query" and key in document.value:
+            _refuse_file(document, (key,))
+        elif isinstance(inner := document.value.get(key), dict) and "query" in inner:
+            _refuse_file(document, (key, "query"))
+    read_sync(reading, document)
+    yield from document.problems
+    spec = reading.syncs.get(one.name)
+    if spec:
+        place = reading.places[one.name]
+        yield from abilities(reading, spec, place, rules.accepts)
+        if rules.guard:
+            yield from guarded(reading, spec, place, rules.guard, {})
+
+
+def _refuse_file(document: Document, path: KeyPath) -> None:
+    text = "A definition in Rowlift holds its query itself; it names no file."
+    document.report("VALUE_WRONG", text, path, "Give the text of the query as sql.")
+    document.spoiled.add(path)
