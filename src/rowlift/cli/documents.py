@@ -95,6 +95,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "rejects": {"run": int, "rejects": Sequence[RejectedRow]},
     "state": {"state": Mapping[str, Any]},
     "prune": {"prune": PruneReport},
+    "rotation": {"sealed": int},
     "ls": {"syncs": Sequence[SyncReport]},
     "people": {"people": Sequence[PersonRecord]},
     "person": {"person": PersonRecord},

@@ -12,11 +12,13 @@ from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import counted, listed, moment, safe
 from rowlift.core.errors import ConfigError
 
-RESET, PRUNE = "reset", "prune"
+RESET, PRUNE, ROTATE = "reset", "prune", "rotate-key"
 
 Words = Annotated[
     list[str],
-    typer.Argument(help="NAME of a sync, or: reset NAME, or: prune.", metavar="NAME"),
+    typer.Argument(
+        help="NAME of a sync, or: reset NAME, or: prune, or: rotate-key.", metavar="NAME"
+    ),
 ]
 Target = Annotated[
     str | None,
@@ -34,8 +36,13 @@ def command(terminal: Terminal, words: Words, target: Target = None, yes: Yes = 
 
     With prune it forgets what is older than retention in rowlift.yml says: runs, rejects, events
     and former values. Each run forgets some of it anyway.
+
+    With rotate-key it seals the secrets of its definitions with a new key, or with the first of
+    those that ROWLIFT_SECRET_KEY holds.
     """
     match words:
+        case [word] if word == ROTATE:
+            return _rotate(terminal)
         case [word] if word == PRUNE:
             return _prune(terminal)
         case [word] if word == RESET:
@@ -47,7 +54,7 @@ def command(terminal: Terminal, words: Words, target: Target = None, yes: Yes = 
     raise ConfigError(
         "VALUE_WRONG",
         "state takes the name of one sync.",
-        mend="rowlift state NAME, rowlift state reset NAME, or: rowlift state prune",
+        mend="rowlift state NAME, rowlift state reset NAME, rowlift state prune, or: rotate-key",
     )
 
 
@@ -84,6 +91,14 @@ def _prune(terminal: Terminal) -> int:
     gone = listed(asdict(done)) or "nothing; all is newer than retention in rowlift.yml says"
     terminal.say(f"✓ forgot {gone}")
     terminal.document("prune", prune=done)
+    return exits.DONE
+
+
+def _rotate(terminal: Terminal) -> int:
+    with terminal.project() as project:
+        sealed = project.definitions.rotate_key()
+    terminal.say(f"✓ {counted(sealed, 'secret')} sealed with the new key")
+    terminal.document("rotation", sealed=sealed)
     return exits.DONE
 
 
