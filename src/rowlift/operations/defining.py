@@ -121,7 +121,7 @@ def edit(home: Home, one: Definition, written: Written, expected: int, by: Autho
     home.store.definitions.write(home.workspace_id, [replace(change, expected=expected)], by)
 
 
-def rename(home: Home, one: Definition, name: str, expected: int, by: Author) -> None:
+def rename_definition(home: Home, one: Definition, name: str, expected: int, by: Author) -> None:
     """Give a definition another name, also in the syncs that use it."""
     _require_ours(one)
     name_of(one.kind, name)

@@ -12,7 +12,7 @@ from rowlift.operations.defining import (
     find,
     record,
     records,
-    rename,
+    rename_definition,
     restore,
     version_of,
 )
@@ -72,7 +72,7 @@ class Definitions:
     def rename(self, kind: str, name: str, to: str, *, expected: int) -> DefinitionRecord:
         """Give a definition another name, also in the syncs that use it; its history stays."""
         home = self._home()
-        rename(home, find(home, kind, name), to, expected, self._by)
+        rename_definition(home, find(home, kind, name), to, expected, self._by)
         return self._after(kind, to)
 
     def archive(self, kind: str, name: str, *, expected: int) -> DefinitionRecord:
