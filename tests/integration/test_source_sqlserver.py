@@ -102,7 +102,6 @@ def test_each_type_comes_exactly(shop: Shop) -> None:
     assert came == TYPES
 
 
-@BOTH
 def test_the_catalogue_has_types_and_estimates(shop: Shop) -> None:
     (people,) = [one for one in shop.source().catalog() if one.name == "people"]
     assert (people.schema, people.rows_estimate) == ("dbo", 3)
@@ -114,7 +113,6 @@ def test_the_catalogue_has_types_and_estimates(shop: Shop) -> None:
     ]
 
 
-@BOTH
 def test_the_documented_idiom_makes_a_time_of_last_sync_time(shop: Shop) -> None:
     for seconds, time_then in ((0, "1970-01-01 00:00:00"), (4_102_444_799, "2099-12-31 23:59:59")):
         sql = render(f"SELECT {CONVERSIONS['tsql']} AS then_", seconds)

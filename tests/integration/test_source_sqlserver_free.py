@@ -102,7 +102,7 @@ def test_a_server_that_does_not_encrypt_hears_no_password(shop: Shop, encrypt: s
 def test_who_is_sent_on_arrives_encrypted(shop: Shop) -> None:
     server = shop.database.server
     with Proxy(server.host, server.port) as proxy:
-        server.ask("send_on", shop.database.name, "localhost", proxy.port)
+        server.ask("send_on", shop.database.name, "localhost\\one", proxy.port)
         assert shop.source().query("SELECT id FROM people").read_all().num_rows == 3
         assert proxy.longest > 1000
         assert server.ask("encrypts", shop.user)

@@ -81,9 +81,9 @@ class Connection:
 
 def _logged_in(way: Mapping[str, Any]) -> Any:
     login, demands = _login(way), context(way)
-    host, port = way["host"], way["port"]
+    port = way["port"]
     for _ in range(HOPS):
-        login.server_name = host
+        host = login.server_name.partition("\\")[0]  # a route may name an instance too
         plain = connected(host, port, way["seconds"])
         channel = Channel(plain, demands, way["certificate_name"] or host)
         tds = _TdsSocket(channel, login, row_strategy=tuple_row_strategy, autocommit=True)
@@ -93,7 +93,7 @@ def _logged_in(way: Mapping[str, Any]) -> Any:
             channel.settimeout(None)  # from here on the parent looks at the clock
             return tds
         channel.close()
-        host, port = route["server"], route["port"]
+        login.server_name, port = route["server"], route["port"]
     raise ConnectionError("One server sends us on to the next.")
 
 
@@ -102,7 +102,7 @@ def _login(way: Mapping[str, Any]) -> Any:
     login.client_host_name = socket.gethostname()[:128]
     login.app_name, login.library = "rowlift", "python-tds"
     login.user_name, login.password = way["user"], way["password"]
-    login.database = way["database"]
+    login.server_name, login.database = way["host"], way["database"]
     login.readonly = way["only_reading"]
     login.enc_flag = tds_base.PreLoginEnc.ENCRYPT_NOT_SUP
     login.option_flag2 = tds_base.TDS_ODBC_ON
