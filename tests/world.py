@@ -44,15 +44,15 @@ class World:
 
     def save(self) -> None:
         workspace = {"name": "acme", "identifiers": ["id", "email"]}
-        self._write("rowlift.yml", {"version": 1, "workspace": workspace})
+        self.write("rowlift.yml", {"version": 1, "workspace": workspace})
         destinations = {"crm": {"type": "sandbox", "path": str(self.log()), **self.crm}}
         for name, settings in self.others.items():
             destinations[name] = {"type": "sandbox", "path": str(self.log(name)), **settings}
         profile = {"sources": {"shop": self.shop}, "destinations": destinations}
-        self._write("connections.yml", {"default": "dev", "profiles": {"dev": profile}})
-        self._write("syncs/people.yml", {**self.sync, "destinations": [self.use, *self.uses]})
+        self.write("connections.yml", {"default": "dev", "profiles": {"dev": profile}})
+        self.write("syncs/people.yml", {**self.sync, "destinations": [self.use, *self.uses]})
 
-    def _write(self, name: str, document: Mapping[str, Any]) -> None:
+    def write(self, name: str, document: Mapping[str, Any]) -> None:
         (self.folder / name).write_text(json.dumps(document, indent=1))  # JSON is YAML
 
     def project(self) -> "rowlift.Project":

@@ -13,9 +13,13 @@ from rowlift.cli.documents import FIELDS
 from rowlift.cli.schema import FILES, schema_of
 from rowlift.cli.table import COMMANDS
 from rowlift.core.nouns import Accepts
+from rowlift.core.rights import RIGHTS
 from rowlift.core.rules import RULES
 from rowlift.operations.kinds import ACCEPTS, KINDS
+from rowlift.operations.project import Project
 from rowlift.project.schema import json_schema
+from rowlift.web import app
+from rowlift.web.office import Office
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 GENERATED = "<!-- Written by tools/reference.py: make docs -->\n"
@@ -28,6 +32,7 @@ SCOPES = {
     "run": "Runs",
     "destination": "Destinations",
     "state": "State",
+    "access": "People who work here, and requests over HTTP",
     "warning": "Warnings: nothing stops",
 }
 
@@ -143,14 +148,32 @@ def _json(schema: Mapping[str, Any]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
+def api(document: Mapping[str, Any]) -> Iterator[str]:
+    yield "# The HTTP API\n"
+    yield "[openapi.json](openapi.json) has every field; a running server gives it at"
+    yield "`/api/v1/openapi.json`. A route takes one right; roles have these:\n"
+    yield "| role | rights |\n|---|---|"
+    for role, rights in RIGHTS.items():
+        yield f"| {role.value} | {', '.join(sorted(rights))} |"
+    yield ""
+    yield "| route | right | what it does |\n|---|---|---|"
+    for path, methods in document["paths"].items():
+        for method, told in methods.items():
+            what = _cell(told["description"].split("\n")[0])
+            yield f"| `{method.upper()} {path}` | {told['x-right']} | {what} |"
+
+
 def pages() -> dict[Path, str]:
     """What each file of docs/reference must hold."""
+    served = app.described(app.api(Office(Path(), Project)))
     written = {
+        Path("api.md"): api(served),
         Path("rules.md"): rules(),
         Path("cli.md"): cli(),
         Path("connections.md"): connections(),
     }
     found = {path: GENERATED + "\n".join(lines).rstrip() + "\n" for path, lines in written.items()}
+    found[Path("openapi.json")] = _json(served)
     found |= {Path(f"files/{kind}.schema.json"): _json(schema_of(kind)) for kind in FILES}
     for kind in FIELDS:
         found[Path(f"json/{kind}.schema.json")] = _json(schema_of("output", kind))

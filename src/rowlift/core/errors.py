@@ -8,6 +8,7 @@ RowliftError
 ├── GuardStop          a guard or a rule refused, nothing was changed         (exit 4)
 ├── Busy               another run is active: skip or wait                    (exit 5)
 ├── Fenced             somebody else took this run over: stop at once         (exit 5)
+├── AccessError        who asks may not, or is not known                      (exit 4)
 └── StateError         the state is unreadable, full or of a newer release    (exit 1)
 
 What is wrong with one row is never an exception: it is a Reject or an Outcome.
@@ -89,6 +90,12 @@ class Busy(RowliftError):
 
 class Fenced(Busy):
     """Somebody else took this run over; whatever this process still holds is void."""
+
+
+class AccessError(RowliftError):
+    """Who asks may not do this, or did not prove who they are."""
+
+    exit_code = 4
 
 
 class StateError(RowliftError):

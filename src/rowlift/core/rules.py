@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Scope = Literal[
-    "file", "source", "column", "row", "run", "guard", "destination", "state", "warning"
+    "file", "source", "column", "row", "run", "guard", "destination", "state", "access", "warning"
 ]
 
 
@@ -620,6 +620,74 @@ RULES: dict[str, Rule] = _table(
         "Say which: id:…, email:… or anonymous_id:….",
     ),
     Rule("NOT_FOUND", "state", "There is no such thing", "See rowlift ls and rowlift runs."),
+    # people who work here
+    Rule(
+        "LOGIN_WRONG",
+        "access",
+        "The address or the password is wrong",
+        "Try again, or let an admin set a new password: rowlift users password.",
+    ),
+    Rule(
+        "LOGIN_THROTTLED",
+        "access",
+        "Too many failed logins",
+        "Wait as long as it says, then try again.",
+    ),
+    Rule("SIGNED_OUT", "access", "Nobody is signed in", "Sign in, or send a valid API token."),
+    Rule(
+        "RIGHT_MISSING",
+        "access",
+        "The role or the token does not allow this",
+        "Ask an admin for the right, or use another token.",
+    ),
+    Rule(
+        "SETUP_CLOSED",
+        "access",
+        "The first admin is there already",
+        "Sign in; an admin adds the others.",
+    ),
+    Rule(
+        "SETUP_CODE_WRONG",
+        "access",
+        "The one-time code is wrong or was replaced",
+        "Use the code that rowlift serve printed last.",
+    ),
+    Rule(
+        "PASSWORD_WEAK",
+        "access",
+        "The password is too easy to guess",
+        "Use 12 to 128 characters that are not your address.",
+    ),
+    Rule("USER_EXISTS", "access", "There is a user of that address", "Change their role instead."),
+    Rule(
+        "LAST_ADMIN",
+        "access",
+        "The last admin cannot go",
+        "Make somebody else an admin first.",
+    ),
+    Rule(
+        "TOKEN_WRONG",
+        "access",
+        "The API token is unknown, expired or revoked",
+        "Make a new one.",
+    ),
+    # over HTTP
+    Rule(
+        "CSRF_WRONG",
+        "access",
+        "The request may come from another site's page",
+        "Send the header x-csrf-token as GET /api/v1/session tells it.",
+    ),
+    Rule(
+        "HOST_REFUSED",
+        "access",
+        "The request names a host that this server is not known by",
+        "Start it with --allow-host NAME for each name that leads to it.",
+    ),
+    Rule("BODY_TOO_LARGE", "access", "The request is too large", "Send less at once."),
+    Rule("TOO_MANY_REQUESTS", "access", "Too many requests in a minute", "Wait, then go on."),
+    Rule("METHOD_NOT_ALLOWED", "access", "The address takes another method", "See openapi.json."),
+    Rule("CURSOR_WRONG", "access", "A cursor was not given by us", "Send `next` as it was."),
     # the command line
     Rule("USAGE", "file", "The command line cannot be understood", "See rowlift --help."),
     Rule("OUTPUT_LOST", "run", "The result cannot be written", "Free space; see rowlift runs."),

@@ -22,6 +22,7 @@ class WorkspaceSpec:
     name: str
     identifiers: tuple[str, ...] = ("id", "email")
     allow_email_change_by_id: bool = False
+    viewers_see_values: bool = False
 
 
 _DAY = 86_400

@@ -14,6 +14,7 @@ from rowlift.core.errors import Busy, ConfigError, GuardStop, RowliftError, Sour
 from rowlift.core.nouns import Feed, Finding
 from rowlift.core.progress import Progress, Silent
 from rowlift.engine.preview import Preview
+from rowlift.operations.access import Access
 from rowlift.operations.cataloguing import catalogue
 from rowlift.operations.certifying import certify
 from rowlift.operations.definitions import Definitions
@@ -39,7 +40,7 @@ from rowlift.operations.records import (
     show_person,
 )
 from rowlift.operations.rejects import rejects
-from rowlift.operations.reporting import describe_state, report_run, report_syncs
+from rowlift.operations.reporting import describe_state, report_run, report_sync, report_syncs
 from rowlift.operations.reports import PlanReport, RetryReport, RunReport, SyncReport
 from rowlift.operations.resetting import reset
 from rowlift.operations.retrying import apply_again, report_retry, send_again
@@ -104,6 +105,10 @@ class Project:
     ) -> None:
         self.close()
 
+    def open(self) -> None:
+        """Read the files and open the state now, not at the first question."""
+        _ = self._home
+
     def close(self) -> None:
         """Close the state, if it was opened."""
         if "_home" in self.__dict__:
@@ -134,6 +139,10 @@ class Project:
     def ls(self) -> list[SyncReport]:
         """Return the syncs with their last runs."""
         return report_syncs(self._home)
+
+    def sync(self, name: str) -> SyncReport:
+        """Return one sync with its last run; raises ConfigError NAME_UNKNOWN."""
+        return report_sync(self._home, name)
 
     # with the network, nothing changed
 
@@ -394,12 +403,21 @@ class Project:
         """Take people out of a segment; a sync that changes them later puts them back."""
         return remove_from_segment(self._home, name, people)
 
+    # who works here
+
+    @property
+    def access(self) -> Access:
+        """Users, sessions, API tokens and the audit log."""
+        return Access.of(self._home, self._clock)
+
     # what happened
 
-    def runs(self, sync: str | None = None, limit: int = 20) -> list[RunReport]:
-        """Return the newest runs first."""
+    def runs(
+        self, sync: str | None = None, limit: int = 20, *, before: int | None = None
+    ) -> list[RunReport]:
+        """Return the newest runs first, from the one before an id."""
         uid = self._home.syncs[self._home.sync(sync).name] if sync else None
-        found = self._home.store.runs.latest(self._home.workspace_id, uid, limit)
+        found = self._home.store.runs.latest(self._home.workspace_id, uid, limit, before)
         return [report_run(self._home, one) for one in found]
 
     def run_report(self, run_id: int) -> RunReport:

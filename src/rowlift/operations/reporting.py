@@ -58,11 +58,12 @@ def report_deliveries(home: Home, run: Run) -> Sequence[DeliveryReport]:
 
 def report_syncs(home: Home) -> list[SyncReport]:
     """Return every sync of the project with its last run."""
-    return [_report_sync(home, name) for name in sorted(home.project.syncs)]
+    return [report_sync(home, name) for name in sorted(home.project.syncs)]
 
 
-def _report_sync(home: Home, name: str) -> SyncReport:
-    spec, uid = home.project.syncs[name], home.syncs[name]
+def report_sync(home: Home, name: str) -> SyncReport:
+    """Return one sync with its last run; raises ConfigError NAME_UNKNOWN."""
+    spec, uid = home.sync(name), home.syncs[name]
     last = home.store.runs.latest(home.workspace_id, uid, limit=1)
     return SyncReport(
         name=name,

@@ -141,6 +141,7 @@ def workspace_of(file: RowliftFile) -> tuple[WorkspaceSpec, RetentionSpec]:
         file.workspace.name,
         tuple(dict.fromkeys(file.workspace.identifiers)),
         file.workspace.allow_email_change_by_id,
+        file.workspace.viewers_see_values,
     )
     return workspace, RetentionSpec(**file.retention.model_dump(exclude_none=True))
 

@@ -142,6 +142,10 @@ class WorkspaceFile(FileModel):
         default=False,
         description="Whether a sync that identifies people by id may change their e-mail address.",
     )
+    viewers_see_values: StrictBool = Field(
+        default=False,
+        description="Whether viewers see rows and people, not only counts and settings.",
+    )
 
 
 class RetentionFile(FileModel):

@@ -225,12 +225,18 @@ class RunStore:
         return run_from(row)
 
     def latest(
-        self, workspace_id: int, sync_uid: str | None = None, limit: int = 20
+        self,
+        workspace_id: int,
+        sync_uid: str | None = None,
+        limit: int = 20,
+        before: int | None = None,
     ) -> Sequence[Run]:
-        """Return the newest runs first."""
+        """Return the newest runs first, from the one before an id."""
         query = sa.select(runs).where(runs.c.workspace_id == workspace_id)
         if sync_uid:
             query = query.where(runs.c.sync_uid == sync_uid)
+        if before is not None:
+            query = query.where(runs.c.id < before)
         with self._database.read() as connection:
             found = connection.execute(query.order_by(runs.c.id.desc()).limit(limit)).all()
         return [run_from(row) for row in found]

@@ -79,7 +79,19 @@ class Store:
 
     def reset_epoch(self) -> int:
         """Return the number that a restore raises, so that old message ids are never reused."""
-        return int(_meta(self.database, "reset_epoch"))
+        return int(self.recall("reset_epoch"))
+
+    def recall(self, key: str) -> str:
+        """Return what was remembered under a key, or nothing."""
+        with self.database.read() as connection:
+            query = sa.select(meta.c.value).where(meta.c.key == key)
+            return str(connection.scalar(query) or "")
+
+    def remember(self, key: str, value: str) -> None:
+        """Keep one small value under a key, in place of what was there."""
+        with self.database.transaction("meta.remember", alone=True) as connection:
+            connection.execute(meta.delete().where(meta.c.key == key))
+            connection.execute(meta.insert().values(key=key, value=value))
 
     def collect(self, keep: RetentionSpec) -> int:
         """Delete files that nothing counts any more and return how many went."""
@@ -108,11 +120,6 @@ def _require_open_files() -> None:
             f"This process may hold only {most} files open; a run needs {LEAST_OPEN_FILES}.",
             mend="Raise the limit and run again: ulimit -n 1024.",
         )
-
-
-def _meta(database: Database, key: str) -> str:
-    with database.read() as connection:
-        return str(connection.scalar(sa.select(meta.c.value).where(meta.c.key == key)))
 
 
 def _seed(database: Database) -> None:

@@ -346,6 +346,70 @@ CREATE TABLE workspaces (
     CONSTRAINT uq_workspaces_name UNIQUE (name)
 );
 
+CREATE TABLE audit (
+    id BIGSERIAL NOT NULL,
+    workspace_id BIGINT NOT NULL,
+    at FLOAT(53) NOT NULL,
+    actor TEXT NOT NULL,
+    address TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    before TEXT NOT NULL,
+    after TEXT NOT NULL,
+    CONSTRAINT pk_audit PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_audit_workspace ON audit (workspace_id, id);
+
+CREATE TABLE login_failures (
+    id BIGSERIAL NOT NULL,
+    who TEXT NOT NULL,
+    at FLOAT(53) NOT NULL,
+    CONSTRAINT pk_login_failures PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_login_failures_who ON login_failures (who, at);
+
+CREATE TABLE sessions (
+    hash TEXT NOT NULL,
+    user_id BIGINT NOT NULL,
+    created_at FLOAT(53) NOT NULL,
+    seen_at FLOAT(53) NOT NULL,
+    CONSTRAINT pk_sessions PRIMARY KEY (hash)
+);
+
+CREATE INDEX ix_sessions_user_id ON sessions (user_id);
+
+CREATE TABLE tokens (
+    id BIGSERIAL NOT NULL,
+    user_id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    rights TEXT NOT NULL,
+    created_at FLOAT(53) NOT NULL,
+    expires_at FLOAT(53) NOT NULL,
+    seen_at FLOAT(53),
+    revoked_at FLOAT(53),
+    CONSTRAINT pk_tokens PRIMARY KEY (id),
+    CONSTRAINT uq_tokens_hash UNIQUE (hash)
+);
+
+CREATE INDEX ix_tokens_user_id ON tokens (user_id);
+
+CREATE TABLE users (
+    id BIGSERIAL NOT NULL,
+    workspace_id BIGINT NOT NULL,
+    email TEXT NOT NULL,
+    email_key TEXT NOT NULL,
+    role TEXT NOT NULL,
+    password TEXT NOT NULL,
+    created_at FLOAT(53) NOT NULL,
+    disabled_at FLOAT(53),
+    CONSTRAINT pk_users PRIMARY KEY (id)
+);
+
+CREATE UNIQUE INDEX uq_users_email_key ON users (workspace_id, email_key);
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
 INSERT INTO alembic_version VALUES ('0001');

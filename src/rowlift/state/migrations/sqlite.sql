@@ -339,6 +339,67 @@ CREATE TABLE workspaces (
     CONSTRAINT uq_workspaces_name UNIQUE (name)
 );
 
+CREATE TABLE audit (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    at FLOAT NOT NULL,
+    actor TEXT NOT NULL,
+    address TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    "before" TEXT NOT NULL,
+    "after" TEXT NOT NULL
+);
+
+CREATE INDEX ix_audit_workspace ON audit (workspace_id, id);
+
+CREATE TABLE login_failures (
+    id INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    at FLOAT NOT NULL,
+    CONSTRAINT pk_login_failures PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_login_failures_who ON login_failures (who, at);
+
+CREATE TABLE sessions (
+    hash TEXT NOT NULL,
+    user_id INTEGER NOT NULL,
+    created_at FLOAT NOT NULL,
+    seen_at FLOAT NOT NULL,
+    CONSTRAINT pk_sessions PRIMARY KEY (hash)
+);
+
+CREATE INDEX ix_sessions_user_id ON sessions (user_id);
+
+CREATE TABLE tokens (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    rights TEXT NOT NULL,
+    created_at FLOAT NOT NULL,
+    expires_at FLOAT NOT NULL,
+    seen_at FLOAT,
+    revoked_at FLOAT,
+    CONSTRAINT uq_tokens_hash UNIQUE (hash)
+);
+
+CREATE INDEX ix_tokens_user_id ON tokens (user_id);
+
+CREATE TABLE users (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    email TEXT NOT NULL,
+    email_key TEXT NOT NULL,
+    role TEXT NOT NULL,
+    password TEXT NOT NULL,
+    created_at FLOAT NOT NULL,
+    disabled_at FLOAT
+);
+
+CREATE UNIQUE INDEX uq_users_email_key ON users (workspace_id, email_key);
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
 INSERT INTO alembic_version VALUES ('0001');

@@ -1,0 +1,138 @@
+"""People who work here: the first admin, the others, and their roles."""
+
+import secrets
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+
+from rowlift.core.clock import Clock
+from rowlift.core.errors import AccessError, ConfigError
+from rowlift.core.rights import Role
+from rowlift.kit.passwords import digest, hashed
+from rowlift.operations.auditing import Audit
+from rowlift.operations.callers import Caller
+from rowlift.operations.home import Home
+from rowlift.operations.throttling import Throttle
+from rowlift.state.users import User, UserStore
+
+_SETUP = "the one-time code"
+
+
+class Accounts:
+    """What can be done with the users of one workspace."""
+
+    def __init__(self, home: Home, clock: Clock) -> None:
+        self._store = home.store
+        self._users = UserStore(home.store.database, home.workspace_id)
+        self._throttle = Throttle(home, clock)
+        self._audit = Audit(home, clock)
+        self._clock = clock
+        self._setup_key = f"setup_code:{home.workspace_id}"
+
+    @property
+    def is_set_up(self) -> bool:
+        """Tell whether there is a user already."""
+        return bool(self._users.all())
+
+    def setup_code(self) -> str | None:
+        """Return a new one-time code for the first admin, or None when there is one already."""
+        if self.is_set_up:
+            return None
+        code = "-".join(secrets.token_hex(2) for _ in range(5))
+        self._store.remember(self._setup_key, digest(code))
+        return code
+
+    def set_up(self, code: str, email: str, password: str, *, address: str = "") -> User:
+        """Make the first admin; the code is spent with it.
+
+        Raises AccessError SETUP_CLOSED, SETUP_CODE_WRONG, LOGIN_THROTTLED or PASSWORD_WEAK, and
+        ConfigError VALUE_WRONG.
+        """
+        if self.is_set_up:
+            raise _closed()
+        self._throttle.refuse_guessing(_SETUP, address)
+        if not secrets.compare_digest(self._store.recall(self._setup_key), digest(code.strip())):
+            self._throttle.failed(_SETUP, address)
+            raise AccessError(
+                "SETUP_CODE_WRONG",
+                "This is not the one-time code.",
+                mend="Use the code that rowlift serve printed last.",
+            )
+        name = _address(email)
+        user = self._users.create(
+            name, Role.ADMIN, hashed(password, name), self._now(), only_first=True
+        )
+        if user is None:
+            raise _closed()
+        self._store.remember(self._setup_key, "")
+        by = Caller(user.email, address, frozenset())
+        self._audit.note(by, "user.create", user.email, after=_shown(user))
+        return user
+
+    def users(self) -> list[User]:
+        """Return the users by address, those who are disabled too."""
+        return self._users.all()
+
+    def create_user(self, email: str, role: Role, password: str, *, by: Caller) -> User:
+        """Add a user; raises AccessError USER_EXISTS or PASSWORD_WEAK, ConfigError VALUE_WRONG."""
+        name = _address(email)
+        user = self._users.create(name, role, hashed(password, name), self._now())
+        if user is None:
+            raise AccessError(
+                "USER_EXISTS",
+                f"There is a user {name} already.",
+                mend="Change their role or password, or enable them again.",
+            )
+        self._audit.note(by, "user.create", user.email, after=_shown(user))
+        return user
+
+    def change_user(
+        self,
+        user_id: int,
+        *,
+        role: Role | None = None,
+        disabled: bool | None = None,
+        password: str | None = None,
+        by: Caller,
+    ) -> User:
+        """Change what is given of a user; their sessions end.
+
+        One who is disabled is let in no more, by password or token. Raises AccessError LAST_ADMIN
+        or PASSWORD_WEAK, and StateError NOT_FOUND.
+        """
+        before = self._users.get(user_id)
+        values: dict[str, object] = {}
+        if role is not None:
+            values["role"] = role.value
+        if disabled is not None:
+            values["disabled_at"] = (before.disabled_at or self._now()) if disabled else None
+        if password is not None:
+            values["password"] = hashed(password, before.email)
+        if not values:
+            return before
+        after = self._users.change(user_id, **values)
+        new = {"password": "changed"} if password is not None else {}
+        self._audit.note(
+            by, "user.change", after.email, before=_shown(before), after=_shown(after) | new
+        )
+        return after
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+
+def _closed() -> AccessError:
+    return AccessError("SETUP_CLOSED", "There are users already.", mend="Sign in.")
+
+
+def _address(email: str) -> str:
+    try:
+        return validate_email(email, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise ConfigError(
+            "VALUE_WRONG", f"This is no e-mail address: {error}", mend="Write it as name@host."
+        ) from error
+
+
+def _shown(user: User) -> dict[str, Any]:
+    return {"role": user.role.value, "disabled": user.disabled_at is not None}

@@ -1,0 +1,44 @@
+"""Runs: what happened, and the rows that did not go."""
+
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+
+from rowlift.core.rights import Right
+from rowlift.operations.reports import RunReport
+from rowlift.web.paging import Cursor, Limit, Page, page, place
+from rowlift.web.rights import Ours, door
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+
+Id = Annotated[int, Path(ge=1, lt=2**63, description="The run's id.")]
+Sync = Annotated[str | None, Query(max_length=200, description="Of one sync only.")]
+
+
+@router.get("", **door("runs", Right.READ))
+def runs(
+    project: Ours, sync: Sync = None, limit: Limit = 20, cursor: Cursor = None
+) -> Page[RunReport]:
+    """List runs, the newest first."""
+    found = project.runs(sync, limit, before=place(cursor))
+    return page(found, limit, attrgetter("id"))
+
+
+@router.get("/{run_id}", **door("run_report", Right.READ))
+def run(run_id: Id, project: Ours) -> RunReport:
+    """Return one run with its deliveries."""
+    return project.run_report(run_id)
+
+
+@router.get("/{run_id}/rejects", **door("rejects", Right.VALUES))
+def rejects(
+    run_id: Id,
+    project: Ours,
+    rows: Annotated[bool, Query(description="With the values of each row.")] = False,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+) -> list[Mapping[str, Any]]:
+    """List the first rows that did not go, with code and reason."""
+    found = project.rejects(run_id, rows=rows)
+    return [one for one, _ in zip(found, range(limit), strict=False)]

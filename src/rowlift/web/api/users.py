@@ -1,0 +1,51 @@
+"""People who work here."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+
+from rowlift.core.rights import Right, Role
+from rowlift.state.users import User
+from rowlift.web.paging import Page, whole
+from rowlift.web.rights import Asking, Ours, door
+
+router = APIRouter(prefix="/users", tags=["users"])
+
+Id = Annotated[int, Path(ge=1, lt=2**63)]
+
+
+class NewUser(BaseModel):
+    """Somebody who shall work here."""
+
+    email: str = Field(max_length=320, examples=["bea@example.com"])
+    role: Role
+    password: str = Field(max_length=1000, examples=["another long sentence"])
+
+
+class UserChange(BaseModel):
+    """What changes about a user; what is left out stays."""
+
+    role: Role | None = None
+    disabled: bool | None = None
+    password: str | None = Field(None, max_length=1000)
+
+
+@router.get("", **door("access.accounts.users", Right.ADMIN))
+def users(project: Ours) -> Page[User]:
+    """List the users, those who are disabled too."""
+    return whole(project.access.accounts.users())
+
+
+@router.post("", status_code=201, **door("access.accounts.create_user", Right.ADMIN))
+def create(body: NewUser, project: Ours, caller: Asking) -> User:
+    """Add a user."""
+    return project.access.accounts.create_user(body.email, body.role, body.password, by=caller)
+
+
+@router.patch("/{user_id}", **door("access.accounts.change_user", Right.ADMIN))
+def change(user_id: Id, body: UserChange, project: Ours, caller: Asking) -> User:
+    """Change role or password, disable or enable; the user's sessions end."""
+    return project.access.accounts.change_user(
+        user_id, role=body.role, disabled=body.disabled, password=body.password, by=caller
+    )

@@ -1,0 +1,111 @@
+"""The application that `rowlift serve` serves."""
+
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import TypeAdapter
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from rowlift.core.errors import RowliftError
+from rowlift.core.rules import RULES, Rule
+from rowlift.core.version import VERSION
+from rowlift.operations.project import Project
+from rowlift.web.api import (
+    audit,
+    objects,
+    people,
+    runs,
+    segments,
+    session,
+    suppressions,
+    syncs,
+    tokens,
+    users,
+)
+from rowlift.web.office import Office
+from rowlift.web.problems import MEDIA_TYPE, Problem, astray, broken, refused, unreadable
+from rowlift.web.rights import admit, door
+from rowlift.web.shell import LOOPBACK, Shell
+
+PREFIX = "/api/v1"
+
+_ROUTERS = (session, users, tokens, audit, syncs, runs, people, objects, segments, suppressions)
+_PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
+_PROBLEMS: Mapping[int | str, dict[str, Any]] = {
+    number: {"description": text, "content": {MEDIA_TYPE: _PROBLEM}}
+    for number, text in {
+        "4XX": "Refused, with a code and a way to mend it.",
+        "5XX": "It failed here, or at a source or destination.",
+    }.items()
+}
+
+about = APIRouter(tags=["about"])
+
+
+@about.get("/openapi.json", **door("openapi", None))
+def openapi(request: Request) -> dict[str, Any]:
+    """Return this description of the API."""
+    return described(request.app)
+
+
+@about.get("/problems/{code}", **door("rule", None))
+def rule(code: str) -> Rule:
+    """Explain a code that a problem named."""
+    if code not in RULES:
+        raise HTTPException(404, f"There is no code {code[:100]!r}.")
+    return RULES[code]
+
+
+def described(app: FastAPI) -> dict[str, Any]:
+    """Return the description of the API, with our problems in place of FastAPI's."""
+    document = app.openapi()
+    schemas = document["components"]["schemas"]
+    schemas["Problem"] = TypeAdapter(Problem).json_schema(mode="serialization")
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            operation["responses"].pop("422", None)
+    return document
+
+
+def api(office: Office) -> FastAPI:
+    """Return the JSON API without what surrounds every request."""
+    app = FastAPI(
+        title="Rowlift",
+        version=VERSION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(admit)],
+        responses=dict(_PROBLEMS),
+        redirect_slashes=False,
+        lifespan=_closing,
+    )
+    app.state.office = office
+    for part in _ROUTERS:
+        app.include_router(part.router, prefix=PREFIX)
+    app.include_router(about, prefix=PREFIX)
+    app.add_exception_handler(RowliftError, refused)
+    app.add_exception_handler(RequestValidationError, unreadable)
+    app.add_exception_handler(HTTPException, astray)
+    app.add_exception_handler(Exception, broken)
+    return app
+
+
+@asynccontextmanager
+async def _closing(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.office.close()
+
+
+def application(
+    folder: Path, make: Callable[[], Project], hosts: Collection[str] = LOOPBACK
+) -> ASGIApp:
+    """Return everything that is served over HTTP for one project folder."""
+    return Shell(api(Office(folder, make)), hosts)

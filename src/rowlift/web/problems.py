@@ -1,0 +1,136 @@
+"""Errors as RFC 9457 problems, under the codes that every door uses."""
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from rowlift.core.errors import (
+    AccessError,
+    Busy,
+    ConfigError,
+    ConnectError,
+    GuardStop,
+    RowliftError,
+    SourceError,
+    StateError,
+    unexpected,
+)
+from rowlift.core.rules import RULES
+
+MEDIA_TYPE = "application/problem+json"
+
+log = logging.getLogger("rowlift.web")
+
+_BY_CODE = {
+    "BODY_TOO_LARGE": 413,
+    "CSRF_WRONG": 403,
+    "CURSOR_WRONG": 422,
+    "HOST_REFUSED": 421,
+    "LOGIN_THROTTLED": 429,
+    "LOGIN_WRONG": 401,
+    "METHOD_NOT_ALLOWED": 405,
+    "NAME_UNKNOWN": 404,
+    "NOT_FOUND": 404,
+    "PASSWORD_WEAK": 422,
+    "RIGHT_MISSING": 403,
+    "SIGNED_OUT": 401,
+    "TOKEN_WRONG": 401,
+    "TOO_MANY_REQUESTS": 429,
+}
+_BY_CLASS: tuple[tuple[type[RowliftError], int], ...] = (
+    (ConnectError, 502),
+    (SourceError, 502),
+    (Busy, 409),
+    (GuardStop, 409),
+    (AccessError, 409),
+    (ConfigError, 422),
+    (StateError, 503),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What went wrong, by a stable code, and how to mend it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    mend: str = ""
+    examples: tuple[str, ...] = ()
+    reference: str = ""
+
+
+def problem(error: RowliftError) -> Problem:
+    """Return an error as a problem."""
+    title = RULES[error.code].title if error.code in RULES else error.code
+    return Problem(
+        type=f"/api/v1/problems/{error.code}",
+        title=title,
+        status=status(error),
+        detail=str(error.message),
+        code=error.code,
+        mend=error.mend or (RULES[error.code].mend if error.code in RULES else ""),
+        examples=error.examples,
+    )
+
+
+def status(error: RowliftError) -> int:
+    """Return the HTTP status of an error."""
+    by_class = (number for kind, number in _BY_CLASS if isinstance(error, kind))
+    return _BY_CODE.get(error.code) or next(by_class, 500)
+
+
+def answer(found: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a problem as a response."""
+    content = {key: value for key, value in asdict(found).items() if value not in ("", ())}
+    return JSONResponse(content, found.status, headers, media_type=MEDIA_TYPE)
+
+
+def refused(_request: Request, error: Exception) -> Response:
+    """Answer with what an operation raised."""
+    assert isinstance(error, RowliftError)  # noqa: S101 - registered for it only
+    headers = {"WWW-Authenticate": "Bearer"} if status(error) == 401 else {}  # noqa: PLR2004
+    return answer(problem(error), headers)
+
+
+def unreadable(_request: Request, error: Exception) -> Response:
+    """Answer with what is wrong about a request's values."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it only
+    found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+    wrong = ConfigError(
+        "VALUE_WRONG",
+        "The request has values that are not allowed.",
+        mend="Correct them as described.",
+        examples=tuple(found[:20]),
+    )
+    return answer(problem(wrong))
+
+
+def astray(_request: Request, error: Exception) -> Response:
+    """Answer where no route takes the request."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it only
+    code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(error.status_code, "VALUE_WRONG")
+    wrong = ConfigError(code, str(error.detail), mend="See /api/v1/openapi.json.")
+    found = Problem(**asdict(problem(wrong)) | {"status": error.status_code})
+    return answer(found, error.headers)
+
+
+def broken(_request: Request, error: Exception) -> Response:
+    """Answer where nobody foresaw the failure: a reference, and the rest in the log only."""
+    reference = secrets.token_hex(6)
+    log.error("reference %s", reference, exc_info=error)
+    found = problem(unexpected(error))
+    content: dict[str, Any] = asdict(found) | {
+        "detail": "The server failed to answer.",
+        "reference": reference,
+    }
+    return answer(Problem(**content))

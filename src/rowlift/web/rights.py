@@ -1,0 +1,109 @@
+"""Who may use which route: every route declares its right and its operation, or nobody may."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from rowlift.core.errors import AccessError
+from rowlift.core.rights import Right
+from rowlift.kit.passwords import digest
+from rowlift.operations.callers import Caller, signed_out
+from rowlift.operations.project import Project
+
+COOKIE = "rowlift"
+SECURE_COOKIE = "__Host-rowlift"
+CSRF_HEADER = "x-csrf-token"
+
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+_NOBODY = Caller("nobody", "", frozenset())
+
+
+def door(operation: str, right: Right | None) -> dict[str, Any]:
+    """Declare a route's operation and the right it takes; None lets everybody in."""
+    name = right.value if right else "none"
+    return {"openapi_extra": {"x-operation": operation, "x-right": name}}
+
+
+def lent(request: Request) -> Iterator[Project]:
+    """Lend the project to a request until it is answered."""
+    with request.app.state.office.project() as project:
+        yield project
+
+
+Ours = Annotated[Project, Depends(lent)]
+
+
+def admit(request: Request, project: Ours) -> None:
+    """Let a caller in who has the right that the route declares; raises AccessError.
+
+    Reads cookies or an API token; a browser must show, too, that its page is ours.
+    """
+    declared: dict[str, str] = getattr(request.scope["route"], "openapi_extra", None) or {}
+    request.state.caller = _NOBODY
+    if declared.get("x-right") == "none":
+        _refuse_strangers(request)
+        return
+    caller = _caller(request, project)
+    try:
+        caller.require(Right(declared["x-right"]))
+    except AccessError:
+        project.access.audit.note(caller, "refused", request.url.path)
+        raise
+    request.state.caller = caller
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who asks."""
+    found: Caller = request.state.caller
+    return found
+
+
+Asking = Annotated[Caller, Depends(caller_of)]
+
+
+def csrf_token(session: str) -> str:
+    """Return what our own pages send beside the cookie; other pages cannot read it."""
+    return digest(f"csrf:{session}")
+
+
+def address_of(request: Request) -> str:
+    """Return the address that a request came from."""
+    return request.client.host if request.client else ""
+
+
+def is_secure(request: Request) -> bool:
+    """Tell whether the browser reached us over TLS."""
+    return request.url.scheme == "https"
+
+
+def _caller(request: Request, project: Project) -> Caller:
+    kind, _, secret = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer" and secret:
+        return project.access.tokens.caller(secret.strip(), address=address_of(request))
+    session = request.cookies.get(SECURE_COOKIE if is_secure(request) else COOKIE)
+    if not session:
+        raise signed_out()
+    caller = project.access.sessions.caller(session, address=address_of(request))
+    if request.method not in _SAFE_METHODS:
+        _refuse_strangers(request)
+        if request.headers.get(CSRF_HEADER) != csrf_token(session):
+            raise _forged("The request lacks the token of our own pages.")
+    return caller
+
+
+def _refuse_strangers(request: Request) -> None:
+    """Refuse what another site's page made a browser send."""
+    if request.method in _SAFE_METHODS:
+        return
+    origin = request.headers.get("origin")
+    ours = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    site = request.headers.get("sec-fetch-site", "none")
+    if (origin and origin != ours) or site not in {"none", "same-origin"}:
+        raise _forged("The request came from another site's page.")
+
+
+def _forged(text: str) -> AccessError:
+    return AccessError(
+        "CSRF_WRONG", text, mend=f"Send the header {CSRF_HEADER} as GET /api/v1/session tells it."
+    )

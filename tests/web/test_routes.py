@@ -1,0 +1,200 @@
+"""What holds for every route: rights, one operation each, headers, hosts, sizes, strangers."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+
+import httpx
+import pytest
+
+import rowlift
+from doors.api import Api, served_by
+from rowlift.core.rights import RIGHTS, Right, Role
+from rowlift.core.rules import RULES
+from rowlift.web.app import api as api_of
+from rowlift.web.app import described
+from rowlift.web.office import Office
+from rowlift.web.shell import LARGEST_BODY, SAFE_HEADERS
+from world import World
+
+# What no route may have without a word about it here.
+OPEN = {
+    ("POST", "/api/v1/setup"),
+    ("POST", "/api/v1/session"),
+    ("GET", "/api/v1/openapi.json"),
+    ("GET", "/api/v1/problems/{code}"),
+}
+
+
+@dataclass(frozen=True)
+class Declared:
+    method: str
+    path: str
+    operation: str
+    right: str
+
+    @property
+    def url(self) -> str:
+        filled = self.path.removeprefix("/api/v1")
+        for name in ("run_id", "user_id", "token_id", "number"):
+            filled = filled.replace(f"{{{name}}}", "999999")
+        return filled.replace("{", "").replace("}", "")
+
+
+def routes() -> Iterator[Declared]:
+    for path, methods in described(api_of(Office(Path(), rowlift.Project)))["paths"].items():
+        for method, told in methods.items():
+            operation, right = told.get("x-operation", ""), told.get("x-right", "")
+            yield Declared(method.upper(), path, operation, right)
+
+
+ROUTES = list(routes())
+
+
+def named(route: Declared) -> str:
+    return f"{route.method} {route.path}"
+
+
+def test_S15_every_route_declares_a_right() -> None:
+    assert {route.right for route in ROUTES} <= {right.value for right in Right} | {"none"}
+    assert {(one.method, one.path) for one in ROUTES if one.right == "none"} == OPEN
+
+
+def test_every_route_calls_one_operation_of_its_own(api: Api) -> None:
+    operations = [route.operation for route in ROUTES if route.operation not in {"rule", "openapi"}]
+    assert len(set(operations)) == len(operations)
+    for operation in operations:
+        assert callable(attrgetter(operation)(api.project)), operation
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_S15_a_role_gets_exactly_what_it_may(api: Api, role: Role) -> None:
+    with api.as_user(role) as client:
+        for route in ROUTES:
+            if route.right == "none" or route.operation == "access.sessions.logout":
+                continue
+            answer = client.request(route.method, route.url, json={})
+            allowed = Right(route.right) in RIGHTS[role]
+            assert (answer.status_code != 403) == allowed, (named(route), answer.text)
+
+
+def test_S15_nobody_gets_in_without_proof(api: Api) -> None:
+    with api.anybody() as client:
+        for route in ROUTES:
+            if route.right != "none":
+                for headers in ({}, {"authorization": "Bearer rlt_guess"}, {"cookie": "rowlift=x"}):
+                    answer = client.request(route.method, route.url, headers=headers, json={})
+                    assert answer.status_code == 401, named(route)
+                    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_S17_csrf_all_routes(api: Api) -> None:
+    with api.as_user(Role.ADMIN) as client:
+        token = client.headers.pop("x-csrf-token")
+        for route in ROUTES:
+            if route.method in {"GET", "HEAD"} or route.right == "none":
+                continue
+            for headers in (
+                {},
+                {"x-csrf-token": "x" * len(token)},
+                {"x-csrf-token": token, "origin": "https://evil.example"},
+                {"x-csrf-token": token, "origin": "null"},
+                {"x-csrf-token": token, "sec-fetch-site": "cross-site"},
+            ):
+                answer = client.request(route.method, route.url, headers=headers, json={})
+                assert answer.json()["code"] == "CSRF_WRONG", (named(route), headers)
+        ours = {"x-csrf-token": token, "origin": api.url, "sec-fetch-site": "same-origin"}
+        assert client.post("/segments", json={"name": "Beta"}, headers=ours).status_code == 201
+
+
+@pytest.mark.parametrize("path", ["/session", "/setup"])
+def test_S17_another_site_cannot_sign_anybody_in(api: Api, path: str) -> None:
+    with api.anybody() as client:
+        answer = client.post(path, json={}, headers={"origin": "https://evil.example"})
+        assert answer.json()["code"] == "CSRF_WRONG"
+
+
+def test_S17_reading_changes_nothing(api: Api) -> None:
+    with api.as_user(Role.ADMIN) as client:
+        before = client.get("/audit").json()["items"]
+        for route in ROUTES:
+            if route.method == "GET":
+                client.get(route.url)
+        assert client.get("/audit").json()["items"] == before
+
+
+def test_S19_every_answer_has_the_headers_that_browsers_need(api: Api) -> None:
+    with api.as_user(Role.ADMIN) as client, api.anybody() as guest:
+        answers = [
+            client.get("/runs"),
+            guest.get("/runs"),
+            guest.get("/nowhere"),
+            guest.patch("/runs"),
+            guest.get("/runs", headers={"host": "evil.example"}),
+            guest.post("/session", content=b"x" * (LARGEST_BODY + 1)),
+            client.get("/runs", params={"cursor": "x"}),
+            guest.get(api.url),
+        ]
+    assert [one.status_code for one in answers] == [200, 401, 404, 405, 421, 413, 422, 404]
+    for one in answers:
+        for name, value in SAFE_HEADERS.items():
+            assert one.headers[name] == value
+        assert "access-control-allow-origin" not in one.headers
+    assert "unsafe" not in SAFE_HEADERS["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "", "127.0.0.1@evil.example", "[::2]:80"]
+)
+def test_S19_a_request_for_another_host_is_refused(api: Api, host: str) -> None:
+    with api.anybody() as client:
+        answer = client.get("/openapi.json", headers={"host": host})
+        assert (answer.status_code, answer.json()["code"]) == (421, "HOST_REFUSED")
+
+
+def test_a_body_is_read_up_to_its_limit_whatever_it_says_of_its_length(api: Api) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(LARGEST_BODY // 10_000 + 2):
+            yield b" " * 10_000
+
+    with api.anybody() as client:
+        answer = client.post("/session", content=endless())
+        assert (answer.status_code, answer.json()["code"]) == (413, "BODY_TOO_LARGE")
+
+
+def test_S33_a_fault_of_ours_is_told_by_a_reference_only(shop: World, caplog) -> None:
+    class Broken:
+        @property
+        def access(self) -> None:
+            raise RuntimeError("secret words")
+
+        def open(self) -> None: ...
+        def close(self) -> None: ...
+
+    with served_by(shop.folder, Broken) as url, httpx.Client(trust_env=False) as client:
+        answer = client.get(f"{url}/api/v1/runs", headers={"cookie": "rowlift=x"})
+    assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL")
+    assert "secret words" not in answer.text
+    assert answer.json()["reference"] in caplog.text
+    assert "secret words" in caplog.text
+
+
+def test_every_code_that_a_problem_names_is_explained(api: Api) -> None:
+    with api.anybody() as client:
+        wrong = client.get("/runs").json()
+        told = client.get(f"{api.url}{wrong['type']}").json()
+        assert told == json.loads(json.dumps({**told, "code": "SIGNED_OUT"}))
+        assert told["title"] == RULES["SIGNED_OUT"].title == wrong["title"]
+        assert client.get("/problems/NONE").status_code == 404
+
+
+def test_files_that_change_are_read_again_and_broken_ones_wait(api: Api, shop: World) -> None:
+    with api.as_user(Role.VIEWER) as client:
+        assert [one["name"] for one in client.get("/syncs").json()["items"]] == ["people"]
+        shop.write("syncs/more.yml", {**shop.sync, "sync": "more", "destinations": []})
+        names = [one["name"] for one in client.get("/syncs").json()["items"]]
+        assert names == ["more", "people"]
+        (shop.folder / "syncs" / "more.yml").write_text("sync: [")
+        assert [one["name"] for one in client.get("/syncs").json()["items"]] == names
