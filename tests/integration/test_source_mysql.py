@@ -20,7 +20,7 @@ from pymysql.constants import CLIENT
 from corpus import samples
 from documented import since
 from servers.mariadb import MariaDbDatabase, MariaDbServer
-from servers.room import unique_name
+from servers.room import Room, unique_name
 
 pytest.register_assert_rewrite("rowlift.testing.sources")
 
@@ -630,6 +630,14 @@ def test_S21_the_connection_goes_to_the_address_that_was_checked(calm: Shop) -> 
         connect_timeout=10,
         read_timeout=10,
     ).close()
+
+
+def test_a_certificate_of_our_own_is_shown(shop: Shop, server_room: Room) -> None:
+    shop.database.execute(f"ALTER USER {shop.user}@'%' REQUIRE X509")
+    assert failure(shop.source(), "login").code == "LOGIN_FAILED"
+    certificates = server_room.certificates()
+    ours = {"ssl_cert": str(certificates.cert_file), "ssl_key": str(certificates.key_file)}
+    assert shop.source(**ours).query("SELECT id FROM people").read_all().num_rows == 3
 
 
 def test_S21_the_certificate_must_have_the_name_and_not_the_address(calm: Shop) -> None:

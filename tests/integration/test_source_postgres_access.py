@@ -22,6 +22,7 @@ from rowlift.kit.pgerrors import Explainer
 from rowlift.kit.pgsession import PgSession, begin
 from rowlift.sources.dialects.postgres import POSTGRES
 from rowlift.sources.postgres import PostgresConfig
+from servers.postgres import GROUP_OF_CERTIFIED
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -67,6 +68,20 @@ def test_F34_a_certificate_that_does_not_fit_is_refused(shop, change, words):
     assert words in error.message
     failed = source.check()[-1]
     assert (failed.step, failed.level, failed.code) == ("tls", "error", "TLS_FAILED")
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_certificate_of_our_own_is_shown(shop, server_room, tmp_path, reader):
+    shop.database.execute(f"GRANT {GROUP_OF_CERTIFIED} TO {shop.reader}")
+    missing = refusal(shop.source(reader=reader).now)
+    assert (missing.code, "sslcert" in missing.mend) == ("TLS_FAILED", True)
+    certificates = server_room.certificates()
+    key = tmp_path / "client.key"
+    key.touch(0o600)
+    key.write_bytes(certificates.key_file.read_bytes())
+    ours = {"sslcert": str(certificates.cert_file), "sslkey": str(key)}
+    source = shop.source(reader=reader, **ours)
+    assert read(source, "SELECT 1 AS id").num_rows == 1
 
 
 def test_a_wrong_host_name_passes_verify_ca(shop):

@@ -29,10 +29,17 @@ USER = "postgres"
 PASSWORD = "p@ss:w/rd %1"  # every character that a careless URL would break on
 PACKAGE = "postgresql"
 GROUP_OF_OLD_PASSWORDS = "old_passwords"  # its members may log in by md5
+GROUP_OF_CERTIFIED = "certified"  # its members must show a certificate too
+RULES = f"""\
+host all +{GROUP_OF_OLD_PASSWORDS} 127.0.0.1/32 md5
+hostssl all +{GROUP_OF_CERTIFIED} 127.0.0.1/32 scram-sha-256 clientcert=verify-ca
+hostnossl all +{GROUP_OF_CERTIFIED} 127.0.0.1/32 reject
+"""
 SETTINGS = (
     "ssl=on",
     "ssl_cert_file=server.pem",
     "ssl_key_file=server.key",
+    "ssl_ca_file=ca.pem",
     "listen_addresses=127.0.0.1,127.0.0.2",
     "unix_socket_directories=",
     "max_connections=200",
@@ -127,7 +134,8 @@ def launch(room: Room, folder: Path) -> Launched:
     install_certificate(room.certificates(), folder)
     launched = start(room, folder, as_user)
     with at_port(room, launched.port).connect() as admin:
-        admin.execute(f"CREATE ROLE {GROUP_OF_OLD_PASSWORDS}".encode())
+        for group in (GROUP_OF_OLD_PASSWORDS, GROUP_OF_CERTIFIED):
+            admin.execute(f"CREATE ROLE {group}".encode())
     return launched
 
 
@@ -183,7 +191,7 @@ def initialise(initdb: Path, folder: Path, as_user: Sequence[str]) -> None:
     words = [str(initdb), "-D", str(folder / "data"), "-U", USER, f"--pwfile={password_file}"]
     subprocess.run([*as_user, *words, *options], check=True, cwd=folder, stdout=subprocess.DEVNULL)
     rules = folder / "data" / "pg_hba.conf"
-    rules.write_text(f"host all +{GROUP_OF_OLD_PASSWORDS} 127.0.0.1/32 md5\n" + rules.read_text())
+    rules.write_text(RULES + rules.read_text())
 
 
 def install_certificate(certificates: Certificates, folder: Path) -> None:
@@ -191,6 +199,7 @@ def install_certificate(certificates: Certificates, folder: Path) -> None:
     for source, name in (
         (certificates.cert_file, "server.pem"),
         (certificates.key_file, "server.key"),
+        (certificates.ca_file, "ca.pem"),
     ):
         target = data / name
         shutil.copyfile(source, target)

@@ -265,6 +265,14 @@ CONNECTING_TEXTS = tuple(
             ),
         ),
         (
+            "valid client certificate",
+            Failure(
+                "TLS_FAILED",
+                "The server asks for a certificate of our own.",
+                "Give one that it trusts as sslcert, and its key as sslkey.",
+            ),
+        ),
+        (
             "certificate verify failed",
             Failure(
                 "TLS_FAILED",
