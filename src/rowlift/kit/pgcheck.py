@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.nouns import Finding
+from rowlift.kit.clocks import clocks
 from rowlift.kit.pgconfig import is_loopback
 from rowlift.kit.pgdialect import Grants, PgDialect, Server
 
@@ -16,7 +17,7 @@ STEPS_BEFORE_LOGIN = {
     "SSH_LOGIN_FAILED": "network",
     "TLS_FAILED": "tls",
 }
-CLOCK_SECONDS = 5
+REPLICA = " It is a replica: its replay time counts."
 SHOWN = 10  # names listed in a message
 
 
@@ -103,7 +104,7 @@ class Checkup:
         yield from self._read_only(server)
         yield self._privileges(server)
         yield self._version(server)
-        yield _clock(server)
+        yield clocks(server.clock, time.time(), REPLICA if server.is_replica else "")
 
     def _tls(self, server: Server) -> Finding:
         mode = self._config.tls
@@ -187,20 +188,6 @@ class Checkup:
             mend = f"Rowlift is tested with version {oldest // 10_000} and later."
             return Finding("version", "warning", f"{message} is older than what is tested.", mend)
         return Finding("version", "ok", f"{message}.")
-
-
-def _clock(server: Server) -> Finding:
-    ahead = server.clock - time.time()
-    replica = " It is a replica: its replay time counts." if server.is_replica else ""
-    if abs(ahead) <= CLOCK_SECONDS:
-        return Finding("clock", "ok", f"The clocks agree.{replica}")
-    direction = "ahead of" if ahead > 0 else "behind"
-    return Finding(
-        "clock",
-        "warning",
-        f"The server's clock is {abs(ahead):.0f} seconds {direction} ours.{replica}",
-        "Rowlift goes by the server's clock; synchronise both.",
-    )
 
 
 def unreachable(error: ConnectError) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from google.cloud.bigquery import TableReference, __version__
 
 from rowlift.core.errors import SourceError
 from rowlift.core.nouns import Column, Finding
+from rowlift.kit.clocks import clocks
 from rowlift.sources.dialects import bigquery as data
 from rowlift.sources.dialects import bigquery_words as words
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 STEPS = {"CONNECT_FAILED": "network", "SOURCE_DROPPED": "network", "TLS_FAILED": "tls"}
 LOOKED_AT = 10  # tables whose rights are asked for
-DRIFT = 60  # seconds between the clocks from which on it is worth a warning
-CLOCK_MEND = "Nothing breaks: last_sync_time is the service's own. Set this machine's clock right."
 
 
 class Patient(Protocol):
@@ -46,7 +45,7 @@ def findings(warehouse: Patient) -> Iterator[Finding]:
     try:
         yield from _rights(warehouse, asker)
         yield Finding("version", "ok", f"BigQuery API v2, google-cloud-bigquery {__version__}.")
-        yield _clock(warehouse.now())
+        yield clocks(warehouse.now(), time.time())
     except SourceError as error:
         yield Finding("privileges", "error", error.message, error.mend, error.code)
 
@@ -106,10 +105,3 @@ def _privileges(readable: int, looked: int, datasets: Sequence[str], asker: word
     ]
     mend = "\n".join(grants) or words.role(asker, "dataViewer")
     return Finding("privileges", "warning", text, mend, "PERMISSION_DENIED")
-
-
-def _clock(clock: int) -> Finding:
-    drift = abs(clock - int(time.time()))
-    if drift < DRIFT:
-        return Finding("clock", "ok", "The clocks agree.")
-    return Finding("clock", "warning", f"The clocks are {drift} seconds apart.", CLOCK_MEND)

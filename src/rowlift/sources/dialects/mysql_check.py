@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from rowlift.core.nouns import Finding
 from rowlift.kit import mysqlwire
+from rowlift.kit.clocks import clocks
 from rowlift.kit.mysqlwire import Connection
 from rowlift.sources.dialects import mysql as data
 from rowlift.sources.dialects import mysql_columns as columns
@@ -13,7 +14,6 @@ from rowlift.sources.dialects import mysql_words as words
 if TYPE_CHECKING:
     from rowlift.sources.mysql import MySQLConfig
 
-DRIFT = 60  # seconds between the clocks from which on it is worth a warning
 VERIFY = "Set ssl_mode: VERIFY_IDENTITY, and ssl_ca where the authority is your own."
 
 
@@ -26,7 +26,7 @@ def findings(connection: Connection, config: "MySQLConfig") -> list[Finding]:
         words.read_only(grants, config.database, allow_unsafe=config.allow_unsafe_user),
         _tables(connection, config.database, words.account(grants)),
         words.supported(version(connection)),
-        _clock(connection),
+        clocks(_clock(connection), time.time()),
     ]
 
 
@@ -60,10 +60,6 @@ def _tables(connection: Connection, database: str, account: str) -> Finding:
     return Finding("privileges", "warning", text, mend, "PERMISSION_DENIED")
 
 
-def _clock(connection: Connection) -> Finding:
+def _clock(connection: Connection) -> int:
     ((clock,),) = mysqlwire.rows(connection, data.CLOCK)
-    drift = abs(int(clock or 0) - int(time.time()))
-    if drift < DRIFT:
-        return Finding("clock", "ok", "The clocks agree.")
-    mend = "Nothing breaks: last_sync_time is the server's own. Set one of the clocks right."
-    return Finding("clock", "warning", f"The clocks are {drift} seconds apart.", mend)
+    return int(clock or 0)

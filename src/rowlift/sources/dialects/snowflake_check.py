@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from snowflake.connector.errors import ProgrammingError
 
 from rowlift.core.nouns import Finding
+from rowlift.kit.clocks import clocks
 from rowlift.sources.dialects import snowflake as data
 from rowlift.sources.dialects import snowflake_words as words
 from rowlift.sources.dialects.snowflake_columns import quoted
 from rowlift.sources.dialects.snowflake_session import Session
-
-DRIFT = 60  # seconds between the clocks from which on it is worth a warning
 
 
 def findings(session: Session, place: words.Place, *, allow_unsafe: bool) -> Iterator[Finding]:
@@ -22,7 +21,7 @@ def findings(session: Session, place: words.Place, *, allow_unsafe: bool) -> Ite
     yield _tables(session, place)
     ((version,),) = session.rows(data.VERSION)
     yield Finding("version", "ok", f"Snowflake {version}")
-    yield _clock(session)
+    yield clocks(session.clock(), time.time())
 
 
 def _rights(session: Session, place: words.Place, *, allow_unsafe: bool) -> Finding:
@@ -56,11 +55,3 @@ def _tables(session: Session, place: words.Place) -> Finding:
         return Finding("privileges", "ok", f"{count} tables of {name} can be read.")
     text = f"Role {place.role} sees no table of {name}."
     return Finding("privileges", "warning", text, place.tables_mend, "PERMISSION_DENIED")
-
-
-def _clock(session: Session) -> Finding:
-    drift = abs(session.clock() - int(time.time()))
-    if drift < DRIFT:
-        return Finding("clock", "ok", "The clocks agree.")
-    mend = "Nothing breaks: last_sync_time is Snowflake's own. Set the clock of this machine right."
-    return Finding("clock", "warning", f"The clocks are {drift} seconds apart.", mend)

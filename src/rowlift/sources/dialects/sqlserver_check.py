@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rowlift.core.nouns import Finding
+from rowlift.kit.clocks import clocks
 from rowlift.sources.dialects import sqlserver as data
 from rowlift.sources.dialects import sqlserver_words as words
 from rowlift.sources.dialects.sqlserver_columns import quoted
@@ -13,7 +14,6 @@ from rowlift.sources.dialects.sqlserver_columns import quoted
 if TYPE_CHECKING:
     from rowlift.sources.sqlserver import SQLServerConfig
 
-DRIFT = 60  # seconds between the clocks from which on it is worth a warning
 VERIFY = "Set encrypt: yes and trust_server_certificate: false, with ssl_ca for your own authority."
 QUESTIONS = (data.FACTS, data.RIGHTS, data.READABLE)
 
@@ -28,7 +28,7 @@ def findings(
     yield words.read_only(rights, allow_unsafe=config.allow_unsafe_user)
     yield _tables(readable, user, database)
     yield _version(version, edition)
-    yield _clock(now)
+    yield clocks(now, time.time())
 
 
 def _encryption(config: "SQLServerConfig") -> Finding:
@@ -63,11 +63,3 @@ def _version(version: str, edition: int) -> Finding:
         return Finding("version", "warning", text, mend)
     product = "SQL Server" if edition in data.BOXED_EDITIONS else "Azure SQL"
     return Finding("version", "ok", f"{product} {version}")
-
-
-def _clock(now: int) -> Finding:
-    drift = abs(now - int(time.time()))
-    if drift < DRIFT:
-        return Finding("clock", "ok", "The clocks agree.")
-    mend = "Nothing breaks: last_sync_time is the server's own. Set one of the clocks right."
-    return Finding("clock", "warning", f"The clocks are {drift} seconds apart.", mend)
