@@ -11,6 +11,8 @@ from rowlift.core.errors import RowliftError
 from rowlift.core.nouns import Finding
 from rowlift.core.rules import RULES
 from rowlift.engine.preview import Preview
+from rowlift.operations.applying import DefinitionChange
+from rowlift.operations.defining import DefinitionRecord
 from rowlift.operations.erasing import ErasureReport
 from rowlift.operations.merging import MergeRecord
 from rowlift.operations.pruning import PruneReport
@@ -24,7 +26,9 @@ from rowlift.operations.segments import (
 )
 from rowlift.operations.suppressing import SuppressionReport
 from rowlift.operations.tracing import Why
+from rowlift.operations.unloading import FilesReport
 from rowlift.state.catalogues import Catalogue
+from rowlift.state.definitions import Version
 from rowlift.workspace.suppression import Suppression
 
 VERSION = 1
@@ -97,6 +101,11 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "prune": {"prune": PruneReport},
     "rotation": {"sealed": int},
     "ls": {"syncs": Sequence[SyncReport]},
+    "apply": {"changes": Sequence[DefinitionChange], "applied": bool},
+    "files": {"files": FilesReport},
+    "versions": {"versions": Sequence[Version]},
+    "definition": {"definition": DefinitionRecord},
+    "diff": {"diff": str},
     "people": {"people": Sequence[PersonRecord]},
     "person": {"person": PersonRecord},
     "merges": {"merges": Sequence[MergeRecord]},

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from rowlift.cli import exits
-from rowlift.cli.export import export
+from rowlift.cli.lines import export
 from rowlift.cli.options import command as _command
 from rowlift.cli.records import grid, show_identifiers, show_record
 from rowlift.cli.runs import LARGEST

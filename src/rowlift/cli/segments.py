@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from rowlift.cli import exits
-from rowlift.cli.export import csv_line, export_lines
+from rowlift.cli.lines import csv_line, export_lines
 from rowlift.cli.names import names_in
 from rowlift.cli.options import command as _command
 from rowlift.cli.people import After, Limit

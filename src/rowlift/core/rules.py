@@ -513,6 +513,7 @@ RULES: dict[str, Rule] = _table(
     Rule(
         "NAME_UNKNOWN", "file", "A name is used that is not defined", "Define it or spell it right."
     ),
+    Rule("FILE_EXISTS", "file", "A file would be overwritten", "Choose a new folder."),
     Rule("NAME_TWICE", "file", "A name is defined twice", "Rename one of the two."),
     Rule(
         "MANAGED_IN_FILES",

@@ -252,10 +252,12 @@ def _mapping(kind: str, name: str, written: Written) -> Mapping[str, Any]:
     if document.problems:
         raise ProjectInvalid(document.problems)
     value = {key: one for key, one in document.value.items() if key != "renamed_from"}
-    if kind == "sync" and value.setdefault("sync", name) != name:
+    if kind != "sync":
+        return value
+    if value.get("sync", name) != name:
         text = f"The document names the sync {shown(value['sync'])}, not {name}."
         raise ConfigError("VALUE_WRONG", text, mend=f"Write sync: {name}, or rename it.")
-    return value
+    return {"sync": name, **value}
 
 
 def _require_ours(one: Definition) -> None:

@@ -1,7 +1,9 @@
 """The door to definitions that are made in Rowlift, and to what all of them were before."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from rowlift.operations.applying import DefinitionChange, Folder
 from rowlift.operations.defining import (
     DefinitionRecord,
     Written,
@@ -17,6 +19,7 @@ from rowlift.operations.defining import (
     version_of,
 )
 from rowlift.operations.home import Home
+from rowlift.operations.unloading import FilesReport, unload
 from rowlift.state.definitions import Author, Version
 
 
@@ -29,15 +32,20 @@ class Definitions:
     """
 
     def __init__(
-        self, home: Callable[[], Home], changed: Callable[[], None], by: Author | None = None
+        self,
+        folder: Folder,
+        home: Callable[[], Home],
+        changed: Callable[[], None],
+        by: Author | None = None,
     ) -> None:
+        self._folder = folder
         self._home = home
         self._changed = changed
         self._by = by or Author(origin="python")
 
     def by(self, actor: str, origin: str) -> "Definitions":
         """Return the same door for somebody: who they are, and where they come from."""
-        return Definitions(self._home, self._changed, Author(actor, origin))
+        return Definitions(self._folder, self._home, self._changed, Author(actor, origin))
 
     def list(
         self, kind: str | None = None, *, archived: bool = False
@@ -101,6 +109,27 @@ class Definitions:
         earlier = version - 1 if before is None else before
         old = version_of(home, one, earlier) if earlier else None
         return difference(old, version_of(home, one, version))
+
+    def plan(self, *, prune: bool = False, take_over: bool = False) -> Sequence[DefinitionChange]:
+        """Return what `apply` would do with the folder's files; new traits are previewed."""
+        return self._folder.plan(prune=prune, take_over=take_over)
+
+    def apply(self, *, prune: bool = False, take_over: bool = False) -> Sequence[DefinitionChange]:
+        """Take the folder's files into the state; what vanished is archived with `prune` only.
+
+        With `take_over` files may declare what was made in Rowlift, which they manage from then on.
+        Raises ProjectInvalid, ConfigError NAME_TWICE, GuardStop PREVIEW_STOPS, and SourceError.
+        """
+        changes = self._folder.apply(self._by, prune=prune, take_over=take_over)
+        self._changed()
+        return changes
+
+    def export(self, folder: Path) -> FilesReport:
+        """Write all definitions as a project's files; secrets become variables to be set.
+
+        Raises ConfigError FILE_EXISTS, and StateError STATE_FULL.
+        """
+        return unload(self._home(), folder)
 
     def rotate_key(self) -> int:
         """Seal every secret with a new key, or the first of those given; return how many."""

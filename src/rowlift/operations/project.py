@@ -15,6 +15,7 @@ from rowlift.core.nouns import Feed, Finding
 from rowlift.core.progress import Progress, Silent
 from rowlift.engine.preview import Preview
 from rowlift.operations.access import Access
+from rowlift.operations.applying import Folder
 from rowlift.operations.cataloguing import catalogue
 from rowlift.operations.certifying import certify
 from rowlift.operations.definitions import Definitions
@@ -127,7 +128,8 @@ class Project:
     @property
     def definitions(self) -> Definitions:
         """Sources, destinations, syncs and settings: made, edited, and what they were before."""
-        return Definitions(lambda: self._home, self.refresh)
+        folder = Folder(self.folder, self._env, self._profile)
+        return Definitions(folder, lambda: self._home, self.refresh)
 
     # without the network
 

@@ -82,15 +82,21 @@ def secret_paths(document: Mapping[str, Any]) -> dict[str, str]:
 
 def with_present_secrets(document: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     """Return an older document with the secrets that stand at the same paths now."""
-    present = secret_paths(now)
+    return _with(document, {path: secret_reference(one) for path, one in secret_paths(now).items()})
 
+
+def with_references(document: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return a document that refers to variables, by path, in the place of its secrets."""
+    return _with(document, {path: f"${{{name}}}" for path, name in names.items()})
+
+
+def _with(document: Mapping[str, Any], references: Mapping[str, str]) -> dict[str, Any]:
     def take(path: KeyPath, text: str) -> str:
-        if text.startswith("${secret:") and place_key(path) in present:
-            return secret_reference(present[place_key(path)])
-        return text
+        is_one = text.startswith("${secret:")
+        return references.get(place_key(path), text) if is_one else text
 
-    renewed: dict[str, Any] = mapped(document, take)
-    return renewed
+    changed: dict[str, Any] = mapped(document, take)
+    return changed
 
 
 def _moved(

@@ -32,6 +32,12 @@ class Declared:
     document: str = "{}"
     renamed_from: str | None = None
 
+    @property
+    def mapping(self) -> Mapping[str, Any]:
+        """Return the document as a mapping."""
+        mapping: dict[str, Any] = json.loads(self.document)
+        return mapping
+
     def of(self, document: Mapping[str, Any]) -> "Declared":
         """Return it with its document."""
         return replace(self, document=json.dumps(document))
@@ -178,14 +184,9 @@ class DefinitionStore:
             definitions.c.managed == ROWLIFT,
             definitions.c.name.in_(sorted(names)),
         )
-        taken = connection.scalar(query)
-        if taken is not None:
-            raise ConfigError(
-                "NAME_TWICE",
-                f"The {kind} {taken} was made in Rowlift; now a file declares it too.",
-                mend="Give one of the two another name, or let the files take it over: "
-                "rowlift apply --take-over.",
-            )
+        name = connection.scalar(query)
+        if name is not None:
+            raise taken(kind, name)
 
     # what is made in Rowlift
 
@@ -355,6 +356,21 @@ class _Pen:
                 created_at=self.now,
             )
         )
+
+
+def taken(kind: str, name: str) -> ConfigError:
+    """Return what is said where files and Rowlift both want a name."""
+    return ConfigError(
+        "NAME_TWICE",
+        f"The {kind} {name} was made in Rowlift; now a file declares it too.",
+        mend="Give one of the two another name, or let the files take it over: "
+        "rowlift apply --take-over.",
+    )
+
+
+def is_same(one: Definition, declared: Declared) -> bool:
+    """Tell whether a definition says what a file does; the order of keys says nothing."""
+    return (one.body, one.document) == (declared.body, declared.mapping)
 
 
 def _live(workspace_id: int, kind: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -1,0 +1,132 @@
+"""Files taken into a state: what that would change is said first, a new trait is previewed."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rowlift.core.specs import ProjectSpec
+from rowlift.operations.defining import require_preview, unified
+from rowlift.operations.home import Home, Unsealed, open_store
+from rowlift.operations.kinds import ACCEPTS, KINDS
+from rowlift.operations.opening import declarations, write_files
+from rowlift.project.check import load_able
+from rowlift.project.writing import write_yaml
+from rowlift.state.definitions import FILES, Author, Declared, Definition, is_same, taken
+from rowlift.state.store import Store
+
+Step = Literal["created", "changed", "renamed", "taken over", "archived", "left"]
+CREATED: Step = "created"
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionChange:
+    """What becomes of one definition, with a unified diff of its YAML.
+
+    What vanished from the files is archived with `prune`, else left as it is.
+    """
+
+    kind: str
+    name: str
+    change: Step
+    diff: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A project's files, and the state that they are for."""
+
+    path: Path
+    env: Mapping[str, str]
+    profile: str | None = None
+
+    def plan(self, *, prune: bool = False, take_over: bool = False) -> list[DefinitionChange]:
+        """Return what `apply` would do; new traits are previewed.
+
+        Raises ProjectInvalid, ConfigError NAME_TWICE, GuardStop PREVIEW_STOPS, and what a source
+        does.
+        """
+        project = self._project()
+        with closing(open_store(self.path, self.env)) as store:
+            changes = _changes(store, project, prune=prune, take_over=take_over)
+            self._preview(store, project, changes)
+        return changes
+
+    def apply(
+        self, by: Author, *, prune: bool = False, take_over: bool = False
+    ) -> list[DefinitionChange]:
+        """Bring the state's definitions in line with the files; raises what `plan` does."""
+        project = self._project()
+        with closing(open_store(self.path, self.env)) as store:
+            changes = _changes(store, project, prune=prune, take_over=take_over)
+            self._preview(store, project, changes)
+            write_files(store, project, by, prune=prune, take_over=take_over)
+        return changes
+
+    def _project(self) -> ProjectSpec:
+        return load_able(self.path, KINDS, ACCEPTS, profile=self.profile)
+
+    def _preview(self, store: Store, project: ProjectSpec, changes: list[DefinitionChange]) -> None:
+        env, workspace_id = Unsealed(self.env, store.vault), _workspace_id(store, project)
+        home = Home(project, store, env, workspace_id, {}, {}, {}, project)
+        for one in changes:
+            if one.kind == "sync" and one.change == CREATED:
+                require_preview(home, project, one.name)
+
+
+def _workspace_id(store: Store, project: ProjectSpec) -> int:
+    """Return the workspace's id; a workspace that is not there yet has nobody in it."""
+    return store.definitions.workspaces().get(project.workspace.name, 0)
+
+
+def _changes(
+    store: Store, project: ProjectSpec, *, prune: bool, take_over: bool
+) -> list[DefinitionChange]:
+    known: dict[str, dict[str, Definition]] = {}
+    for one in store.definitions.all(_workspace_id(store, project)):
+        if one.archived_at is None:
+            known.setdefault(one.kind, {})[one.name] = one
+    return [
+        change
+        for kind, declared in declarations(project).items()
+        for change in (
+            *_declared(kind, declared, known.get(kind, {}), take_over=take_over),
+            *_vanished(kind, declared, known.get(kind, {}), prune=prune),
+        )
+    ]
+
+
+def _declared(
+    kind: str,
+    declared: Mapping[str, Declared],
+    live: Mapping[str, Definition],
+    *,
+    take_over: bool,
+) -> Iterator[DefinitionChange]:
+    for name, one in declared.items():
+        before = live.get(name) or live.get(one.renamed_from or "")
+        if before is None:
+            yield DefinitionChange(kind, name, CREATED, _diff({}, one))
+        elif before.managed != FILES:
+            if not take_over:
+                raise taken(kind, name)
+            yield DefinitionChange(kind, name, "taken over", _diff(before.document, one))
+        elif before.name != name:
+            yield DefinitionChange(kind, name, "renamed", _diff(before.document, one))
+        elif not is_same(before, one):
+            yield DefinitionChange(kind, name, "changed", _diff(before.document, one))
+
+
+def _vanished(
+    kind: str, declared: Mapping[str, Declared], live: Mapping[str, Definition], *, prune: bool
+) -> Iterator[DefinitionChange]:
+    kept = {*declared, *(one.renamed_from for one in declared.values())}
+    for name, one in live.items():
+        if name not in kept and one.managed == FILES:
+            yield DefinitionChange(kind, name, "archived" if prune else "left")
+
+
+def _diff(before: Mapping[str, object], one: Declared) -> str:
+    old = write_yaml(before).splitlines() if before else []
+    return unified(old, write_yaml(one.mapping).splitlines(), "state", "files")
