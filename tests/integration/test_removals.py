@@ -102,6 +102,23 @@ def test_C12_the_last_of_several_syncs_whose_row_leaves_deletes(school):
 
 
 @pytest.mark.door("python")
+@pytest.mark.parametrize("removed", ["clear", "delete"])
+def test_C12_a_person_named_by_several_rows_leaves_with_the_last(school, removed):
+    head, web = ("anonymous_id", "email", "page", "size"), ("web", "ann@x.org", "home", "")
+    app, other = ("app", "ann@x.org", "", "9"), ("tv", "bob@x.org", "cart", "")
+    school.sync("visits", sql="SELECT * FROM visits", preset="traits", removed=removed,
+                identify_by="anonymous_id")  # fmt: skip
+    for rows in ([web, other], [web, app, other]):
+        assert left(school, "visits", visits=[head, *rows]) == (0, 0)
+    assert left(school, "visits", visits=[head, web, other]) == (0, 0)
+    with project(school) as opened:
+        ann = opened.person("ann@x.org")
+    assert {one.name: one.value for one in ann.attributes} == {"page": "home", "size": "9"}
+    gone = (1, 0) if removed == "clear" else (0, 1)
+    assert left(school, "visits", visits=[head, other]) == gone
+
+
+@pytest.mark.door("python")
 def test_C12_objects_and_relationships_of_others_stay(school):
     links, more = ("id", "object_id", "role"), ("id", "object_id", "since")
     school.tables(

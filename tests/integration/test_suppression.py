@@ -119,6 +119,20 @@ def test_C9_who_is_processed_again_comes_back_under_new_message_ids(town):
 
 
 @pytest.mark.door("python")
+def test_C9_T23_who_is_erased_stays_suppressed_by_all_identifiers_until_that_is_lifted(town):
+    with town.open() as project:
+        run(project)
+        project.suppress(["ann@x.org"])
+        project.erase("id:1")
+        assert run(project).counts["workspace"]["suppressed"] == 1
+        assert town.names() == ["Bob"]
+        assert project.unsuppress(["ann@x.org"]).identifiers == 2
+        run(project)
+    assert town.names() == ["Ann", "Bob"]
+    assert town.there() == {"1", "2"}
+
+
+@pytest.mark.door("python")
 @pytest.mark.parametrize(("choice", "moves"), [("skip", True), ("fail", False)])
 def test_B13_suppressed_people_are_passed_over_or_fail_the_run(town, choice, moves):
     town.sync["suppressed"] = choice

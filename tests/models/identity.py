@@ -12,6 +12,7 @@ OTHERS = {
     "anonymous_id": ("id", "email"),
 }
 TAKEN = {"id": "ID_TAKEN", "email": "EMAIL_TAKEN", "anonymous_id": "ANONYMOUS_ID_TAKEN"}
+TAKING = ("clear", "delete")
 FIXED = {"id": "ID_IMMUTABLE", "email": "EMAIL_IMMUTABLE"}
 
 
@@ -105,7 +106,7 @@ def import_rows(people, rows, by, bound=()):
     while reject_one_without_address(upserts, left):
         pass
     people[:] = left
-    clears = [row for row in rows if row.op != "upsert" and matched[row.key] in left]
+    clears = [row for row in rows if row.op in TAKING and matched[row.key] in left]
     for row in clears:
         row.person = matched[row.key]
     return write(people, upserts, clears, by)

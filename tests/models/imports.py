@@ -157,10 +157,17 @@ class World:
             writer=writer,
         )
         due = list(memory.due(settings["removed"]))
-        rows = [identity_row(key, op, form) for key, op, form in due]
+        rows = [identity_row(key, self.op(key, op, own, memory), form) for key, op, form in due]
         self.merges += identity.import_rows(self.people, rows, by, self.related(0, by))
         self.forget_the_dead()
         return self.settle(memory, "", due, {row.key: row.code for row in rows})
+
+    def op(self, key, op, own, memory):
+        """A person whom another row names has not left."""
+        person = identity.owner(self.people, own, key)
+        others = person.anonymous - {key} if person and own == "anonymous_id" else ()
+        is_named = any(one in memory.image and memory.image[one].present for one in others)
+        return "stay" if is_named and op != "upsert" else op
 
     def write_objects(self, sync, settings, writer):
         memory = self.memory(sync)

@@ -9,7 +9,7 @@ from functools import partial
 import pyarrow as pa
 import sqlalchemy as sa
 
-from rowlift.core.nouns import Reject
+from rowlift.core.nouns import Reject, Removed
 from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec
 from rowlift.db import Database
@@ -18,6 +18,7 @@ from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.layers import add_to_ledger, image_width, open_image, open_ledger
 from rowlift.engine.ledger import Mapping as RowMapping
 from rowlift.engine.ledger import Target, find_due
+from rowlift.engine.namesakes import LEAVES, find_namesakes
 from rowlift.engine.parts import Part
 from rowlift.engine.spread import spread
 from rowlift.engine.suppress import IDENTIFIER_KINDS, find_suppressed, watch
@@ -57,6 +58,11 @@ FROM image i JOIN ledger l ON l.key = i.key
 WHERE i.present AND l.present AND i.key NOT IN (SELECT key FROM due WHERE is_due)
 """
 
+_STAYING = f"""
+SELECT * REPLACE (
+    CASE WHEN {LEAVES} AND key IN (FROM named_still) THEN 'stay' ELSE op END AS op
+) FROM ({{lacks}})
+"""
 _AMONG = "AND key IN (SELECT identifier FROM {rejects})"
 
 _REJECTED = """
@@ -196,6 +202,8 @@ def find_workspace_due(
     rejects = [one.path for one in before.among or ()]
     among = _AMONG.format(rejects=parquet(rejects)) if rejects else ""
     lacks = f"SELECT * FROM due WHERE is_due {among} {entering}"
+    if spec.identify_by == "anonymous_id" and spec.removed is not Removed.KEEP:
+        lacks = _without_namesakes(duck, database, before.ledger.workspace_id, lacks)
     duck.run(f"CREATE OR REPLACE VIEW workspace_lacks AS {lacks}")
     left_out = "false"
     if watch(duck, database, before.ledger.workspace_id, learned):
@@ -204,6 +212,14 @@ def find_workspace_due(
         left_out = f"{_COMES} AND key IN (FROM suppressed_keys)"
     for name, wanted in ((DUE.rows, f"NOT ({left_out})"), (DUE.suppressed, left_out)):
         duck.run(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM workspace_lacks WHERE {wanted}")
+
+
+def _without_namesakes(duck: Duck, database: Database, workspace_id: int, lacks: str) -> str:
+    """Return the query of what the workspace lacks, where who is named by another row stays."""
+    with database.read() as connection:
+        if not find_namesakes(duck, connection, workspace_id, f"({lacks})"):
+            return lacks
+    return _STAYING.format(lacks=lacks)
 
 
 def _find_due(

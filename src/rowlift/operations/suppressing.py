@@ -30,7 +30,8 @@ def suppress(home: Home, named: Iterable[str], note: str) -> SuppressionReport:
     """
     with home.store.database.transaction("suppress") as connection:
         texts, people = _resolved(connection, home.workspace_id, named)
-        added = suppression.add(connection, home.workspace_id, texts, note)
+        roots = suppression.roots(connection, home.workspace_id, texts)
+        added = suppression.add(connection, home.workspace_id, texts, note, roots)
         leave_all(connection, people)
         if added:
             home.store.look_again(connection, home.workspace_id)
@@ -61,17 +62,22 @@ def revision(home: Home) -> int:
 
 def _resolved(
     connection: sa.Connection, workspace_id: int, named: Iterable[str]
-) -> tuple[list[str], list[int]]:
-    """Return the identifiers as they are hashed, and the people of the workspace who have them."""
+) -> tuple[dict[str, str], list[int]]:
+    """Return the identifiers as they are hashed, and the people of the workspace who have them.
+
+    Beside each stands the one that was named for it.
+    """
     given = [_parsed(one) for one in named]
-    texts = {suppression.identifier(kind, value): None for kind, value in given}
+    texts = {one: one for one in (suppression.identifier(kind, value) for kind, value in given)}
     values = {kind: list(dict.fromkeys(v for k, v in given if k == kind)) for kind in KINDS}
     emails = list(dict.fromkeys(map(email_key, values["email"])))
     by = Named(values["id"], emails, values["anonymous_id"])
     known = _identifiers(connection, workspace_id, by)
     for each in known.values():
-        texts |= dict.fromkeys(each)
-    return list(texts), list(known)
+        root = next(one for one in each if texts.get(one) == one)
+        for one in each:
+            texts.setdefault(one, root)
+    return texts, list(known)
 
 
 def _identifiers(

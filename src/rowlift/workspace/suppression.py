@@ -61,6 +61,14 @@ def key_of(connection: sa.Connection, workspace_id: int) -> bytes | None:
     return bytes.fromhex(found) if found else None
 
 
+def roots(
+    connection: sa.Connection, workspace_id: int, named: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Return the hash of what each identifier is suppressed for; `named` has that as text."""
+    key = key_of(connection, workspace_id) or _make_key(connection, workspace_id)
+    return {text: hashed(key, root) for text, root in named.items() if root != text}
+
+
 def add(
     connection: sa.Connection,
     workspace_id: int,
