@@ -30,11 +30,17 @@ def api(shop: World, clock: QuickClock) -> Iterator[Api]:
 
 
 @pytest.fixture
-def shop_bytes(shop: World) -> Callable[[], bytes]:
-    """Everything that stands in the project's folder."""
+def everything() -> Callable[[Path], bytes]:
+    """All that stands in the files of a folder."""
 
-    def read() -> bytes:
-        files = [path for path in sorted(shop.folder.rglob("*")) if path.is_file()]
+    def read(folder: Path) -> bytes:
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
         return b"".join(path.read_bytes() for path in files)
 
     return read
+
+
+@pytest.fixture
+def shop_bytes(shop: World, everything: Callable[[Path], bytes]) -> Callable[[], bytes]:
+    """Everything that stands in the project's folder."""
+    return lambda: everything(shop.folder)

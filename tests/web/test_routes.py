@@ -166,12 +166,8 @@ def test_a_body_is_read_up_to_its_limit_whatever_it_says_of_its_length(api: Api)
 
 def test_S33_a_fault_of_ours_is_told_by_a_reference_only(shop: World, caplog) -> None:
     class Broken:
-        @property
-        def access(self) -> None:
+        def open(self) -> None:
             raise RuntimeError("secret words")
-
-        def open(self) -> None: ...
-        def close(self) -> None: ...
 
     with served_by(shop.folder, Broken) as url, httpx.Client(trust_env=False) as client:
         answer = client.get(f"{url}/api/v1/runs", headers={"cookie": "rowlift=x"})

@@ -688,6 +688,12 @@ RULES: dict[str, Rule] = _table(
     Rule("BODY_TOO_LARGE", "access", "The request is too large", "Send less at once."),
     Rule("TOO_MANY_REQUESTS", "access", "Too many requests in a minute", "Wait, then go on."),
     Rule("METHOD_NOT_ALLOWED", "access", "The address takes another method", "See openapi.json."),
+    Rule(
+        "VERSION_MISSING",
+        "access",
+        "A change does not say which version it was made from",
+        "Read it first, and send its ETag as If-Match.",
+    ),
     Rule("CURSOR_WRONG", "access", "A cursor was not given by us", "Send `next` as it was."),
     # the command line
     Rule("USAGE", "file", "The command line cannot be understood", "See rowlift --help."),

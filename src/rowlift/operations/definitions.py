@@ -47,6 +47,11 @@ class Definitions:
         """Return the same door for somebody: who they are, and where they come from."""
         return Definitions(self._folder, self._home, self._changed, Author(actor, origin))
 
+    def stamp(self) -> tuple[int, int]:
+        """Return numbers that differ once any definition changed, by whatever process."""
+        home = self._home()
+        return home.store.definitions.stamp(home.workspace_id)
+
     def list(
         self, kind: str | None = None, *, archived: bool = False
     ) -> Sequence[DefinitionRecord]:

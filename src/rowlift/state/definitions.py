@@ -246,6 +246,14 @@ class DefinitionStore:
         with self._database.read() as connection:
             return [_definition(row) for row in connection.execute(in_order)]
 
+    def stamp(self, workspace_id: int) -> tuple[int, int]:
+        """Return how many definitions there ever were, and the sum of their versions."""
+        number, versions = sa.func.count(), sa.func.coalesce(sa.func.sum(definitions.c.version), 0)
+        query = sa.select(number, versions).where(definitions.c.workspace_id == workspace_id)
+        with self._database.read() as connection:
+            found = connection.execute(query).one()
+        return int(found[0]), int(found[1])
+
     def get(self, uid: str) -> Definition:
         """Return one definition; raises StateError NOT_FOUND."""
         query = sa.select(definitions).where(definitions.c.uid == uid)

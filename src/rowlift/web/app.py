@@ -17,6 +17,7 @@ from rowlift.core.version import VERSION
 from rowlift.operations.project import Project
 from rowlift.web.api import (
     audit,
+    definitions,
     objects,
     people,
     runs,
@@ -34,7 +35,10 @@ from rowlift.web.shell import LOOPBACK, Shell
 
 PREFIX = "/api/v1"
 
-_ROUTERS = (session, users, tokens, audit, syncs, runs, people, objects, segments, suppressions)
+_ROUTERS = (
+    session, users, tokens, audit, definitions, syncs, runs,
+    people, objects, segments, suppressions,
+)  # fmt: skip
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
 _PROBLEMS: Mapping[int | str, dict[str, Any]] = {
     number: {"description": text, "content": {MEDIA_TYPE: _PROBLEM}}

@@ -1,24 +1,14 @@
-"""The project that requests work on; it is read again when its files change."""
+"""The project that requests work on; what it declares is read again when it changed."""
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
 from rowlift.core.errors import ConfigError
 from rowlift.operations.project import Project
 
-Stamp = frozenset[tuple[str, int, int]]
-
-
-@dataclass(slots=True)
-class Opened:
-    """A project that some requests use; the last one closes it once it was replaced."""
-
-    project: Project
-    stamp: Stamp
-    users: int = 0
+Stamp = tuple[object, ...]
 
 
 class Office:
@@ -28,54 +18,35 @@ class Office:
         self._folder = folder
         self._make = make
         self._lock = threading.Lock()
-        self._opened: Opened | None = None
+        self._project: Project | None = None
+        self._stamp: Stamp = ()
 
-    @contextmanager
-    def project(self) -> Iterator[Project]:
-        """Lend the project as its files are now.
+    def project(self) -> Project:
+        """Return the project as its files and definitions are now.
 
         While they cannot be read it stays as it was; raises ConfigError if it never could.
         """
         with self._lock:
-            opened = self._current()
-            opened.users += 1
-        try:
-            yield opened.project
-        finally:
-            with self._lock:
-                opened.users -= 1
-                self._close_unused(opened)
+            if self._project is None:
+                project = self._make()
+                project.open()
+                self._project, self._stamp = project, self._seen(project)
+            elif (stamp := self._seen(self._project)) != self._stamp:
+                self._stamp = stamp
+                with suppress(ConfigError):
+                    self._project.refresh()
+            return self._project
 
     def close(self) -> None:
-        """Close the project, or let the last request that uses it do so."""
+        """Close the project."""
         with self._lock:
-            last, self._opened = self._opened, None
-            if last:
-                self._close_unused(last)
+            if self._project:
+                self._project.close()
+                self._project = None
 
-    def _current(self) -> Opened:
-        stamp, former = _stamp(self._folder), self._opened
-        if former and former.stamp == stamp:
-            return former
-        project = self._make()
-        try:
-            project.open()
-        except ConfigError:
-            if former is None:
-                raise
-            return former
-        self._opened = Opened(project, stamp)
-        if former:
-            self._close_unused(former)
-        return self._opened
-
-    def _close_unused(self, one: Opened) -> None:
-        if one is not self._opened and not one.users:
-            one.project.close()
-
-
-def _stamp(folder: Path) -> Stamp:
-    return frozenset((str(path), *_version(path)) for path in _files(folder))
+    def _seen(self, project: Project) -> Stamp:
+        files = ((str(path), *_version(path)) for path in _files(self._folder))
+        return (*project.definitions.stamp(), *sorted(files))
 
 
 def _files(folder: Path) -> Iterator[Path]:

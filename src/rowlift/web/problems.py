@@ -23,6 +23,7 @@ from rowlift.core.errors import (
     unexpected,
 )
 from rowlift.core.rules import RULES
+from rowlift.project.problems import ProjectInvalid
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -32,6 +33,7 @@ _BY_CODE = {
     "BODY_TOO_LARGE": 413,
     "CSRF_WRONG": 403,
     "CURSOR_WRONG": 422,
+    "EDIT_CONFLICT": 412,
     "HOST_REFUSED": 421,
     "LOGIN_THROTTLED": 429,
     "LOGIN_WRONG": 401,
@@ -43,6 +45,7 @@ _BY_CODE = {
     "SIGNED_OUT": 401,
     "TOKEN_WRONG": 401,
     "TOO_MANY_REQUESTS": 429,
+    "VERSION_MISSING": 428,
 }
 _BY_CLASS: tuple[tuple[type[RowliftError], int], ...] = (
     (ConnectError, 502),
@@ -79,8 +82,13 @@ def problem(error: RowliftError) -> Problem:
         detail=str(error.message),
         code=error.code,
         mend=error.mend or (RULES[error.code].mend if error.code in RULES else ""),
-        examples=error.examples,
+        examples=_examples(error),
     )
+
+
+def _examples(error: RowliftError) -> tuple[str, ...]:
+    """Return what shows the problem: every single one, where a definition has several."""
+    return tuple(map(str, error.problems)) if isinstance(error, ProjectInvalid) else error.examples
 
 
 def status(error: RowliftError) -> int:

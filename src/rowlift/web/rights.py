@@ -1,6 +1,5 @@
 """Who may use which route: every route declares its right and its operation, or nobody may."""
 
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -25,13 +24,13 @@ def door(operation: str, right: Right | None) -> dict[str, Any]:
     return {"openapi_extra": {"x-operation": operation, "x-right": name}}
 
 
-def lent(request: Request) -> Iterator[Project]:
-    """Lend the project to a request until it is answered."""
-    with request.app.state.office.project() as project:
-        yield project
+def project_of(request: Request) -> Project:
+    """Return the project that a request works on."""
+    found: Project = request.app.state.office.project()
+    return found
 
 
-Ours = Annotated[Project, Depends(lent)]
+Ours = Annotated[Project, Depends(project_of)]
 
 
 def admit(request: Request, project: Ours) -> None:

@@ -1,0 +1,176 @@
+"""Sources, destinations, syncs and settings that are made here; those of files are shown only."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Path, Query, Response
+from pydantic import BaseModel, Field
+
+from rowlift.core.errors import GuardStop
+from rowlift.core.rights import Right
+from rowlift.operations.callers import Caller
+from rowlift.operations.defining import DefinitionRecord
+from rowlift.operations.definitions import Definitions
+from rowlift.operations.project import Project
+from rowlift.state.definitions import Version
+from rowlift.web.paging import Page, whole
+from rowlift.web.rights import Asking, Ours, door
+
+router = APIRouter(prefix="/definitions", tags=["definitions"])
+
+Kind = Annotated[
+    Literal["source", "destination", "sync", "workspace"], Path(description="What it defines.")
+]
+Name = Annotated[str, Path(max_length=200)]
+IfMatch = Annotated[
+    str | None,
+    Header(max_length=40, description="The ETag that the change was made from.", examples=['"3"']),
+]
+
+
+class NewDefinition(BaseModel):
+    """A source, destination or sync; its document is what its YAML file would hold."""
+
+    name: str = Field(max_length=200, examples=["warehouse"])
+    document: dict[str, Any] = Field(examples=[{"type": "sqlite", "path": "shop.db"}])
+
+
+class Document(BaseModel):
+    """What a definition shall be; a reference ${secret:…} as it was read keeps that secret."""
+
+    document: dict[str, Any] = Field(examples=[{"type": "sqlite", "path": "shop.db"}])
+
+
+class Rename(BaseModel):
+    """Another name."""
+
+    to: str = Field(max_length=200, examples=["warehouse_eu"])
+
+
+class Diff(BaseModel):
+    """A unified diff."""
+
+    diff: str
+
+
+@router.get("", **door("definitions.list", Right.READ))
+def definitions(
+    project: Ours,
+    kind: Annotated[
+        Literal["source", "destination", "sync", "workspace"] | None, Query(description="Of one.")
+    ] = None,
+    archived: Annotated[bool, Query(description="With those that are out of use.")] = False,
+) -> Page[DefinitionRecord]:
+    """List definitions by kind and name, without secrets."""
+    return whole(project.definitions.list(kind, archived=archived))
+
+
+@router.post("/{kind}", status_code=201, **door("definitions.create", Right.EDIT))
+def create(
+    kind: Kind, body: NewDefinition, project: Ours, caller: Asking, response: Response
+) -> DefinitionRecord:
+    """Make a definition, judged like a file; a trait is previewed first. Secrets are sealed."""
+    made = _ours(project, caller).create(kind, body.name, body.document)
+    return _changed(project, caller, response, "create", None, made)
+
+
+@router.get("/{kind}/{name}", **door("definitions.get", Right.READ))
+def definition(kind: Kind, name: Name, project: Ours, response: Response) -> DefinitionRecord:
+    """Return one definition, archived ones too; its ETag is for changing it."""
+    return _tagged(response, project.definitions.get(kind, name))
+
+
+@router.put("/{kind}/{name}", **door("definitions.edit", Right.EDIT))
+def edit(
+    kind: Kind, name: Name, body: Document, project: Ours, caller: Asking, response: Response,
+    if_match: IfMatch = None,
+) -> DefinitionRecord:  # fmt: skip
+    """Replace a document; needs If-Match. Another host needs the secrets again."""
+    expected, before = _expected(if_match), project.definitions.get(kind, name)
+    made = _ours(project, caller).edit(kind, name, body.document, expected=expected)
+    return _changed(project, caller, response, "edit", before, made)
+
+
+@router.post("/{kind}/{name}/rename", **door("definitions.rename", Right.EDIT))
+def rename(
+    kind: Kind, name: Name, body: Rename, project: Ours, caller: Asking, response: Response,
+    if_match: IfMatch = None,
+) -> DefinitionRecord:  # fmt: skip
+    """Give another name, also in the syncs that use it; needs If-Match."""
+    expected, before = _expected(if_match), project.definitions.get(kind, name)
+    made = _ours(project, caller).rename(kind, name, body.to, expected=expected)
+    return _changed(project, caller, response, "rename", before, made)
+
+
+@router.delete("/{kind}/{name}", **door("definitions.archive", Right.EDIT))
+def archive(
+    kind: Kind, name: Name, project: Ours, caller: Asking, response: Response,
+    if_match: IfMatch = None,
+) -> DefinitionRecord:  # fmt: skip
+    """Take out of use; what a sync imported stays. Needs If-Match."""
+    expected, before = _expected(if_match), project.definitions.get(kind, name)
+    made = _ours(project, caller).archive(kind, name, expected=expected)
+    return _changed(project, caller, response, "archive", before, made)
+
+
+@router.post("/{kind}/{name}/restore", **door("definitions.restore", Right.EDIT))
+def restore(
+    kind: Kind, name: Name, project: Ours, caller: Asking, response: Response,
+    version: Annotated[int | None, Query(ge=1, lt=2**31, description="Which one.")] = None,
+    if_match: IfMatch = None,
+) -> DefinitionRecord:  # fmt: skip
+    """Bring back what was archived, or a former version; needs If-Match."""
+    expected, before = _expected(if_match), project.definitions.get(kind, name)
+    made = _ours(project, caller).restore(kind, name, version, expected=expected)
+    return _changed(project, caller, response, "restore", before, made)
+
+
+@router.get("/{kind}/{name}/versions", **door("definitions.versions", Right.READ))
+def versions(kind: Kind, name: Name, project: Ours) -> Page[Version]:
+    """List what a definition was, the newest first."""
+    return whole(project.definitions.versions(kind, name))
+
+
+@router.get("/{kind}/{name}/diff", **door("definitions.diff", Right.READ))
+def diff(
+    kind: Kind,
+    name: Name,
+    project: Ours,
+    version: Annotated[int, Query(ge=1, lt=2**31)],
+    before: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
+) -> Diff:
+    """Compare a version with the one before it, or with another one."""
+    return Diff(diff=project.definitions.diff(kind, name, version, before))
+
+
+def _ours(project: Project, caller: Caller) -> Definitions:
+    return project.definitions.by(caller.name, "api")
+
+
+def _expected(if_match: str | None) -> int:
+    version = (if_match or "").strip('"')
+    if not version.isdecimal() or len(version) > 9:  # noqa: PLR2004 - 32 bits
+        raise GuardStop(
+            "VERSION_MISSING",
+            "The request does not say which version it changes.",
+            mend="Read it first, and send its ETag as If-Match.",
+        )
+    return int(version)
+
+
+def _tagged(response: Response, record: DefinitionRecord) -> DefinitionRecord:
+    response.headers["ETag"] = f'"{record.version}"'
+    return record
+
+
+def _changed(
+    project: Project, caller: Caller, response: Response, what: str,
+    before: DefinitionRecord | None, after: DefinitionRecord,
+) -> DefinitionRecord:  # fmt: skip
+    project.access.audit.note(
+        caller,
+        f"{after.kind}.{what}",
+        after.name,
+        before=before.document if before else {},
+        after=after.document,
+    )
+    return _tagged(response, after)
