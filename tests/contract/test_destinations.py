@@ -19,6 +19,7 @@ from rowlift.destinations.segment import Segment, known
 from rowlift.destinations.webhook import Webhook
 from rowlift.kit.exchange import Reply
 from rowlift.kit.http import Http
+from rowlift.kit.packed import pack
 from rowlift.kit.signatures import signature, signing_key
 from rowlift.testing import misbehaviour as m
 from rowlift.testing.destinations import (
@@ -597,7 +598,7 @@ def test_the_fake_loses_replies_and_counts_each_message_once(tmp_path):
             number,
             batch.keys,
             pa.array([f"m{number}"]),
-            pc.replace_substring(batch.messages, "0" * 64, f"m{number}"),
+            pack(pc.replace_substring(batch.messages, "0" * 64, f"m{number}")),
             batch.timestamp,
         )
         while (outcome := built.deliver(batch).default).verdict is not Verdict.DELIVERED:

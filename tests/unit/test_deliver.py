@@ -19,6 +19,7 @@ from rowlift.engine.deliver import (
     Stopped,
     send,
 )
+from rowlift.kit.packed import pack
 from rowlift.testing.clock import QuickClock
 from rowlift.testing.fake import FakeConfig, FakeDestination, applied, deliveries, requests
 
@@ -39,8 +40,8 @@ def batch_of(destination: FakeDestination, keys: list[str], number: int = 0) -> 
         attributes=pa.array(['{"plan":"free"}'] * len(keys)),
         timestamp=NOW,
     )
-    messages = destination.encode(rows)
-    return Batch(f"b{number}", number, rows.keys, rows.message_ids, messages, NOW)
+    packed = pack(destination.encode(rows))
+    return Batch(f"b{number}", number, rows.keys, rows.message_ids, packed, NOW)
 
 
 def free(_requests: int, _rate: float) -> float:

@@ -60,6 +60,19 @@ class Rows:
         return len(self.keys)
 
 
+class Packed(Protocol):
+    """The encoded messages of a batch, compressed when they were planned."""
+
+    def texts(self) -> "pa.StringArray":
+        """Return the messages one by one."""
+
+    def joined(self) -> bytes:
+        """Return the messages as one text, joined with commas."""
+
+    def gzip(self, before: bytes, after: bytes) -> bytes:
+        """Return the joined text between two others as a gzip file, compressing nothing again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """One request's worth of encoded messages; the id names exactly these, on every attempt."""
@@ -68,11 +81,16 @@ class Batch:
     number: int
     keys: "pa.StringArray"
     message_ids: "pa.StringArray"
-    messages: "pa.StringArray"
+    packed: Packed
     timestamp: str
 
+    @property
+    def messages(self) -> "pa.StringArray":
+        """The messages one by one, unpacked each time."""
+        return self.packed.texts()
+
     def __len__(self) -> int:
-        return len(self.messages)
+        return len(self.keys)
 
 
 class Destination(Protocol):

@@ -12,7 +12,6 @@ from rowlift.core.errors import DestinationError
 from rowlift.core.nouns import Accepts, Feed, Finding, Kind, Limits, Op, Outcomes, Removed
 from rowlift.core.ports import Batch, Rows
 from rowlift.destinations.track import PERSON_IDENTIFIERS, Track, TrackConfig
-from rowlift.kit.arrow import joined
 from rowlift.kit.http import Http
 from rowlift.kit.texts import concat, json_inner, spread, with_member
 
@@ -80,7 +79,7 @@ class Customerio:
         return self._objects(rows, self._type, rows.keys)
 
     def deliver(self, batch: Batch) -> Outcomes:
-        body = b'{"batch":[' + joined(batch.messages) + b"]}"
+        body = b'{"batch":[' + batch.packed.joined() + b"]}"
         return self._track.post("/v2/batch", body, len(batch))
 
     def close(self) -> None:

@@ -63,9 +63,10 @@ class CustomerioSegment:
         return concat(mark, json_text(rows.keys))
 
     def deliver(self, batch: Batch) -> Outcomes:
-        is_member = pc.starts_with(batch.messages, _MEMBER)
-        members = batch.messages.filter(is_member)
-        leavers = batch.messages.filter(pc.invert(is_member))
+        messages = batch.messages
+        is_member = pc.starts_with(messages, _MEMBER)
+        members = messages.filter(is_member)
+        leavers = messages.filter(pc.invert(is_member))
         removed = self._change("remove_customers", leavers)
         if not len(members):
             return Outcomes(removed)
@@ -75,7 +76,7 @@ class CustomerioSegment:
     def close(self) -> None:
         self._track.close()
 
-    def _change(self, change: str, messages: pa.LargeStringArray) -> Outcome:
+    def _change(self, change: str, messages: pa.StringArray) -> Outcome:
         if not len(messages):
             return Outcome(Verdict.DELIVERED)
         ids = joined(pc.utf8_slice_codeunits(messages, 1))

@@ -112,8 +112,9 @@ class Files:
         return (self._parquet(batch),)
 
     def _parquet(self, batch: Batch) -> bytes:
-        ops = spread(batch.messages, ["op"])
-        values = spread(batch.messages, self._names, under="/attributes")
+        messages = batch.messages
+        ops = spread(messages, ["op"])
+        values = spread(messages, self._names, under="/attributes")
         columns = [*ops, batch.keys, batch.message_ids, *values]
         out = BytesIO()
         pq.write_table(pa.Table.from_arrays(columns, self._header), out, compression="zstd")

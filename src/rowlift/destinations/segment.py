@@ -3,12 +3,11 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
 import pyarrow as pa
-from isal import isal_zlib
 from pydantic import BaseModel, Field, SecretStr
 
 from rowlift.core.errors import DestinationError
@@ -16,7 +15,6 @@ from rowlift.core.nouns import Accepts, Feed, Finding, Kind, Limits, Outcomes, R
 from rowlift.core.ports import Batch, Rows
 from rowlift.core.version import VERSION
 from rowlift.kit.addresses import target
-from rowlift.kit.arrow import joined
 from rowlift.kit.config import ConnectorConfig
 from rowlift.kit.exchange import NoReply, Reply
 from rowlift.kit.fields import AllowNetworks, Url
@@ -29,7 +27,6 @@ _SETTINGS = "https://cdn.segment.com/v1/projects/{}/settings"
 _UNKNOWN = (400, 401, 403, 404)
 _MOST_TRAITS = 299  # of a person with more, Segment's profiles take nothing and say nothing
 _CONTEXT = f',"context":{{"library":{{"name":"rowlift","version":"{VERSION}"}}'
-_GZIP = 16 + isal_zlib.MAX_WBITS
 _EXTERNAL_ID = '","type":"email","collection":"users","encoding":"none"}]'
 
 
@@ -103,8 +100,8 @@ class Segment:
         return concat(start, rows.message_ids, *who, traits, _CONTEXT, *external, "}}")
 
     def deliver(self, batch: Batch) -> Outcomes:
-        parts = (b'{"batch":[', joined(batch.messages), b"]}")
-        body = _gzipped(parts) if self._gzip else b"".join(parts)
+        around = (b'{"batch":[', b"]}")
+        body = batch.packed.gzip(*around) if self._gzip else batch.packed.joined().join(around)
         answer = self._http.request("POST", self._url, body, self._headers)
         secrets = self._secrets
         return Outcomes(outcome(answer, name="Segment", secrets=secrets, confirmed=_accepted))
@@ -132,11 +129,6 @@ def known(reply: Reply) -> Finding:
         return Finding("login", "error", words, mend, "CREDENTIALS_REFUSED")
     words = f"Segment did not say whether it knows the write key ({reply.status})"
     return Finding("login", "error", words, "Try again later.", "UNAVAILABLE")
-
-
-def _gzipped(parts: Iterable[bytes | memoryview]) -> bytes:
-    packer = isal_zlib.compressobj(1, wbits=_GZIP)
-    return b"".join([*map(packer.compress, parts), packer.flush()])
 
 
 def _accepted(reply: Reply) -> bool:

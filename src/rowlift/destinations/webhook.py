@@ -13,7 +13,6 @@ from pydantic import BaseModel, Field
 from rowlift.core.nouns import Accepts, Feed, Finding, Kind, Limits, Outcomes, Removed
 from rowlift.core.ports import Batch, Rows
 from rowlift.kit.addresses import target
-from rowlift.kit.arrow import joined
 from rowlift.kit.config import ConnectorConfig
 from rowlift.kit.exchange import NoReply, Reply
 from rowlift.kit.fields import AllowNetworks, Headers, SigningSecret, Url
@@ -89,7 +88,7 @@ class Webhook:
         return change_records(rows, self._key)
 
     def deliver(self, batch: Batch) -> Outcomes:
-        body = self._envelope(batch.timestamp, joined(batch.messages))
+        body = self._envelope(batch.timestamp, batch.packed.joined())
         ident = batch.id if self._config.batch else batch.message_ids[0].as_py()
         answer = self._http.request("POST", self._config.url, body, self._signed(ident, body))
         default = outcome(answer, name="The webhook", secrets=self._secrets, confirmed=_accepted)
@@ -98,7 +97,7 @@ class Webhook:
     def close(self) -> None:
         self._http.close()
 
-    def _envelope(self, timestamp: str, records: bytes | memoryview) -> bytes:
+    def _envelope(self, timestamp: str, records: bytes) -> bytes:
         start = f'{{"type":"records.changed","timestamp":"{timestamp}","data":{self._about}'
         return start.encode() + b',"records":[' + records + b"]}}"
 

@@ -22,6 +22,7 @@ from rowlift.core.errors import DestinationError, Fenced
 from rowlift.core.nouns import Outcome, Outcomes, Verdict
 from rowlift.core.ports import Batch, Destination
 from rowlift.kit.arrow import digest
+from rowlift.kit.packed import pack
 
 BACKOFF_SECONDS = (0.0, 1.0, 5.0, 30.0, 120.0)
 FAILURES_TO_OPEN = 5
@@ -288,7 +289,7 @@ def _part(batch: Batch, rows: Sequence[int]) -> Batch:
         id=digest(message_ids),
         keys=batch.keys.take(chosen),
         message_ids=message_ids,
-        messages=batch.messages.take(chosen),
+        packed=pack(batch.messages.take(chosen)),
     )
 
 

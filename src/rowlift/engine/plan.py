@@ -16,6 +16,7 @@ from rowlift.core.progress import Progress
 from rowlift.engine.duck import Duck
 from rowlift.engine.layers import image_width
 from rowlift.kit.arrow import digest, give_back, runs
+from rowlift.kit.packed import PackedTexts, pack
 
 TOO_LARGE = -1
 ROLLED = -2
@@ -36,18 +37,19 @@ SCHEMA = pa.schema(
         ("row_number", pa.int64()),
         ("bytes", pa.int32()),
         ("message_id", pa.string()),
-        ("messages", pa.large_binary()),  # of a whole batch, on its first row
+        ("messages", pa.binary()),  # of a whole batch, on its first row
+        ("crc", pa.uint32()),
     ]
 )
 
-_NOISE = frozenset({"fp", "message_id"})  # nothing to gain from compressing it
+_NOISE = frozenset({"fp", "message_id", "messages"})  # nothing to gain from compressing it
 _QUICK: Any = {  # the file lives for one delivery
     "compression": {name: "none" if name in _NOISE else "lz4" for name in SCHEMA.names},
     "use_dictionary": ["batch", "version", "op", "present"],
     "write_statistics": False,
 }
 
-_SENT = ["key", "message_id", "bytes", "messages"]
+_SENT = ["key", "message_id", "bytes", "messages", "crc"]
 
 MOST_LANES = 16
 
@@ -175,13 +177,17 @@ def _batched(
     found: pa.RecordBatch, messages: pa.Array, sizes: pa.Array, ends: Sequence[int], first: int
 ) -> pa.RecordBatch:
     """Return rows in batches from the number `first`, the messages of each on its first row."""
-    positions = pc.subtract(_counting(len(found)), _spread(ends, [0, *ends[:-1]]))
+    starts = [0, *ends[:-1]]
+    packed = [pack(messages[start:end]) for start, end in zip(starts, ends, strict=True)]
+    positions = pc.subtract(_counting(len(found)), _spread(ends, starts))
+    lead = pc.if_else(pc.equal(positions, 0), _spread(ends, range(len(ends))), None)
     return _planned(
         found,
         batch=_spread(ends, range(first, first + len(ends))),
         position=positions,
         bytes=sizes,
-        messages=_together(messages, ends, pc.equal(positions, 0)),
+        messages=pa.array([one.blocks for one in packed]).take(lead),
+        crc=pa.array([one.crc for one in packed]).take(lead),
     )
 
 
@@ -218,17 +224,6 @@ def _cut(sizes: pa.Array, limits: Limits) -> list[int]:
     return ends
 
 
-def _together(messages: pa.Array, ends: Sequence[int], leads: pa.BooleanArray) -> pa.Array:
-    """Return all messages of a batch as the value of the row that leads it, copying nothing."""
-    whole = messages.cast(pa.large_binary())
-    _, offsets, data = whole.buffers()
-    bounds = [memoryview(offsets).cast("q")[whole.offset + end] for end in (0, *ends)]
-    starts = pc.if_else(leads, _spread(ends, bounds[:-1]), _spread(ends, bounds[1:]))
-    starts = pa.concat_arrays([starts, pa.array(bounds[-1:])])
-    texts = [leads.buffers()[1], starts.buffers()[1], data]
-    return pa.Array.from_buffers(pa.large_binary(), len(messages), texts)
-
-
 def _spread(ends: Sequence[int], values: Iterable[int]) -> pa.Array:
     """Return a batch's value, a large integer, for each of its rows."""
     runs = pa.RunEndEncodedArray.from_arrays(
@@ -263,15 +258,12 @@ def _group_batches(
 
 
 def _batch(number: int, rows: pa.Table, timestamp: str) -> Batch:
-    keys, message_ids, sizes, messages = (column.chunk(0) for column in rows.columns)
-    ends = pc.cumulative_sum(pa.concat_arrays([pa.array([0], pa.int32()), sizes]))
+    keys, message_ids, sizes, messages, crc = (column.chunk(0) for column in rows.columns)
     return Batch(
         id=digest(message_ids),
         number=number,
         keys=keys,
         message_ids=message_ids,
-        messages=pa.StringArray.from_buffers(
-            len(sizes), ends.buffers()[1], messages[0].as_buffer()
-        ),
+        packed=PackedTexts(sizes, messages[0].as_py(), crc[0].as_py()),
         timestamp=timestamp,
     )

@@ -22,6 +22,7 @@ from rowlift.core.nouns import Accepts, Column, Feed, Kind, Op, Verdict
 from rowlift.core.ports import Batch, Destination, Rows
 from rowlift.core.rules import RULES
 from rowlift.kit.http import Http
+from rowlift.kit.packed import pack
 from rowlift.registry import destination_kind
 from rowlift.testing import misbehaviour as m
 from rowlift.testing.answers import (
@@ -65,8 +66,8 @@ def rows_of(
 
 def batch_of(destination: Destination, rows: Rows, ident: str = "batch-1") -> Batch:
     """Return the rows encoded as one batch."""
-    messages = destination.encode(rows).cast(pa.large_string())
-    return Batch(ident, 0, rows.keys, rows.message_ids, messages, rows.timestamp)
+    packed = pack(destination.encode(rows))
+    return Batch(ident, 0, rows.keys, rows.message_ids, packed, rows.timestamp)
 
 
 class DestinationSuite:
