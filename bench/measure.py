@@ -90,7 +90,7 @@ def run(
         before = around.reading()
         start = time.perf_counter()
         process = subprocess.Popen(
-            words, cwd=folder, env={**os.environ, **env}, stdout=out, stderr=errors
+            words, cwd=folder, env={**surrounding(), **env}, stdout=out, stderr=errors
         )
         watch = watched(process.pid)
         wall = time.perf_counter() - start
@@ -106,6 +106,14 @@ def run(
     others = max(0, busy - serving - excluded - cpu) / wall
     peaks = (watch.own_mb, watch.children_mb, watch.together_mb)
     return Cost(wall, cpu, serving, others, *peaks)
+
+
+def surrounding() -> dict[str, str]:
+    """Return our environment, but for what keeps Python from keeping bytecode.
+
+    What is installed has its bytecode and compiles nothing when it starts.
+    """
+    return {name: os.environ[name] for name in os.environ if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def last_words(file: IO[bytes]) -> str:
