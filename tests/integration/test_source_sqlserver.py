@@ -58,6 +58,7 @@ TYPES: list[tuple[str, str, object]] = [
     ("legacy", "text", "Zoë € ñ"),
     ("greek", "text", "Αθήνα"),
     ("utf_8", "text", "Zoë 用户"),
+    ("half", "text", "a\N{REPLACEMENT CHARACTER}"),
     ("padded", "text", "ab   "),
     ("huge", "text", "用户" * 5000),
     ("note", "text", "<a>é</a>"),

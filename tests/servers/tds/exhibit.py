@@ -30,6 +30,7 @@ COLUMNS: dict[str, tuple[WireType, Any]] = {
     "legacy": (columns.VARCHAR, "Zoë € ñ"),
     "greek": (columns.GREEK_VARCHAR, "Αθήνα"),
     "utf_8": (columns.UTF_8_VARCHAR, "Zoë 用户"),
+    "half": (columns.NVARCHAR, "a\ud83d"),  # what LEFT leaves of a character beyond the BMP
     "padded": (columns.CHAR, "ab"),
     "huge": (columns.NVARCHAR_MAX, "用户" * 5000),
     "note": (columns.XML, "<a>é</a>"),

@@ -170,7 +170,6 @@ MENDS = (  # where the rule's own mend is too general
     (r"Snapshot isolation transaction failed", "Set isolation: read_committed, or allow snapshot."),
     (r"was deadlocked on", "Run again, or set isolation: snapshot."),
     (r"not able to access the database", MAKE_USER),
-    (r"UnicodeDecodeError", "Select that column as CAST(… AS varbinary(max)), and mend its text."),
 )
 DENIED = (
     r"denied on the (?:column '[^']*' of the )?object '(?P<table>[^']+)', database '[^']*', "

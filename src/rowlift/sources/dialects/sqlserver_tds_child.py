@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-from pytds import tds_base
+from pytds import tds_base, tds_types
 from pytds.lcid import LANGID_ENGLISH_US
 from pytds.row_strategies import tuple_row_strategy
 from pytds.tds_socket import _TdsSocket
@@ -23,7 +23,7 @@ from rowlift.sources.dialects.sqlserver_tls import Channel, context
 
 HOPS = 3  # servers that may send us on before it is given up
 UTF_8 = 65001  # Windows' number of it
-CODED = ("char", "varchar", "text")  # they come in the code page of their collation
+CODED = {"char", "varchar", "text"}  # they come in the code page of their collation
 
 
 class Refusal(Exception):
@@ -53,13 +53,11 @@ class Connection:
         self, sql: str, described: Sequence[Row], limit: int | None
     ) -> Iterator[pa.RecordBatch]:
         columns = plan((one["name"], one["system_type_name"]) for one in described)
-        codecs = self._codecs(described)
         schema = pa.schema([_raw(field) for field in columns.schema])
-        converts = [
-            _convert(field.type, codecs.get(one["collation_name"], ""))
-            for field, one in zip(schema, described, strict=True)
-        ]
+        codecs = self._codecs(described)
+        converts = [_convert(one, codec) for one, codec in zip(schema.types, codecs, strict=True)]
         self._execute(sql)
+        _leave_encoded(self._session.res_info.columns)
         return dbapi.batches(self, schema, converts, limit=limit)
 
     def fetchmany(self, size: int | None, /) -> list[tuple[Any, ...]]:
@@ -70,9 +68,10 @@ class Connection:
         with _first_error(self._session):
             self._session.execute(sql)
 
-    def _codecs(self, described: Sequence[Row]) -> Mapping[str, str]:
-        coded = [one for one in described if one["system_type_name"].partition("(")[0] in CODED]
-        return {name: self._codec(name) for name in {one["collation_name"] for one in coded}}
+    def _codecs(self, described: Sequence[Row]) -> list[str]:
+        collations = [one["collation_name"] if _is_coded(one) else "" for one in described]
+        found = {name: self._codec(name) for name in set(collations) if name}
+        return [found.get(name, "utf-16-le") for name in collations]
 
     def _codec(self, collation: str) -> str:
         ((page,),) = (row.values() for row in self.rows(CODE_PAGE.format(collation=collation)))
@@ -116,6 +115,10 @@ def _raw(field: pa.Field) -> pa.Field:
     return field.with_type(pa.time64("us")) if field.metadata[META] == b"time" else field
 
 
+def _is_coded(column: Row) -> bool:
+    return column["system_type_name"].partition("(")[0] in CODED
+
+
 def _convert(arrow: pa.DataType, codec: str) -> dbapi.Convert:
     if arrow == pa.string():
         return lambda values: pa.array([_text(one, codec) for one in values], arrow)
@@ -123,12 +126,19 @@ def _convert(arrow: pa.DataType, codec: str) -> dbapi.Convert:
 
 
 def _text(value: Any, codec: str) -> str | None:
-    if isinstance(value, bytes | bytearray):
-        try:
-            return value.decode(codec)
-        except UnicodeDecodeError:
-            return rf"\x{value.hex()}"
+    if isinstance(value, bytes):
+        return value.decode(codec, "replace")
     return None if value is None else str(value)
+
+
+def _leave_encoded(columns: Sequence[Any]) -> None:
+    """Have texts in UTF-16 come as bytes: the driver fails at the halves that LEFT leaves."""
+    for column in columns:
+        match column.serializer:
+            case tds_types.NVarCharMaxSerializer():
+                column.serializer = tds_types.VarBinarySerializerMax()
+            case tds_types.NVarChar72Serializer():
+                column.serializer = tds_types.VarBinarySerializer72(0)
 
 
 @contextmanager
