@@ -28,6 +28,7 @@ SCOPES = {
     "source": "Queries and sources",
     "column": "Columns of a result",
     "row": "Rows",
+    "message": "Messages sent to the ingest API",
     "guard": "Guards: the run stops, nothing was changed",
     "run": "Runs",
     "destination": "Destinations",

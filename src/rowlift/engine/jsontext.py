@@ -31,13 +31,21 @@ def canonical_json(text: str, numbers: Callable[[str], str] | None = None) -> st
         value = json.loads(
             text,
             object_pairs_hook=_object,
-            parse_int=_Number,
-            parse_float=_Number,
-            parse_constant=_refuse,
+            parse_int=Digits,
+            parse_float=Digits,
+            parse_constant=refuse,
         )
+    except (ValueError, RecursionError):
+        return BROKEN
+    return canonical_value(value, numbers)
+
+
+def canonical_value(value: Any, numbers: Callable[[str], str] | None = None) -> str:
+    """Return the canonical form of a value that was read with `Digits` for numbers, or BROKEN."""
+    try:
         canonical = _encoded(value, MAX_DEPTH, numbers or canonical_number)
         canonical.encode()
-    except (ValueError, RecursionError):
+    except ValueError:
         return BROKEN
     return canonical
 
@@ -70,7 +78,7 @@ def prepared(staged: Path, positions: Sequence[int], copy: Path) -> Path:
     return copy
 
 
-class _Number(str):
+class Digits(str):
     """The digits of a number as they stood in the text."""
 
     __slots__ = ()
@@ -83,12 +91,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _refuse(name: str) -> Any:
+def refuse(name: str) -> Any:
+    """Refuse NaN and Infinity, which are no JSON."""
     raise ValueError(name)
 
 
 def _encoded(value: Any, depth: int, numbers: Callable[[str], str]) -> str:
-    if isinstance(value, _Number):
+    if isinstance(value, Digits):
         return numbers(value)
     if isinstance(value, str):
         return encode_basestring(value)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pyarrow as pa
-import sqlalchemy as sa
 
 from rowlift.core.nouns import Reject, Removed
 from rowlift.core.progress import Progress
@@ -21,13 +20,13 @@ from rowlift.engine.ledger import Target, find_due
 from rowlift.engine.namesakes import LEAVES, find_namesakes
 from rowlift.engine.parts import Part
 from rowlift.engine.spread import spread
-from rowlift.engine.suppress import IDENTIFIER_KINDS, find_suppressed, watch
+from rowlift.engine.suppress import find_suppressed, suppressed_since, watch
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import WORKSPACE, Ledger
 from rowlift.state.leases import Lease
 from rowlift.state.runs import Run
 from rowlift.state.store import Store
-from rowlift.workspace import conflicts, segments, suppression
+from rowlift.workspace import segments, suppression
 from rowlift.workspace.workspace import Workspace, Writer
 
 TARGET = WORKSPACE
@@ -122,7 +121,7 @@ def populate(
     for number, rows in apply.slices(plan.path, done=late.keys()):
         with store.database.transaction("apply.slice") as connection:
             lease.hold(connection)
-            hidden = _suppressed_since(connection, workspace, part.spec, rows, listed)
+            hidden = suppressed_since(connection, workspace, part.spec, rows, listed)
             applied = apply.apply_slice(connection, workspace, writer, number, rows, hidden)
         late[number] = applied.late
         progress.advance(part.title, len(rows))
@@ -232,23 +231,6 @@ def _find_due(
         find_workspace_due(duck, before, part.spec, store.database)
         if not spread(duck, store, lease, workspace, part.spec, DUE.suppressed):
             return listed
-
-
-def _suppressed_since(
-    connection: sa.Connection,
-    workspace: Workspace,
-    spec: SyncSpec,
-    rows: pa.Table,
-    listed: int | None,
-) -> dict[str, Reject]:
-    """Return the rows of a slice whose people were suppressed after they were planned.
-
-    `listed` is the revision of suppressions that the plan goes by; None if another process made it.
-    """
-    if suppression.revision(connection, workspace.id) in (0, listed):
-        return {}
-    own = IDENTIFIER_KINDS.get(spec.identify_by, "")
-    return conflicts.find_suppressed(connection, workspace.id, rows, own)
 
 
 def _revision(store: Store, part: Part) -> int:

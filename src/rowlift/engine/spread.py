@@ -7,15 +7,16 @@ where the rules of identity see one person: an address that belongs to somebody 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import pyarrow as pa
+import sqlalchemy as sa
 
 from rowlift.core.nouns import Kind
 from rowlift.core.specs import SyncSpec
 from rowlift.engine import apply
 from rowlift.engine.duck import Duck
 from rowlift.engine.suppress import find_beside
-from rowlift.state.leases import Lease
 from rowlift.state.store import Store
 from rowlift.workspace import suppression
 from rowlift.workspace.identifiers import ANONYMOUS, anonymous_of
@@ -45,6 +46,13 @@ GROUP BY ALL
 """
 
 
+class Fence(Protocol):
+    """The right to write, of a run or of somebody else."""
+
+    def hold(self, connection: sa.Connection) -> None:
+        """Begin a write transaction; raises Fenced where the right is lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Learned:
     """By identifier the root of its suppression, and the people of the workspace it is of."""
@@ -54,7 +62,7 @@ class Learned:
 
 
 def spread(
-    duck: Duck, store: Store, lease: Lease, workspace: Workspace, spec: SyncSpec, rows: str
+    duck: Duck, store: Store, lease: Fence, workspace: Workspace, spec: SyncSpec, rows: str
 ) -> bool:
     """Suppress what the relation `rows`, all of suppressed people, names beside; tell if it did.
 

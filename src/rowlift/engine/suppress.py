@@ -6,12 +6,15 @@
 from collections.abc import Collection
 
 import pyarrow as pa
+import sqlalchemy as sa
 
 from rowlift.core.identifiers import email_key
-from rowlift.core.nouns import Accepts, Kind, Removed
+from rowlift.core.nouns import Accepts, Kind, Reject, Removed
+from rowlift.core.specs import SyncSpec
 from rowlift.db import Database
 from rowlift.engine.duck import Duck, text
-from rowlift.workspace import suppression
+from rowlift.workspace import conflicts, suppression
+from rowlift.workspace.workspace import Workspace
 
 _BLOCK = 64  # bytes of a block of SHA-256
 
@@ -104,6 +107,23 @@ def find_suppressed(duck: Duck, rows: str, kind: Kind, identify_by: str) -> None
         own = text(IDENTIFIER_KINDS[identify_by])
         named = f"SELECT key, {own} AS kind, key->>2 AS value FROM ({rows})"
     _find(duck, named, "suppressed_keys", "key")
+
+
+def suppressed_since(
+    connection: sa.Connection,
+    workspace: Workspace,
+    spec: SyncSpec,
+    rows: pa.Table,
+    listed: int | None,
+) -> dict[str, Reject]:
+    """Return the rows of a slice whose people were suppressed after they were planned.
+
+    `listed` is the revision of suppressions that the plan goes by; None if another process made it.
+    """
+    if suppression.revision(connection, workspace.id) in (0, listed):
+        return {}
+    own = IDENTIFIER_KINDS.get(spec.identify_by, "")
+    return conflicts.find_suppressed(connection, workspace.id, rows, own)
 
 
 def find_suppressed_people(duck: Duck, people: str) -> None:

@@ -26,6 +26,7 @@ from rowlift.operations.histories import remember
 from rowlift.operations.home import Home, open_destination
 from rowlift.operations.importing import Importer
 from rowlift.operations.kinds import ACCEPTS, KINDS, guarded
+from rowlift.operations.ingesting import Ingest
 from rowlift.operations.merging import MergeRecord, merges_page, undo_merge
 from rowlift.operations.opening import open_folder, refreshed
 from rowlift.operations.pausing import chosen, is_paused, pause, refuse_paused
@@ -436,6 +437,11 @@ class Project:
     def state(self, sync: str) -> Mapping[str, Any]:
         """Return what is remembered of a sync: image, ledgers, last_sync_time."""
         return describe_state(self._home, self._home.sync(sync).name)
+
+    @property
+    def ingest(self) -> Ingest:
+        """Return the ingest API without HTTP: write keys, messages, and what became of them."""
+        return Ingest(self._home)
 
     # who is known
 

@@ -19,6 +19,8 @@ from rowlift.state.failures import file_errors
 from rowlift.state.files import FileStore
 from rowlift.state.fresh import make
 from rowlift.state.images import ImageStore
+from rowlift.state.intake import Intake
+from rowlift.state.keys import WriteKeyStore
 from rowlift.state.locks import Locks
 from rowlift.state.revision import HEAD, current
 from rowlift.state.runs import RunStore
@@ -40,6 +42,8 @@ class Store:
     deliveries: DeliveryStore
     definitions: DefinitionStore
     vault: Vault
+    intake: Intake
+    write_keys: WriteKeyStore
 
     @classmethod
     def open(
@@ -75,6 +79,8 @@ class Store:
             DeliveryStore(database, locks),
             DefinitionStore(database),
             Vault(database, folder, secret_key),
+            Intake(database),
+            WriteKeyStore(database),
         )
 
     def reset_epoch(self) -> int:

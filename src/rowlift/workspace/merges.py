@@ -25,6 +25,7 @@ from rowlift.workspace.tables import (
     relationships,
     segment_members,
     segments,
+    tracked,
 )
 from rowlift.workspace.workspace import Workspace, Writer
 
@@ -70,9 +71,12 @@ class _Belonging:
     person: str
     other: str = ""
     thing: sa.Column[Any] | None = None
+    kept: str = "*"  # columns that the log keeps: what never doubles is only to be found again
 
     def filled(self, sql: str) -> str:
-        given = {"table": self.table.name, "person": self.person, "other": self.other}
+        given = {
+            "table": self.table.name, "person": self.person, "other": self.other, "kept": self.kept,
+        }  # fmt: skip
         return sql.format(**given, doubled=_DOUBLED.format(**given) if self.other else "FALSE")
 
 
@@ -81,6 +85,7 @@ _BELONGINGS = (
     _Belonging(events, "pid"),
     _Belonging(relationships, "person_pid", "object_pid", objects.c.pid),
     _Belonging(segment_members, "pid", "segment_id", segments.c.id),
+    _Belonging(tracked, "pid", kept="id, pid"),
 )
 
 _MERGING = "place bigint, pid bigint, revision bigint, into_pid bigint"
@@ -92,7 +97,7 @@ _DOUBLED = """EXISTS (
         OR (other.into_pid = m.into_pid AND other.place < m.place))
 )"""
 _READ = """
-SELECT {table}.*, {doubled} AS doubled FROM {table}
+SELECT {table}.{kept}, {doubled} AS doubled FROM {table}
 WHERE {person} IN (SELECT pid FROM merging)
 """
 _GIVE_UP = "DELETE FROM {table} WHERE {person} IN (SELECT pid FROM merging) AND {doubled}"

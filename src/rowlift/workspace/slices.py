@@ -123,7 +123,8 @@ def _pid_list(rows: pa.Table) -> list[int]:
 _BELONGINGS = {
     "people": (
         ("anonymous_ids", "pid"), ("relationships", "person_pid"), ("segment_members", "pid"),
-        ("events", "pid"), ("merges", "pid"), ("merges", "into_pid"), ("people", "pid"),
+        ("events", "pid"), ("tracked", "pid"), ("merges", "pid"), ("merges", "into_pid"),
+        ("people", "pid"),
     ),
     "objects": (("relationships", "object_pid"), ("objects", "pid")),
     "relationships": (("relationships", "pid"),),

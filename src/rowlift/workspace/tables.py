@@ -133,6 +133,22 @@ events = sa.Table(
     sqlite_autoincrement=True,
 )
 
+tracked = sa.Table(
+    "tracked",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("workspace_id", _ID, nullable=False),
+    sa.Column("pid", _ID, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),  # track | page | screen
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("properties", sa.Text, nullable=False),
+    sa.Column("message_id", sa.Text, nullable=False),
+    sa.Column("at", sa.Float(53), nullable=False),  # when it happened
+    sa.Column("received_at", sa.Float(53), nullable=False),
+    sa.Index("ix_tracked_person", "pid", "at"),
+    sqlite_autoincrement=True,
+)
+
 merges = sa.Table(
     "merges",
     metadata,

@@ -410,6 +410,65 @@ CREATE TABLE users (
 
 CREATE UNIQUE INDEX uq_users_email_key ON users (workspace_id, email_key);
 
+CREATE TABLE ingested (
+    id BIGSERIAL NOT NULL,
+    workspace_id BIGINT NOT NULL,
+    type TEXT NOT NULL,
+    received_at FLOAT(53) NOT NULL,
+    body BYTEA NOT NULL,
+    CONSTRAINT pk_ingested PRIMARY KEY (id)
+);
+
+CREATE TABLE message_ids (
+    workspace_id BIGINT NOT NULL,
+    message_id TEXT NOT NULL,
+    seen_at FLOAT(53) NOT NULL,
+    CONSTRAINT pk_message_ids PRIMARY KEY (workspace_id, message_id)
+);
+
+CREATE INDEX ix_message_ids_seen_at ON message_ids (seen_at);
+
+CREATE TABLE message_rejects (
+    id BIGSERIAL NOT NULL,
+    workspace_id BIGINT NOT NULL,
+    at FLOAT(53) NOT NULL,
+    type TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    identifier TEXT NOT NULL,
+    code TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    CONSTRAINT pk_message_rejects PRIMARY KEY (id)
+);
+
+CREATE TABLE tracked (
+    id BIGSERIAL NOT NULL,
+    workspace_id BIGINT NOT NULL,
+    pid BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    properties TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    at FLOAT(53) NOT NULL,
+    received_at FLOAT(53) NOT NULL,
+    CONSTRAINT pk_tracked PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_tracked_person ON tracked (pid, at);
+
+CREATE TABLE write_keys (
+    id BIGSERIAL NOT NULL,
+    workspace_id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    ending TEXT NOT NULL,
+    created_at FLOAT(53) NOT NULL,
+    revoked_at FLOAT(53),
+    CONSTRAINT pk_write_keys PRIMARY KEY (id),
+    CONSTRAINT uq_write_keys_hash UNIQUE (hash)
+);
+
+CREATE UNIQUE INDEX uq_write_keys_live ON write_keys (workspace_id, name) WHERE revoked_at IS NULL;
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
 INSERT INTO alembic_version VALUES ('0001');

@@ -400,6 +400,61 @@ CREATE TABLE users (
 
 CREATE UNIQUE INDEX uq_users_email_key ON users (workspace_id, email_key);
 
+CREATE TABLE ingested (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    received_at FLOAT NOT NULL,
+    body BLOB NOT NULL
+);
+
+CREATE TABLE message_ids (
+    workspace_id INTEGER NOT NULL,
+    message_id TEXT NOT NULL,
+    seen_at FLOAT NOT NULL,
+    CONSTRAINT pk_message_ids PRIMARY KEY (workspace_id, message_id)
+);
+
+CREATE INDEX ix_message_ids_seen_at ON message_ids (seen_at);
+
+CREATE TABLE message_rejects (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    at FLOAT NOT NULL,
+    type TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    identifier TEXT NOT NULL,
+    code TEXT NOT NULL,
+    reason TEXT NOT NULL
+);
+
+CREATE TABLE tracked (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    pid INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    properties TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    at FLOAT NOT NULL,
+    received_at FLOAT NOT NULL
+);
+
+CREATE INDEX ix_tracked_person ON tracked (pid, at);
+
+CREATE TABLE write_keys (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    ending TEXT NOT NULL,
+    created_at FLOAT NOT NULL,
+    revoked_at FLOAT,
+    CONSTRAINT uq_write_keys_hash UNIQUE (hash)
+);
+
+CREATE UNIQUE INDEX uq_write_keys_live ON write_keys (workspace_id, name) WHERE revoked_at IS NULL;
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
 INSERT INTO alembic_version VALUES ('0001');
