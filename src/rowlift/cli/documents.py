@@ -14,6 +14,7 @@ from rowlift.engine.preview import Preview
 from rowlift.operations.applying import DefinitionChange
 from rowlift.operations.defining import DefinitionRecord
 from rowlift.operations.erasing import ErasureReport
+from rowlift.operations.ingesting import NewWriteKey
 from rowlift.operations.merging import MergeRecord
 from rowlift.operations.pruning import PruneReport
 from rowlift.operations.records import ObjectRecord, PersonRecord
@@ -29,7 +30,10 @@ from rowlift.operations.tracing import Why
 from rowlift.operations.unloading import FilesReport
 from rowlift.state.catalogues import Catalogue
 from rowlift.state.definitions import Version
+from rowlift.state.intake import MessageReject
+from rowlift.state.keys import WriteKey
 from rowlift.workspace.suppression import Suppression
+from rowlift.workspace.tracking import Event
 
 VERSION = 1
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -116,6 +120,10 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "segment": {"segment": SegmentRecord, "members": Sequence[MemberRecord]},
     "segment_events": {"segment": str, "events": Sequence[EventRecord]},
     "segment_change": {"change": MembersChanged},
+    "keys": {"keys": Sequence[WriteKey]},
+    "key": {"key": NewWriteKey},
+    "message_rejects": {"rejects": Sequence[MessageReject]},
+    "message_events": {"events": Sequence[Event]},
     "why": {"why": Why},
     "erasure": {"erasure": ErasureReport},
     "export": {"file": str, "format": str, "bytes": int},

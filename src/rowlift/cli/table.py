@@ -36,6 +36,8 @@ COMMANDS = (
     Entry("people", "People", "List people, show one with every attribute's origin, or export."),
     Entry("objects", "People", "List objects, or show one with the people it is related to."),
     Entry("segments", "People", "List segments, make, show, fill, or export one."),
+    Entry("keys", "People", "List write keys, make or revoke one: SDKs send people with them."),
+    Entry("messages", "People", "List messages that were refused, or what a person did."),
     Entry("why", "People", "Say why a person has a value, and why it was not sent."),
     Entry("suppress", "People", "Never process some people again, or lift that."),
     Entry("state", "More", "Show what a sync remembers, make it forget, or prune what is old."),

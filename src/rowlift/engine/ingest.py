@@ -11,10 +11,12 @@ written by the last commit alone.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Self
 
 import sqlalchemy as sa
 
+from rowlift.core.errors import RowliftError
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.duck import Duck
 from rowlift.engine.folding import Folded, Known, Row, Rows, Who, fold, without_email
@@ -45,6 +47,24 @@ class Written:
     rejected: int
     suppressed: int
     events: int
+
+    def __add__(self, other: Self) -> Self:
+        return replace(
+            self,
+            **{name: value + getattr(other, name) for name, value in asdict(self).items()},
+        )
+
+
+def refuse_chunk(store: Store, chunk: Chunk, error: RowliftError) -> Written:
+    """Take a chunk's requests out unwritten, each with a reject that says why."""
+    rejects = [
+        MessageReject(one.received_at, one.type, "", "", error.code, error.message)
+        for one in chunk.requests
+    ]
+    with store.database.transaction("ingest.settle") as connection:
+        store.intake.hold(connection, chunk)
+        store.intake.settle(connection, chunk, (), rejects)
+    return Written(len(rejects), 0, len(rejects), 0, 0)
 
 
 def write_chunk(store: Store, workspace: Workspace, chunk: Chunk) -> Written:

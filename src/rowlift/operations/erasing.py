@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 from rowlift.core.errors import Busy, Fenced, RowliftError, StateError, unexpected
 from rowlift.core.identifiers import email_key
@@ -19,9 +19,10 @@ from rowlift.engine.erase import ERASED, Erased, Identifiers, Keyed, erase_part,
 from rowlift.engine.parts import RELATIONSHIPS, uids
 from rowlift.operations.histories import names_of
 from rowlift.operations.home import Home
+from rowlift.operations.ingesting import write_waiting
 from rowlift.operations.records import find_person, unknown
 from rowlift.state.deliveries import refuse_open
-from rowlift.state.erasure import blank, bury, shrink
+from rowlift.state.erasure import blank, bury, forget_messages, shrink
 from rowlift.state.leases import Lease
 from rowlift.state.runs import Run
 from rowlift.workspace.erasure import forget_late, pids
@@ -45,6 +46,7 @@ def erase(home: Home, who: str) -> ErasureReport:
 
     Raises Busy while a run or delivery is active, and StateError NOT_FOUND.
     """
+    write_waiting(home)
     identifiers = _identifiers(home, who)
     if not any(identifiers.values()):
         raise unknown(who)
@@ -169,6 +171,7 @@ class _Eraser:
             forget_late(connection)
             named = re.compile(pattern(identifiers), re.IGNORECASE)
             blank(connection, home.workspace_id, named, ERASED)
+            forget_messages(connection, home.workspace_id, chain(*identifiers.values()), named)
             bury(connection, home.workspace_id, but="image_delta")
             home.store.runs.advance(
                 connection, self.run.id, _SWEEP, spec="{}", counts=asdict(report)

@@ -1,14 +1,15 @@
 """Take in messages of people, and write them into the workspace."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from rowlift.core.errors import Busy, ConfigError, Fenced
-from rowlift.engine.ingest import Written, write_chunk
+from rowlift.core.errors import Busy, ConfigError, Fenced, RowliftError, unexpected
+from rowlift.engine.ingest import Written, refuse_chunk, write_chunk
 from rowlift.operations.home import Home
 from rowlift.operations.records import find_person, unknown
 from rowlift.project.problems import shown
-from rowlift.state.intake import Accepted, MessageReject
+from rowlift.state.intake import Accepted, Chunk, MessageReject
 from rowlift.state.keys import WriteKey
 from rowlift.workspace.tracking import Event, events_of
 
@@ -74,7 +75,7 @@ class Ingest:
         if chunk is None:
             return None
         try:
-            return write_chunk(home.store, home.workspace, chunk)
+            return _write(home, chunk)
         except (Busy, Fenced):
             return None
 
@@ -88,3 +89,28 @@ class Ingest:
         if person is None:
             raise unknown(who)
         return events_of(self.home.workspace, person.record.pid, limit)
+
+
+def write_waiting(home: Home) -> None:
+    """Write all that was accepted so far; raises Busy while a run writes to the workspace."""
+    intake = home.store.intake
+    newest = intake.newest(home.workspace_id)
+    while (chunk := intake.chunk(home.workspace_id)) and chunk.first <= newest:
+        with suppress(Fenced):
+            _write(home, chunk)
+
+
+def _write(home: Home, chunk: Chunk) -> Written:
+    """Write a chunk; where a fault of ours comes to light, all but the request that brings it out.
+
+    This is the boundary where it is caught: or else one request would stop all that come after it.
+    """
+    try:
+        return write_chunk(home.store, home.workspace, chunk)
+    except RowliftError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        if len(chunk.requests) == 1:
+            return refuse_chunk(home.store, chunk, unexpected(error))
+    first, second = (_write(home, half) for half in chunk.halves())
+    return first + second

@@ -226,7 +226,11 @@ def attributes(record: Record, names: Mapping[str, str]) -> list[AttributeRecord
     """Return a record's attributes in the order of their names."""
     return [
         AttributeRecord(
-            name, value, names.get(origin.sync_uid, origin.sync_uid), origin.run_id, origin.as_of
+            name,
+            value,
+            names.get(origin.sync_uid, origin.sync_uid),
+            origin.run_id or None,
+            origin.as_of,
         )
         for name, value, origin in (
             (name, value, record.origins[name]) for name, value in sorted(record.attributes.items())

@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
+from rowlift.state.ingest_tables import message_rejects
 from rowlift.state.tables import batches, deliveries, files, images, runs
 
 
@@ -42,6 +44,20 @@ def _without_reasons(outcomes: dict[str, Any]) -> dict[str, Any]:
     verdict, code, _ = outcomes["default"]
     rows = {at: [verdict, code, ""] for at, (verdict, code, _) in outcomes["rows"].items()}
     return {"default": [verdict, code, ""], "rows": rows}
+
+
+def forget_messages(
+    connection: sa.Connection, workspace_id: int, values: Iterable[str], named: re.Pattern[str]
+) -> None:
+    """Forget the messages that were refused and name the person, by an identifier or in words."""
+    theirs = {value.casefold() for value in values}
+    query = sa.select(message_rejects).where(message_rejects.c.workspace_id == workspace_id)
+    found = [
+        one.id
+        for one in connection.execute(query)
+        if one.identifier.casefold() in theirs or named.search(one.reason)
+    ]
+    connection.execute(message_rejects.delete().where(message_rejects.c.id.in_(found)))
 
 
 def shrink(connection: sa.Connection, sync_uid: str, rows: int, present: int) -> None:

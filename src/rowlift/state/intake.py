@@ -5,7 +5,7 @@ last transaction of that takes them out of here: whoever finds them gone was ove
 """
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -33,22 +33,40 @@ ON CONFLICT (workspace_id, message_id) DO UPDATE SET seen_at = excluded.seen_at
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """One accepted request; `type` is that of its message, or empty for a batch."""
+    """One accepted request; `type` is that of its message, or empty for a batch.
+
+    It has a number once it is durable.
+    """
 
     workspace_id: int
     type: str
     received_at: float
     body: bytes
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The oldest requests of a workspace, with the numbers of the first and the last of them."""
+    """Requests of a workspace that follow each other, one at least."""
 
     workspace_id: int
-    first: int
-    last: int
     requests: Sequence[Accepted]
+
+    @property
+    def first(self) -> int:
+        """Return the number of the first request."""
+        return self.requests[0].number
+
+    @property
+    def last(self) -> int:
+        """Return the number of the last request."""
+        return self.requests[-1].number
+
+    def halves(self) -> Iterator["Chunk"]:
+        """Yield the two halves of a chunk of several requests."""
+        middle = len(self.requests) // 2
+        for part in (self.requests[:middle], self.requests[middle:]):
+            yield Chunk(self.workspace_id, part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +117,16 @@ class Intake:
             first, last = found[0][0], _last(found)
             query = sa.select(ingested).where(mine, ingested.c.id.between(first, last))
             rows = connection.execute(query.order_by(ingested.c.id)).all()
-        requests = [Accepted(workspace_id, one.type, one.received_at, one.body) for one in rows]
-        return Chunk(workspace_id, first, last, requests)
+        return Chunk(
+            workspace_id,
+            [Accepted(workspace_id, one.type, one.received_at, one.body, one.id) for one in rows],
+        )
+
+    def newest(self, workspace_id: int) -> int:
+        """Return the number of the newest request, or 0."""
+        mine = ingested.c.workspace_id == workspace_id
+        with self._database.read() as connection:
+            return int(connection.scalar(sa.select(sa.func.max(ingested.c.id)).where(mine)) or 0)
 
     def hold(self, connection: sa.Connection, chunk: Chunk) -> None:
         """Begin a transaction that writes a chunk's messages.

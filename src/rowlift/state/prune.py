@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from rowlift.core.specs import RetentionSpec
 from rowlift.db import Database
+from rowlift.state.intake import DEDUPE_SECONDS
 
 MOST_RUNS = 500  # and deliveries, and deliveries' batches, in one transaction
 
@@ -39,6 +40,23 @@ _FORGET_DELIVERIES = "DELETE FROM deliveries WHERE id IN :ids"
 _FORGET_RUNS = "DELETE FROM runs WHERE id IN :ids"
 
 
+MOST_MESSAGES = 20_000  # in one transaction
+_REJECTS = """
+SELECT id FROM message_rejects WHERE workspace_id = :workspace AND at < :before
+ORDER BY id LIMIT :most
+"""
+_FORGET_REJECTS = "DELETE FROM message_rejects WHERE id IN :ids"
+_SEEN = """
+SELECT message_id FROM message_ids WHERE workspace_id = :workspace AND seen_at < :before
+ORDER BY seen_at LIMIT 1
+"""
+_FORGET_SEEN = """
+DELETE FROM message_ids WHERE workspace_id = :workspace AND message_id IN (
+    SELECT message_id FROM message_ids WHERE workspace_id = :workspace AND seen_at < :before
+    ORDER BY seen_at LIMIT :most)
+"""
+
+
 def prune_state(
     database: Database, workspace_id: int, keep: RetentionSpec, now: float
 ) -> dict[str, int]:
@@ -61,6 +79,26 @@ def prune_state(
         _forget(connection, _FORGET_DELIVERIES, deliveries)
         runs = _forget(connection, _FORGET_RUNS, _ids(connection, _RUNS, by_runs))
     return {"runs": runs, "deliveries": len(deliveries), "batches": batches}
+
+
+def prune_intake(
+    database: Database, workspace_id: int, keep: RetentionSpec, now: float
+) -> dict[str, int]:
+    """Forget some old ids and rejects of messages and return how many went."""
+    old = {"workspace": workspace_id, "most": MOST_MESSAGES}
+    seen, told = (
+        old | {"before": now - seconds}
+        for seconds in (DEDUPE_SECONDS, min(keep.runs, keep.rejects))
+    )
+    with database.read() as connection:
+        rejects = _ids(connection, _REJECTS, told)
+        is_old = connection.scalar(sa.text(_SEEN), seen) is not None
+    if not (rejects or is_old):
+        return {"messages": 0}
+    with database.transaction("prune.intake") as connection:
+        _forget(connection, _FORGET_REJECTS, rejects)
+        forgotten = connection.execute(sa.text(_FORGET_SEEN), seen).rowcount
+    return {"messages": len(rejects) + forgotten}
 
 
 def _ids(connection: sa.Connection, query: str, given: Mapping[str, float]) -> list[int]:

@@ -17,6 +17,11 @@ SELECT id FROM (
     ORDER BY id LIMIT :most
 ) oldest WHERE at < :before
 """
+_TRACKED = """
+SELECT id FROM (
+    SELECT id, received_at FROM tracked WHERE workspace_id = :workspace ORDER BY id LIMIT :most
+) oldest WHERE received_at < :before
+"""
 _OVER = """
 SELECT DISTINCT s.run_id FROM slices s LEFT JOIN runs r ON r.id = s.run_id
 WHERE r.id IS NULL
@@ -29,12 +34,14 @@ def prune_workspace(workspace: Workspace, keep: RetentionSpec, now: float) -> di
     """Forget some of what is old and return how many events went; 0 when nothing is left."""
     with workspace.database.read() as connection:
         events = _chosen(connection, _EVENTS, workspace.id, MOST_EVENTS, now - keep.events)
+        tracked = _chosen(connection, _TRACKED, workspace.id, MOST_EVENTS, now - keep.events)
         over = _chosen(connection, _OVER, workspace.id, MOST_RUNS, now - keep.batches)
-    if events or over:
+    if events or tracked or over:
         with workspace.database.transaction("prune.workspace") as connection:
             _forget(connection, "events", "id", events)
+            _forget(connection, "tracked", "id", tracked)
             _forget(connection, "slices", "run_id", over)
-    return {"events": len(events)}
+    return {"events": len(events) + len(tracked)}
 
 
 def _chosen(

@@ -1,0 +1,1 @@
+"""What goes on beside requests: in threads of the service."""

@@ -1,0 +1,55 @@
+"""The thread that writes accepted messages into the workspace."""
+
+import logging
+import threading
+from types import TracebackType
+from typing import Self
+
+from rowlift.core.errors import RowliftError
+from rowlift.operations.ingesting import Ingest
+
+POLL_SECONDS = 2.0  # for what another process accepted, and for what had to wait
+_log = logging.getLogger(__name__)
+
+
+class IngestWorker:
+    """Writes messages as long as its block lasts; what is left waits for the next time."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+        self._wake = threading.Event()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="ingest")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopped.set()
+        self._wake.set()
+        self._thread.join()
+
+    def wake(self) -> None:
+        """Tell that something was accepted."""
+        self._wake.set()
+
+    def _work(self) -> None:
+        while not self._stopped.is_set():
+            if self._write():
+                continue
+            self._wake.wait(POLL_SECONDS)
+            self._wake.clear()
+
+    def _write(self) -> bool:
+        """Write a chunk; tell whether there was one. A failure leaves it for the next time."""
+        try:
+            return self._ingest.write_some() is not None
+        except RowliftError as error:
+            _log.warning("messages wait to be written: %s", error)
+            return False
