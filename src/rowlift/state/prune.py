@@ -15,6 +15,7 @@ from rowlift.db import Database
 from rowlift.state.intake import DEDUPE_SECONDS
 
 MOST_RUNS = 500  # and deliveries, and deliveries' batches, in one transaction
+MOST_MESSAGES = 20_000  # in one transaction
 
 _OVER = "{table}.workspace_id = :workspace AND active IS NULL AND finished_at < :before"
 _DELIVERIES = f"""
@@ -35,12 +36,6 @@ SELECT id FROM deliveries WHERE {_OVER.format(table="deliveries")}
     AND EXISTS (SELECT 1 FROM batches WHERE delivery_id = deliveries.id)
 ORDER BY id LIMIT :most
 """
-_FORGET_BATCHES = "DELETE FROM batches WHERE delivery_id IN :ids"
-_FORGET_DELIVERIES = "DELETE FROM deliveries WHERE id IN :ids"
-_FORGET_RUNS = "DELETE FROM runs WHERE id IN :ids"
-
-
-MOST_MESSAGES = 20_000  # in one transaction
 _REJECTS = """
 SELECT id FROM message_rejects WHERE workspace_id = :workspace AND at < :before
 ORDER BY id LIMIT :most
@@ -55,6 +50,9 @@ DELETE FROM message_ids WHERE workspace_id = :workspace AND message_id IN (
     SELECT message_id FROM message_ids WHERE workspace_id = :workspace AND seen_at < :before
     ORDER BY seen_at LIMIT :most)
 """
+_FORGET_BATCHES = "DELETE FROM batches WHERE delivery_id IN :ids"
+_FORGET_DELIVERIES = "DELETE FROM deliveries WHERE id IN :ids"
+_FORGET_RUNS = "DELETE FROM runs WHERE id IN :ids"
 
 
 def prune_state(

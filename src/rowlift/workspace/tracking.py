@@ -1,7 +1,7 @@
 """Events that people's messages told of: tracked calls, pages and screens."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -24,19 +24,22 @@ class Event:
     received_at: float
 
 
+_NAMES = [one.name for one in fields(Event)]
+
+
 def add_events(connection: sa.Connection, workspace_id: int, events: Sequence[Event]) -> None:
     """Write events, in their order, as part of the caller's transaction."""
     if not events:
         return
-    columns = zip(*map(astuple, events), strict=True)
-    named = {one.name: pa.array(column) for one, column in zip(fields(Event), columns, strict=True)}
-    insert(connection, tracked.name, named, {"workspace_id": workspace_id})
+    columns = {name: pa.array([getattr(one, name) for one in events]) for name in _NAMES}
+    insert(connection, tracked.name, columns, {"workspace_id": workspace_id})
 
 
 def events_of(workspace: Workspace, pid: int, limit: int) -> list[Event]:
     """Return what happened to a person, the newest first."""
-    columns = [tracked.c[one.name] for one in fields(Event)]
-    query = sa.select(*columns).where(tracked.c.pid == pid, tracked.c.workspace_id == workspace.id)
+    query = sa.select(*(tracked.c[name] for name in _NAMES)).where(
+        tracked.c.pid == pid, tracked.c.workspace_id == workspace.id
+    )
     newest = query.order_by(tracked.c.at.desc(), tracked.c.id.desc()).limit(limit)
     with workspace.database.read() as connection:
         return [Event(*row) for row in connection.execute(newest)]

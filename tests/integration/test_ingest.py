@@ -1,0 +1,271 @@
+"""The ingest API: what is taken in, what becomes of it, and what is refused."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from intake import Asked, Inlet
+from rowlift.core.errors import StateError
+
+ANN = {"type": "identify", "userId": "ann", "traits": {"plan": "free"}}
+
+
+@pytest.fixture
+def inlet(tmp_path: Path) -> Inlet:
+    return Inlet(tmp_path / "acme")
+
+
+@pytest.fixture
+def asked(inlet: Inlet) -> Iterator[Asked]:
+    with inlet.opened() as asked:
+        yield asked
+
+
+@pytest.fixture
+def everywhere(tmp_path: Path, state_url: str) -> Iterator[Asked]:
+    """The same on each kind of state database."""
+    with Inlet(tmp_path / "acme", state_url).opened() as asked:
+        yield asked
+
+
+@pytest.mark.door("python")
+def test_A10_who_was_identified_is_known_to_a_preview(inlet: Inlet) -> None:
+    inlet.rows(("ann", "ann@x.org", "pro"), ("bob", "bob@x.org", "pro"))
+    with inlet.opened() as asked:
+        project = asked.project
+        asked.send(ANN)
+        marks = [str(row.mark) for row in project.preview("people").rows]
+    assert marks == ["known", "unknown"]
+
+
+def test_messages_of_all_types_make_people_accounts_and_events(everywhere: Asked) -> None:
+    everywhere.send(
+        {"type": "page", "anonymousId": "a1", "category": "Docs", "name": "Start"},
+        {"type": "identify", "anonymousId": "a1", "traits": {"seen": 1, "plan": "free"}},
+        {"type": "identify", "userId": "ann", "anonymousId": "a1", "traits": {"plan": "pro"}},
+        {"type": "group", "userId": "ann", "groupId": "acme", "traits": {"name": "Acme"}},
+        {"type": "screen", "userId": "ann", "name": "Home"},
+        {"type": "track", "anonymousId": "a1", "event": "Bought", "properties": {"price": 1.50}},
+        {"type": "alias", "userId": "ann", "previousId": "a2"},
+    )
+    ann = everywhere.project.person("ann")
+    assert ann.anonymous_ids == ("a1", "a2")
+    assert everywhere.attributes("ann") == {"plan": "pro", "seen": 1}
+    assert {one.sync for one in ann.attributes} == {"ingest"}
+    assert {one.run for one in ann.attributes} == {None}
+    assert [one.object_id for one in ann.relationships] == ["acme"]
+    (account,) = everywhere.project.objects()
+    assert [(one.name, one.value) for one in account.attributes] == [("name", "Acme")]
+    events = {
+        (one.kind, one.name, one.properties) for one in everywhere.project.ingest.events("ann")
+    }
+    assert events == {
+        ("page", "Docs Start", "{}"),
+        ("screen", "Home", "{}"),
+        ("track", "Bought", '{"price":1.5}'),
+    }
+    assert everywhere.refused() == []
+
+
+def test_a_stranger_who_identifies_is_merged_into_whom_they_turn_out_to_be(
+    everywhere: Asked,
+) -> None:
+    everywhere.send(ANN)
+    everywhere.send(
+        {"type": "identify", "anonymousId": "a1", "traits": {"plan": "none", "seen": 1}},
+        {"type": "track", "anonymousId": "a1", "event": "Looked"},
+    )
+    assert len(everywhere.project.people()) == 2
+    everywhere.send({"type": "identify", "userId": "ann", "anonymousId": "a1"})
+    assert [one.id for one in everywhere.project.people()] == ["ann"]
+    assert everywhere.attributes("ann") == {"plan": "free", "seen": 1}
+    (merge,) = everywhere.project.merges()
+    assert [one.name for one in everywhere.project.ingest.events("ann")] == ["Looked"]
+    everywhere.project.undo_merge(merge.number)
+    assert [one.name for one in everywhere.project.ingest.events("anonymous_id:a1")] == ["Looked"]
+
+
+def test_an_anonymous_id_stays_with_the_first_who_is_known_by_it(asked: Asked) -> None:
+    asked.send({**ANN, "anonymousId": "shared"})
+    asked.send(
+        {"type": "identify", "userId": "bob", "anonymousId": "shared", "traits": {"plan": "pro"}},
+        {"type": "track", "anonymousId": "shared", "event": "Looked"},
+        {"type": "alias", "userId": "bob", "previousId": "shared"},
+        {"type": "alias", "userId": "bob", "previousId": "ann"},
+    )
+    assert asked.project.person("shared").id == "ann"
+    assert asked.attributes("bob") == {"plan": "pro"}
+    assert [one.name for one in asked.project.ingest.events("ann")] == ["Looked"]
+    assert asked.refused() == [("ALIAS_KNOWN", "bob"), ("ALIAS_KNOWN", "bob")]
+
+
+def test_several_devices_of_one_person_are_all_theirs(asked: Asked) -> None:
+    asked.send(*({**ANN, "anonymousId": f"a{number}"} for number in range(5)))
+    assert asked.project.person("ann").anonymous_ids == ("a0", "a1", "a2", "a3", "a4")
+    assert len(asked.project.people()) == 1
+
+
+def test_a_group_call_makes_nobody_of_an_anonymous_id(asked: Asked) -> None:
+    asked.send({"type": "group", "anonymousId": "row-1", "groupId": "g", "traits": {"size": 3}})
+    assert asked.project.people() == []
+    assert asked.project.object("1", "g").related == 0
+
+
+def test_later_traits_win_null_removes_and_digits_are_exact(asked: Asked) -> None:
+    asked.send(ANN, {"type": "identify", "userId": "ann", "traits": {"plan": "pro", "old": 1}})
+    body = b'{"userId":"ann","traits":{"old":null,"big":12345678901234567890,"f":1.10,"e":""}}'
+    asked.post("identify", body)
+    asked.send()
+    assert asked.attributes("ann") == {
+        "plan": "pro", "big": "12345678901234567890", "f": 1.1, "e": "",
+    }  # fmt: skip
+
+
+def test_a_repeated_message_id_is_written_once(everywhere: Asked) -> None:
+    bought = {"type": "track", "userId": "ann", "event": "Bought", "messageId": "m1"}
+    assert everywhere.send(bought, bought).repeated == 1
+    assert everywhere.send({**bought, "event": "Again"}).repeated == 1
+    assert [one.name for one in everywhere.project.ingest.events("ann")] == ["Bought"]
+
+
+def test_a_bad_address_costs_no_other_trait(asked: Asked) -> None:
+    asked.send({**ANN, "traits": {"email": "ann@x.org"}})
+    asked.send(
+        {**ANN, "traits": {"plan": "pro"}},
+        {**ANN, "traits": {"email": "other@x.org", "lost": 1}},
+        {**ANN, "traits": {"email": "nobody"}},
+    )
+    assert asked.attributes("ann") == {"plan": "pro"}
+    assert asked.refused() == [("EMAIL_INVALID", "ann"), ("EMAIL_IMMUTABLE", "ann")]
+
+
+BROKEN = [
+    ({"type": "identify"}, "MESSAGE_NO_ID"),
+    ({"type": "identify", "userId": "  "}, "MESSAGE_NO_ID"),
+    ({"type": "identify", "userId": {}}, "MESSAGE_INVALID"),
+    ({"type": "identify", "userId": True}, "MESSAGE_INVALID"),
+    ({"type": "identify", "userId": "x" * 501}, "ID_TOO_LONG"),
+    ({"type": "identify", "userId": "a\u0000b"}, "TEXT_ENCODING"),
+    ({"type": "identify", "userId": "a\nb"}, "ID_CHARACTERS"),
+    ({"type": "identify", "userId": "\ud800"}, "TEXT_ENCODING"),
+    ({"type": "identify", "userId": "ann", "traits": []}, "MESSAGE_INVALID"),
+    ({"type": "identify", "userId": "ann", "traits": {"a": "\u0000"}}, "JSON_INVALID"),
+    ({"type": "identify", "userId": "ann", "traits": {"\ud800": 1}}, "JSON_INVALID"),
+    ({"type": "identify", "userId": "ann", "traits": {"email": 5}}, "EMAIL_INVALID"),
+    ({"type": "track", "userId": "ann"}, "MESSAGE_INVALID"),
+    ({"type": "group", "userId": "ann"}, "MESSAGE_INVALID"),
+    ({"type": "group", "userId": "ann", "groupId": ""}, "MESSAGE_INVALID"),
+    ({"type": "alias", "userId": "ann"}, "MESSAGE_INVALID"),
+    ({"type": "nothing", "userId": "ann"}, "MESSAGE_INVALID"),
+    ({"userId": "ann"}, "MESSAGE_INVALID"),
+    ({**ANN, "messageId": "m" * 101}, "MESSAGE_INVALID"),
+    ("text", "MESSAGE_INVALID"),
+    (None, "MESSAGE_INVALID"),
+]
+
+
+def test_broken_messages_are_refused_alone(asked: Asked) -> None:
+    asked.send(ANN, *(message for message, _ in BROKEN), {**ANN, "traits": {"last": 1}})
+    assert [code for code, _ in asked.refused()] == [code for _, code in BROKEN]
+    assert asked.attributes("ann") == {"plan": "free", "last": 1}
+
+
+def test_a_numeric_id_is_its_digits(asked: Asked) -> None:
+    asked.send({"type": "identify", "userId": 42, "anonymousId": None})
+    assert asked.project.person("id:42").id == "42"
+
+
+SMALL = json.dumps(ANN).encode()
+LARGE = json.dumps({**ANN, "traits": {"a": "x" * (32 << 10)}}).encode()
+FULL = json.dumps({"batch": [{**ANN, "traits": {"a": "x" * 30_000}}] * 18}).encode()
+PACKED = {"content-encoding": "gzip"}
+ANSWERS: list[tuple[str, bytes, dict[str, str], int]] = [
+    *((path, SMALL, {}, 200) for path in ("identify", "group", "track", "page", "screen")),
+    *((path, SMALL, {}, 200) for path in ("alias", "i", "g", "t", "p", "s", "a")),
+    *((path, b'{"batch":[]}', {}, 200) for path in ("batch", "import", "b")),
+    ("identify", gzip.compress(SMALL), PACKED, 200),
+    ("identify", SMALL, {"content-type": "text/plain"}, 200),
+    ("identify", b"{", {}, 400),
+    ("identify", b"[]", {}, 400),
+    ("identify", b'{"a":NaN}', {}, 400),
+    ("identify", b'{"a":"\xff"}', {}, 400),
+    ("identify", b'{"a":' + b"[" * 100_000, {}, 400),
+    ("batch", SMALL, {}, 400),
+    ("batch", b'{"batch":{}}', {}, 400),
+    ("identify", LARGE, {}, 400),
+    ("batch", b'{"batch":[' + LARGE + b"]}", {}, 400),
+    ("batch", FULL, {}, 400),
+    ("batch", gzip.compress(FULL), PACKED, 400),
+    ("batch", gzip.compress(b"0" * (1 << 30)), PACKED, 400),
+    ("identify", SMALL, PACKED, 400),
+    ("identify", gzip.compress(SMALL)[:-1], PACKED, 400),
+    ("identify", gzip.compress(SMALL) * 2, PACKED, 400),
+    ("identify", SMALL, {"content-encoding": "br"}, 400),
+    ("identify", SMALL, {"authorization": "Basic %%%"}, 401),
+    ("identify", SMALL, {"authorization": "Basic d3Jvbmc6"}, 401),
+    ("identify", SMALL, {"authorization": ""}, 401),
+    ("other", SMALL, {}, 404),
+]
+
+
+def test_answers_are_those_of_the_protocol(asked: Asked) -> None:
+    found = []
+    for path, body, headers, status in ANSWERS:
+        how: dict[str, Any] = {"auth": None} if "authorization" in headers else {}
+        answer = asked.post(path, body, headers=headers, **how)
+        told = answer.json()
+        assert told["success"] is (status == 200)
+        assert status == 200 or (told["code"] and told["message"])
+        assert answer.headers["access-control-allow-origin"] == "*"
+        found.append(answer.status_code)
+    assert found == [status for _, _, _, status in ANSWERS]
+
+
+def test_a_key_may_stand_in_the_body_and_is_refused_once_it_is_revoked(asked: Asked) -> None:
+    body = {**ANN, "writeKey": asked.key}
+    assert asked.post("identify", body, auth=None).status_code == 200
+    asked.project.ingest.revoke_key("web")
+    other = Asked(asked.project)  # a server that was started since
+    assert other.post("identify", body, auth=None).status_code == 401
+    assert other.post("identify", body).status_code == 200
+
+
+def test_too_many_messages_are_answered_and_refused(asked: Asked) -> None:
+    asked.send(*([{"type": "track", "userId": "a", "event": "e"}] * 2501))
+    assert asked.refused() == [("BATCH_TOO_LONG", "")]
+    assert asked.project.people() == []
+
+
+def test_a_browser_may_ask_from_any_page(asked: Asked) -> None:
+    answer = asked.ask("OPTIONS", "t", headers={"origin": "https://shop.example"})
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-methods"] == "POST"
+
+
+@pytest.mark.door("python")
+def test_C9_who_is_suppressed_is_not_taken_in_by_any_name(asked: Asked) -> None:
+    project = asked.project
+    project.suppress(["email:ann@x.org"])
+    asked.send({**ANN, "anonymousId": "a1", "traits": {"email": "Ann@X.org"}})
+    assert asked.send({"type": "track", "userId": "ann", "event": "Later"}).suppressed == 1
+    assert asked.send({"type": "track", "anonymousId": "a1", "event": "Later"}).suppressed == 1
+    assert project.people() == []
+    assert asked.refused() == []
+
+
+def test_who_is_erased_is_nowhere(asked: Asked, inlet: Inlet) -> None:
+    asked.send({**ANN, "userId": "ann-4711", "traits": {"email": "ann-4711@x.org"}})
+    asked.send({"type": "track", "userId": "ann-4711", "event": "Bought"})
+    asked.send({"type": "track", "userId": "ann-4711"})
+    asked.post("identify", {**ANN, "userId": "ann-4711", "traits": {"note": "ann-4711"}})
+    asked.project.erase("ann-4711")
+    with pytest.raises(StateError, match="NOT_FOUND"):
+        asked.project.person("ann-4711")
+    assert asked.refused() == []
+    asked.project.close()
+    left = [path for path in inlet.folder.rglob("*.db*") if b"ann-4711" in path.read_bytes()]
+    assert left == []
