@@ -25,8 +25,8 @@ from rowlift.operations.exporting import export_people
 from rowlift.operations.histories import remember
 from rowlift.operations.home import Home, open_destination
 from rowlift.operations.importing import Importer
-from rowlift.operations.kinds import ACCEPTS, KINDS, guarded
 from rowlift.operations.ingesting import Ingest
+from rowlift.operations.kinds import ACCEPTS, KINDS, guarded
 from rowlift.operations.merging import MergeRecord, merges_page, undo_merge
 from rowlift.operations.opening import open_folder, refreshed
 from rowlift.operations.pausing import chosen, is_paused, pause, refuse_paused
