@@ -59,11 +59,19 @@ $(STAND_INS): .venv-%/.ready: requirements/%.txt
 	$(@D)/bin/python $(PIP) install --require-hashes -r $<
 	touch $@
 
+# Segment's own SDK for Node, which tests point at the ingest API.
+NODE_SDK := tests/node/node_modules/.ready
+
+$(NODE_SDK): tests/node/package-lock.json | $(READY)
+	$(VENV)/bin/npm ci --prefix tests/node --silent
+	touch $@
+
 $(READY) $(DEMO_READY) $(STAND_INS): | system-python
 
-.PHONY: setup stand-ins
+.PHONY: setup stand-ins node-sdk
 setup: $(READY) ## the development environment in .venv, from hashed locks
 stand-ins: $(STAND_INS)
+node-sdk: $(NODE_SDK)
 
 .PHONY: lock
 lock: | system-python ## rewrite requirements/*.txt from pyproject.toml
@@ -76,7 +84,7 @@ demo: $(DEMO_READY) ## the main job from beginning to end on a small warehouse
 	@$(DEMO_VENV)/bin/rowlift demo
 
 .PHONY: test
-test: system setup stand-ins ## every test, against real servers
+test: system setup stand-ins node-sdk ## every test, against real servers
 	@mkdir -p test-results
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --junitxml=test-results/junit.xml
 

@@ -4,10 +4,19 @@ import multiprocessing
 import os
 from collections.abc import Callable
 from multiprocessing import forkserver
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["doors.warm"])
+
+
+def started(target: Callable[..., None], *arguments: object) -> ForkServerProcess:
+    """Call a module's function in a process of its own, and do not wait for its end."""
+    _ensure_server()
+    child = _CONTEXT.Process(target=target, args=arguments)
+    child.start()
+    return child
 
 
 def forked(target: Callable[..., None], *arguments: object, seconds: float) -> int:
@@ -15,9 +24,7 @@ def forked(target: Callable[..., None], *arguments: object, seconds: float) -> i
 
     A process that a signal ended has its negative number. Raises TimeoutError after `seconds`.
     """
-    _ensure_server()
-    child = _CONTEXT.Process(target=target, args=arguments)
-    child.start()
+    child = started(target, *arguments)
     child.join(seconds)
     code = child.exitcode
     if code is None:

@@ -13,6 +13,7 @@ import sqlglot.dialects.sqlite
 import sqlglot.generators.sqlite
 import sqlglot.parsers.sqlite
 import typer._adapters
+import uvicorn.protocols.http.auto
 
 import rowlift.cli.app
 import rowlift.cli.check
@@ -34,3 +35,5 @@ import rowlift.sources.postgres
 import rowlift.sources.sqlite
 import rowlift.testing.clock
 import rowlift.testing.fake
+import rowlift.web.ingest.app
+import rowlift.workers.ingesting
