@@ -274,6 +274,7 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path, content: bytes) -> N
     error = failure(tmp_path / "x.db")
     assert error.code == "FILE_UNREADABLE"
     assert "not an SQLite database" in error.message
+    assert "type files" in error.mend
 
 
 def test_a_damaged_file_is_told(path: Path, source: Source) -> None:

@@ -154,7 +154,9 @@ ERRORS: Sequence[tuple[str, str, str, str]] = (
     ("", "one statement at a time", "SQL_MANY_STATEMENTS", ""),
     ("", "too many attached databases", "SQL_WRITES", ""),
 )
-MENDS = {
+MENDS = {  # by SQLite's own name of the error, else by our code
+    "SQLITE_CORRUPT": "Restore it from a backup, or recover what can be: sqlite3 FILE .recover",
+    "SQLITE_NOTADB": "Check its path; CSV and Parquet files are read by a source of type files.",
     "CONNECT_FAILED": "Wait until it is done, or read a copy of the file.",
     "FILE_UNREADABLE": (
         "Check the file's rights. A file in WAL mode needs a folder that may be written to: "

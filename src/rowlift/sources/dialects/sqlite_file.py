@@ -199,7 +199,8 @@ def _translated(error: Exception, opened: Opened | None, kind: type[SourceError]
         if name.startswith(wanted) and part in str(error):
             kind = ConnectError if code in data.MENDS else kind
             text = words or f"{rule(code).title}: {error}"
-            return kind(code, text, mend=data.MENDS.get(code, rule(code).mend))
+            mend = data.MENDS.get(wanted) or data.MENDS.get(code) or rule(code).mend
+            return kind(code, text, mend=mend)
     text = f"{rule('QUERY_FAILED').title}: {error}"
     return SourceError("QUERY_FAILED", text, mend=rule("QUERY_FAILED").mend)
 
