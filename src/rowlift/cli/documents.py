@@ -32,6 +32,7 @@ from rowlift.state.catalogues import Catalogue
 from rowlift.state.definitions import Version
 from rowlift.state.intake import MessageReject
 from rowlift.state.keys import WriteKey
+from rowlift.state.users import User
 from rowlift.workspace.suppression import Suppression
 from rowlift.workspace.tracking import Event
 
@@ -124,6 +125,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "key": {"key": NewWriteKey},
     "message_rejects": {"rejects": Sequence[MessageReject]},
     "message_events": {"events": Sequence[Event]},
+    "users": {"users": Sequence[User]},
     "why": {"why": Why},
     "erasure": {"erasure": ErasureReport},
     "export": {"file": str, "format": str, "bytes": int},

@@ -40,6 +40,7 @@ COMMANDS = (
     Entry("messages", "People", "List messages that were refused, or what a person did."),
     Entry("why", "People", "Say why a person has a value, and why it was not sent."),
     Entry("suppress", "People", "Never process some people again, or lift that."),
+    Entry("users", "More", "List who works here, add somebody, change a role or password."),
     Entry("state", "More", "Show what a sync remembers, make it forget, or prune what is old."),
     Entry("schema", "More", "Print the JSON Schema of a file or of a command's output."),
 )
