@@ -36,6 +36,7 @@ count, and the sink must get, exactly the rows it should, or nothing is written.
   alone.
 - **its driver alone** reads the same rows into nothing with the fastest exact driver of that
   source, in a process that imports nothing else: no columns described, no rights looked at.
+  Beside it stands the source that a run opens, without the state and the workspace of a run.
 - **fast reader** is connectorx for MariaDB and ADBC for PostgreSQL (extras), **base install**
   PyMySQL and `COPY`.
 """
