@@ -72,6 +72,16 @@ def test_A5_a_trait_is_made_only_after_a_good_preview(project, world):
 
 
 @pytest.mark.door("python")
+def test_A5_an_import_becomes_a_trait_only_after_a_good_preview(project, world):
+    furnish(project)
+    world.rows(("u1", "pro"), ("u1", "free"))
+    definitions = project.definitions
+    definitions.create("sync", "traits", {**TRAITS, "preset": "import"})
+    code = refusal(GuardStop, definitions.edit, "sync", "traits", TRAITS, expected=1)
+    assert code == "PREVIEW_STOPS"
+
+
+@pytest.mark.door("python")
 def test_B18_an_edit_takes_effect_at_the_next_run(project, world):
     furnish(project)
     made = project.definitions.create("sync", "traits", TRAITS)
@@ -177,6 +187,26 @@ def test_a_rename_reaches_the_syncs_that_use_it(project):
     assert run.counts["unchanged"] == 2
     moved = project.definitions.rename("sync", "traits", "plans", expected=renamed.version)
     assert (moved.document["sync"], moved.uid) == ("plans", renamed.uid)
+
+
+def test_a_name_that_is_taken_stays_with_who_has_it(project):
+    furnish(project)
+    create, again = project.definitions.create, project.definitions.rename
+    create("sync", "traits", TRAITS)
+    create("sync", "more", TRAITS)
+    assert refusal(ConfigError, create, "sync", "more", TRAITS) == "NAME_TWICE"
+    assert refusal(ConfigError, again, "sync", "more", "traits", expected=1) == "NAME_TWICE"
+    assert refusal(ConfigError, again, "workspace", "acme", "else", expected=1) == "VALUE_WRONG"
+
+
+def test_settings_are_edited_unless_a_sync_needs_them(project):
+    furnish(project)
+    project.definitions.create("sync", "traits", TRAITS)
+    settings = {"version": 1, "workspace": {"name": "acme", "identifiers": ["email"]}}
+    edit = project.definitions.edit
+    assert refusal(ConfigError, edit, "workspace", "acme", settings, expected=1) == "IN_USE"
+    kept = {"version": 1, "workspace": {"name": "acme"}, "retention": {"runs": "30d"}}
+    assert edit("workspace", "acme", kept, expected=1).version == 2
 
 
 def test_what_a_sync_uses_cannot_be_archived(project):
@@ -309,6 +339,14 @@ def test_S8_nobody_borrows_the_secret_of_another(project, sink):
     made = definitions.create("destination", "hook", hook(sink))
     thief = hook(sink, headers=made.document["headers"])
     assert refusal(ConfigError, definitions.create, "destination", "thief", thief) == "VALUE_WRONG"
+
+
+@pytest.mark.parametrize("wrong", [{"url": 1}, {"bath": 1}, {"headers": {"X Y": CANARY}}])
+def test_S25_no_error_repeats_a_secret(project, sink, wrong):
+    document = hook(sink, secret=CANARY, **wrong) | wrong
+    with pytest.raises(ProjectInvalid) as raised:
+        project.definitions.create("destination", "hook", document)
+    assert CANARY not in "".join(f"{one} {one.mend}" for one in raised.value.problems)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import getpass
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -33,11 +34,9 @@ def command(
     preview stops, nothing is changed at all.
     """
     with terminal.working() as project:
-        door = project.definitions.by(user(), "apply")
-        changes = door.plan(prune=prune, take_over=take_over)
-        _show(terminal, changes)
-        if not dry_run:
-            changes = door.apply(prune=prune, take_over=take_over)
+        changes = project.definitions.by(user(), "apply").apply(
+            prune=prune, take_over=take_over, dry_run=dry_run, on_plan=partial(_show, terminal)
+        )
     done = "would change" if dry_run else "changed"
     changed = sum(one.change != "left" for one in changes)
     terminal.say(f"✓ {counted(changed, 'definition')} {done}")

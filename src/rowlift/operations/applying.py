@@ -1,6 +1,6 @@
 """Files taken into a state: what that would change is said first, a new trait is previewed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,27 +41,28 @@ class Folder:
     env: Mapping[str, str]
     profile: str | None = None
 
-    def plan(self, *, prune: bool = False, take_over: bool = False) -> list[DefinitionChange]:
-        """Return what `apply` would do; new traits are previewed.
+    def apply(
+        self,
+        by: Author,
+        *,
+        prune: bool = False,
+        take_over: bool = False,
+        dry_run: bool = False,
+        on_plan: Callable[[Sequence[DefinitionChange]], None] | None = None,
+    ) -> list[DefinitionChange]:
+        """Bring the state's definitions in line with the files.
 
-        Raises ProjectInvalid, ConfigError NAME_TWICE, GuardStop PREVIEW_STOPS, and what a source
-        does.
+        What that changes is handed to `on_plan`, then new traits are previewed, then it is written.
+        Raises ProjectInvalid, ConfigError NAME_TWICE, GuardStop PREVIEW_STOPS, and SourceError.
         """
         project = self._project()
         with closing(open_store(self.path, self.env)) as store:
             changes = _changes(store, project, prune=prune, take_over=take_over)
+            if on_plan:
+                on_plan(changes)
             self._preview(store, project, changes)
-        return changes
-
-    def apply(
-        self, by: Author, *, prune: bool = False, take_over: bool = False
-    ) -> list[DefinitionChange]:
-        """Bring the state's definitions in line with the files; raises what `plan` does."""
-        project = self._project()
-        with closing(open_store(self.path, self.env)) as store:
-            changes = _changes(store, project, prune=prune, take_over=take_over)
-            self._preview(store, project, changes)
-            write_files(store, project, by, prune=prune, take_over=take_over)
+            if not dry_run:
+                write_files(store, project, by, prune=prune, take_over=take_over)
         return changes
 
     def _project(self) -> ProjectSpec:

@@ -11,7 +11,7 @@ from rowlift.core.nouns import Preset
 from rowlift.core.specs import Managed, ProjectSpec
 from rowlift.core.spelling import did_you_mean
 from rowlift.operations.home import Home
-from rowlift.operations.kinds import KINDS, guarded
+from rowlift.operations.kinds import KINDS
 from rowlift.operations.opening import held_beside, judged
 from rowlift.operations.previewing import preview_sync
 from rowlift.project.confiding import Confided, confide, secret_paths, with_present_secrets
@@ -71,11 +71,10 @@ def find(home: Home, kind: str, name: str, *, archived: bool = False) -> Definit
     """Return a live definition by name, or the one archived last; raises ConfigError."""
     found = [one for one in home.store.definitions.all(home.workspace_id, kind) if one.name == name]
     live = [one for one in found if one.archived_at is None]
-    gone = sorted((one.archived_at or 0, one.uid, one) for one in found if one.archived_at)
     if live:
         return live[0]
-    if archived and gone:
-        return gone[-1][2]
+    if archived and found:
+        return max(found, key=lambda one: one.archived_at or 0)
     known = [one.name for one in records_named(home, kind)]
     text = f"There is no {kind} {shown(name)}.{did_you_mean(name, known)}"
     raise ConfigError("NAME_UNKNOWN", text, mend=f"Known: {', '.join(known) or 'none'}.")
@@ -117,37 +116,39 @@ def edit(home: Home, one: Definition, written: Written, expected: int, by: Autho
     if one.kind == "workspace":
         _edit_workspace(home, one, document, expected, by)
         return
-    change, _ = _prepared(home, one, document)
+    change, admitted = _prepared(home, one, document)
+    if one.kind == "sync" and one.document.get("preset", Preset.TRAITS) != Preset.TRAITS:
+        require_preview(home, admitted.project, one.name)
     home.store.definitions.write(home.workspace_id, [replace(change, expected=expected)], by)
 
 
 def rename_definition(home: Home, one: Definition, name: str, expected: int, by: Author) -> None:
     """Give a definition another name, also in the syncs that use it."""
     _require_ours(one)
+    _refuse_workspace(one)
     name_of(one.kind, name)
-    renamed = replace(one, name=name, document=_named(one, name))
-    users = [
-        (user, _using(user, one, name))
-        for user in records_named(home, "sync")
-        if one.kind in {"source", "destination"} and user.managed != FILES
+    users = [each for each in records_named(home, "sync") if each.managed != FILES]
+    changes = [
+        _kept(replace(one, name=name, document=_named(one, name)), expected),
+        *(
+            _kept(replace(each, document=document))
+            for each in users
+            if (document := _using(each, one, name)) != each.document
+        ),
     ]
-    moved = [(user, document) for user, document in users if document != user.document]
-    changes = [_kept(renamed, expected), *(_kept(replace(u, document=d)) for u, d in moved)]
-    held = [one for one in _held(home) if one.name != name or one.kind != renamed.kind]
-    names = {(one.kind, one.name), *(("sync", user.name) for user, _ in moved)}
-    others = [each for each in held if (each.kind, each.name) not in names]
     new = [Held(change.kind, change.name, change.document) for change in changes]
-    admitted = judged(home, [*others, *new])
-    _refuse_broken(home, admitted, renamed)
-    bodies = [replace(change, body=_body(admitted.project, change)) for change in changes]
-    home.store.definitions.write(home.workspace_id, bodies, by)
+    replaced = {(one.kind, one.name), *((each.kind, each.name) for each in new)}
+    rest = [each for each in _held(home) if (each.kind, each.name) not in replaced]
+    admitted = judged(home, [*rest, *new])
+    _refuse_broken(home, admitted, one)
+    whole = [replace(change, body=_body(admitted.project, change)) for change in changes]
+    home.store.definitions.write(home.workspace_id, whole, by)
 
 
 def archive(home: Home, one: Definition, expected: int, by: Author) -> None:
     """Take a definition out of use; what a sync imported, its image and its ledgers stay."""
     _require_ours(one)
-    if one.kind == "workspace":
-        raise ConfigError("CANNOT_DO", "A workspace cannot be archived.", mend="Leave it.")
+    _refuse_workspace(one)
     rest = [each for each in _held(home) if (each.kind, each.name) != (one.kind, one.name)]
     _refuse_broken(home, judged(home, rest), one)
     change = replace(_kept(one, expected), archived=True)
@@ -159,6 +160,7 @@ def restore(home: Home, one: Definition, version: int | None, expected: int, by:
 
     Secrets are those of now: an older version never brings an older secret back.
     """
+    _refuse_workspace(one)
     if one.archived_at is None:
         _require_ours(one)
     document = one.document if version is None else version_of(home, one, version).document
@@ -215,7 +217,8 @@ def _prepared(home: Home, one: Definition, document: Mapping[str, Any]) -> tuple
     if one.kind not in DOCUMENT_KINDS:
         raise ConfigError("VALUE_WRONG", f"{shown(one.kind)} is no kind of definition.")
     others = [each for each in _held(home) if (each.kind, each.name) != (one.kind, one.name)]
-    admitted = judged(home, [*others, Held(one.kind, one.name, document)], guarded)
+    edited = Held(one.kind, one.name, document, is_edited=True)
+    admitted = judged(home, [*others, edited])
     _refuse_broken(home, admitted, one)
     sealed: list[Sealed] = []
 
@@ -245,6 +248,7 @@ def _edit_workspace(
     _refuse_broken(home, judged(replace(home, project=changed), _held(home)), one)
     change = replace(_kept(one, expected), document=document, body=json.dumps(asdict(settings)))
     home.store.definitions.write(home.workspace_id, [change], by)
+    home.store.definitions.workspace(settings.name, asdict(settings))
 
 
 def _mapping(kind: str, name: str, written: Written) -> Mapping[str, Any]:
@@ -267,6 +271,12 @@ def _require_ours(one: Definition) -> None:
             f"The {one.kind} {one.name} is managed in files: it is read-only here.",
             mend="Change it in its file, where the project is kept, and apply it.",
         )
+
+
+def _refuse_workspace(one: Definition) -> None:
+    if one.kind == "workspace":
+        text = "A workspace keeps its name and is not archived; its settings are edited."
+        raise ConfigError("VALUE_WRONG", text)
 
 
 def _refuse_broken(home: Home, admitted: Admitted, one: Definition) -> None:

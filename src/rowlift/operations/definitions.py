@@ -115,17 +115,23 @@ class Definitions:
         old = version_of(home, one, earlier) if earlier else None
         return difference(old, version_of(home, one, version))
 
-    def plan(self, *, prune: bool = False, take_over: bool = False) -> Sequence[DefinitionChange]:
-        """Return what `apply` would do with the folder's files; new traits are previewed."""
-        return self._folder.plan(prune=prune, take_over=take_over)
-
-    def apply(self, *, prune: bool = False, take_over: bool = False) -> Sequence[DefinitionChange]:
+    def apply(
+        self,
+        *,
+        prune: bool = False,
+        take_over: bool = False,
+        dry_run: bool = False,
+        on_plan: Callable[[Sequence[DefinitionChange]], None] | None = None,
+    ) -> Sequence[DefinitionChange]:
         """Take the folder's files into the state; what vanished is archived with `prune` only.
 
+        What changes is handed to `on_plan` before new traits are previewed and anything is written.
         With `take_over` files may declare what was made in Rowlift, which they manage from then on.
         Raises ProjectInvalid, ConfigError NAME_TWICE, GuardStop PREVIEW_STOPS, and SourceError.
         """
-        changes = self._folder.apply(self._by, prune=prune, take_over=take_over)
+        changes = self._folder.apply(
+            self._by, prune=prune, take_over=take_over, dry_run=dry_run, on_plan=on_plan
+        )
         self._changed()
         return changes
 

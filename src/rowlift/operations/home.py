@@ -177,7 +177,7 @@ def data_folder(root: Path, env: Mapping[str, str]) -> Path:
 
 def open_store(root: Path, env: Mapping[str, str]) -> Store:
     """Open the state of a project's folder, and make it if there is none."""
-    return Store.open(data_folder(root, env), _state_url(env), env.get(KEY_VARIABLE))
+    return Store.open(data_folder(root, env), _state_url(env), env.get(KEY_VARIABLE) or None)
 
 
 def _state_url(env: Mapping[str, str]) -> str | None:

@@ -11,8 +11,8 @@ from typing import Any
 from rowlift.core.errors import ConfigError
 from rowlift.core.specs import ProjectSpec
 from rowlift.operations.home import Home, Unsealed, data_folder, open_store
-from rowlift.operations.kinds import ACCEPTS, KINDS
-from rowlift.project.check import Guard, load_able
+from rowlift.operations.kinds import ACCEPTS, KINDS, guarded
+from rowlift.project.check import load_able
 from rowlift.project.custody import Custody
 from rowlift.project.files import ROWLIFT
 from rowlift.project.held import Admitted, Held, Rules, admit, given, name_of, workspace
@@ -95,16 +95,16 @@ def declarations(project: ProjectSpec) -> dict[str, dict[str, Declared]]:
     }
 
 
-def rules(root: Path, env: Mapping[str, str], guard: Guard | None = None) -> Rules:
+def rules(root: Path, env: Mapping[str, str]) -> Rules:
     """Return what definitions made in Rowlift are judged by."""
     folders = (root, *(Path(one) for one in env.get(FILE_ROOTS, "").split(os.pathsep) if one))
     shared = frozenset(env.get(SHARED_VARIABLES, "").replace(",", " ").split())
-    return Rules(KINDS, ACCEPTS, Custody(data_folder(root, env), folders, shared), guard)
+    return Rules(KINDS, ACCEPTS, Custody(data_folder(root, env), folders, shared), guarded)
 
 
-def judged(home: Home, held: Iterable[Held], guard: Guard | None = None) -> Admitted:
+def judged(home: Home, held: Iterable[Held]) -> Admitted:
     """Return the project as it would be with some definitions beside its files."""
-    return admit(home.files or _bare(home), held, rules(home.project.root, home.env.outer, guard))
+    return admit(home.files or _bare(home), held, rules(home.project.root, home.env.outer))
 
 
 def held_beside(live: Iterable[Definition], files: ProjectSpec | None) -> list[Held]:

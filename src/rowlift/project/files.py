@@ -64,6 +64,7 @@ class Reading:
     syncs: dict[str, SyncSpec] = field(default_factory=dict)
     places: dict[str, SyncPlace] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    where: str = CONNECTIONS  # what declares sources and destinations
 
     @property
     def spec(self) -> ProjectSpec | None:
@@ -221,19 +222,20 @@ def _check_names(reading: Reading, file: SyncFile, document: Document) -> None:
         document.report("NAME_TWICE", text, ("sync",))
     if reading.profile is None:
         return
-    _check_known(document, ("source",), file.source, reading.profile.sources, "source")
-    for index, use in enumerate(file.destinations):
-        path = ("destinations", index, "use")
-        _check_known(document, path, use.use, reading.profile.destinations, "destination")
-
-
-def _check_known(
-    document: Document, path: KeyPath, name: str, known: Mapping[str, object], thing: str
-) -> None:
-    if name not in known:
-        text = f'There is no {thing} "{name}" in {CONNECTIONS}.{did_you_mean(name, known)}'
-        mend = f"Known: {', '.join(known)}." if known else f"Add it to {CONNECTIONS}."
-        document.report("NAME_UNKNOWN", text, path, mend)
+    uses = [
+        (("destinations", index, "use"), use.use) for index, use in enumerate(file.destinations)
+    ]
+    for thing, known, named in (
+        ("source", reading.profile.sources, [(("source",), file.source)]),
+        ("destination", reading.profile.destinations, uses),
+    ):
+        for path, name in named:
+            if name not in known:
+                text = (
+                    f'There is no {thing} "{name}" in {reading.where}.{did_you_mean(name, known)}'
+                )
+                mend = f"Known: {', '.join(known)}." if known else f"Add it to {reading.where}."
+                document.report("NAME_UNKNOWN", text, path, mend)
 
 
 def _query(

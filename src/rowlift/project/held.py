@@ -27,22 +27,23 @@ ROLES: Mapping[str, str] = {"source": "sources", "destination": "destinations"}
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One source, destination or sync of the state database."""
+    """A source, destination or sync of the state database; of edited ones the query is read."""
 
     kind: str
     name: str
     document: Mapping[str, Any]
     managed: Managed = "rowlift"
+    is_edited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What definitions are judged by; without a guard the text of queries is not read."""
+    """What definitions are judged by."""
 
     kinds: ConnectorKinds
     accepts: Mapping[str, Accepts]
     custody: Custody
-    guard: Guard | None = None
+    guard: Guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,9 @@ def admit(project: ProjectSpec, held: Iterable[Held], rules: Rules) -> Admitted:
             if spec and not _wrong(document.problems):
                 connections[one.kind][one.name] = spec
     profile = Profile(project.profile, connections["source"], connections["destination"])
-    reading = Reading(project.root, rules.kinds, workspace=project.workspace, profile=profile)
+    reading = Reading(
+        project.root, rules.kinds, workspace=project.workspace, profile=profile, where="the project"
+    )
     for one, document in documents:
         if one.kind == "sync":
             found[one.kind, one.name] = [*_sync(reading, one, document, rules)]
@@ -153,7 +156,7 @@ def _sync(reading: Reading, one: Held, document: Document, rules: Rules) -> Iter
     if spec:
         place = reading.places[one.name]
         yield from abilities(reading, spec, place, rules.accepts)
-        if rules.guard:
+        if one.is_edited:
             yield from guarded(reading, spec, place, rules.guard, {})
 
 

@@ -173,6 +173,7 @@ class DefinitionStore:
             return str(row.uid)
         uid = str(row.uid) if row is not None else self.new_uid()
         version = row.version + 1 if row is not None else 1
+        pen.forget_secrets(uid)
         pen.write(workspace_id, uid, kind, name, one.body, one.document, FILES, version)
         return uid
 
@@ -222,9 +223,7 @@ class DefinitionStore:
                 "somebody changed it meanwhile.",
                 mend="Load it again and repeat the change.",
             )
-        connection.execute(
-            secrets.delete().where(secrets.c.uid == one.uid, secrets.c.id.not_in(one.keeps))
-        )
+        pen.forget_secrets(one.uid, one.keeps)
         for sealed in one.sealed:
             connection.execute(
                 secrets.insert().values(uid=one.uid, created_at=pen.now, **sealed.columns())
@@ -340,6 +339,11 @@ class _Pen:
                 definitions.update().where(definitions.c.uid == uid).values(**values)
             )
         self._note(uid, version, name, document, archived=archived)
+
+    def forget_secrets(self, uid: str, keeps: frozenset[str] = frozenset()) -> None:
+        self.connection.execute(
+            secrets.delete().where(secrets.c.uid == uid, secrets.c.id.not_in(keeps))
+        )
 
     def archive(self, rows: Iterable[sa.Row[Any]]) -> None:
         for row in rows:
