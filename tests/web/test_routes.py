@@ -1,5 +1,7 @@
 """What holds for every route: rights, one operation each, headers, hosts, sizes, strangers."""
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,7 +65,12 @@ def test_S15_every_route_declares_a_right() -> None:
 
 
 def test_every_route_calls_one_operation_of_its_own(api: Api) -> None:
-    operations = [route.operation for route in ROUTES if route.operation not in {"rule", "openapi"}]
+    others = {"rule", "openapi"}
+    operations = [
+        route.operation
+        for route in ROUTES
+        if route.operation not in others and not route.path.endswith(".csv")
+    ]
     assert len(set(operations)) == len(operations)
     for operation in operations:
         assert callable(attrgetter(operation)(api.project)), operation
@@ -184,6 +191,24 @@ def test_every_code_that_a_problem_names_is_explained(api: Api) -> None:
         assert told == json.loads(json.dumps({**told, "code": "SIGNED_OUT"}))
         assert told["title"] == RULES["SIGNED_OUT"].title == wrong["title"]
         assert client.get("/problems/NONE").status_code == 404
+
+
+@pytest.mark.door("api")
+def test_B22_rejects_are_downloaded_without_formulas(api: Api, shop: World) -> None:
+    shop.rows(("ann", "ann@example.com", "pro"), ("=1+1", "ann@example.com", "free"))
+    run = shop.run()
+    with api.as_user(Role.EDITOR) as editor:
+        answer = editor.get(f"/runs/{run.id}/rejects.csv")
+        assert editor.get("/runs/999/rejects.csv").status_code == 404
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    name = f'attachment; filename="rejects-{run.id}.csv"'
+    assert answer.headers["content-disposition"] == name
+    header, *rows = csv.reader(io.StringIO(answer.text))
+    assert header == ["row_number", "identifier", "code", "reason", "target", "query"]
+    assert [(row[0], row[1], row[2]) for row in rows] == [
+        ("1", "ann", "EMAIL_TAKEN"),
+        ("2", "'=1+1", "EMAIL_TAKEN"),
+    ]
 
 
 def test_files_that_change_are_read_again_and_broken_ones_wait(api: Api, shop: World) -> None:

@@ -1,18 +1,16 @@
 """People with their attributes and origins as JSON Lines or CSV, streamed."""
 
-import csv
-import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from rowlift.cli import exits
-from rowlift.cli.rejects import defused
 from rowlift.cli.streams import OUTPUT_LOST, speak_utf8
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import counted, safe
 from rowlift.core.errors import ConfigError, RowliftError
+from rowlift.kit.csvlines import csv_line
 from rowlift.kit.durable import write_durable
 from rowlift.operations.records import AttributeRecord, PersonRecord
 
@@ -89,13 +87,6 @@ def _cells(one: AttributeRecord | None) -> tuple[object, ...]:
         return ("",) * 5
     value = one.value if isinstance(one.value, str) else json.dumps(one.value, ensure_ascii=False)
     return one.name, value, one.sync, one.run, one.as_of
-
-
-def csv_line(cells: Iterable[object]) -> str:
-    """Return a line of RFC 4180 in which no cell is a formula."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow(map(defused, cells))
-    return line.getvalue()
 
 
 _LINES: dict[str, Callable[[People], Iterator[str]]] = {"jsonl": _json_lines, "csv": _csv_lines}

@@ -1,6 +1,5 @@
 """Rejected rows as text, JSON or CSV, streamed: there may be millions."""
 
-import csv
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,33 +9,18 @@ from typing import Any
 from rowlift.cli.streams import speak_utf8
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, safe
+from rowlift.kit.csvlines import csv_lines
+from rowlift.operations.rejects import ROW
 
-COLUMNS = ("row_number", "identifier", "code", "reason", "target", "query")
-ROW = "row"
 SHOWN = 100
-# What makes a spreadsheet run a cell; the last four are full-width.
-FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-
 Rejects = Iterable[Mapping[str, Any]]
 
 
 def write_csv(columns: Sequence[str], rejects: Rejects) -> None:
-    """Write RFC 4180 to stdout, whatever the platform's line ends are."""
+    """Write lines of CSV to stdout."""
     speak_utf8()
     sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]
-    writer = csv.writer(sys.stdout, lineterminator="\r\n")
-    writer.writerow(columns)
-    for one in rejects:
-        writer.writerow([defused(_cell(one[name])) for name in columns])
-
-
-def _cell(value: object) -> object:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else value
-
-
-def defused(value: object) -> object:
-    """Return a cell with an apostrophe before what a spreadsheet would run as a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULAS) else value
+    sys.stdout.writelines(csv_lines(columns, rejects))
 
 
 def write_json(columns: Sequence[str], run: int, rejects: Rejects) -> None:
@@ -60,7 +44,9 @@ def write_text(terminal: Terminal, run: int, rejects: Rejects) -> None:
             f"{safe(one['reason'])}{target}"
         )
         if one.get(ROW) is not None:
-            terminal.say(f"            {safe(_cell(one[ROW]))}", style="dim")
+            terminal.say(
+                f"            {safe(json.dumps(one[ROW], ensure_ascii=False))}", style="dim"
+            )
     if not number:
         terminal.say(f"Run {run} rejected no row.")
     elif next(rows, None) is not None:

@@ -8,11 +8,12 @@ from rich.table import Table
 
 from rowlift.cli import exits
 from rowlift.cli.options import command as _command
-from rowlift.cli.rejects import COLUMNS, ROW, write_csv, write_json, write_text
+from rowlift.cli.rejects import write_csv, write_json, write_text
 from rowlift.cli.report import mark, rejected_total, show_run
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, lasted, moment, number
 from rowlift.core.errors import ConfigError
+from rowlift.operations.rejects import COLUMNS, ROW
 from rowlift.operations.reports import RunReport
 
 LARGEST = 2**63 - 1

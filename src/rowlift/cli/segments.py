@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from rowlift.cli import exits
-from rowlift.cli.lines import csv_line, export_lines
+from rowlift.cli.lines import export_lines
 from rowlift.cli.names import names_in
 from rowlift.cli.options import command as _command
 from rowlift.cli.people import After, Limit
@@ -17,6 +17,7 @@ from rowlift.cli.records import grid
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, counted, moment, safe
 from rowlift.core.errors import ConfigError
+from rowlift.kit.csvlines import csv_line
 from rowlift.operations.segments import EventRecord, MemberRecord
 
 USAGE = "rowlift segments [list]; create, show, events, add, remove or export and NAME"

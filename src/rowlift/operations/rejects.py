@@ -22,6 +22,9 @@ _COLUMNS = ("row_number", "identifier", "code", "reason")
 _ROW = "source_row"
 _AT_ONCE = 10_000
 
+COLUMNS = ("row_number", "identifier", "code", "reason", "target", "query")
+ROW = "row"  # its values, where they were asked for
+
 
 @dataclass(frozen=True, slots=True)
 class _List:

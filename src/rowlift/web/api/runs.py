@@ -5,11 +5,21 @@ from operator import attrgetter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
+from starlette.responses import Response, StreamingResponse
 
 from rowlift.core.rights import Right
+from rowlift.kit.csvlines import csv_lines
+from rowlift.operations.rejects import COLUMNS, ROW
 from rowlift.operations.reports import RunReport
 from rowlift.web.paging import Cursor, Limit, Page, page, place
-from rowlift.web.rights import Ours, door
+from rowlift.web.rights import Asking, Ours, door
+
+
+class Csv(Response):
+    """RFC 4180."""
+
+    media_type = "text/csv"
+
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -30,6 +40,21 @@ def runs(
 def run(run_id: Id, project: Ours) -> RunReport:
     """Return one run with its deliveries."""
     return project.run_report(run_id)
+
+
+@router.get("/{run_id}/rejects.csv", response_class=Csv, **door("rejects", Right.EXPORT))
+def rejects_csv(
+    run_id: Id,
+    project: Ours,
+    caller: Asking,
+    rows: Annotated[bool, Query(description="With the values of each row.")] = False,
+) -> StreamingResponse:
+    """Download all rows that did not go; no cell is a formula."""
+    run_id = project.run_report(run_id).id
+    project.access.audit.note(caller, "rejects.export", str(run_id))
+    lines = csv_lines((*COLUMNS, ROW) if rows else COLUMNS, project.rejects(run_id, rows=rows))
+    headers = {"Content-Disposition": f'attachment; filename="rejects-{run_id}.csv"'}
+    return StreamingResponse(lines, headers=headers, media_type=Csv.media_type)
 
 
 @router.get("/{run_id}/rejects", **door("rejects", Right.VALUES))
