@@ -1,15 +1,18 @@
 """PostgreSQL as a source: how it is reached, by whom, and that nothing can be written."""
 
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pyarrow as pa
 import pytest
+import trustme
 from adbc_driver_manager import Error as AdbcError
 from pydantic import ValidationError
 
@@ -111,6 +114,36 @@ def test_F34_a_server_without_tls_is_never_spoken_to_in_plain(shop):
     assert (error.code, "offers no encryption" in error.message) == ("TLS_FAILED", True)
     assert all(CANARY.encode() not in said for said in heard)
     assert heard[1] == b""
+
+
+@pytest.mark.parametrize("mode", ["verify-ca", "verify-full"])
+def test_F34_a_certificate_that_expired_is_refused(shop, tmp_path, mode):
+    authority, long_ago = trustme.CA(), datetime(2020, 1, 1, tzinfo=UTC)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(
+        "127.0.0.1", not_before=long_ago, not_after=long_ago + timedelta(days=90)
+    ).configure_cert(context)
+    heard: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                with client, suppress(ssl.SSLError):
+                    client.recv(8)
+                    client.sendall(b"S")  # PostgreSQL's answer when it has TLS
+                    heard.append(context.wrap_socket(client, server_side=True).recv(1000))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,), daemon=True)
+        server.start()
+        port, ca_file = listener.getsockname()[1], str(tmp_path / "ca.pem")
+        error = refusal(shop.source(port=port, sslmode=mode, sslrootcert=ca_file).now)
+        listener.shutdown(socket.SHUT_RDWR)
+        server.join(10)
+    assert (error.code, "expired" in error.message) == ("TLS_FAILED", True)
+    assert heard == []
 
 
 @pytest.mark.parametrize(

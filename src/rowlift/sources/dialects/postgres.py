@@ -276,8 +276,8 @@ CONNECTING_TEXTS = tuple(
             "certificate verify failed",
             Failure(
                 "TLS_FAILED",
-                "The server's certificate was not signed by an authority this source trusts.",
-                "Give the authority's certificate as sslrootcert.",
+                "The server's certificate is not of an authority this source trusts, or expired.",
+                "Give the authority's certificate as sslrootcert, or renew the server's.",
             ),
         ),
         (

@@ -131,7 +131,7 @@ CONNECTING_TEXTS = tuple(
             "certificate verify failed",
             Failure(
                 "TLS_FAILED",
-                "The server's certificate was not signed by an authority this machine trusts.",
+                "The server's certificate is not of an authority this machine trusts, or expired.",
                 "Check that the host is the endpoint; SSL_CERT_FILE names other authorities.",
             ),
         ),
