@@ -5,6 +5,7 @@ from datetime import datetime
 from zoneinfo import available_timezones
 
 from rowlift.core.spelling import did_you_mean
+from rowlift.project.slots import is_ever_due
 from rowlift.project.units import SECONDS, seconds
 
 _PART = re.compile(r"(?:\*|([0-9A-Za-z]{1,3})(?:-([0-9A-Za-z]{1,3}))?)(?:/([0-9]{1,3}))?", re.ASCII)
@@ -43,7 +44,10 @@ def cron(value: object) -> str:
                 f"must be a cron line whose {name} is *, or {least} to {most}{spelled}, or a list, "
                 'a range or steps of them, for example "30 6 * * 1-5"'
             )
-    return " ".join(fields)
+    line = " ".join(fields)
+    if not is_ever_due(line):
+        raise ValueError("must be a cron line of a day that comes: that one is in no year")
+    return line
 
 
 def _fits(part: str, least: int, most: int, words: tuple[str, ...]) -> bool:

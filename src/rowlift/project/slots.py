@@ -1,0 +1,117 @@
+"""When a schedule is due: slots, in whole Unix seconds.
+
+An interval is counted in UTC from its start, so no change of clocks touches it. A cron line is read
+in its time zone: a time that the zone skips fires at the first minute after the gap, one that comes
+twice fires the first time only. Lines that say `*` for the minute or the hour go by elapsed time
+instead: through the gap without a slot, through the doubled hour twice, as Debian's cron has it.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+from rowlift.project.units import SECONDS, seconds
+
+_SPANS = [SECONDS["d"] * days for days in (1 / 24, 1, 32, 366, 9 * 366)]
+
+
+class Slots(Protocol):
+    """The moments at which one schedule is due."""
+
+    def after(self, moment: int) -> int | None:
+        """Return the first slot after a moment; None where there is none."""
+
+    def latest(self, moment: int) -> int | None:
+        """Return the last slot up to a moment, that moment included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """A slot at the start and then every so many seconds."""
+
+    interval: int
+    start: int
+
+    def after(self, moment: int) -> int:
+        passed = (moment - self.start) // self.interval
+        return self.start + max(0, passed + 1) * self.interval
+
+    def latest(self, moment: int) -> int | None:
+        passed = (moment - self.start) // self.interval
+        return self.start + passed * self.interval if passed >= 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """The times of a cron line of five fields in a time zone, none before the start."""
+
+    line: str
+    zone: ZoneInfo
+    start: int = 0
+
+    def after(self, moment: int) -> int | None:
+        return next(self._from(max(moment, self.start - 1)), None)
+
+    def latest(self, moment: int) -> int | None:
+        for span in _SPANS:
+            begin = max(moment - int(span), self.start - 1)
+            last = deque(self._between(begin, moment), maxlen=1)
+            if last or begin < self.start:
+                return last[0] if last else None
+        return None
+
+    def _between(self, begin: int, end: int) -> Iterator[int]:
+        for slot in self._from(begin):
+            if slot > end:
+                return
+            yield slot
+
+    def _from(self, moment: int) -> Iterator[int]:
+        """Yield the slots after a moment; the library repeats some where clocks change."""
+        for local in CronSim(_plain(self.line), datetime.fromtimestamp(moment, self.zone)):
+            slot = int(local.timestamp())
+            if slot > moment:
+                yield slot
+                moment = slot
+
+
+def slots_of(schedule: Mapping[str, str], start: int) -> Slots:
+    """Return the slots of a schedule as its sync declares it.
+
+    `start` is where intervals are counted from if the schedule has no start of its own.
+    """
+    first = start_of(schedule)
+    if "every" in schedule:
+        return Every(seconds(schedule["every"]), start if first is None else first)
+    return Cron(schedule["cron"], _zone(schedule), first or 0)
+
+
+def start_of(schedule: Mapping[str, str]) -> int | None:
+    """Return the declared start; without an offset it is local to the schedule's time zone."""
+    if "start_at" not in schedule:
+        return None
+    moment = datetime.fromisoformat(schedule["start_at"])
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=_zone(schedule))).timestamp())
+
+
+def is_ever_due(line: str) -> bool:
+    """Tell whether a cron line has any slot: the 30th of February never comes."""
+    try:
+        return Cron(line, ZoneInfo("UTC")).after(int(datetime.now(UTC).timestamp())) is not None
+    except CronSimError:
+        return False
+
+
+def _zone(schedule: Mapping[str, str]) -> ZoneInfo:
+    return ZoneInfo(schedule.get("timezone", "UTC"))
+
+
+def _plain(line: str) -> str:
+    """Return a line whose ranges up to Sunday have its higher number: the library wants them so."""
+    *others, days = line.lower().split()
+    return " ".join([*others, days.replace("-sun", "-7").replace("-0", "-7")])
