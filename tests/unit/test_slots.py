@@ -34,7 +34,9 @@ def in_field(field: str, value: int, lowest: int, most: int) -> bool:
 def matches(line: str, local: datetime) -> bool:
     minute, hour, day, month, weekday = line.split()
     by_day = in_field(day, local.day, 1, 31)
-    by_weekday = any(in_field(weekday, n, 0, 7) for n in {local.isoweekday(), local.isoweekday() % 7})
+    by_weekday = any(
+        in_field(weekday, n, 0, 7) for n in {local.isoweekday(), local.isoweekday() % 7}
+    )
     both = day.startswith("*") or weekday.startswith("*")
     return (
         in_field(minute, local.minute, 0, 59)

@@ -18,7 +18,14 @@ from rowlift.operations.ingesting import NewWriteKey
 from rowlift.operations.merging import MergeRecord
 from rowlift.operations.pruning import PruneReport
 from rowlift.operations.records import ObjectRecord, PersonRecord
-from rowlift.operations.reports import PlanReport, RetryReport, RunReport, SyncReport
+from rowlift.operations.reports import (
+    PlanReport,
+    RequestReport,
+    RetryReport,
+    RunReport,
+    ServiceReport,
+    SyncReport,
+)
 from rowlift.operations.segments import (
     EventRecord,
     MemberRecord,
@@ -105,12 +112,13 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "state": {"state": Mapping[str, Any]},
     "prune": {"prune": PruneReport},
     "rotation": {"sealed": int},
-    "ls": {"syncs": Sequence[SyncReport]},
     "apply": {"changes": Sequence[DefinitionChange], "applied": bool},
     "files": {"files": FilesReport},
     "versions": {"versions": Sequence[Version]},
     "definition": {"definition": DefinitionRecord},
     "diff": {"diff": str},
+    "ls": {"syncs": Sequence[SyncReport], "service": ServiceReport | None},
+    "requests": {"requests": Sequence[RequestReport]},
     "people": {"people": Sequence[PersonRecord]},
     "person": {"person": PersonRecord},
     "merges": {"merges": Sequence[MergeRecord]},

@@ -25,4 +25,5 @@ def command(terminal: Terminal, name: Sync) -> int:
 def show_sync(terminal: Terminal, project: Project, name: str, words: str) -> None:
     """Say what a sync does from here on."""
     terminal.say(f"✓ {safe(name)} {words}")
-    terminal.document("ls", syncs=[one for one in project.ls() if one.name == name])
+    found = [one for one in project.ls() if one.name == name]
+    terminal.document("ls", syncs=found, service=project.service.status())

@@ -1,5 +1,6 @@
 """How long work tells what it is doing; a terminal, a page or nobody listens."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -24,3 +25,25 @@ class Silent:
     def advance(self, task: str, rows: int) -> None: ...
 
     def note(self, task: str, text: str) -> None: ...
+
+
+class Attentive:
+    """Passes on what work tells, and looks each time whether the work is to end.
+
+    `look` raises what ends it.
+    """
+
+    def __init__(self, listener: Progress, look: Callable[[], None]) -> None:
+        self._listener = listener
+        self._look = look
+
+    def phase(self, task: str, phase: str, total: int | None = None) -> None:
+        self._look()
+        self._listener.phase(task, phase, total)
+
+    def advance(self, task: str, rows: int) -> None:
+        self._look()
+        self._listener.advance(task, rows)
+
+    def note(self, task: str, text: str) -> None:
+        self._listener.note(task, text)

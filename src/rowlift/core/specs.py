@@ -141,6 +141,7 @@ class SyncSpec:
     relationships: RelationshipSpec | None = None
     replace_for: Parent | None = None
     segment: SegmentSpec | None = None
+    on_busy: Literal["skip", "queue"] = "queue"
     schedule: Mapping[str, str] | None = None  # every | cron, start_at, timezone; texts as written
     destinations: tuple[UseSpec, ...] = ()
     renamed_from: str | None = None

@@ -303,14 +303,18 @@ class DeliveryRun:
             return self._store.deliveries.reserve(destination.account, requests, rate)
 
         def is_over() -> bool:
-            return self._cancelled() or not self._lease.is_ours()
+            is_cancelled = self._cancelled() or bool(self._lease.cancelled_by)
+            return is_cancelled or not self._lease.is_ours()
 
         pace = Pace(self._clock, limits.requests_per_second, reserve, is_over, self._tell)
         jitter = random.Random(self._delivery.id)  # noqa: S311
         settler = Settler(destination, pace, jitter)
         batches = plan_batches(plan.path, self._spec.timestamp, done)
         journal = partial(self._write_down, known.keys())
-        return send(batches, settler, pace, journal, limits.in_flight)
+        stopped = send(batches, settler, pace, journal, limits.in_flight)
+        if stopped and stopped.code == "INTERRUPTED" and (by := self._lease.cancelled_by):
+            return Stopped("CANCELLED", f"Cancelled by {by}; the rows stay due.")
+        return stopped
 
     def _tell(self, text: str) -> None:
         self._progress.note(self._task, text)
@@ -480,7 +484,7 @@ def _cells(outcome: Outcome) -> dict[str, str]:
 def _verdict(counts: dict[str, Any], stopped: Stopped | None) -> tuple[Status, str, str]:
     if stopped and stopped.code == "SUPERSEDED":
         return Status.COMPLETED, stopped.code, stopped.reason
-    if stopped and stopped.code == "INTERRUPTED":
+    if stopped and stopped.code in {"INTERRUPTED", "CANCELLED"}:
         return Status.CANCELLED, stopped.code, stopped.reason
     if stopped:
         return Status.FAILED, stopped.code, stopped.reason

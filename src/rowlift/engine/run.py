@@ -20,7 +20,7 @@ from typing import Any
 from rowlift.core.errors import Fenced, GuardStop, RowliftError, unexpected
 from rowlift.core.nouns import Column, Finding, Status
 from rowlift.core.ports import Source
-from rowlift.core.progress import Progress
+from rowlift.core.progress import Attentive, Progress
 from rowlift.core.rules import rule
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.arrivals import forget
@@ -87,10 +87,10 @@ class ImportRun:
         self._run = run
         self._work = work
         self._spec = work.spec
-        self._progress = progress
         self._parts = parts(work.spec, run.sync_uid)
         self._task = work.spec.name
         self._lease = store.runs.lease(run)
+        self._progress = Attentive(progress, self._refuse_cancelled)
 
     def carry(self) -> Run:
         """Read, validate, merge, apply, record; returns the run as it ended.
@@ -105,14 +105,21 @@ class ImportRun:
                 raise
             except RowliftError as error:
                 self._fail(error)
+                self._refuse_cancelled()
                 raise
             except Exception as error:
                 self._fail(unexpected(error))
                 raise
         return self._store.runs.get(self._run.id)
 
+    def _refuse_cancelled(self) -> None:
+        """Raise GuardStop CANCELLED once somebody asked for the run's end."""
+        if by := self._lease.cancelled_by:
+            text = f"Run {self._run.id} was cancelled by {by}."
+            raise GuardStop("CANCELLED", text, mend="Run again: what it left is still due.")
+
     def cancel(self, reason: GuardStop) -> None:
-        """End a run that changed nothing yet; the reason's code is INTERRUPTED."""
+        """End a run that goes no further; the reason's code is INTERRUPTED or CANCELLED."""
         with self._lease:
             self._fail(reason)
 
@@ -122,7 +129,7 @@ class ImportRun:
         if self._run.phase == ADOPT:
             self._adopt()
         if self._run.phase in ("read", "validate"):
-            with self._work.source() as source:
+            with self._work.source() as source, self._lease.stopping(source.cancel):
                 if self._run.phase == "read":
                     self._read(source)
                 self._merge(duck, source.dialect)
@@ -350,15 +357,17 @@ class ImportRun:
 
     def _fail(self, error: RowliftError) -> None:
         status = Status.STOPPED if isinstance(error, GuardStop) else Status.FAILED
-        if error.code == "INTERRUPTED":
+        code, reason = error.code, f"{error.message} {error.mend}".strip()
+        if by := self._lease.cancelled_by:
+            code, reason = "CANCELLED", f"Cancelled by {by}; what is due stays due."
+        if code in {"INTERRUPTED", "CANCELLED"}:
             status = Status.CANCELLED
-        reason = f"{error.message} {error.mend}".strip()
         left = self._files("stage", "apply")
         with self._store.database.transaction("run.fail") as connection:
             self._lease.hold(connection)
             self._store.files.retire(connection, left)
             self._store.runs.finish(
-                connection, self._run.id, status, self._run.counts, error.code, reason
+                connection, self._run.id, status, self._run.counts, code, reason
             )
 
     def _refresh(self) -> None:

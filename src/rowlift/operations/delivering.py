@@ -42,6 +42,11 @@ class Drain:
                 break
         return list(ended.values())
 
+    def one(self, delivery_id: int) -> Delivery | None:
+        """Carry one delivery to its end; None where somebody else has it."""
+        claimed = self.home.store.deliveries.claim(delivery_id)
+        return self._carry(claimed) if claimed else None
+
     def _claim(self, sync_uid: str) -> list[Delivery]:
         store = self.home.store.deliveries
         open_ = (one for uid in uids(sync_uid).values() for one in store.open(uid))

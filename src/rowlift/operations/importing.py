@@ -44,13 +44,17 @@ class Importer:
         spec = SyncSpec.from_json(left.spec)
         if left.phase in BEFORE_CHANGES and self.is_edited(left):
             self.progress.note(spec.name, f"Run {left.id} was interrupted; its sync was edited.")
-            self._import_run(left, spec).cancel(_edited(left, spec))
+            self.cancel(left, spec, _edited(left, spec))
             return None
         self.progress.note(spec.name, f"Run {left.id} was interrupted and goes on.")
         try:
             return self.carry(left, spec, allow_removals=False)
         except (ConfigError, GuardStop, SourceError):
             return None
+
+    def cancel(self, run: Run, spec: SyncSpec, reason: GuardStop) -> None:
+        """End a run that is ours and goes on no further."""
+        self._import_run(run, spec).cancel(reason)
 
     def carry(
         self, run: Run, spec: SyncSpec, *, allow_removals: bool, planned: Planned | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rowlift.core.clock import Clock
 from rowlift.core.errors import GuardStop
 from rowlift.operations.home import Home, sync_names
 
@@ -13,10 +14,11 @@ def chosen(home: Home, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names)) or sorted(home.project.syncs)
 
 
-def pause(home: Home, name: str, *, paused: bool) -> None:
-    """Pause a sync, or let it run again."""
+def pause(home: Home, name: str, clock: Clock, *, paused: bool) -> None:
+    """Pause a sync, or let it run again from its next slot on."""
     home.sync(name)
-    home.store.runs.pause(home.workspace_id, home.syncs[name], paused=paused)
+    now = int(clock.now().timestamp())
+    home.store.runs.pause(home.workspace_id, home.syncs[name], paused=paused, at=now)
 
 
 def refuse_paused(home: Home, uid: str) -> None:

@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -60,6 +60,8 @@ from rowlift.operations.segments import (
     remove_from_segment,
     show_segment,
 )
+from rowlift.operations.servicing import ServiceDesk
+from rowlift.operations.serving import Serving
 from rowlift.operations.suppressing import (
     SuppressionReport,
     revision,
@@ -141,11 +143,11 @@ class Project:
 
     def ls(self) -> list[SyncReport]:
         """Return the syncs with their last runs."""
-        return report_syncs(self._home)
+        return report_syncs(self._home, self._clock)
 
     def sync(self, name: str) -> SyncReport:
         """Return one sync with its last run; raises ConfigError NAME_UNKNOWN."""
-        return report_sync(self._home, name)
+        return report_sync(self._home, name, self._clock)
 
     # with the network, nothing changed
 
@@ -250,15 +252,25 @@ class Project:
 
     def pause(self, sync: str) -> None:
         """Let no run and no delivery of a sync begin until it is resumed."""
-        pause(self._home, sync, paused=True)
+        pause(self._home, sync, self._clock, paused=True)
 
     def resume(self, sync: str) -> None:
         """Let a sync that was paused run again."""
-        pause(self._home, sync, paused=False)
+        pause(self._home, sync, self._clock, paused=False)
 
     def paused(self, syncs: Sequence[str] = ()) -> list[str]:
         """Return which of some syncs, of all if none is named, are paused."""
         return [name for name in chosen(self._home, syncs) if is_paused(self._home, name)]
+
+    @property
+    def service(self) -> ServiceDesk:
+        """Return what one asks of a service that runs this project's schedules."""
+        return ServiceDesk(self._home)
+
+    def serving(self) -> Serving:
+        """Return what a process does that serves this project; see `rowlift serve`."""
+        refresh = partial(refreshed, profile=self._profile)
+        return Serving(self._home, refresh, self._clock, self._progress)
 
     def _apply(self, plan: Path, finished: Mapping[str, RunReport], *, wait: bool) -> RunReport:
         """Apply a plan, or go on with the run that began to."""

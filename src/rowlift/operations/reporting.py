@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rowlift.core.clock import Clock
 from rowlift.engine.parts import Part, parts, uids
 from rowlift.engine.populate import TARGET
 from rowlift.operations.home import Home
 from rowlift.operations.reports import DeliveryReport, RunReport, SyncReport
+from rowlift.operations.timetable import next_slot
 from rowlift.state.deliveries import Delivery
 from rowlift.state.runs import Run
+from rowlift.state.schedules import Schedule
 
 
 def report_run(home: Home, run: Run, *, resumed: bool = False) -> RunReport:
@@ -27,6 +30,7 @@ def report_run(home: Home, run: Run, *, resumed: bool = False) -> RunReport:
         reason=run.reason,
         resumed=resumed,
         retry_of=run.retry_of,
+        scheduled_for=run.scheduled_for,
         deliveries=report_deliveries(home, run),
     )
 
@@ -56,14 +60,20 @@ def report_deliveries(home: Home, run: Run) -> Sequence[DeliveryReport]:
     )
 
 
-def report_syncs(home: Home) -> list[SyncReport]:
-    """Return every sync of the project with its last run."""
-    return [report_sync(home, name) for name in sorted(home.project.syncs)]
+def report_syncs(home: Home, clock: Clock) -> list[SyncReport]:
+    """Return every sync of the project with its last run and its next slot."""
+    known = home.store.schedules.all(home.workspace_id)
+    return [_report_sync(home, name, known, clock) for name in sorted(home.project.syncs)]
 
 
-def report_sync(home: Home, name: str) -> SyncReport:
-    """Return one sync with its last run; raises ConfigError NAME_UNKNOWN."""
-    spec, uid = home.sync(name), home.syncs[name]
+def report_sync(home: Home, name: str, clock: Clock) -> SyncReport:
+    """Return one sync with its last run and its next slot; raises ConfigError NAME_UNKNOWN."""
+    home.sync(name)
+    return _report_sync(home, name, home.store.schedules.all(home.workspace_id), clock)
+
+
+def _report_sync(home: Home, name: str, known: Mapping[str, Schedule], clock: Clock) -> SyncReport:
+    spec, uid = home.project.syncs[name], home.syncs[name]
     last = home.store.runs.latest(home.workspace_id, uid, limit=1)
     return SyncReport(
         name=name,
@@ -73,6 +83,8 @@ def report_sync(home: Home, name: str) -> SyncReport:
         last_sync_time=home.store.runs.last_sync_time(uid),
         last_run=report_run(home, last[0]) if last else None,
         paused=home.store.runs.is_paused(uid),
+        schedule=spec.schedule,
+        next_slot=next_slot(spec, known.get(uid), int(clock.now().timestamp())),
     )
 
 

@@ -29,7 +29,7 @@ class DeliveryReport:
 class RunReport:
     """How one run ended; times are Unix seconds, last_sync_time is the source's.
 
-    `retry_of` is the run whose rejects it applied again.
+    `retry_of` is the run whose rejects it applied again, `scheduled_for` the slot of the schedule.
     """
 
     id: int
@@ -45,6 +45,7 @@ class RunReport:
     resumed: bool = False
     deliveries: Sequence[DeliveryReport] = ()
     retry_of: int | None = None
+    scheduled_for: int | None = None
 
     @property
     def failed(self) -> bool:
@@ -85,8 +86,36 @@ class PlanReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceReport:
+    """The process that serves a project, or did last; times are Unix seconds."""
+
+    place: str
+    started_at: float
+    beat_at: float
+    is_alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RequestReport:
+    """A run that somebody asked the service for; `run` and `status` are of what it became."""
+
+    id: int
+    sync: str
+    asked_by: str
+    asked_at: float
+    is_waiting: bool
+    run: int | None = None
+    status: Status | None = None
+    reason_code: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SyncReport:
-    """One sync in a list."""
+    """One sync in a list; `next_slot` is when its schedule is due, in Unix seconds.
+
+    A slot that has come and not begun, or that nobody is there to begin, lies in the past.
+    """
 
     name: str
     kind: str
@@ -95,4 +124,6 @@ class SyncReport:
     last_sync_time: int
     last_run: RunReport | None = None
     paused: bool = False
+    schedule: Mapping[str, str] | None = None
+    next_slot: int | None = None
     state: Mapping[str, Any] = field(default_factory=dict)

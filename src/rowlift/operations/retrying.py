@@ -9,6 +9,7 @@ from rowlift.operations.home import Home, sync_names
 from rowlift.operations.importing import Importer
 from rowlift.operations.reporting import report_deliveries, report_run
 from rowlift.operations.reports import RetryReport
+from rowlift.state.deliveries import Delivery
 from rowlift.state.runs import Run
 
 
@@ -61,6 +62,17 @@ def send_again(home: Home, run: Run) -> None:
         }
         with store.database.transaction("delivery.retry") as connection:
             store.deliveries.queue(connection, run.workspace_id, part, run.id, uses)
+
+
+def queue_again(home: Home, left: Delivery) -> None:
+    """Queue once more what a delivery left, unless a newer one will send it anyway."""
+    store = home.store
+    newest = store.deliveries.newest(left.sync_uid).get(left.destination_uid)
+    if newest is None or newest.id != left.id:
+        return
+    uses = {left.destination_uid: left.spec}
+    with store.database.transaction("delivery.retry") as connection:
+        store.deliveries.queue(connection, left.workspace_id, left.sync_uid, left.run_id, uses)
 
 
 def report_retry(home: Home, run: Run, again: Run | None) -> RetryReport:

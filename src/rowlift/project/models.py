@@ -324,6 +324,11 @@ class SyncFile(FileModel):
         description="When it runs; traits: every 12h by default; off: only by hand.",
         json_schema_extra=_or_off,
     )
+    on_busy: Literal["skip", "queue"] | None = Field(
+        None,
+        description="What a slot of the schedule does that finds another run: skip (import), or "
+        "queue, to wait for its turn (traits).",
+    )
     mode: Mode = Field(
         Mode.UPSERT, description="upsert; update: never make anybody; create: never change anybody."
     )

@@ -16,6 +16,7 @@ class Defaults:
     on_bad_rows: Literal["stop", "reject"]
     cursor: Literal["strict", "held_rows"]
     every: str | None
+    on_busy: Literal["skip", "queue"]
 
 
 PRESETS = {
@@ -26,6 +27,7 @@ PRESETS = {
         on_bad_rows="stop",
         cursor="held_rows",
         every="12h",
+        on_busy="queue",
     ),
     Preset.IMPORT: Defaults(
         columns=300,
@@ -34,5 +36,6 @@ PRESETS = {
         on_bad_rows="reject",
         cursor="strict",
         every=None,
+        on_busy="skip",
     ),
 }

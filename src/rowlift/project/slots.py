@@ -107,6 +107,12 @@ def is_ever_due(line: str) -> bool:
         return False
 
 
+def written(moment: int) -> str:
+    """Return a slot as people read it: to the second only where it has seconds."""
+    form = "%Y-%m-%d %H:%M:%S UTC" if moment % 60 else "%Y-%m-%d %H:%M UTC"
+    return datetime.fromtimestamp(moment, UTC).strftime(form)
+
+
 def _zone(schedule: Mapping[str, str]) -> ZoneInfo:
     return ZoneInfo(schedule.get("timezone", "UTC"))
 

@@ -67,6 +67,7 @@ def specify(
         relationships=_relationships(file, related),
         segment=SegmentSpec(file.segment.name, file.segment.create) if file.segment else None,
         schedule=_schedule(file, defaults),
+        on_busy=file.on_busy or defaults.on_busy,
         destinations=tuple(_use(use, file, key) for use in file.destinations),
         renamed_from=file.renamed_from,
     )

@@ -47,6 +47,7 @@ class Delivery:
     next_run_id: int | None
     created_at: float
     finished_at: float | None
+    cancelled_by: str = ""
     reason_code: str = ""
     reason: str = ""
     counts: Mapping[str, Any] = field(default_factory=dict)
@@ -68,8 +69,13 @@ class BatchRecord:
     outcomes: Outcomes | None
 
 
+_TARGET = (deliveries.c.sync_uid, deliveries.c.destination_uid)
+_TRIED = ("sync_uid", "destination_uid", "run_id")
+_LEFT = [one.value for one in (Status.FAILED, Status.SOME_ROWS_FAILED, Status.CANCELLED)]
+
+
 def _delivery(row: sa.Row[Any]) -> Delivery:
-    values = dict(row._mapping)  # noqa: SLF001
+    values = {column.name: getattr(row, column.name) for column in deliveries.columns}
     return Delivery(**values | {"status": Status(row.status), "counts": json.loads(row.counts)})
 
 
@@ -167,6 +173,54 @@ class DeliveryStore:
 
     def _is_free(self, row: sa.Row[Any], now: float) -> bool:
         return not row.owner or is_dead(self._locks, deliveries, row, now)
+
+    def claimable(self, workspace_id: int) -> Sequence[Delivery]:
+        """Return a workspace's deliveries that nobody carries, the oldest first."""
+        waiting = (deliveries.c.workspace_id == workspace_id, deliveries.c.active == 1)
+        query = sa.select(deliveries).where(*waiting).order_by(deliveries.c.id)
+        with self._database.read() as connection:
+            found = connection.execute(query).all()
+            now = database_now(self._database, connection)
+        return [_delivery(row) for row in found if self._is_free(row, now)]
+
+    def left(self, workspace_id: int) -> Sequence[tuple[Delivery, int, float]]:
+        """Return the newest deliveries that failed or were interrupted, none being under way.
+
+        Each with how many its run has had to that destination, and the seconds since it ended.
+        """
+        again = deliveries.alias("again")
+        tries = (
+            sa.select(sa.func.count())
+            .where(*(again.c[name] == deliveries.c[name] for name in _TRIED))
+            .scalar_subquery()
+        )
+        newest = sa.select(sa.func.max(deliveries.c.id)).where(
+            deliveries.c.workspace_id == workspace_id
+        )
+        query = sa.select(deliveries, tries.label("tries")).where(
+            deliveries.c.id.in_(newest.group_by(*_TARGET)),
+            deliveries.c.active.is_(None),
+            deliveries.c.status.in_(_LEFT),
+        )
+        with self._database.read() as connection:
+            found = connection.execute(query).all()
+            now = database_now(self._database, connection)
+        return [(_delivery(row), row.tries, now - row.finished_at) for row in found]
+
+    def cancel(self, run_id: int, by: str) -> int:
+        """Ask whoever carries a run's deliveries to end them; those not begun end at once."""
+        mine = (deliveries.c.run_id == run_id, deliveries.c.active == 1)
+        asked = deliveries.update().where(*mine).values(cancelled_by=by)
+        with self._database.transaction("delivery.cancel") as connection:
+            now = database_now(self._database, connection)
+            count = connection.execute(asked).rowcount
+            connection.execute(
+                deliveries.update().where(*mine, deliveries.c.generation == 0).values(
+                    active=None, phase="over", status=Status.CANCELLED.value, finished_at=now,
+                    reason_code="CANCELLED", reason=f"Cancelled by {by}; the rows stay due.",
+                )
+            )  # fmt: skip
+        return count
 
     def lease(self, delivery: Delivery) -> Lease:
         """Return the right to write for a delivery of ours."""

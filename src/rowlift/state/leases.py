@@ -11,16 +11,20 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from rowlift.core.errors import Fenced, StateError
 from rowlift.db import LEASE_SECONDS, Database
 from rowlift.state.locks import Locks
 
 HEARTBEAT_SECONDS = LEASE_SECONDS / 6
+LOOK_SECONDS = min(2.0, HEARTBEAT_SECONDS)  # how soon a request to cancel is noticed
 
 # Goes on while the machine sleeps, where the system has such a clock.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -34,7 +38,10 @@ def database_now(database: Database, connection: sa.Connection) -> float:
 
 
 class Lease:
-    """The right to write for one row of `runs` or `deliveries`."""
+    """The right to write for one row of `runs` or `deliveries`.
+
+    It also notices that somebody asked for its end: `cancelled_by` is who, or empty.
+    """
 
     def __init__(
         self, database: Database, locks: Locks, table: sa.Table, row_id: int, generation: int
@@ -46,6 +53,8 @@ class Lease:
         self._beat: threading.Thread | None = None
         self._renewed = _elapsed()
         self._renewal = _renewal(table, row_id, generation)
+        self._stop_work: Callable[[], None] = _nothing
+        self.cancelled_by = ""
         self._lock = lock_name(table, row_id, generation)
         self.row_id = row_id
         self.generation = generation
@@ -76,10 +85,19 @@ class Lease:
         """
         before = _elapsed()
         until = database_now(self._database, connection) + LEASE_SECONDS
-        renewed = connection.execute(self._renewal, {"until": until})
-        if renewed.rowcount != 1:
+        renewed = connection.execute(self._renewal, {"until": until}).one_or_none()
+        if renewed is None:
             raise self._fenced()
-        self._renewed = before
+        self._renewed, self.cancelled_by = before, renewed.cancelled_by
+
+    @contextmanager
+    def stopping(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Have `stop` called from another thread, again and again, once somebody cancels."""
+        self._stop_work = stop
+        try:
+            yield
+        finally:
+            self._stop_work = _nothing
 
     def is_ours(self) -> bool:
         """Tell whether a request may still start; asks the database when half the time is gone.
@@ -102,22 +120,36 @@ class Lease:
         )
 
     def _keep(self) -> None:
-        while not self._stop.wait(HEARTBEAT_SECONDS):
+        while not self._stop.wait(LOOK_SECONDS):
             try:
-                self._renew()
+                if _elapsed() - self._renewed >= HEARTBEAT_SECONDS:
+                    self._renew()
+                else:
+                    self._look()
             except Fenced:
                 return
             except StateError:
                 continue  # the next beat may pass; until then `is_ours` holds the sending back
+            if self.cancelled_by:
+                self._stop_work()
+
+    def _look(self) -> None:
+        asked = sa.select(self._table.c.cancelled_by).where(self._table.c.id == self.row_id)
+        with self._database.read() as connection:
+            self.cancelled_by = connection.scalar(asked) or ""
 
     def _renew(self) -> None:
         with self._database.transaction("heartbeat") as connection:
             self.hold(connection)
 
 
-def _renewal(table: sa.Table, row_id: int, generation: int) -> sa.Update:
+def _renewal(table: sa.Table, row_id: int, generation: int) -> ReturningUpdate[Any]:
     ours = (table.c.id == row_id, table.c.generation == generation, table.c.active == 1)
-    return table.update().where(*ours).values(lease_until=sa.bindparam("until"))
+    renewal = table.update().where(*ours).values(lease_until=sa.bindparam("until"))
+    return renewal.returning(table.c.cancelled_by)
+
+
+def _nothing() -> None: ...
 
 
 def owner_name() -> str:

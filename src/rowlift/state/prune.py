@@ -50,6 +50,10 @@ DELETE FROM message_ids WHERE workspace_id = :workspace AND message_id IN (
     SELECT message_id FROM message_ids WHERE workspace_id = :workspace AND seen_at < :before
     ORDER BY seen_at LIMIT :most)
 """
+_REQUESTS = """
+DELETE FROM triggers WHERE workspace_id = :workspace AND open IS NULL AND asked_at < :before
+    AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = triggers.run_id)
+"""
 _FORGET_BATCHES = "DELETE FROM batches WHERE delivery_id IN :ids"
 _FORGET_DELIVERIES = "DELETE FROM deliveries WHERE id IN :ids"
 _FORGET_RUNS = "DELETE FROM runs WHERE id IN :ids"
@@ -76,6 +80,7 @@ def prune_state(
         _forget(connection, _FORGET_BATCHES, deliveries)
         _forget(connection, _FORGET_DELIVERIES, deliveries)
         runs = _forget(connection, _FORGET_RUNS, _ids(connection, _RUNS, by_runs))
+        connection.execute(sa.text(_REQUESTS), by_runs)
     return {"runs": runs, "deliveries": len(deliveries), "batches": batches}
 
 

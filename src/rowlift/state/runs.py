@@ -1,7 +1,7 @@
 """Imports: one active per workspace, resumable by whoever finds them abandoned."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from rowlift.state.leases import (
     owner_name,
 )
 from rowlift.state.locks import Locks
+from rowlift.state.schedule_tables import schedules
 from rowlift.state.tables import runs, sync_state
 
 ADOPT = "adopt"  # the first phase of a run that takes its rows from a plan file
@@ -29,7 +30,8 @@ class Run:
     """One import as the database knows it; times are Unix seconds.
 
     `plan` is the id of the plan that it applies, or nothing; `retry_of` the run whose rejects it
-    applies again.
+    applies again; `scheduled_for` the slot it was begun or skipped for; `cancelled_by` who asked
+    for its end.
     """
 
     id: int
@@ -48,6 +50,8 @@ class Run:
     finished_at: float | None
     plan: str = ""
     retry_of: int | None = None
+    scheduled_for: int | None = None
+    cancelled_by: str = ""
     reason_code: str = ""
     reason: str = ""
     counts: Mapping[str, Any] = field(default_factory=dict)
@@ -87,16 +91,32 @@ class RunStore:
             of.workspace_id, of.sync_uid, spec, "apply", retry_of=of.id, source_time=source_time
         )
 
-    def _open(self, workspace_id: int, sync_uid: str, spec: str, phase: str, **told: Any) -> Run:
+    def open_if_free(
+        self,
+        workspace_id: int,
+        sync_uid: str,
+        spec: str,
+        *,
+        phase: str = "read",
+        also: Callable[[sa.Connection, int], None] = lambda _connection, _run_id: None,
+        **told: Any,
+    ) -> Run | None:
+        """Start a run, with what else its number is committed with; None while one is active."""
         try:
             with self._locks.taking() as take, self._database.transaction("run.open") as connection:
                 opened = self._insert(
                     connection, workspace_id, sync_uid, spec, Status.RUNNING, phase, **told
                 )
+                also(connection, opened.id)
                 take(lock_name(runs, opened.id, opened.generation))
-            return opened
         except IntegrityError:
-            pass
+            return None
+        return opened
+
+    def _open(self, workspace_id: int, sync_uid: str, spec: str, phase: str, **told: Any) -> Run:
+        opened = self.open_if_free(workspace_id, sync_uid, spec, phase=phase, **told)
+        if opened:
+            return opened
         active = self.active(workspace_id)
         reason = f"Run {active.id} was still running." if active else "Another run was active."
         with self._database.transaction("run.skip") as connection:
@@ -153,6 +173,20 @@ class RunStore:
                 sa.select(runs).where(runs.c.workspace_id == workspace_id, runs.c.active == 1)
             ).one_or_none()
         return run_from(row) if row else None
+
+    def is_abandoned(self, workspace_id: int) -> bool:
+        """Tell whether the process of the active run is dead."""
+        active = sa.select(runs).where(runs.c.workspace_id == workspace_id, runs.c.active == 1)
+        with self._database.read() as connection:
+            row = connection.execute(active).one_or_none()
+            now = database_now(self._database, connection)
+        return row is not None and is_dead(self._locks, runs, row, now)
+
+    def cancel(self, run_id: int, by: str) -> bool:
+        """Ask whoever carries a run to end it; False when it is over."""
+        asked = runs.update().where(runs.c.id == run_id, runs.c.active == 1)
+        with self._database.transaction("run.cancel") as connection:
+            return connection.execute(asked.values(cancelled_by=by)).rowcount == 1
 
     def take_over(self, workspace_id: int) -> Run | None:
         """Take over the active run if its process is dead; None when there is none to take."""
@@ -218,6 +252,12 @@ class RunStore:
         with self._database.read() as connection:
             return self._get(connection, run_id)
 
+    def find(self, run_id: int) -> Run | None:
+        """Return one run, or None where it is forgotten."""
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).one_or_none()
+        return run_from(row) if row else None
+
     def _get(self, connection: sa.Connection, run_id: int) -> Run:
         row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).one_or_none()
         if row is None:
@@ -256,10 +296,20 @@ class RunStore:
         with self._database.read() as connection:
             return bool(connection.scalar(query))
 
-    def pause(self, workspace_id: int, sync_uid: str, *, paused: bool) -> None:
-        """Pause a sync, or let it run again."""
+    def pause(self, workspace_id: int, sync_uid: str, *, paused: bool, at: int) -> None:
+        """Pause a sync, or let it run again from the first slot after a moment on."""
+        anew = schedules.update().where(schedules.c.sync_uid == sync_uid)
         with self._database.transaction("sync.pause") as connection:
             self._set(connection, workspace_id, sync_uid, paused=paused)
+            connection.execute(anew.values(settled=at, next_at=None))
+
+    def paused(self, workspace_id: int) -> frozenset[str]:
+        """Return the uids of the syncs that somebody paused."""
+        query = sa.select(sync_state.c.sync_uid).where(
+            sync_state.c.workspace_id == workspace_id, sync_state.c.paused
+        )
+        with self._database.read() as connection:
+            return frozenset(connection.scalars(query))
 
     def applied(self, workspace_id: int, plan: str) -> Run | None:
         """Return the run that took the rows of a plan into the image."""

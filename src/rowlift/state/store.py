@@ -24,7 +24,10 @@ from rowlift.state.keys import WriteKeyStore
 from rowlift.state.locks import Locks
 from rowlift.state.revision import HEAD, current
 from rowlift.state.runs import RunStore
+from rowlift.state.schedules import ScheduleStore
+from rowlift.state.services import ServiceStore
 from rowlift.state.tables import meta
+from rowlift.state.triggers import TriggerStore
 from rowlift.state.vault import Vault
 
 LEAST_OPEN_FILES = 64
@@ -44,6 +47,9 @@ class Store:
     vault: Vault
     intake: Intake
     write_keys: WriteKeyStore
+    schedules: ScheduleStore
+    triggers: TriggerStore
+    services: ServiceStore
 
     @classmethod
     def open(
@@ -81,6 +87,9 @@ class Store:
             Vault(database, folder, secret_key),
             Intake(database),
             WriteKeyStore(database),
+            ScheduleStore(database),
+            TriggerStore(database),
+            ServiceStore(database, locks),
         )
 
     def reset_epoch(self) -> int:

@@ -71,6 +71,8 @@ runs = sa.Table(
     sa.Column("image_revision", sa.BigInteger),
     sa.Column("plan", sa.Text, nullable=False, default=""),
     sa.Column("retry_of", _ID),
+    sa.Column("scheduled_for", sa.BigInteger),
+    sa.Column("cancelled_by", sa.Text, nullable=False, default=""),
     sa.Column("counts", sa.Text, nullable=False),
     sa.Column("reason_code", sa.Text, nullable=False, default=""),
     sa.Column("reason", sa.Text, nullable=False, default=""),
@@ -84,6 +86,7 @@ runs = sa.Table(
         postgresql_where=sa.text("active = 1"),
     ),
     sa.Index("ix_runs_sync", "sync_uid", "id"),
+    sa.Index("uq_runs_slot", "sync_uid", "scheduled_for", unique=True),
     sqlite_autoincrement=True,
 )
 
@@ -155,6 +158,7 @@ deliveries = sa.Table(
     sa.Column("ledger_revision", sa.BigInteger),
     sa.Column("next_spec", sa.Text),
     sa.Column("next_run_id", _ID),
+    sa.Column("cancelled_by", sa.Text, nullable=False, default=""),
     sa.Column("counts", sa.Text, nullable=False),
     sa.Column("reason_code", sa.Text, nullable=False, default=""),
     sa.Column("reason", sa.Text, nullable=False, default=""),

@@ -27,3 +27,25 @@ class QuickClock:
         with self._lock:
             self._slept += seconds
         time.sleep(0)
+
+
+class SetClock:
+    """A clock that stands until it is set; the monotonic time only follows it forward."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._passed = 0.0
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._passed
+
+    def sleep(self, seconds: float) -> None:
+        self.set(self._now + timedelta(seconds=seconds))
+
+    def set(self, moment: datetime) -> None:
+        """Go to a moment, back or forth."""
+        self._passed += max(0.0, (moment - self._now).total_seconds())
+        self._now = moment

@@ -84,6 +84,7 @@ CREATE TABLE deliveries (
     ledger_revision BIGINT,
     next_spec TEXT,
     next_run_id BIGINT,
+    cancelled_by TEXT NOT NULL,
     counts TEXT NOT NULL,
     reason_code TEXT NOT NULL,
     reason TEXT NOT NULL,
@@ -269,6 +270,8 @@ CREATE TABLE runs (
     image_revision BIGINT,
     plan TEXT NOT NULL,
     retry_of BIGINT,
+    scheduled_for BIGINT,
+    cancelled_by TEXT NOT NULL,
     counts TEXT NOT NULL,
     reason_code TEXT NOT NULL,
     reason TEXT NOT NULL,
@@ -280,6 +283,52 @@ CREATE TABLE runs (
 CREATE INDEX ix_runs_sync ON runs (sync_uid, id);
 
 CREATE UNIQUE INDEX uq_runs_active ON runs (workspace_id) WHERE active = 1;
+
+CREATE UNIQUE INDEX uq_runs_slot ON runs (sync_uid, scheduled_for);
+
+CREATE TABLE schedules (
+    sync_uid TEXT NOT NULL,
+    workspace_id BIGINT NOT NULL,
+    schedule TEXT NOT NULL,
+    anchor BIGINT NOT NULL,
+    settled BIGINT NOT NULL,
+    next_at BIGINT,
+    waiting_for BIGINT,
+    skipped_since BIGINT,
+    skipped INTEGER NOT NULL,
+    CONSTRAINT pk_schedules PRIMARY KEY (sync_uid)
+);
+
+CREATE INDEX ix_schedules_workspace ON schedules (workspace_id);
+
+CREATE TABLE services (
+    id BIGINT NOT NULL,
+    owner TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    active INTEGER,
+    lease_until FLOAT(53) NOT NULL,
+    started_at FLOAT(53) NOT NULL,
+    beat_at FLOAT(53) NOT NULL,
+    CONSTRAINT pk_services PRIMARY KEY (id)
+);
+
+CREATE TABLE triggers (
+    id BIGSERIAL NOT NULL,
+    workspace_id BIGINT NOT NULL,
+    sync_uid TEXT NOT NULL,
+    asked_by TEXT NOT NULL,
+    asked_at FLOAT(53) NOT NULL,
+    allow_removals BOOLEAN NOT NULL,
+    open INTEGER,
+    run_id BIGINT,
+    reason_code TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    CONSTRAINT pk_triggers PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_triggers_workspace ON triggers (workspace_id, id);
+
+CREATE UNIQUE INDEX uq_triggers_open ON triggers (sync_uid) WHERE open = 1;
 
 CREATE TABLE segment_members (
     segment_id BIGINT NOT NULL,

@@ -84,6 +84,7 @@ CREATE TABLE deliveries (
     ledger_revision BIGINT,
     next_spec TEXT,
     next_run_id INTEGER,
+    cancelled_by TEXT NOT NULL,
     counts TEXT NOT NULL,
     reason_code TEXT NOT NULL,
     reason TEXT NOT NULL,
@@ -264,6 +265,8 @@ CREATE TABLE runs (
     image_revision BIGINT,
     "plan" TEXT NOT NULL,
     retry_of INTEGER,
+    scheduled_for BIGINT,
+    cancelled_by TEXT NOT NULL,
     counts TEXT NOT NULL,
     reason_code TEXT NOT NULL,
     reason TEXT NOT NULL,
@@ -274,6 +277,51 @@ CREATE TABLE runs (
 CREATE INDEX ix_runs_sync ON runs (sync_uid, id);
 
 CREATE UNIQUE INDEX uq_runs_active ON runs (workspace_id) WHERE active = 1;
+
+CREATE UNIQUE INDEX uq_runs_slot ON runs (sync_uid, scheduled_for);
+
+CREATE TABLE schedules (
+    sync_uid TEXT NOT NULL,
+    workspace_id INTEGER NOT NULL,
+    schedule TEXT NOT NULL,
+    anchor BIGINT NOT NULL,
+    settled BIGINT NOT NULL,
+    next_at BIGINT,
+    waiting_for BIGINT,
+    skipped_since BIGINT,
+    skipped INTEGER NOT NULL,
+    CONSTRAINT pk_schedules PRIMARY KEY (sync_uid)
+);
+
+CREATE INDEX ix_schedules_workspace ON schedules (workspace_id);
+
+CREATE TABLE services (
+    id INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    active INTEGER,
+    lease_until FLOAT NOT NULL,
+    started_at FLOAT NOT NULL,
+    beat_at FLOAT NOT NULL,
+    CONSTRAINT pk_services PRIMARY KEY (id)
+);
+
+CREATE TABLE triggers (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    sync_uid TEXT NOT NULL,
+    asked_by TEXT NOT NULL,
+    asked_at FLOAT NOT NULL,
+    allow_removals BOOLEAN NOT NULL,
+    open INTEGER,
+    run_id INTEGER,
+    reason_code TEXT NOT NULL,
+    reason TEXT NOT NULL
+);
+
+CREATE INDEX ix_triggers_workspace ON triggers (workspace_id, id);
+
+CREATE UNIQUE INDEX uq_triggers_open ON triggers (sync_uid) WHERE open = 1;
 
 CREATE TABLE segment_members (
     segment_id INTEGER NOT NULL,

@@ -1,0 +1,134 @@
+"""What a process does that serves one project: the work behind a scheduler's decisions."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rowlift.core.clock import Clock
+from rowlift.core.errors import ConfigError, GuardStop, SourceError
+from rowlift.core.progress import Attentive, Progress
+from rowlift.core.specs import SyncSpec
+from rowlift.operations.delivering import Drain
+from rowlift.operations.home import Home, sync_names
+from rowlift.operations.importing import Importer
+from rowlift.operations.pruning import tidy
+from rowlift.operations.retrying import queue_again
+from rowlift.state.deliveries import Delivery
+from rowlift.state.runs import Run
+from rowlift.state.services import Service
+
+REREAD_SECONDS = 5.0
+_WATCHED = ("*.yml", "syncs/**/*", "models/**/*")
+
+
+class Interrupted(BaseException):
+    """This process ends: whatever it carries is left as it is, and goes on in the next one."""
+
+
+class Serving:
+    """One project while it is served; the files are read again when they change."""
+
+    def __init__(
+        self, home: Home, refresh: Callable[[Home], Home], clock: Clock, progress: Progress
+    ) -> None:
+        self.home = home
+        self.clock = clock
+        self._refresh = refresh
+        self._progress = progress
+        self._seen = self._look()
+        self._read_at = clock.monotonic()
+
+    # the service itself
+
+    def start(self) -> Service:
+        """Serve from now on; raises Busy SERVICE_RUNNING while another process does."""
+        return self.home.store.services.start(self.home.workspace_id)
+
+    def reread(self) -> None:
+        """Take in what changed in the files; what is wrong in them is said once."""
+        if self.clock.monotonic() - self._read_at < REREAD_SECONDS:
+            return
+        self._read_at = self.clock.monotonic()
+        if self._look() == self._seen:
+            return
+        try:
+            home = self._refresh(self.home)
+        except ConfigError as error:
+            text = f"The files are wrong, so those of before stay in force: {error}"
+            self.note("project", text)
+        else:
+            self._take_in(home)
+        self._seen = self._look()
+
+    def _take_in(self, home: Home) -> None:
+        if home.workspace_id == self.home.workspace_id:
+            self.home = home
+        else:
+            name = home.project.workspace.name
+            text = f"The workspace is {name} now: stop the service and start it again."
+            self.note("project", text)
+
+    def _look(self) -> object:
+        """Return what is another thing as soon as a file or a definition was changed."""
+        root, home = self.home.project.root, self.home
+        files = (path for pattern in _WATCHED for path in root.glob(pattern))
+        return dict(_marks(files)), home.store.definitions.stamp(home.workspace_id)
+
+    def note(self, task: str, text: str) -> None:
+        """Tell whoever looks on what the service does."""
+        self._progress.note(task, text)
+
+    # what it carries; each in a thread of its own
+
+    def carry(self, run: Run, ending: threading.Event, *, allow_removals: bool) -> None:
+        """Carry a run that was begun here to its end, or leave it when the process ends."""
+        home, name = self.home, self.name_of(run.sync_uid)
+        importer, spec = self._importer(home, ending), SyncSpec.from_json(run.spec)
+        try:
+            done = importer.carry(run, spec, allow_removals=allow_removals)
+        except (GuardStop, SourceError) as error:
+            self.note(name, f"Run {run.id} ended: {error}")
+        else:
+            self.note(name, f"Run {run.id}: {done.status.value}. {done.reason}".strip())
+        tidy(home)
+
+    def resume(self, ending: threading.Event) -> None:
+        """Finish the run that a dead process left."""
+        self._importer(self.home, ending).resume()
+
+    def deliver(self, delivery: Delivery, ending: threading.Event) -> None:
+        """Carry a delivery to its end, unless somebody else has begun to."""
+        done = Drain(self.home, self.clock, self._progress, ending).one(delivery.id)
+        if done:
+            text = f"Delivery {done.id} to {self.target_of(done)}: {done.status.value}."
+            self.note(self.name_of(done.sync_uid), f"{text} {done.reason}".strip())
+
+    def deliver_again(self, delivery: Delivery) -> None:
+        """Queue once more what a delivery left, as the newest settings say."""
+        queue_again(self.home, delivery)
+
+    def _importer(self, home: Home, ending: threading.Event) -> Importer:
+        def look() -> None:
+            if ending.is_set():
+                raise Interrupted
+
+        return Importer(home, Attentive(self._progress, look))
+
+    def name_of(self, sync_uid: str) -> str:
+        """Return the name of a sync, also of one of its parts, and of one that is gone."""
+        own, _, part = sync_uid.partition(".")
+        return f"{sync_names(self.home).get(own, own)} {part}".strip()
+
+    def target_of(self, delivery: Delivery) -> str:
+        """Return the name of a delivery's destination."""
+        names = {uid: name for name, uid in self.home.destinations.items()}
+        return names.get(delivery.destination_uid, "a destination that is gone")
+
+
+def _marks(files: Iterator[Path]) -> Iterator[tuple[Path, tuple[int, int]]]:
+    for path in files:
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            continue
+        yield path, (found.st_mtime_ns, found.st_size)

@@ -1,0 +1,146 @@
+"""What begins now. Read `tick` first.
+
+Slots and requests become runs, one at a time in a workspace; deliveries are carried beside them and
+never wait for one. Whatever is decided stands in the database before it begins, so a process that
+dies at any instruction neither loses a slot nor begins one twice.
+"""
+
+import math
+from functools import partial
+
+from rowlift.core.nouns import Status
+from rowlift.operations.serving import Serving
+from rowlift.operations.timetable import Timetable, Turn
+from rowlift.project.slots import written
+from rowlift.state.deliveries import Delivery
+from rowlift.state.leases import HEARTBEAT_SECONDS
+from rowlift.state.runs import Run
+from rowlift.state.services import Service
+from rowlift.workers.runner import Job, Kind, Runner
+
+LOOK_SECONDS = 1.0  # how soon a request, a file or another process's end is noticed
+AGAIN_SECONDS = 15.0
+DELIVERIES_AT_ONCE = 8
+_TRY_AGAIN_SECONDS = (60, 240, 960, 3600)  # after the first failure, the second, …
+_NOT_AGAIN = frozenset({"INTERNAL", "NAME_UNKNOWN", "CANCELLED"})
+
+
+class Scheduler:
+    """Decides, each time it is asked, what begins."""
+
+    def __init__(self, serving: Serving, runner: Runner, service: Service) -> None:
+        self._serving = serving
+        self._runner = runner
+        self._service = service
+        self._clock = serving.clock
+        self._seen = math.inf
+        self._beat_at = -math.inf
+        self._again_at = -math.inf
+
+    def tick(self) -> float:
+        """Begin what is due and return the seconds until it is worth asking again."""
+        self._beat()
+        self._serving.reread()
+        now = int(self._clock.now().timestamp())
+        was_put_back, self._seen = now < self._seen - 1, now
+        timetable = Timetable(self._serving.home)
+        next_at = timetable.look(now, anew=was_put_back)
+        if not self._is_importing():
+            self._begin_next(timetable)
+        timetable.skip_busy()
+        self._deliveries()
+        return min(LOOK_SECONDS, max(0.0, next_at - now)) if next_at else LOOK_SECONDS
+
+    def _beat(self) -> None:
+        """Say that the service lives; raises Fenced when another process took its place."""
+        now = self._clock.monotonic()
+        if now - self._beat_at >= HEARTBEAT_SECONDS:
+            self._serving.home.store.services.beat(self._service)
+            self._beat_at = now
+
+    # runs
+
+    def _is_importing(self) -> bool:
+        return any(job.kind is not Kind.DELIVERY for job in self._runner.running())
+
+    def _begin_next(self, timetable: Timetable) -> None:
+        home = self._serving.home
+        active = home.store.runs.active(home.workspace_id)
+        if active:
+            if home.store.runs.is_abandoned(home.workspace_id):
+                self._runner.start(Job(Kind.RESUME, active.id, "", self._serving.resume))
+            return
+        for turn in timetable.turns():
+            if self._is_wanted(turn):
+                run = timetable.start(turn)
+                if run:
+                    self._start(turn, run)
+                return
+
+    def _is_wanted(self, turn: Turn) -> bool:
+        """Tell whether a turn's sync is there and not paused; give up what was asked otherwise."""
+        home = self._serving.home
+        code, reason = "", ""
+        if turn.sync not in home.project.syncs:
+            code, reason = "NAME_UNKNOWN", "The sync is not there any more."
+        elif home.store.runs.is_paused(turn.uid):
+            code, reason = "PAUSED", "The sync was paused."
+        if code and turn.trigger:
+            home.store.triggers.give_up(turn.trigger.id, code, reason)
+        return not code
+
+    def _start(self, turn: Turn, run: Run) -> None:
+        asked = turn.trigger
+        allow = bool(asked and asked.allow_removals)
+        why = f"asked for by {asked.asked_by}" if asked else f"slot {written(turn.slot or 0)}"
+        self._serving.note(turn.sync, f"Run {run.id} begins: {why}.")
+        work = partial(self._serving.carry, run, allow_removals=allow)
+        self._runner.start(Job(Kind.IMPORT, run.id, turn.sync, work, run))
+
+    # deliveries
+
+    def _deliveries(self) -> None:
+        self._queue_again()
+        carried = {job.number for job in self._runner.running() if job.kind is Kind.DELIVERY}
+        free = DELIVERIES_AT_ONCE - len(carried)
+        home = self._serving.home
+        open_ = [] if free <= 0 else home.store.deliveries.claimable(home.workspace_id)
+        fresh = [one for one in open_ if one.id not in carried]
+        if fresh:
+            paused = home.store.runs.paused(home.workspace_id)
+            for one in [one for one in fresh if _sync(one) not in paused][:free]:
+                self._deliver(one)
+
+    def _deliver(self, delivery: Delivery) -> None:
+        title = self._serving.name_of(delivery.sync_uid)
+        target = self._serving.target_of(delivery)
+        self._serving.note(title, f"Delivery {delivery.id} to {target} begins.")
+        work = partial(self._serving.deliver, delivery)
+        self._runner.start(Job(Kind.DELIVERY, delivery.id, title, work))
+
+    def _queue_again(self) -> None:
+        """Queue once more what a destination could not take when it was tried."""
+        now = self._clock.monotonic()
+        if now < self._again_at:
+            return
+        self._again_at = now + AGAIN_SECONDS
+        home = self._serving.home
+        for delivery, tries, ago in home.store.deliveries.left(home.workspace_id):
+            if ago >= _patience(delivery, tries):
+                self._serving.deliver_again(delivery)
+
+
+def _sync(delivery: Delivery) -> str:
+    return delivery.sync_uid.partition(".")[0]
+
+
+def _patience(delivery: Delivery, tries: int) -> float:
+    """Return after how many seconds a delivery is tried again; infinite if it is not."""
+    if delivery.reason_code in _NOT_AGAIN:
+        return math.inf
+    if delivery.reason_code == "INTERRUPTED":
+        return 0.0
+    waits = sum(int(delivery.counts.get(name, 0)) for name in ("pending", "in_doubt"))
+    if not waits and delivery.status is not Status.FAILED:
+        return math.inf
+    return float(_TRY_AGAIN_SECONDS[min(tries, len(_TRY_AGAIN_SECONDS)) - 1])

@@ -1,0 +1,69 @@
+"""The loop of `rowlift serve`: look, begin, wait, until the process is asked to end."""
+
+import threading
+
+from rowlift.core.errors import RowliftError, StateError
+from rowlift.operations.serving import Serving
+from rowlift.scheduler.scheduler import LOOK_SECONDS, Scheduler
+from rowlift.workers.embedded import EmbeddedRunner
+from rowlift.workers.runner import Job
+
+DRAIN_SECONDS = 15.0
+
+
+class ServiceLoop:
+    """Serves one project in this process."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._wake = threading.Event()
+        self._asked_to_end = False
+        self._trouble = ""
+
+    def run(self) -> None:
+        """Serve until `end` or KeyboardInterrupt, then let what runs come to a good end.
+
+        Returns when all of it has, within 15 s; raises StateError DRAIN_LATE when some has not.
+        What is left is safe, and goes on with the next service. Raises Busy SERVICE_RUNNING, and
+        Fenced when another process took over.
+        """
+        service = self._serving.start()
+        runner = EmbeddedRunner(self._failed, self._wake.set)
+        scheduler = Scheduler(self._serving, runner, service)
+        try:
+            self._serving.note("service", "It serves. Ctrl-C or SIGTERM ends it in order.")
+            while not self._asked_to_end:
+                self._wait(self._ticked(scheduler))
+        except KeyboardInterrupt:
+            self._serving.note("service", "Asked to end: what runs is brought to a good end.")
+        finally:
+            left = runner.stop(DRAIN_SECONDS)
+        if left:
+            titles = ", ".join(sorted({job.title for job in left}))
+            text = f"Not ended after {DRAIN_SECONDS:.0f} s: {titles}."
+            raise StateError("DRAIN_LATE", text, mend="Nothing is lost: the next start goes on.")
+        self._serving.home.store.services.end(service)
+
+    def end(self) -> None:
+        """Ask the loop, from another thread, to end in order."""
+        self._asked_to_end = True
+        self._wake.set()
+
+    def _ticked(self, scheduler: Scheduler) -> float:
+        """Tick once; a state that cannot be reached for a while ends nothing."""
+        try:
+            seconds = scheduler.tick()
+        except StateError as error:
+            if error.code != self._trouble:
+                self._serving.note("service", f"{error} It is tried again.")
+            self._trouble = error.code
+            return LOOK_SECONDS
+        self._trouble = ""
+        return seconds
+
+    def _wait(self, seconds: float) -> None:
+        self._wake.wait(seconds)
+        self._wake.clear()
+
+    def _failed(self, job: Job, error: RowliftError) -> None:
+        self._serving.note(job.title or "service", f"{error} {error.mend}".strip())

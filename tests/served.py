@@ -1,0 +1,44 @@
+"""A project served in a thread of this process, or in a process that a fault kills."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import rowlift
+from rowlift.core import faults
+from rowlift.scheduler.service import ServiceLoop
+
+SECONDS = 100
+
+
+@contextmanager
+def served(project: "rowlift.Project") -> Iterator[ServiceLoop]:
+    """The service of a project, ended in order after the block."""
+    with project:
+        loop = ServiceLoop(project.serving())
+        thread = threading.Thread(target=loop.run, name="service")
+        thread.start()
+        try:
+            yield loop
+        finally:
+            loop.end()
+            thread.join(SECONDS)
+        assert not thread.is_alive()
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """Wait for something to be true, and return it."""
+    deadline = time.monotonic() + SECONDS
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+    return found
+
+
+def serve_and_die(folder: str, env: dict[str, str], spec: str) -> None:
+    """Serve in a child until the armed point kills it."""
+    faults.arm(spec)
+    with rowlift.Project(folder, env=env) as project:
+        ServiceLoop(project.serving()).run()
