@@ -6,6 +6,8 @@ import pytest
 
 from days import START, Days
 
+HOUR = timedelta(hours=1)
+
 
 @pytest.mark.door("python")
 def test_B20_fifty_syncs_every_minute_of_a_day_never_overlap_and_lose_no_slot(tmp_path):
@@ -18,3 +20,45 @@ def test_B20_fifty_syncs_every_minute_of_a_day_never_overlap_and_lose_no_slot(tm
     assert told.total() == 50 * 1440
     assert told["run"] >= 900
     assert told.keys() == {"run", "BUSY", "SLOT_WAITS", "waits"}
+
+
+def test_T15_F41_a_clock_that_jumps_back_and_ahead_fires_no_slot_twice(tmp_path):
+    days = Days(tmp_path, syncs=1, seed=1, minutes=10)
+    end = START + 28 * HOUR
+    days.serve(end, jumps={START + HOUR: START + HOUR / 2, START + 2 * HOUR: START + 26 * HOUR})
+    told = days.check(end, fair_minutes=2000)
+    assert told == {"run": 24, "SLOTS_MISSED": 144}
+
+
+def test_T15_a_service_that_was_away_catches_up_one_slot(tmp_path):
+    days = Days(tmp_path, syncs=1, seed=1, minutes=10)
+    days.serve(START + HOUR)
+    days.clock.set(START + 5 * HOUR)
+    days.serve(START + 6 * HOUR)
+    assert days.begun() == [*range(0, 60, 10), *range(300, 360, 10)]
+
+
+@pytest.mark.door("python")
+def test_B17_a_sync_that_was_paused_takes_its_next_slot(tmp_path):
+    days = Days(tmp_path, syncs=1, seed=1, minutes=10)
+    days.serve(START + HOUR)
+    with days.project() as project:
+        project.pause("s00")
+    days.serve(START + 2 * HOUR)
+    days.clock.set(START + 3 * HOUR + timedelta(minutes=5))
+    with days.project() as project:
+        project.resume("s00")
+        assert project.ls()[0].next_slot == int((START + HOUR * 3).timestamp()) + 600
+    days.serve(START + 4 * HOUR)
+    assert days.begun() == [*range(0, 60, 10), *range(190, 240, 10)]
+
+
+@pytest.mark.door("python")
+def test_B18_an_edited_schedule_counts_from_its_next_slot(tmp_path):
+    days = Days(tmp_path, syncs=1, seed=1, minutes=10)
+    days.serve(START + HOUR)
+    days.every(25)
+    days.serve(START + 2 * HOUR)
+    assert days.begun() == [*range(0, 60, 10), 75, 100]
+    with days.project() as project:
+        assert project.ls()[0].next_slot == int((START + 2 * HOUR).timestamp()) + 300
