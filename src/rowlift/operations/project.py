@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -269,8 +269,7 @@ class Project:
 
     def serving(self) -> Serving:
         """Return what a process does that serves this project; see `rowlift serve`."""
-        refresh = partial(refreshed, profile=self._profile)
-        return Serving(self._home, refresh, self._clock, self._progress)
+        return Serving(self._home, self._profile, self._clock, self._progress)
 
     def _apply(self, plan: Path, finished: Mapping[str, RunReport], *, wait: bool) -> RunReport:
         """Apply a plan, or go on with the run that began to."""

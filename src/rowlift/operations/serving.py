@@ -1,7 +1,7 @@
 """What a process does that serves one project: the work behind a scheduler's decisions."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from rowlift.core.clock import Clock
@@ -11,6 +11,7 @@ from rowlift.core.specs import SyncSpec
 from rowlift.operations.delivering import Drain
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.importing import Importer
+from rowlift.operations.opening import refreshed
 from rowlift.operations.pruning import tidy
 from rowlift.operations.retrying import queue_again
 from rowlift.state.deliveries import Delivery
@@ -28,12 +29,10 @@ class Interrupted(BaseException):
 class Serving:
     """One project while it is served; the files are read again when they change."""
 
-    def __init__(
-        self, home: Home, refresh: Callable[[Home], Home], clock: Clock, progress: Progress
-    ) -> None:
+    def __init__(self, home: Home, profile: str | None, clock: Clock, progress: Progress) -> None:
         self.home = home
         self.clock = clock
-        self._refresh = refresh
+        self._profile = profile
         self._progress = progress
         self._seen = self._look()
         self._read_at = clock.monotonic()
@@ -52,7 +51,7 @@ class Serving:
         if self._look() == self._seen:
             return
         try:
-            home = self._refresh(self.home)
+            home = refreshed(self.home, profile=self._profile)
         except ConfigError as error:
             text = f"The files are wrong, so those of before stay in force: {error}"
             self.note("project", text)

@@ -269,14 +269,6 @@ class DefinitionStore:
             rows = connection.execute(query.order_by(definition_versions.c.version.desc())).all()
         return [_version(row) for row in rows]
 
-    def stamp(self, workspace_id: int) -> tuple[int, ...]:
-        """Return numbers that are others as soon as any definition was changed."""
-        table = definitions.c
-        columns = (sa.func.count(), sa.func.sum(table.version), sa.func.count(table.archived_at))
-        query = sa.select(*columns).where(table.workspace_id == workspace_id)
-        with self._database.read() as connection:
-            return tuple(connection.execute(query).one())
-
     def names(self, workspace_id: int, kind: str) -> dict[str, str]:
         """Return uid → name, archived ones included."""
         return self._column(definitions.c.name, workspace_id, kind)
