@@ -26,6 +26,7 @@ class TestBigQuery(NetworkSourceSuite):
 
     streams = False
     since = since("bigquery")
+    driver = "google.cloud.bigquery"
     lacks = ("service", "decimal", "intervals", "estimates", "names", "size", "roles")
     secrets = ("PRIVATE KEY", "token-")
     values = tuple(one for one in VALUES if one.value_type != "decimal" or len(one.text) < 38)

@@ -34,6 +34,7 @@ def warehouse(redshift_server: RedshiftServer) -> Iterator[Origin]:
 
 class TestRedshift(NetworkSourceSuite):
     since = since("redshift")
+    driver = "redshift_connector"
     lacks = ("service", "catalogue", "types", "login", "pages")
     streams = False  # a page is given when it is whole
     secrets = (PASSWORD,)

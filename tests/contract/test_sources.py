@@ -155,10 +155,12 @@ class PostgresSuite(NetworkSourceSuite):
 
 class TestPostgresCopy(PostgresSuite):
     reader = "copy"
+    driver = "psycopg"
 
 
 class TestPostgresAdbc(PostgresSuite):
     reader = "adbc"
+    driver = "adbc_driver_postgresql"
     streams = False
 
 
@@ -210,6 +212,7 @@ class MySQLSuite(NetworkSourceSuite):
 
 class TestMySQLPyMySQL(MySQLSuite):
     reader = "pymysql"
+    driver = "pymysql"
 
 
 class TestMySQLConnectorX(MySQLSuite):
@@ -227,6 +230,7 @@ def snowflake_people(snowflake_server: SnowflakeServer) -> SnowflakeDatabase:
 
 class TestSnowflake(NetworkSourceSuite):
     since = since("snowflake")
+    driver = "snowflake.connector"
     lacks = ("service", "grants", "session", "storage", "login")
     secrets = ("canary",)
     values = (

@@ -1,5 +1,6 @@
 """The contract of a source behind a network: read through a proxy that makes it go wrong."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -53,6 +54,7 @@ class NetworkSourceSuite(SourceSuite):
 
     streams: ClassVar[bool] = True  # rows come as they arrive, not in large blocks
     user_id: ClassVar[str] = "user_id"  # as an alias that keeps its case
+    driver: ClassVar[str] = ""  # the vendor's module, if it is loaded into this process
 
     @pytest.fixture
     def origin(self) -> Origin:
@@ -79,6 +81,11 @@ class NetworkSourceSuite(SourceSuite):
     def some(self, columns: str = "id, name", rows: int = ROWS) -> str:
         """Return a query for a part of `big`."""
         return f"SELECT {columns} FROM ({self.big}) AS b WHERE id < {rows}"
+
+    def test_the_rows_come_by_the_driver_through_a_socket(self, far: Source, proxy: Proxy) -> None:
+        assert far.query(self.some(rows=PEOPLE)).read_all().num_rows == PEOPLE
+        assert proxy.longest > PEOPLE
+        assert not self.driver or self.driver in sys.modules
 
     def test_a_slow_network_changes_nothing(self, far: Source, proxy: Proxy) -> None:
         proxy.trouble = Trouble(latency=0.01)
