@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bench import measure, people, project, reading
+from bench import intake, measure, people, project, reading
 from bench.stage import ROWLIFT, Database, Sample, Sink, Stage, sink, took
 
 MILLION = 1_000_000
@@ -50,6 +50,8 @@ def cases(rows: int, sizes: Sequence[int]) -> Iterator[Case]:
     yield Case(f"read-{short(rows)}", title, rows, partial(reading.reading, rows=rows))
     title = f"{rows:,} rows to Segment from the other sources"
     yield Case(f"unchanged-{short(rows)}", title, rows, partial(reading.unchanged, rows=rows))
+    title = "Messages sent to the ingest API, in batches of 100"
+    yield Case("ingest", title, min(rows, intake.MOST), partial(intake.taking_in, rows=rows))
     yield from in_use(rows)
     yield from large(rows)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from bench import people, reading
+from bench import intake, people, reading
 from bench.results import Figures, Result
 
 MILLION = 1_000_000
@@ -22,6 +22,7 @@ DEMO_SECONDS = 60
 CHANGED_SECONDS = 5
 PERSON_SECONDS, WHY_SECONDS = 0.05, 1
 APPLIED_PER_SECOND = 50_000
+MESSAGES_PER_SECOND = 5_000
 IMPORT_SECONDS = 24
 SUPPRESSED_COST = 1.1
 WIDE_MB = 1000
@@ -114,6 +115,15 @@ def flat(steps: Steps) -> Iterator[Verdict]:
     yield at_most(what, FLAT, ratio, f"of that of {once.rows:,}", 2)
 
 
+def taking_in(steps: Steps) -> Iterator[Verdict]:
+    """Judge the ingest API, from its start to the last message written."""
+    found = steps[intake.WRITTEN]
+    speed = found.rows / found.wall
+    goal, met = f"≥ {MESSAGES_PER_SECOND:,} messages/s", speed >= MESSAGES_PER_SECOND
+    what = f"{found.rows:,} messages to the ingest API, taken in and written"
+    yield Verdict(what, goal, f"{speed:,.0f} messages/s", met)
+
+
 def known(state: str, steps: Steps) -> Iterator[Verdict]:
     """Judge a first import into a workspace on SQLite or PostgreSQL, and what comes after it."""
     first, applied = steps[people.FIRST], steps[people.APPLIED]
@@ -189,6 +199,7 @@ JUDGES: Mapping[str, tuple[Judge, ...]] = {
     "knownpg": (partial(known, people.POSTGRESQL), peak),
     "whole": (whole, peak),
     "columns": (columns,),
+    "ingest": (taking_in,),
     "read": (read,),
     "unchanged": (quiet,),
     "large": (peak,),

@@ -2,14 +2,24 @@
 
 import gzip
 import json
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from intake import Asked, Inlet
+from doors.cli import run_cli
+from intake import Asked, Inlet, written
 from rowlift.core.errors import StateError
+from rowlift.core.nouns import Status
+from rowlift.core.specs import RetentionSpec
+from rowlift.state.intake import DEDUPE_SECONDS, Accepted
+from rowlift.state.prune import prune_intake
+from rowlift.state.store import Store
+from rowlift.workspace.prune import prune_workspace
+from rowlift.workspace.workspace import Workspace
 
 ANN = {"type": "identify", "userId": "ann", "traits": {"plan": "free"}}
 
@@ -255,6 +265,62 @@ def test_C9_who_is_suppressed_is_not_taken_in_by_any_name(asked: Asked) -> None:
     assert asked.send({"type": "track", "anonymousId": "a1", "event": "Later"}).suppressed == 1
     assert project.people() == []
     assert asked.refused() == []
+
+
+def test_messages_wait_while_a_run_writes_what_it_decided(asked: Asked, inlet: Inlet) -> None:
+    asked.post("identify", ANN)
+    with closing(Store.open(inlet.folder / ".rowlift")) as store:
+        run = store.runs.open(1, "people", "{}", phase="apply")
+        assert asked.project.ingest.write_some() is None
+        with store.database.transaction("test") as connection:
+            store.runs.finish(connection, run.id, Status.COMPLETED, {})
+    assert written(asked.project.ingest).messages == 1
+
+
+def test_a_fault_of_ours_stops_no_other_request(asked: Asked) -> None:
+    asked.post("identify", ANN)
+    asked.project.ingest.accept([Accepted(1, "", 0.0, b"{}")])  # not as the door lets it in
+    asked.post("identify", {**ANN, "traits": {"last": 1}})
+    assert asked.send().messages == 3
+    assert asked.refused() == [("INTERNAL", "")]
+    assert asked.attributes("ann") == {"plan": "free", "last": 1}
+
+
+def test_what_is_old_is_forgotten(asked: Asked, inlet: Inlet) -> None:
+    bought = {"type": "track", "userId": "ann", "event": "Bought", "messageId": "m1"}
+    asked.send({"type": "track", "userId": "ann"}, bought)
+    assert asked.project.prune().events == 0
+    with closing(Store.open(inlet.folder / ".rowlift")) as store:
+        keep, now = RetentionSpec(), time.time()
+        assert prune_intake(store.database, 1, keep, now)["messages"] == 0
+        assert prune_intake(store.database, 1, keep, now + DEDUPE_SECONDS + 60)["messages"] == 1
+        assert prune_intake(store.database, 1, keep, now + keep.rejects + 60)["messages"] == 1
+        workspace = Workspace(store.database, 1)
+        assert prune_workspace(workspace, keep, now + keep.events + 60)["events"] == 1
+    assert asked.refused() == []
+    assert asked.send(bought).repeated == 0
+
+
+@pytest.mark.door("cli")
+def test_A24_keys_are_made_and_messages_looked_at_on_the_command_line(inlet: Inlet) -> None:
+    with inlet.opened() as asked:
+        asked.send({"type": "track", "userId": "ann", "event": "Bought"}, {"type": "track"})
+
+    def ask(*words: str) -> Any:
+        return run_cli("-o", "json", *words, cwd=inlet.folder)
+
+    made = ask("keys", "create", "shop").json["key"]
+    listed = ask("keys").json["keys"]
+    assert [one["name"] for one in listed] == ["shop", "web"]
+    assert made["secret"].endswith(listed[0]["ending"])
+    assert made["secret"] not in str(listed)
+    assert ask("keys", "create", "shop").json["error"]["code"] == "NAME_TWICE"
+    assert [one["name"] for one in ask("keys", "revoke", "shop").json["keys"]] == ["web"]
+    assert ask("keys", "revoke", "shop").json["error"]["code"] == "NAME_UNKNOWN"
+    (refused,) = ask("messages").json["rejects"]
+    assert refused["code"] == "MESSAGE_NO_ID"
+    (event,) = ask("messages", "events", "ann").json["events"]
+    assert event["name"] == "Bought"
 
 
 def test_who_is_erased_is_nowhere(asked: Asked, inlet: Inlet) -> None:
