@@ -113,6 +113,16 @@ def test_an_anonymous_id_stays_with_the_first_who_is_known_by_it(asked: Asked) -
     assert asked.refused() == [("ALIAS_KNOWN", "bob"), ("ALIAS_KNOWN", "bob")]
 
 
+def test_who_is_known_by_an_address_alone_gets_an_id_that_is_new_or_none(asked: Asked) -> None:
+    asked.send(ANN, {"type": "identify", "anonymousId": "a1", "traits": {"email": "bob@x.org"}})
+    asked.send({**ANN, "anonymousId": "a1", "traits": {"plan": "pro"}})
+    assert asked.attributes("ann") == {"plan": "pro"}
+    asked.send({"type": "identify", "userId": "bob", "anonymousId": "a1"})
+    bob = asked.project.person("a1")
+    assert (bob.id, bob.email) == ("bob", "bob@x.org")
+    assert asked.refused() == []
+
+
 def test_several_devices_of_one_person_are_all_theirs(asked: Asked) -> None:
     asked.send(*({**ANN, "anonymousId": f"a{number}"} for number in range(5)))
     assert asked.project.person("ann").anonymous_ids == ("a0", "a1", "a2", "a3", "a4")
@@ -170,6 +180,7 @@ BROKEN = [
     ({"type": "group", "userId": "ann"}, "MESSAGE_INVALID"),
     ({"type": "group", "userId": "ann", "groupId": ""}, "MESSAGE_INVALID"),
     ({"type": "alias", "userId": "ann"}, "MESSAGE_INVALID"),
+    ({"type": "alias", "anonymousId": "a1", "previousId": "a2"}, "MESSAGE_INVALID"),
     ({"type": "nothing", "userId": "ann"}, "MESSAGE_INVALID"),
     ({"userId": "ann"}, "MESSAGE_INVALID"),
     ({**ANN, "messageId": "m" * 101}, "MESSAGE_INVALID"),

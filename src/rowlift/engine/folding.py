@@ -113,14 +113,19 @@ class _Folding:
         return ("user_id", own) if own else ("anonymous_id", message.anonymous_id)
 
     def _link(self, message: Message, user_id: str) -> None:
-        """Give anonymous ids to a person, unless somebody with an id has them."""
+        """Give anonymous ids to a person, unless they stay with somebody who is known."""
         for anonymous_id in filter(None, (message.anonymous_id, message.previous_id)):
-            if self._owners.get(anonymous_id):
+            if self._is_theirs(anonymous_id, user_id):
                 continue
             self._owners[anonymous_id] = user_id
             own = self._person(user_id).identifiers
             if own.setdefault("anonymous_id", anonymous_id) != anonymous_id:
                 self.folded.links[anonymous_id] = Row([], {"id": user_id})
+
+    def _is_theirs(self, anonymous_id: str, user_id: str) -> bool:
+        """Tell whether an anonymous id has an owner; one without an id may turn out to be new."""
+        has_owner = anonymous_id in self._owners
+        return has_owner and bool(self._owners[anonymous_id] or user_id in self._known.ids)
 
     def _person(self, user_id: str) -> Row:
         return self.folded.people.setdefault(user_id, Row(is_known=user_id in self._known.ids))

@@ -125,6 +125,7 @@ def _message(raw: Any, kind: str, received_at: float, sent_at: Any) -> Message:
             *shared, {}, name=_name(raw, kind), properties=_canonical(_object(raw, "properties"))
         )
     if kind == "alias":
+        _required(raw, "userId")
         return Message(*shared, {}, previous_id=_required(raw, "previousId"))
     group_id = _required(raw, "groupId") if kind == "group" else ""
     return Message(*shared, _members(raw, kind), group_id=group_id)
