@@ -18,6 +18,7 @@ from rowlift.core.rules import RULES
 from rowlift.web.app import api as api_of
 from rowlift.web.app import described
 from rowlift.web.office import Office
+from rowlift.web.pace import Pace
 from rowlift.web.shell import LARGEST_BODY, SAFE_HEADERS
 from world import World
 
@@ -159,6 +160,21 @@ def test_S19_a_request_for_another_host_is_refused(api: Api, host: str) -> None:
     with api.anybody() as client:
         answer = client.get("/openapi.json", headers={"host": host})
         assert (answer.status_code, answer.json()["code"]) == (421, "HOST_REFUSED")
+
+
+@pytest.mark.anyio
+async def test_who_asks_too_often_waits_and_nobody_else(shop: World) -> None:
+    office = Office(shop.folder, shop.project)
+    app = api_of(office)
+    app.state.pace = Pace(per_minute=3)
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answers = [await client.get("/api/v1/problems/BUSY") for _ in range(4)]
+        assert [one.status_code for one in answers] == [200, 200, 200, 429]
+        assert answers[-1].json()["code"] == "TOO_MANY_REQUESTS"
+        other = {"authorization": "Bearer another"}
+        assert (await client.get("/api/v1/problems/BUSY", headers=other)).status_code == 200
+    office.close()
 
 
 def test_a_body_is_read_up_to_its_limit_whatever_it_says_of_its_length(api: Api) -> None:

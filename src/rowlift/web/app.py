@@ -29,6 +29,7 @@ from rowlift.web.api import (
     users,
 )
 from rowlift.web.office import Office
+from rowlift.web.pace import Pace
 from rowlift.web.problems import MEDIA_TYPE, Problem, astray, broken, refused, unreadable
 from rowlift.web.rights import admit, door
 from rowlift.web.shell import LOOPBACK, Shell
@@ -92,6 +93,7 @@ def api(office: Office) -> FastAPI:
         lifespan=_closing,
     )
     app.state.office = office
+    app.state.pace = Pace()
     for part in _ROUTERS:
         app.include_router(part.router, prefix=PREFIX)
     app.include_router(about, prefix=PREFIX)

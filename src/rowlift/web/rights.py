@@ -38,6 +38,7 @@ def admit(request: Request, project: Ours) -> None:
 
     Reads cookies or an API token; a browser must show, too, that its page is ours.
     """
+    request.app.state.pace.take(_asker(request))
     declared: dict[str, str] = getattr(request.scope["route"], "openapi_extra", None) or {}
     request.state.caller = _NOBODY
     if declared.get("x-right") == "none":
@@ -74,6 +75,12 @@ def address_of(request: Request) -> str:
 def is_secure(request: Request) -> bool:
     """Tell whether the browser reached us over TLS."""
     return request.url.scheme == "https"
+
+
+def _asker(request: Request) -> str:
+    """Return whose requests are counted together: a token, a session, or an address."""
+    proof = request.headers.get("authorization") or request.headers.get("cookie")
+    return digest(proof) if proof else address_of(request)
 
 
 def _caller(request: Request, project: Project) -> Caller:
