@@ -20,6 +20,7 @@ WITHOUT_POINT = {
     ("commit", "db.py", "read"): "it only reads",
     ("commit", "kit/pgsession.py", "_begun"): "it only reads",
     ("commit", "kit/pgwarehouse.py", "_start_copy"): "it only reads",
+    ("rename", "web/api/definitions.py", "rename"): "a definition; the point is its transaction's",
     ("send", "engine/delivery.py", "_send"): "the points stand in engine/deliver.py",
     ("send", "kit/exchange.py", "exchange"): "the points stand around it in kit/http.py",
     ("send", "kit/exchange.py", "send"): "the points stand around it in kit/http.py",

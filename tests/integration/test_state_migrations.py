@@ -12,7 +12,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-import rowlift.workspace.tables  # noqa: F401 - its tables belong to the metadata
+import rowlift.state.accounts_tables
+import rowlift.workspace.tables  # noqa: F401 - their tables belong to the metadata
 from rowlift.core import faults
 from rowlift.core.errors import StateError
 from rowlift.db import Database, metadata
