@@ -28,7 +28,6 @@ WITHOUT_POINT = {
     ("send", "sources/dialects/sqlserver_tls.py", "_agreed"): "it only agrees on encryption",
     ("send", "sources/dialects/sqlserver_tls.py", "_has_shaken_hands"): "the same",
     ("send", "sources/dialects/sqlserver_tls.py", "sendall"): "it only asks",
-    ("rename", "web/api/definitions.py", "rename"): "a definition, which a transaction renames",
 }
 
 # Transactions that the walk does not pass, and why that is enough.
