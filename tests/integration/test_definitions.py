@@ -163,6 +163,17 @@ def test_files_and_rowlift_stand_side_by_side_until_they_clash(world):
         assert refusal(ConfigError, project.ls) == "NAME_TWICE"
 
 
+def test_a_name_that_files_gave_up_and_rowlift_took_is_not_given_back_unasked(world):
+    world.run()
+    gone = (world.folder / "syncs" / "people.yml").read_text()
+    (world.folder / "syncs" / "people.yml").unlink()
+    with rowlift.Project(world.folder, env=world.env) as project:
+        project.definitions.create("sync", "people", TRAITS)
+    (world.folder / "syncs" / "people.yml").write_text(gone)
+    with rowlift.Project(world.folder, env=world.env) as project:
+        assert refusal(ConfigError, project.ls) == "NAME_TWICE"
+
+
 def test_a_definition_that_files_broke_stands_aside(world):
     with world.project() as project:
         project.definitions.create("sync", "traits", {**TRAITS, "source": "shop"})

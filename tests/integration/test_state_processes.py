@@ -145,7 +145,9 @@ def test_a_first_start_by_many_processes_makes_one_state(processes: Processes) -
     assert [ended(one).code for one in started] == [0] * 5
     assert len(processes.rows(sa.select(workspaces.c.id))) == 1
     kinds = processes.rows(sa.select(definitions.c.kind, definitions.c.name))
-    assert sorted(kinds) == [("destination", "crm"), ("source", "shop"), ("sync", "people")]
+    assert sorted(kinds) == [
+        ("destination", "crm"), ("source", "shop"), ("sync", "people"), ("workspace", "acme"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -75,35 +75,40 @@ def given(document: Mapping[str, Any] | str, kind: str, name: str) -> Document:
     except (TypeError, ValueError, RecursionError):
         text = "null"
     parsed = parse(text, title, private=True)
-    problems = [Problem(one.code, one.message, place=Place(title), mend=one.mend)
-                for one in parsed.problems]  # fmt: skip
-    return _Keyed(title, True, parsed.value, spoiled=parsed.spoiled, problems=problems)  # noqa: FBT003
+    problems = [
+        Problem(one.code, one.message, place=Place(title), mend=one.mend) for one in parsed.problems
+    ]
+    return _Keyed(
+        title, private=True, value=parsed.value, spoiled=parsed.spoiled, problems=problems
+    )
 
 
 def admit(project: ProjectSpec, held: Iterable[Held], rules: Rules) -> Admitted:
     """Return the project with what the state database holds beside its files."""
     connections = {"source": dict(project.sources), "destination": dict(project.destinations)}
-    found: dict[tuple[str, str], list[Problem]] = {}
-    documents = [(one, _document(one)) for one in held]
-    for one, document in documents:
-        if one.kind != "sync":
-            spec = _connection(one, document, rules)
-            found[one.kind, one.name] = document.problems
-            if spec and not _wrong(document.problems):
-                connections[one.kind][one.name] = spec
-    profile = Profile(project.profile, connections["source"], connections["destination"])
     reading = Reading(
-        project.root, rules.kinds, workspace=project.workspace, profile=profile, where="the project"
+        project.root,
+        rules.kinds,
+        workspace=project.workspace,
+        profile=Profile(project.profile, connections["source"], connections["destination"]),
+        where="the project",
     )
-    for one, document in documents:
+    broken = {}
+    for one in sorted(held, key=lambda one: one.kind == "sync"):
+        document = _document(one)
         if one.kind == "sync":
-            found[one.kind, one.name] = [*_sync(reading, one, document, rules)]
-    broken = {key: ProjectInvalid(wrong) for key, all_ in found.items() if (wrong := _wrong(all_))}
+            problems = [*_sync(reading, one, document, rules)]
+        else:
+            problems = _connect(connections[one.kind], one, document, rules)
+        if wrong := _wrong(problems):
+            broken[one.kind, one.name] = ProjectInvalid(wrong)
     syncs = {name: spec for name, spec in reading.syncs.items() if ("sync", name) not in broken}
     whole = replace(
-        project, sources=profile.sources, destinations=profile.destinations,
+        project,
+        sources=connections["source"],
+        destinations=connections["destination"],
         syncs={**project.syncs, **syncs},
-    )  # fmt: skip
+    )
     return Admitted(whole, broken)
 
 
@@ -124,24 +129,28 @@ def name_of(kind: str, name: str) -> str:
 
 
 def _document(one: Held) -> Document:
-    return _Keyed(f"{one.kind} {one.name}", True, dict(one.document))  # noqa: FBT003
+    return _Keyed(f"{one.kind} {one.name}", private=True, value=dict(one.document))
 
 
 def _wrong(problems: Iterable[Problem]) -> list[Problem]:
     return [one for one in problems if not one.is_warning]
 
 
-def _connection(one: Held, document: Document, rules: Rules) -> ConnectionSpec | None:
+def _connect(
+    connections: dict[str, ConnectionSpec], one: Held, document: Document, rules: Rules
+) -> list[Problem]:
+    """Add a connection to those that syncs may name, unless it is wrong; return its problems."""
     file = validated(document, ConnectionFile, f"the {one.kind}")
     if file is None:
-        return None
-    role = ROLES[one.kind]
+        return document.problems
     spec = replace(connection(one.name, file, document), managed=one.managed)
-    check_connection(spec, document, (), rules.kinds, role=role, is_used=True)
+    check_connection(spec, document, (), rules.kinds, role=ROLES[one.kind], is_used=True)
     known = rules.kinds.sources if one.kind == "source" else rules.kinds.destinations
     if one.managed == "rowlift" and not _wrong(document.problems):
         document.problems += rules.custody.judge(spec, known[spec.type])
-    return spec
+    if not _wrong(document.problems):
+        connections[one.name] = spec
+    return document.problems
 
 
 def _sync(reading: Reading, one: Held, document: Document, rules: Rules) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from rowlift.core.errors import ConfigError, GuardStop, StateError
+from rowlift.core.errors import ConfigError, GuardStop
 from rowlift.core.specs import Managed
 from rowlift.db import Database
 from rowlift.state.definition_tables import definition_versions, secrets
@@ -149,7 +149,8 @@ class DefinitionStore:
             return {name: known[name].uid for name in declared}
         with self._database.transaction("definitions.apply", alone=True) as connection:
             known = self._known(connection, workspace_id, kind, take_over=take_over)
-            self._refuse_taken(connection, workspace_id, kind, declared.keys() - known.keys())
+            if not take_over:
+                self._refuse_taken(connection, workspace_id, kind, declared)
             pen = _Pen(connection, database_now(self._database, connection), by)
             before = _chosen(known, declared)
             uids = {
@@ -252,15 +253,6 @@ class DefinitionStore:
         with self._database.read() as connection:
             found = connection.execute(query).one()
         return int(found[0]), int(found[1])
-
-    def get(self, uid: str) -> Definition:
-        """Return one definition; raises StateError NOT_FOUND."""
-        query = sa.select(definitions).where(definitions.c.uid == uid)
-        with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None:
-            raise StateError("NOT_FOUND", "There is no such definition.", mend="See rowlift ls.")
-        return _definition(row)
 
     def versions(self, uid: str) -> list[Version]:
         """Return what a definition was, the newest first."""
