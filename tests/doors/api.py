@@ -1,19 +1,19 @@
 """The HTTP door: a served project, and clients that ask it over a socket."""
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 
 import rowlift
 from rowlift.core.clock import Clock
 from rowlift.core.rights import Right, Role
 from rowlift.operations.callers import CONSOLE
 from rowlift.web.app import application
+from rowlift.web.office import Office
+from rowlift.web.server import HttpServer
 
 PASSWORD = "a sentence of {}'s own"
 
@@ -63,16 +63,5 @@ def serving(folder: Path, clock: Clock | None = None, **env: str) -> Iterator[Ap
 @contextmanager
 def served_by(folder: Path, make: Callable[[], Any]) -> Iterator[str]:
     """Serve what a function opens; yields the address."""
-    config = uvicorn.Config(application(folder, make), port=0, log_level="warning")
-    server = uvicorn.Server(config)
-    socket = config.bind_socket()
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-        assert thread.is_alive()
-    try:
-        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
+    with HttpServer(application(Office(folder, make))) as server:
+        yield server.url

@@ -45,7 +45,8 @@ def test_B20_serve_runs_a_slot_survives_a_kill_and_ends_in_order(tmp_path):
 
 def started(world, **env):
     return subprocess.Popen(
-        [PROGRAM, "serve"], cwd=world.folder, env=clean_environment(world.folder, env),
+        [PROGRAM, "serve", "--port", "0"], cwd=world.folder,
+        env=clean_environment(world.folder, env),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 

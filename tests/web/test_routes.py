@@ -70,7 +70,7 @@ def test_every_route_calls_one_operation_of_its_own(api: Api) -> None:
     operations = [
         route.operation
         for route in ROUTES
-        if route.operation not in others and not route.path.endswith(".csv")
+        if route.operation not in others and not route.path.endswith((".csv", "/events"))
     ]
     assert len(set(operations)) == len(operations)
     for operation in operations:

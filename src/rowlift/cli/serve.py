@@ -2,13 +2,34 @@
 
 import os
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
 
 from rowlift.cli import exits
 from rowlift.cli.options import command as _command
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import safe
 from rowlift.core.errors import StateError
+from rowlift.operations.opening import begin_if_empty
+from rowlift.operations.project import Project
 from rowlift.scheduler.service import ServiceLoop
+from rowlift.state.definitions import Author
+from rowlift.web.app import application
+from rowlift.web.ingest.app import application as inlet
+from rowlift.web.office import Office
+from rowlift.web.server import HttpServer
+from rowlift.web.shell import LOOPBACK
+from rowlift.workers.ingesting import IngestWorker
+
+Host = Annotated[str, typer.Option(help="Address to answer at.", metavar="ADDRESS")]
+Port = Annotated[int, typer.Option(help="Port to answer at; 0 takes a free one.", min=0, max=65535)]
+AllowedHosts = Annotated[
+    list[str] | None,
+    typer.Option("--allow-host", help="A name that leads to it; once for each.", metavar="NAME"),
+]
 
 
 class Log:
@@ -27,15 +48,28 @@ class Log:
 
 
 @_command
-def command(terminal: Terminal) -> int:
+def command(
+    terminal: Terminal,
+    host: Host = "127.0.0.1",
+    port: Port = 7070,
+    allowed_hosts: AllowedHosts = None,
+) -> int:
     """Begins a run at each slot of a schedule and when it is asked for, and delivers beside it.
 
-    Changed files are taken in without a restart. Ctrl-C or SIGTERM ends it in order, within 15 s;
-    ended in any other way, the next start goes on where it stopped.
+    Answers the HTTP API, and takes in messages of SDKs, meanwhile. Changed files are taken in
+    without a restart. Ctrl-C or SIGTERM ends it in order, within 15 s; ended in any other way, the
+    next start goes on where it stopped.
     """
-    with terminal.project(Log(terminal)) as project:
+    log = Log(terminal)
+    if name := begin_if_empty(terminal.folder, os.environ, Author("console", "cli")):
+        log.note("service", f"There was no project here; the workspace {name} was made.")
+    with terminal.project(log) as project:
+        loop = ServiceLoop(project.serving())
         try:
-            ServiceLoop(project.serving()).run()
+            with _answering(terminal, project, host, port, allowed_hosts or ()) as url:
+                log.note("service", f"The API answers at {url}/api/v1")
+                _welcome(log, project)
+                loop.run()
         except StateError as error:
             if error.code != "DRAIN_LATE":
                 raise
@@ -43,3 +77,22 @@ def command(terminal: Terminal) -> int:
             os._exit(exits.FAILED)  # a thread that hangs in a driver would keep the process
     terminal.note("Ended in order.")
     return exits.DONE
+
+
+@contextmanager
+def _answering(
+    terminal: Terminal, project: Project, host: str, port: int, allowed: Sequence[str]
+) -> Iterator[str]:
+    """Answer over HTTP during a block; yields the address."""
+    office = Office(terminal.folder, lambda: Project(terminal.folder, profile=terminal.profile))
+    with IngestWorker(project.ingest) as worker:
+        messages = inlet(project.ingest, worker.wake)
+        app = application(office, messages, {*LOOPBACK, host, *allowed})
+        with HttpServer(app, host, port) as server:
+            yield server.url
+
+
+def _welcome(log: Log, project: Project) -> None:
+    code = project.access.accounts.setup_code()
+    if code:
+        log.note("service", f"Nobody works here yet. The first admin signs up with {code}")

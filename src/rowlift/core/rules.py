@@ -768,6 +768,12 @@ RULES: dict[str, Rule] = _table(
         "A change does not say which version it was made from",
         "Read it first, and send its ETag as If-Match.",
     ),
+    Rule(
+        "ADDRESS_TAKEN",
+        "access",
+        "Nothing can be served at the address",
+        "Choose another port or host: rowlift serve --port 7071.",
+    ),
     Rule("CURSOR_WRONG", "access", "A cursor was not given by us", "Send `next` as it was."),
     # the command line
     Rule("USAGE", "file", "The command line cannot be understood", "See rowlift --help."),

@@ -47,12 +47,25 @@ def refreshed(home: Home, *, profile: str | None) -> Home:
     return _of_files(project, home.store, home.env.outer)
 
 
-def begin(folder: Path, env: Mapping[str, str], name: str, by: Author) -> None:
-    """Make the state of a folder that has no files, with a workspace, unless it has one."""
+def begin(folder: Path, env: Mapping[str, str], name: str, by: Author) -> bool:
+    """Make the state of a folder that has no files, with a workspace; False where it has one."""
     with _opened(folder, env) as store:
-        if not store.definitions.workspaces():
+        is_new = not store.definitions.workspaces()
+        if is_new:
             found_workspace(store, {"version": 1, "workspace": {"name": name}}, by)
     store.close()
+    return is_new
+
+
+def begin_if_empty(folder: Path, env: Mapping[str, str], by: Author) -> str | None:
+    """Make a workspace named like the folder where there are neither files nor a state.
+
+    Returns its name if it was made.
+    """
+    if (folder / ROWLIFT).is_file() or data_folder(folder, env).is_dir():
+        return None
+    name = folder.resolve().name or "rowlift"
+    return name if begin(folder, env, name, by) else None
 
 
 def found_workspace(store: Store, document: Mapping[str, Any], by: Author) -> None:

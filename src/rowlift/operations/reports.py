@@ -6,6 +6,7 @@ from typing import Any
 
 from rowlift.core.nouns import Status
 
+GOING = frozenset({Status.QUEUED, Status.RUNNING})
 BAD = frozenset({Status.FAILED, Status.SOME_ROWS_FAILED, Status.STOPPED})
 
 
@@ -46,6 +47,12 @@ class RunReport:
     deliveries: Sequence[DeliveryReport] = ()
     retry_of: int | None = None
     scheduled_for: int | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether neither the run nor a delivery of it goes on."""
+        statuses = {self.status, *(one.status for one in self.deliveries)}
+        return not statuses & GOING
 
     @property
     def failed(self) -> bool:

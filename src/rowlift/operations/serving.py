@@ -44,8 +44,13 @@ class Serving:
         return self.home.store.services.start(self.home.workspace_id)
 
     def reread(self) -> None:
-        """Take in what changed in the files; what is wrong in them is said once."""
-        if self.clock.monotonic() - self._read_at < REREAD_SECONDS:
+        """Take in what changed in files and definitions; what is wrong in them is said once.
+
+        It is looked for every 5 s, and at once while somebody waits for a run: they may have made
+        its sync a moment ago.
+        """
+        is_early = self.clock.monotonic() - self._read_at < REREAD_SECONDS
+        if is_early and not self.home.store.triggers.queued(self.home.workspace_id):
             return
         self._read_at = self.clock.monotonic()
         if self._look() == self._seen:

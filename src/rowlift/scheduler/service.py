@@ -12,10 +12,11 @@ DRAIN_SECONDS = 15.0
 
 
 class ServiceLoop:
-    """Serves one project in this process."""
+    """Serves one project in this process; raises Busy SERVICE_RUNNING while another one does."""
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
+        self._service = serving.start()
         self._wake = threading.Event()
         self._asked_to_end = False
         self._trouble = ""
@@ -24,12 +25,11 @@ class ServiceLoop:
         """Serve until `end` or KeyboardInterrupt, then let what runs come to a good end.
 
         Returns when all of it has, within 15 s; raises StateError DRAIN_LATE when some has not.
-        What is left is safe, and goes on with the next service. Raises Busy SERVICE_RUNNING, and
-        Fenced when another process took over.
+        What is left is safe, and goes on with the next service. Raises Fenced when another process
+        took over.
         """
-        service = self._serving.start()
         runner = EmbeddedRunner(self._failed, self._wake.set)
-        scheduler = Scheduler(self._serving, runner, service)
+        scheduler = Scheduler(self._serving, runner, self._service)
         try:
             self._serving.note("service", "It serves. Ctrl-C or SIGTERM ends it in order.")
             while not self._asked_to_end:
@@ -42,7 +42,7 @@ class ServiceLoop:
             titles = ", ".join(sorted({job.title for job in left}))
             text = f"Not ended after {DRAIN_SECONDS:.0f} s: {titles}."
             raise StateError("DRAIN_LATE", text, mend="Nothing is lost: the next start goes on.")
-        self._serving.home.store.services.end(service)
+        self._serving.home.store.services.end(self._service)
 
     def end(self) -> None:
         """Ask the loop, from another thread, to end in order."""

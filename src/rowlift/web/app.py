@@ -1,20 +1,18 @@
 """The application that `rowlift serve` serves."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rowlift.core.errors import RowliftError
 from rowlift.core.rules import RULES, Rule
 from rowlift.core.version import VERSION
-from rowlift.operations.project import Project
 from rowlift.web.api import (
     audit,
     definitions,
@@ -22,6 +20,7 @@ from rowlift.web.api import (
     people,
     runs,
     segments,
+    service,
     session,
     suppressions,
     syncs,
@@ -37,7 +36,7 @@ from rowlift.web.shell import LOOPBACK, Shell
 PREFIX = "/api/v1"
 
 _ROUTERS = (
-    session, users, tokens, audit, definitions, syncs, runs,
+    session, users, tokens, audit, definitions, syncs, runs, service,
     people, objects, segments, suppressions,
 )  # fmt: skip
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
@@ -110,8 +109,21 @@ async def _closing(app: FastAPI) -> AsyncIterator[None]:
     app.state.office.close()
 
 
+class Doors:
+    """Messages of SDKs go to the ingest API, everything else to ours."""
+
+    def __init__(self, ours: ASGIApp, ingest: ASGIApp) -> None:
+        self._ours = ours
+        self._ingest = ingest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_message = scope["type"] == "http" and scope["path"].startswith("/v1/")
+        await (self._ingest if is_message else self._ours)(scope, receive, send)
+
+
 def application(
-    folder: Path, make: Callable[[], Project], hosts: Collection[str] = LOOPBACK
+    office: Office, ingest: ASGIApp | None = None, hosts: Collection[str] = LOOPBACK
 ) -> ASGIApp:
-    """Return everything that is served over HTTP for one project folder."""
-    return Shell(api(Office(folder, make)), hosts)
+    """Return everything that is served over HTTP for one project."""
+    ours = api(office)
+    return Shell(Doors(ours, ingest) if ingest else ours, hosts)

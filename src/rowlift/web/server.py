@@ -1,0 +1,70 @@
+"""An HTTP server in a thread of this process."""
+
+import socket
+import threading
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from rowlift.core.errors import ConfigError
+
+_END_SECONDS = 10  # for requests under way when the server is asked to end
+
+
+class HttpServer:
+    """Serves an application as long as its block lasts; port 0 takes a free one."""
+
+    def __init__(self, app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> None:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_END_SECONDS,
+        )
+        self._socket = _bound(host, port)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._serve, name="http")
+
+    @property
+    def url(self) -> str:
+        """Return the address that it answers at."""
+        host, port = self._socket.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            self._thread.join(0.01)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    def _serve(self) -> None:
+        self._server.run(sockets=[self._socket])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except (OSError, OverflowError) as error:
+        bound.close()
+        raise ConfigError(
+            "ADDRESS_TAKEN",
+            f"Nothing can be served at {host}, port {port}: {error}.",
+            mend="Choose another one: rowlift serve --port 7071.",
+        ) from error
+    return bound
