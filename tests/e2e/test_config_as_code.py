@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import rowlift
-from rowlift.operations.opening import begin
+from rowlift.operations.opening import found
 from rowlift.state.definitions import Author
 
 CANARY = "CANARY-91bb"
@@ -81,7 +81,7 @@ def test_B18_what_was_applied_is_what_a_service_elsewhere_runs(cli, shop):
 
 @pytest.mark.door("python")
 def test_S28_an_export_names_variables_in_the_place_of_secrets(cli, tmp_path):
-    begin(tmp_path, {}, "acme", Author())
+    found(tmp_path, {}, "acme", Author())
     hook = {"type": "webhook", "url": "https://example.com", "headers": {"X-Key": CANARY}}
     with rowlift.Project(tmp_path, env={}) as project:
         project.definitions.create("destination", "hook", hook)
@@ -112,7 +112,7 @@ def test_exported_files_take_over_what_was_made_in_rowlift(cli, shop):
 
 
 def test_versions_are_listed_compared_and_put_back(cli, tmp_path):
-    begin(tmp_path, {}, "acme", Author())
+    found(tmp_path, {}, "acme", Author())
     with rowlift.Project(tmp_path, env={}) as project:
         project.definitions.create("destination", "crm", {"type": "sandbox", "path": "a.jsonl"})
         changed = {"type": "sandbox", "path": "b.jsonl"}
@@ -126,7 +126,7 @@ def test_versions_are_listed_compared_and_put_back(cli, tmp_path):
 
 
 def test_a_key_is_rotated(cli, tmp_path):
-    begin(tmp_path, {}, "acme", Author())
+    found(tmp_path, {}, "acme", Author())
     with rowlift.Project(tmp_path, env={}) as project:
         project.definitions.create("destination", "segment", {
             "type": "segment", "write_key": CANARY,

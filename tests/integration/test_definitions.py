@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 import rowlift
 from rowlift.core.errors import ConfigError, GuardStop, RowliftError, StateError
-from rowlift.operations.opening import begin
+from rowlift.operations.opening import found
 from rowlift.project.problems import ProjectInvalid
 from rowlift.state.definitions import Author
 from rowlift.testing.clock import QuickClock
@@ -40,7 +40,7 @@ def world(tmp_path: Path, state_url: str | None) -> World:
 @pytest.fixture
 def project(world: World) -> Iterator["rowlift.Project"]:
     """A service in a folder without files: what it has, it has from its state."""
-    begin(world.folder, world.env, "acme", Author("setup"))
+    found(world.folder, world.env, "acme", Author("setup"))
     with rowlift.Project(world.folder, clock=QuickClock(), env=world.env) as opened:
         yield opened
 

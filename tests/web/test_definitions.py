@@ -9,7 +9,7 @@ import pytest
 
 from doors.api import Api, serving
 from rowlift.core.rights import Role
-from rowlift.operations.opening import begin
+from rowlift.operations.opening import found
 from rowlift.state.definitions import Author
 
 CONSOLE = Author("console", "cli")
@@ -22,7 +22,7 @@ def empty(tmp_path: Path) -> Iterator[Api]:
     """A folder without any file of ours."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "people.csv").write_text("user_id,plan\nann,pro\n")
-    begin(tmp_path, {}, "acme", CONSOLE)
+    found(tmp_path, {}, "acme", CONSOLE)
     with serving(tmp_path) as served:
         yield served
 

@@ -13,7 +13,7 @@ from rowlift.cli.options import command as _command
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import safe
 from rowlift.core.errors import StateError
-from rowlift.operations.opening import begin_if_empty
+from rowlift.operations.opening import found_if_empty
 from rowlift.operations.project import Project
 from rowlift.scheduler.service import ServiceLoop
 from rowlift.state.definitions import Author
@@ -61,7 +61,7 @@ def command(
     next start goes on where it stopped.
     """
     log = Log(terminal)
-    if name := begin_if_empty(terminal.folder, os.environ, Author("console", "cli")):
+    if name := found_if_empty(terminal.folder, os.environ, Author("console", "cli")):
         log.note("service", f"There was no project here; the workspace {name} was made.")
     with terminal.project(log) as project:
         loop = ServiceLoop(project.serving())

@@ -47,7 +47,7 @@ def refreshed(home: Home, *, profile: str | None) -> Home:
     return _of_files(project, home.store, home.env.outer)
 
 
-def begin(folder: Path, env: Mapping[str, str], name: str, by: Author) -> bool:
+def found(folder: Path, env: Mapping[str, str], name: str, by: Author) -> bool:
     """Make the state of a folder that has no files, with a workspace; False where it has one."""
     with _opened(folder, env) as store:
         is_new = not store.definitions.workspaces()
@@ -57,7 +57,7 @@ def begin(folder: Path, env: Mapping[str, str], name: str, by: Author) -> bool:
     return is_new
 
 
-def begin_if_empty(folder: Path, env: Mapping[str, str], by: Author) -> str | None:
+def found_if_empty(folder: Path, env: Mapping[str, str], by: Author) -> str | None:
     """Make a workspace named like the folder where there are neither files nor a state.
 
     Returns its name if it was made.
@@ -65,7 +65,7 @@ def begin_if_empty(folder: Path, env: Mapping[str, str], by: Author) -> str | No
     if (folder / ROWLIFT).is_file() or data_folder(folder, env).is_dir():
         return None
     name = folder.resolve().name or "rowlift"
-    return name if begin(folder, env, name, by) else None
+    return name if found(folder, env, name, by) else None
 
 
 def found_workspace(store: Store, document: Mapping[str, Any], by: Author) -> None:
@@ -140,13 +140,13 @@ def _of_files(project: ProjectSpec, store: Store, env: Mapping[str, str]) -> Hom
 
 
 def _of_state(root: Path, store: Store, env: Mapping[str, str]) -> Home:
-    found = store.definitions.workspaces()
-    if len(found) != 1:
-        what = f"several workspaces: {', '.join(sorted(found))}" if found else "no workspace"
+    spaces = store.definitions.workspaces()
+    if len(spaces) != 1:
+        what = f"several workspaces: {', '.join(sorted(spaces))}" if spaces else "no workspace"
         mend = "Go to the project's folder, use -C, or make one: rowlift init."
         text = f"There is no {ROWLIFT} in {root.resolve()}, and its state holds {what}."
         raise ConfigError("NO_PROJECT", text, mend=mend)
-    ((name, workspace_id),) = found.items()
+    ((name, workspace_id),) = spaces.items()
     (one,) = [
         one
         for one in store.definitions.all(workspace_id, "workspace")
