@@ -13,6 +13,7 @@ import pytest
 
 import rowlift
 from doors.api import Api, served_by
+from rowlift.core.errors import StateError
 from rowlift.core.rights import RIGHTS, Right, Role
 from rowlift.core.rules import RULES
 from rowlift.web.app import api as api_of
@@ -207,6 +208,31 @@ def test_every_code_that_a_problem_names_is_explained(api: Api) -> None:
         assert told == json.loads(json.dumps({**told, "code": "SIGNED_OUT"}))
         assert told["title"] == RULES["SIGNED_OUT"].title == wrong["title"]
         assert client.get("/problems/NONE").status_code == 404
+
+
+def test_whoever_watches_the_process_learns_whether_it_works(api: Api, shop: World) -> None:
+    class Away:
+        def open(self) -> None:
+            raise StateError("STATE_UNREACHABLE", "It is away.", mend="Wait.")
+
+    with api.anybody() as client, served_by(shop.folder, Away) as url:
+        for path in ("/healthz", "/readyz"):
+            assert client.get(api.url + path).text == "ok\n"
+        assert client.get(f"{url}/healthz").text == "ok\n"
+        answer = client.get(f"{url}/readyz")
+        assert (answer.status_code, answer.json()["code"]) == (503, "STATE_UNREACHABLE")
+
+
+@pytest.mark.door("api")
+def test_B3_connections_are_tested_ten_times_a_minute(api: Api) -> None:
+    with api.as_user(Role.EDITOR) as editor, api.as_user(Role.VIEWER) as viewer:
+        found = editor.post("/connections/test").json()
+        assert {one["level"] for one in found["shop"]} == {"ok"}
+        answers = [editor.post("/connections/test").status_code for _ in range(10)]
+        assert answers == [200] * 9 + [429]
+        assert viewer.post("/connections/test").status_code == 403
+        tables = editor.get("/sources/shop/catalog").json()["tables"]
+        assert [one["name"] for one in tables] == ["people"]
 
 
 @pytest.mark.door("api")

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rowlift.core.errors import RowliftError
@@ -15,7 +16,9 @@ from rowlift.core.rules import RULES, Rule
 from rowlift.core.version import VERSION
 from rowlift.web.api import (
     audit,
+    connections,
     definitions,
+    messages,
     objects,
     people,
     runs,
@@ -34,9 +37,10 @@ from rowlift.web.rights import admit, door
 from rowlift.web.shell import LOOPBACK, Shell
 
 PREFIX = "/api/v1"
+TESTS_PER_MINUTE = 10
 
 _ROUTERS = (
-    session, users, tokens, audit, definitions, syncs, runs, service,
+    session, users, tokens, audit, definitions, connections, syncs, runs, service, messages,
     people, objects, segments, suppressions,
 )  # fmt: skip
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
@@ -63,6 +67,17 @@ def rule(code: str) -> Rule:
     if code not in RULES:
         raise HTTPException(404, f"There is no code {code[:100]!r}.")
     return RULES[code]
+
+
+async def healthy(_request: Request) -> Response:
+    """Tell that the process answers."""
+    return PlainTextResponse("ok\n")
+
+
+def ready(request: Request) -> Response:
+    """Tell that the project can be read and its state be reached; a problem if not."""
+    request.app.state.office.project().ls()
+    return PlainTextResponse("ok\n")
 
 
 def described(app: FastAPI) -> dict[str, Any]:
@@ -93,9 +108,12 @@ def api(office: Office) -> FastAPI:
     )
     app.state.office = office
     app.state.pace = Pace()
+    app.state.tests = Pace(TESTS_PER_MINUTE)
     for part in _ROUTERS:
         app.include_router(part.router, prefix=PREFIX)
     app.include_router(about, prefix=PREFIX)
+    app.add_route("/healthz", healthy, include_in_schema=False)
+    app.add_route("/readyz", ready, include_in_schema=False)
     app.add_exception_handler(RowliftError, refused)
     app.add_exception_handler(RequestValidationError, unreadable)
     app.add_exception_handler(HTTPException, astray)

@@ -1,0 +1,32 @@
+"""Sources and destinations as they answer: their tables, and whether they let us in."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+
+from rowlift.core.nouns import Finding
+from rowlift.core.rights import Right
+from rowlift.state.catalogues import Catalogue
+from rowlift.web.rights import Asking, Ours, door
+
+router = APIRouter(tags=["connections"])
+
+
+@router.get("/sources/{name}/catalog", **door("catalog", Right.READ))
+def catalog(
+    name: Annotated[str, Path(max_length=200)],
+    project: Ours,
+    refresh: Annotated[
+        bool, Query(description="Ask the source, however new what is known.")
+    ] = False,
+) -> Catalogue:
+    """List a source's tables and columns, as they were within a day."""
+    return project.catalog(name, refresh=refresh)
+
+
+@router.post("/connections/test", **door("debug", Right.EDIT))
+def test(request: Request, project: Ours, caller: Asking) -> Mapping[str, Sequence[Finding]]:
+    """Test every source and destination, step by step; at most ten times a minute."""
+    request.app.state.tests.take(caller.name)
+    return project.debug()

@@ -1,0 +1,59 @@
+"""What SDKs may send, and what became of it; the messages themselves go to /v1."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+
+from rowlift.core.rights import Right
+from rowlift.operations.ingesting import LONGEST_NAME, NewWriteKey
+from rowlift.state.intake import MessageReject
+from rowlift.state.keys import WriteKey
+from rowlift.web.paging import Limit, Page, whole
+from rowlift.web.rights import Asking, Ours, door
+from rowlift.workspace.tracking import Event
+
+router = APIRouter(tags=["messages"])
+
+
+class KeyWanted(BaseModel):
+    """A write key to be made."""
+
+    name: str = Field(min_length=1, max_length=LONGEST_NAME, examples=["site"])
+
+
+@router.get("/keys", **door("ingest.keys", Right.READ))
+def keys(project: Ours) -> Page[WriteKey]:
+    """List the write keys that are accepted; secrets are never shown again."""
+    return whole(project.ingest.keys())
+
+
+@router.post("/keys", status_code=201, **door("ingest.create_key", Right.EDIT))
+def create_key(body: KeyWanted, project: Ours, caller: Asking) -> NewWriteKey:
+    """Make a write key; its secret is in this answer and nowhere else."""
+    made = project.ingest.create_key(body.name)
+    project.access.audit.note(caller, "key.create", made.name)
+    return made
+
+
+@router.delete("/keys/{name}", status_code=204, **door("ingest.revoke_key", Right.EDIT))
+def revoke_key(
+    name: Annotated[str, Path(max_length=LONGEST_NAME)], project: Ours, caller: Asking
+) -> None:
+    """Accept a key no more."""
+    project.ingest.revoke_key(name)
+    project.access.audit.note(caller, "key.revoke", name)
+
+
+@router.get("/messages/rejects", **door("ingest.rejects", Right.VALUES))
+def rejects(project: Ours, limit: Limit = 20) -> Page[MessageReject]:
+    """List messages that could not be written, the newest first."""
+    return whole(project.ingest.rejects(limit))
+
+
+@router.get("/people/{who}/events", **door("ingest.events", Right.VALUES))
+def events(
+    who: Annotated[str, Path(max_length=1000)], project: Ours, limit: Limit = 20
+) -> Page[Event]:
+    """List what a person did, the newest first."""
+    return whole(project.ingest.events(who, limit))
