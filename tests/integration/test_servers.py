@@ -1,9 +1,13 @@
 """The test servers themselves: real, over TLS that is verified."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pymysql
 import pytest
 from sqlalchemy import create_engine, text
+
+from servers.room import unique_name
 
 PG_TLS = "SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
@@ -96,3 +100,20 @@ def test_a_database_url_survives_its_password(postgres_database, mariadb_databas
         with engine.connect() as connection:
             assert connection.scalar(text("SELECT 1")) == 1
         engine.dispose()
+
+
+def test_bigquery_takes_several_writers_at_once(bigquery_server):
+    """Asyncio's lock, which the emulator has, fails or hangs among several event loops."""
+
+    def write(_: int) -> int:
+        name = unique_name()
+        bigquery_server.execute(
+            f"CREATE SCHEMA {name}",
+            f"CREATE TABLE {name}.people (id INT64)",
+            f"INSERT INTO {name}.people VALUES (1), (2)",
+            f"DROP SCHEMA {name} CASCADE",
+        )
+        return 1
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(write, range(20))) == 20

@@ -40,11 +40,25 @@ BILLED = re.compile(r"\bhuge\b")
 HUGE = 5_000_000_000_000  # bytes that a query over a table called huge is said to read
 
 
+class Turns:
+    """A lock between threads, each of which has an event loop of its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    async def __aenter__(self) -> None:
+        self._lock.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 class Engine(DuckDBEngine):  # type: ignore[misc]
     """Gives each thread a cursor of its own, and the results of jobs as tables."""
 
     def __init__(self, settings: Any) -> None:
         super().__init__(settings)
+        self._write_lock = Turns()  # asyncio's own knows one loop, and fails or hangs among several
         self._own = threading.local()
 
     @property
