@@ -38,17 +38,23 @@ def admit(request: Request, project: Ours) -> None:
 
     Reads cookies or an API token; a browser must show, too, that its page is ours.
     """
-    request.app.state.pace.take(_asker(request))
     declared: dict[str, str] = getattr(request.scope["route"], "openapi_extra", None) or {}
     request.state.caller = _NOBODY
     if declared.get("x-right") == "none":
+        _count(request, address_of(request))
         _refuse_strangers(request)
         return
-    caller = _caller(request, project)
+    try:
+        caller = _caller(request, project)
+    except AccessError:
+        _count(request, address_of(request))
+        raise
+    _count(request, caller.name)
     try:
         caller.require(Right(declared["x-right"]))
     except AccessError:
-        project.access.audit.note(caller, "refused", request.url.path)
+        # The operation, not the address: that may name a person, and the log outlives erasure.
+        project.access.audit.note(caller, "refused", declared["x-operation"])
         raise
     request.state.caller = caller
 
@@ -77,10 +83,9 @@ def is_secure(request: Request) -> bool:
     return request.url.scheme == "https"
 
 
-def _asker(request: Request) -> str:
-    """Return whose requests are counted together: a token, a session, or an address."""
-    proof = request.headers.get("authorization") or request.headers.get("cookie")
-    return digest(proof) if proof else address_of(request)
+def _count(request: Request, whose: str) -> None:
+    """Count a request of a caller, or of an address whose proof is none: any can be made up."""
+    request.app.state.pace.take(whose)
 
 
 def _caller(request: Request, project: Project) -> Caller:

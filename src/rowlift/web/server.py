@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from rowlift.core.errors import ConfigError
 
-_END_SECONDS = 10  # for requests under way when the server is asked to end
+_END_SECONDS = 3  # for requests under way when the server is asked to end
 
 
 class HttpServer:

@@ -17,11 +17,17 @@ router = APIRouter(tags=["connections"])
 def catalog(
     name: Annotated[str, Path(max_length=200)],
     project: Ours,
+    caller: Asking,
     refresh: Annotated[
         bool, Query(description="Ask the source, however new what is known.")
     ] = False,
 ) -> Catalogue:
-    """List a source's tables and columns, as they were within a day."""
+    """List a source's tables and columns, as they were within a day.
+
+    To ask the source anew takes the right to edit.
+    """
+    if refresh:
+        caller.require(Right.EDIT)
     return project.catalog(name, refresh=refresh)
 
 
