@@ -166,7 +166,7 @@ def api(document: Mapping[str, Any]) -> Iterator[str]:
 
 def pages() -> dict[Path, str]:
     """What each file of docs/reference must hold."""
-    served = app.described(app.api(Office(Path(), Project)))
+    served = app.described(app.api(Office(Project)))
     written = {
         Path("api.md"): api(served),
         Path("rules.md"): rules(),

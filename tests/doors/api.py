@@ -56,12 +56,12 @@ def serving(folder: Path, clock: Clock | None = None, **env: str) -> Iterator[Ap
     def make() -> rowlift.Project:
         return rowlift.Project(folder, clock=clock, env=env)
 
-    with served_by(folder, make) as url, make() as project:
+    with served_by(make) as url, make() as project:
         yield Api(url, project)
 
 
 @contextmanager
-def served_by(folder: Path, make: Callable[[], Any]) -> Iterator[str]:
+def served_by(make: Callable[[], Any]) -> Iterator[str]:
     """Serve what a function opens; yields the address."""
-    with HttpServer(application(Office(folder, make))) as server:
+    with HttpServer(application(Office(make))) as server:
         yield server.url

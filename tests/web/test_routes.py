@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
-from pathlib import Path
 
 import httpx
 import pytest
@@ -48,7 +47,7 @@ class Declared:
 
 
 def routes() -> Iterator[Declared]:
-    for path, methods in described(api_of(Office(Path(), rowlift.Project)))["paths"].items():
+    for path, methods in described(api_of(Office(rowlift.Project)))["paths"].items():
         for method, told in methods.items():
             operation, right = told.get("x-operation", ""), told.get("x-right", "")
             yield Declared(method.upper(), path, operation, right)
@@ -165,7 +164,7 @@ def test_S19_a_request_for_another_host_is_refused(api: Api, host: str) -> None:
 
 @pytest.mark.anyio
 async def test_who_asks_too_often_waits_whatever_proof_is_made_up(shop: World) -> None:
-    office = Office(shop.folder, shop.project)
+    office = Office(shop.project)
     app = api_of(office)
     app.state.pace = Pace(per_minute=3)
     transport = httpx.ASGITransport(app=app)
@@ -188,12 +187,12 @@ def test_a_body_is_read_up_to_its_limit_whatever_it_says_of_its_length(api: Api)
         assert (answer.status_code, answer.json()["code"]) == (413, "BODY_TOO_LARGE")
 
 
-def test_S33_a_fault_of_ours_is_told_by_a_reference_only(shop: World, caplog) -> None:
+def test_S33_a_fault_of_ours_is_told_by_a_reference_only(caplog) -> None:
     class Broken:
         def open(self) -> None:
             raise RuntimeError("secret words")
 
-    with served_by(shop.folder, Broken) as url, httpx.Client(trust_env=False) as client:
+    with served_by(Broken) as url, httpx.Client(trust_env=False) as client:
         answer = client.get(f"{url}/api/v1/runs", headers={"cookie": "rowlift=x"})
     assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL")
     assert "secret words" not in answer.text
@@ -210,12 +209,12 @@ def test_every_code_that_a_problem_names_is_explained(api: Api) -> None:
         assert client.get("/problems/NONE").status_code == 404
 
 
-def test_whoever_watches_the_process_learns_whether_it_works(api: Api, shop: World) -> None:
+def test_whoever_watches_the_process_learns_whether_it_works(api: Api) -> None:
     class Away:
         def open(self) -> None:
             raise StateError("STATE_UNREACHABLE", "It is away.", mend="Wait.")
 
-    with api.anybody() as client, served_by(shop.folder, Away) as url:
+    with api.anybody() as client, served_by(Away) as url:
         for path in ("/healthz", "/readyz"):
             assert client.get(api.url + path).text == "ok\n"
         assert client.get(f"{url}/healthz").text == "ok\n"

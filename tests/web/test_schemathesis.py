@@ -46,7 +46,7 @@ def admin(served: Api) -> Iterator[dict[str, str]]:
         yield {"authorization": client.headers["authorization"]}
 
 
-document = described(api_of(Office(Path(), rowlift.Project)))
+document = described(api_of(Office(rowlift.Project)))
 schema = schemathesis.openapi.from_dict(document).exclude(path_regex="/(setup|session)$")
 
 

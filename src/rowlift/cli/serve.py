@@ -84,7 +84,7 @@ def _answering(
     terminal: Terminal, project: Project, host: str, port: int, allowed: Sequence[str]
 ) -> Iterator[str]:
     """Answer over HTTP during a block; yields the address."""
-    office = Office(terminal.folder, lambda: Project(terminal.folder, profile=terminal.profile))
+    office = Office(lambda: Project(terminal.folder, profile=terminal.profile))
     with IngestWorker(project.ingest) as worker:
         messages = inlet(project.ingest, worker.wake)
         app = application(office, messages, {*LOOPBACK, host, *allowed})

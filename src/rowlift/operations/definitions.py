@@ -19,6 +19,7 @@ from rowlift.operations.defining import (
     version_of,
 )
 from rowlift.operations.home import Home
+from rowlift.operations.opening import seen
 from rowlift.operations.unloading import FilesReport, unload
 from rowlift.state.definitions import Author, Version
 
@@ -47,10 +48,9 @@ class Definitions:
         """Return the same door for somebody: who they are, and where they come from."""
         return Definitions(self._folder, self._home, self._changed, Author(actor, origin))
 
-    def stamp(self) -> tuple[int, int]:
-        """Return numbers that differ once any definition changed, by whatever process."""
-        home = self._home()
-        return home.store.definitions.stamp(home.workspace_id)
+    def seen(self) -> object:
+        """Return what is another thing once a file or a definition changed, by whoever's hand."""
+        return seen(self._home())
 
     def list(
         self, kind: str | None = None, *, archived: bool = False

@@ -21,6 +21,7 @@ from rowlift.state.store import Store
 
 SHARED_VARIABLES = "ROWLIFT_SHARED_VARIABLES"
 FILE_ROOTS = "ROWLIFT_FILE_ROOTS"
+_WATCHED = ("*.yml", "syncs/**/*", "models/**/*")
 
 
 def open_folder(folder: Path, env: Mapping[str, str], *, profile: str | None) -> Home:
@@ -45,6 +46,12 @@ def refreshed(home: Home, *, profile: str | None) -> Home:
         return _of_state(home.project.root, home.store, home.env.outer)
     project = load_able(home.project.root, KINDS, ACCEPTS, profile=profile)
     return _of_files(project, home.store, home.env.outer)
+
+
+def seen(home: Home) -> object:
+    """Return what is another thing as soon as a file or a definition was changed."""
+    files = (path for pattern in _WATCHED for path in home.project.root.glob(pattern))
+    return dict(_marks(files)), home.store.definitions.stamp(home.workspace_id)
 
 
 def found(folder: Path, env: Mapping[str, str], name: str, by: Author) -> bool:
@@ -195,3 +202,12 @@ def _opened(root: Path, env: Mapping[str, str]) -> Iterator[Store]:
     except BaseException:
         store.close()
         raise
+
+
+def _marks(files: Iterator[Path]) -> Iterator[tuple[Path, tuple[int, int]]]:
+    for path in files:
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            continue
+        yield path, (found.st_mtime_ns, found.st_size)

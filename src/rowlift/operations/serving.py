@@ -1,8 +1,6 @@
 """What a process does that serves one project: the work behind a scheduler's decisions."""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 from rowlift.core.clock import Clock
 from rowlift.core.errors import ConfigError, GuardStop, SourceError
@@ -11,7 +9,7 @@ from rowlift.core.specs import SyncSpec
 from rowlift.operations.delivering import Drain
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.importing import Importer
-from rowlift.operations.opening import refreshed
+from rowlift.operations.opening import refreshed, seen
 from rowlift.operations.pruning import tidy
 from rowlift.operations.retrying import queue_again
 from rowlift.state.deliveries import Delivery
@@ -19,7 +17,6 @@ from rowlift.state.runs import Run
 from rowlift.state.services import Service
 
 REREAD_SECONDS = 5.0
-_WATCHED = ("*.yml", "syncs/**/*", "models/**/*")
 
 
 class Interrupted(BaseException):
@@ -34,7 +31,7 @@ class Serving:
         self.clock = clock
         self._profile = profile
         self._progress = progress
-        self._seen = self._look()
+        self._seen = seen(self.home)
         self._read_at = clock.monotonic()
 
     # the service itself
@@ -53,7 +50,7 @@ class Serving:
         if is_early and not self.home.store.triggers.queued(self.home.workspace_id):
             return
         self._read_at = self.clock.monotonic()
-        if self._look() == self._seen:
+        if seen(self.home) == self._seen:
             return
         try:
             home = refreshed(self.home, profile=self._profile)
@@ -62,7 +59,7 @@ class Serving:
             self.note("project", text)
         else:
             self._take_in(home)
-        self._seen = self._look()
+        self._seen = seen(self.home)
 
     def _take_in(self, home: Home) -> None:
         if home.workspace_id == self.home.workspace_id:
@@ -71,12 +68,6 @@ class Serving:
             name = home.project.workspace.name
             text = f"The workspace is {name} now: stop the service and start it again."
             self.note("project", text)
-
-    def _look(self) -> object:
-        """Return what is another thing as soon as a file or a definition was changed."""
-        root, home = self.home.project.root, self.home
-        files = (path for pattern in _WATCHED for path in root.glob(pattern))
-        return dict(_marks(files)), home.store.definitions.stamp(home.workspace_id)
 
     def note(self, task: str, text: str) -> None:
         """Tell whoever looks on what the service does."""
@@ -127,12 +118,3 @@ class Serving:
         """Return the name of a delivery's destination."""
         names = {uid: name for name, uid in self.home.destinations.items()}
         return names.get(delivery.destination_uid, "a destination that is gone")
-
-
-def _marks(files: Iterator[Path]) -> Iterator[tuple[Path, tuple[int, int]]]:
-    for path in files:
-        try:
-            found = path.stat()
-        except FileNotFoundError:
-            continue
-        yield path, (found.st_mtime_ns, found.st_size)

@@ -1,25 +1,21 @@
 """The project that requests work on; what it declares is read again when it changed."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from rowlift.core.errors import ConfigError
 from rowlift.operations.project import Project
-
-Stamp = tuple[object, ...]
 
 
 class Office:
     """Keeps one project open for all requests."""
 
-    def __init__(self, folder: Path, make: Callable[[], Project]) -> None:
-        self._folder = folder
+    def __init__(self, make: Callable[[], Project]) -> None:
         self._make = make
         self._lock = threading.Lock()
         self._project: Project | None = None
-        self._stamp: Stamp = ()
+        self._seen: object = None
 
     def project(self) -> Project:
         """Return the project as its files and definitions are now.
@@ -30,9 +26,9 @@ class Office:
             if self._project is None:
                 project = self._make()
                 project.open()
-                self._project, self._stamp = project, self._seen(project)
-            elif (stamp := self._seen(self._project)) != self._stamp:
-                self._stamp = stamp
+                self._project, self._seen = project, project.definitions.seen()
+            elif (seen := self._project.definitions.seen()) != self._seen:
+                self._seen = seen
                 with suppress(ConfigError):
                     self._project.refresh()
             return self._project
@@ -43,20 +39,3 @@ class Office:
             if self._project:
                 self._project.close()
                 self._project = None
-
-    def _seen(self, project: Project) -> Stamp:
-        files = ((str(path), *_version(path)) for path in _files(self._folder))
-        return (*project.definitions.stamp(), *sorted(files))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for pattern in ("*.yml", "syncs/**/*.yml", "**/*.sql"):
-        yield from folder.glob(pattern)
-
-
-def _version(path: Path) -> tuple[int, int]:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return 0, 0
-    return found.st_mtime_ns, found.st_size
