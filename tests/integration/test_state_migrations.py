@@ -21,12 +21,12 @@ from rowlift.state.migrate import REVISIONS, upgrade
 from rowlift.state.revision import HEAD, current
 from rowlift.state.store import Store
 
-SECOND = '''"""A later release."""
+LATER = '''"""A later release."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
+revision = "later"
 down_revision = "{head}"
 
 
@@ -71,7 +71,7 @@ def later(tmp_path: Path, state_url: str) -> Iterator[tuple[Database, Path, Path
     store.close()
     revisions = tmp_path / "migrations"
     shutil.copytree(REVISIONS, revisions)
-    (revisions / "versions" / "0002_later.py").write_text(SECOND.format(head=head))
+    (revisions / "versions" / "later.py").write_text(LATER.format(head=head))
     database = Database(state_url)
     yield database, folder, revisions
     database.close()
@@ -96,7 +96,7 @@ def test_F26_an_older_state_is_upgraded_after_a_backup(
     database, folder, revisions = later
     before = revision_of(database)
     upgrade(database, folder, revisions)
-    assert (revision_of(database), columns(database)) == ("0002", NEW)
+    assert (revision_of(database), columns(database)) == ("later", NEW)
     backup = folder / f"state-before-{before}.db"
     assert backup.exists() is database.is_sqlite
     if database.is_sqlite:
@@ -130,12 +130,12 @@ def test_F14_an_upgrade_that_dies_leaves_the_old_or_the_new(
         with broken_at(point), pytest.raises(faults.InjectedFault):
             upgrade(database, folder, revisions)
         found = (revision_of(database), columns(database))
-        assert found in {(before, OLD), ("0002", NEW)}, point
+        assert found in {(before, OLD), ("later", NEW)}, point
         assert not list(folder.glob(".*.tmp")), point
         seen.add(found)
     assert len(seen) == 2
     upgrade(database, folder, revisions)
-    assert (revision_of(database), columns(database)) == ("0002", NEW)
+    assert (revision_of(database), columns(database)) == ("later", NEW)
 
 
 def points(database: Database) -> list[str]:

@@ -1,12 +1,3 @@
-CREATE TABLE anonymous_ids (
-    workspace_id INTEGER NOT NULL,
-    anonymous_id TEXT NOT NULL,
-    pid INTEGER NOT NULL,
-    CONSTRAINT pk_anonymous_ids PRIMARY KEY (workspace_id, anonymous_id)
-);
-
-CREATE INDEX ix_anonymous_ids_pid ON anonymous_ids (pid);
-
 CREATE TABLE batches (
     delivery_id INTEGER NOT NULL,
     number INTEGER NOT NULL,
@@ -24,46 +15,6 @@ CREATE TABLE budgets (
     next_at FLOAT NOT NULL,
     CONSTRAINT pk_budgets PRIMARY KEY (account)
 );
-
-CREATE TABLE definitions (
-    uid TEXT NOT NULL,
-    workspace_id INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    name TEXT NOT NULL,
-    body TEXT NOT NULL,
-    document TEXT NOT NULL,
-    managed TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    created_at FLOAT NOT NULL,
-    archived_at FLOAT,
-    CONSTRAINT pk_definitions PRIMARY KEY (uid)
-);
-
-CREATE TABLE definition_versions (
-    uid TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    name TEXT NOT NULL,
-    document TEXT NOT NULL,
-    archived BOOLEAN NOT NULL,
-    actor TEXT NOT NULL,
-    origin TEXT NOT NULL,
-    created_at FLOAT NOT NULL,
-    CONSTRAINT pk_definition_versions PRIMARY KEY (uid, version)
-);
-
-CREATE TABLE secrets (
-    id TEXT NOT NULL,
-    uid TEXT NOT NULL,
-    path TEXT NOT NULL,
-    key_id TEXT NOT NULL,
-    sealed TEXT NOT NULL,
-    created_at FLOAT NOT NULL,
-    CONSTRAINT pk_secrets PRIMARY KEY (id)
-);
-
-CREATE INDEX ix_secrets_uid ON secrets (uid);
-
-CREATE UNIQUE INDEX uq_definitions_live ON definitions (workspace_id, kind, name) WHERE archived_at IS NULL;
 
 CREATE TABLE deliveries (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
@@ -95,19 +46,6 @@ CREATE TABLE deliveries (
 CREATE INDEX ix_deliveries_run ON deliveries (run_id);
 
 CREATE UNIQUE INDEX uq_deliveries_active ON deliveries (sync_uid, destination_uid) WHERE active = 1;
-
-CREATE TABLE events (
-    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-    kind TEXT NOT NULL,
-    segment_id INTEGER NOT NULL,
-    pid INTEGER NOT NULL,
-    sync_uid TEXT NOT NULL,
-    run_id INTEGER,
-    version BIGINT,
-    at FLOAT NOT NULL
-);
-
-CREATE INDEX ix_events_person ON events (pid, segment_id);
 
 CREATE TABLE files (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
@@ -153,6 +91,89 @@ CREATE TABLE ledgers (
     CONSTRAINT pk_ledgers PRIMARY KEY (sync_uid, target)
 );
 
+CREATE TABLE meta (
+    "key" TEXT NOT NULL,
+    value TEXT NOT NULL,
+    CONSTRAINT pk_meta PRIMARY KEY ("key")
+);
+
+CREATE TABLE runs (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    sync_uid TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    status TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    active INTEGER,
+    generation INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    lease_until FLOAT NOT NULL,
+    source_time BIGINT,
+    image_revision BIGINT,
+    "plan" TEXT NOT NULL,
+    retry_of INTEGER,
+    scheduled_for BIGINT,
+    cancelled_by TEXT NOT NULL,
+    counts TEXT NOT NULL,
+    reason_code TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    created_at FLOAT NOT NULL,
+    finished_at FLOAT
+);
+
+CREATE INDEX ix_runs_sync ON runs (sync_uid, id);
+
+CREATE UNIQUE INDEX uq_runs_active ON runs (workspace_id) WHERE active = 1;
+
+CREATE UNIQUE INDEX uq_runs_slot ON runs (sync_uid, scheduled_for);
+
+CREATE TABLE slices (
+    run_id INTEGER NOT NULL,
+    part TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    late TEXT NOT NULL,
+    CONSTRAINT pk_slices PRIMARY KEY (run_id, part, number)
+);
+
+CREATE TABLE sync_state (
+    sync_uid TEXT NOT NULL,
+    workspace_id INTEGER NOT NULL,
+    paused BOOLEAN NOT NULL,
+    last_sync_time BIGINT NOT NULL,
+    CONSTRAINT pk_sync_state PRIMARY KEY (sync_uid)
+);
+
+CREATE TABLE workspaces (
+    id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    CONSTRAINT pk_workspaces PRIMARY KEY (id),
+    CONSTRAINT uq_workspaces_name UNIQUE (name)
+);
+
+CREATE TABLE anonymous_ids (
+    workspace_id INTEGER NOT NULL,
+    anonymous_id TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    CONSTRAINT pk_anonymous_ids PRIMARY KEY (workspace_id, anonymous_id)
+);
+
+CREATE INDEX ix_anonymous_ids_pid ON anonymous_ids (pid);
+
+CREATE TABLE events (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    segment_id INTEGER NOT NULL,
+    pid INTEGER NOT NULL,
+    sync_uid TEXT NOT NULL,
+    run_id INTEGER,
+    version BIGINT,
+    at FLOAT NOT NULL
+);
+
+CREATE INDEX ix_events_person ON events (pid, segment_id);
+
 CREATE TABLE merges (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     workspace_id INTEGER NOT NULL,
@@ -169,12 +190,6 @@ CREATE TABLE merges (
 CREATE INDEX ix_merges_into_pid ON merges (into_pid);
 
 CREATE INDEX ix_merges_pid ON merges (pid);
-
-CREATE TABLE meta (
-    "key" TEXT NOT NULL,
-    value TEXT NOT NULL,
-    CONSTRAINT pk_meta PRIMARY KEY ("key")
-);
 
 CREATE TABLE numbers (
     name TEXT NOT NULL,
@@ -250,35 +265,44 @@ CREATE INDEX ix_relationships_object ON relationships (object_pid);
 
 CREATE UNIQUE INDEX uq_relationships_ends ON relationships (person_pid, object_pid);
 
-CREATE TABLE runs (
-    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-    workspace_id INTEGER NOT NULL,
+CREATE TABLE segment_members (
+    segment_id INTEGER NOT NULL,
+    pid INTEGER NOT NULL,
     sync_uid TEXT NOT NULL,
-    spec TEXT NOT NULL,
-    status TEXT NOT NULL,
-    phase TEXT NOT NULL,
-    active INTEGER,
-    generation INTEGER NOT NULL,
-    owner TEXT NOT NULL,
-    lease_until FLOAT NOT NULL,
-    source_time BIGINT,
-    image_revision BIGINT,
-    "plan" TEXT NOT NULL,
-    retry_of INTEGER,
-    scheduled_for BIGINT,
-    cancelled_by TEXT NOT NULL,
-    counts TEXT NOT NULL,
-    reason_code TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    created_at FLOAT NOT NULL,
-    finished_at FLOAT
+    entered_at FLOAT NOT NULL,
+    CONSTRAINT pk_segment_members PRIMARY KEY (segment_id, pid)
 );
 
-CREATE INDEX ix_runs_sync ON runs (sync_uid, id);
+CREATE INDEX ix_segment_members_pid ON segment_members (pid);
 
-CREATE UNIQUE INDEX uq_runs_active ON runs (workspace_id) WHERE active = 1;
+CREATE TABLE segments (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    created_at FLOAT NOT NULL
+);
 
-CREATE UNIQUE INDEX uq_runs_slot ON runs (sync_uid, scheduled_for);
+CREATE UNIQUE INDEX uq_segments_name ON segments (workspace_id, name);
+
+CREATE TABLE suppression_keys (
+    workspace_id INTEGER NOT NULL,
+    "key" TEXT NOT NULL,
+    revision BIGINT NOT NULL,
+    CONSTRAINT pk_suppression_keys PRIMARY KEY (workspace_id)
+);
+
+CREATE TABLE suppressions (
+    workspace_id INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    quick TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    since FLOAT NOT NULL,
+    note TEXT NOT NULL,
+    root TEXT NOT NULL,
+    CONSTRAINT pk_suppressions PRIMARY KEY (workspace_id, hash)
+);
+
+CREATE INDEX ix_suppressions_root ON suppressions (root);
 
 CREATE TABLE schedules (
     sync_uid TEXT NOT NULL,
@@ -323,69 +347,45 @@ CREATE INDEX ix_triggers_workspace ON triggers (workspace_id, id);
 
 CREATE UNIQUE INDEX uq_triggers_open ON triggers (sync_uid) WHERE open = 1;
 
-CREATE TABLE segment_members (
-    segment_id INTEGER NOT NULL,
-    pid INTEGER NOT NULL,
-    sync_uid TEXT NOT NULL,
-    entered_at FLOAT NOT NULL,
-    CONSTRAINT pk_segment_members PRIMARY KEY (segment_id, pid)
-);
-
-CREATE INDEX ix_segment_members_pid ON segment_members (pid);
-
-CREATE TABLE segments (
-    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+CREATE TABLE definitions (
+    uid TEXT NOT NULL,
     workspace_id INTEGER NOT NULL,
-    name TEXT NOT NULL,
-    created_at FLOAT NOT NULL
-);
-
-CREATE UNIQUE INDEX uq_segments_name ON segments (workspace_id, name);
-
-CREATE TABLE slices (
-    run_id INTEGER NOT NULL,
-    part TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    rows INTEGER NOT NULL,
-    late TEXT NOT NULL,
-    CONSTRAINT pk_slices PRIMARY KEY (run_id, part, number)
-);
-
-CREATE TABLE suppression_keys (
-    workspace_id INTEGER NOT NULL,
-    "key" TEXT NOT NULL,
-    revision BIGINT NOT NULL,
-    CONSTRAINT pk_suppression_keys PRIMARY KEY (workspace_id)
-);
-
-CREATE TABLE suppressions (
-    workspace_id INTEGER NOT NULL,
-    hash TEXT NOT NULL,
-    quick TEXT NOT NULL,
     kind TEXT NOT NULL,
-    since FLOAT NOT NULL,
-    note TEXT NOT NULL,
-    root TEXT NOT NULL,
-    CONSTRAINT pk_suppressions PRIMARY KEY (workspace_id, hash)
-);
-
-CREATE INDEX ix_suppressions_root ON suppressions (root);
-
-CREATE TABLE sync_state (
-    sync_uid TEXT NOT NULL,
-    workspace_id INTEGER NOT NULL,
-    paused BOOLEAN NOT NULL,
-    last_sync_time BIGINT NOT NULL,
-    CONSTRAINT pk_sync_state PRIMARY KEY (sync_uid)
-);
-
-CREATE TABLE workspaces (
-    id INTEGER NOT NULL,
     name TEXT NOT NULL,
-    settings TEXT NOT NULL,
-    CONSTRAINT pk_workspaces PRIMARY KEY (id),
-    CONSTRAINT uq_workspaces_name UNIQUE (name)
+    body TEXT NOT NULL,
+    document TEXT NOT NULL,
+    managed TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    created_at FLOAT NOT NULL,
+    archived_at FLOAT,
+    CONSTRAINT pk_definitions PRIMARY KEY (uid)
 );
+
+CREATE TABLE definition_versions (
+    uid TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    document TEXT NOT NULL,
+    archived BOOLEAN NOT NULL,
+    actor TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    created_at FLOAT NOT NULL,
+    CONSTRAINT pk_definition_versions PRIMARY KEY (uid, version)
+);
+
+CREATE TABLE secrets (
+    id TEXT NOT NULL,
+    uid TEXT NOT NULL,
+    path TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    sealed TEXT NOT NULL,
+    created_at FLOAT NOT NULL,
+    CONSTRAINT pk_secrets PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_secrets_uid ON secrets (uid);
+
+CREATE UNIQUE INDEX uq_definitions_live ON definitions (workspace_id, kind, name) WHERE archived_at IS NULL;
 
 CREATE TABLE audit (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
@@ -505,4 +505,4 @@ CREATE UNIQUE INDEX uq_write_keys_live ON write_keys (workspace_id, name) WHERE 
 
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0001');
+INSERT INTO alembic_version VALUES ('0006');

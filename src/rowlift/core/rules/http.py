@@ -1,0 +1,34 @@
+"""Rules on requests over HTTP."""
+
+from rowlift.core.rules.scopes import Rule
+
+RULES = (
+    Rule(
+        "CSRF_WRONG",
+        "access",
+        "The request may come from another site's page",
+        "Send the header x-csrf-token as GET /api/v1/session tells it.",
+    ),
+    Rule(
+        "HOST_REFUSED",
+        "access",
+        "The request names a host that this server is not known by",
+        "Start it with --allow-host NAME for each name that leads to it.",
+    ),
+    Rule("BODY_TOO_LARGE", "access", "The request is too large", "Send less at once."),
+    Rule("TOO_MANY_REQUESTS", "access", "Too many requests in a minute", "Wait, then go on."),
+    Rule("METHOD_NOT_ALLOWED", "access", "The address takes another method", "See openapi.json."),
+    Rule(
+        "VERSION_MISSING",
+        "access",
+        "A change does not say which version it was made from",
+        "Read it first, and send its ETag as If-Match.",
+    ),
+    Rule(
+        "ADDRESS_TAKEN",
+        "access",
+        "Nothing can be served at the address",
+        "Choose another port or host: rowlift serve --port 7071.",
+    ),
+    Rule("CURSOR_WRONG", "access", "A cursor was not given by us", "Send `next` as it was."),
+)

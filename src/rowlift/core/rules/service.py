@@ -1,0 +1,37 @@
+"""Rules on schedules and the service."""
+
+from rowlift.core.rules.scopes import Rule
+
+RULES = (
+    Rule(
+        "SLOT_WAITS",
+        "run",
+        "An earlier slot of the sync still waits for its turn",
+        "Let it run less often, or give it a start of its own.",
+    ),
+    Rule(
+        "SLOTS_MISSED",
+        "run",
+        "Slots passed while no service ran, or the clock was put forward",
+        "Keep rowlift serve running; the newest slot is caught up.",
+    ),
+    Rule(
+        "SCHEDULE_GONE",
+        "run",
+        "The sync lost its schedule while a slot waited",
+        "Nothing to do, or give it one again.",
+    ),
+    Rule(
+        "SERVICE_RUNNING",
+        "run",
+        "Another process serves this workspace",
+        "Stop that one first, or leave it the work.",
+    ),
+    Rule(
+        "DRAIN_LATE",
+        "run",
+        "Work did not end in time when the service was asked to end",
+        "Nothing is lost: the next start goes on with it.",
+    ),
+    Rule("SERVICE_DOWN", "run", "No service runs", "Start it: rowlift serve"),
+)

@@ -1,0 +1,57 @@
+"""Rules on the state."""
+
+from rowlift.core.rules.scopes import Rule
+
+RULES = (
+    Rule("STATE_NEWER", "state", "The state was written by a newer Rowlift", "Upgrade Rowlift."),
+    Rule(
+        "STATE_DAMAGED",
+        "state",
+        "The state database is damaged",
+        "Restore the last backup; see docs/operations.md.",
+    ),
+    Rule(
+        "STATE_FULL",
+        "state",
+        "The disk is full or a file cannot be written",
+        "Free space and run again: nothing was lost.",
+    ),
+    Rule(
+        "STATE_BUSY",
+        "state",
+        "People changed faster than the run could write them",
+        "Run again: nothing was lost.",
+    ),
+    Rule(
+        "STATE_LOCKED",
+        "state",
+        "The state database is held by another process",
+        "Wait for it to finish.",
+    ),
+    Rule(
+        "SECRET_KEY_MISSING",
+        "state",
+        "The key of the secrets is not here",
+        "Put back secret.key in the data directory, or set ROWLIFT_SECRET_KEY.",
+    ),
+    Rule(
+        "SECRET_KEY_WRONG",
+        "state",
+        "The key of the secrets is not a key",
+        "Put back the key that was there.",
+    ),
+    Rule(
+        "SECRET_UNREADABLE",
+        "state",
+        "A sealed secret was changed from outside",
+        "Give it again, or restore the last backup.",
+    ),
+    Rule("STATE_UNREACHABLE", "state", "The state database cannot be reached", "Check its URL."),
+    Rule(
+        "WHO_AMBIGUOUS",
+        "state",
+        "A value names one person by one identifier and another one by another",
+        "Say which: id:…, email:… or anonymous_id:….",
+    ),
+    Rule("NOT_FOUND", "state", "There is no such thing", "See rowlift ls and rowlift runs."),
+)
