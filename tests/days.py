@@ -109,14 +109,14 @@ class Days:
         self.spans[run.id] = [begin, begin + seconds]
         return seconds
 
-    def check(self, end: datetime, *, fair_minutes: float) -> Counter[str]:
+    def check(self, end: datetime, *, fair_minutes: float, begin: datetime = START) -> Counter[str]:
         """Compare each slot with what became of it; return how many were run or skipped, and why.
 
         No sync waits longer than `fair_minutes` for a turn.
         """
         told: Counter[str] = Counter()
-        first, last, step = int(START.timestamp()), int(end.timestamp()), 60 * self.minutes
-        found, waiting = self._found()
+        first, last, step = int(begin.timestamp()), int(end.timestamp()), 60 * self.minutes
+        found, waiting = self._found(first)
         for uid, rows in found.items():
             by_slot = {row.scheduled_for: row for row in rows if row.scheduled_for}
             assert len(by_slot) == len([row for row in rows if row.scheduled_for]), "begun twice"
@@ -144,14 +144,17 @@ class Days:
         assert row.reason
         return str(row.reason_code)
 
-    def _found(self) -> tuple[dict[str, list["sa.Row[tuple[object, ...]]"]], dict[str, int]]:
-        """All runs by sync, and the slots that still wait at the end."""
+    def _found(
+        self, first: int = 0
+    ) -> tuple[dict[str, list["sa.Row[tuple[object, ...]]"]], dict[str, int]]:
+        """The runs by sync, of slots from a first one on, and the slots that still wait."""
+        recent = sa.select(runs).where(runs.c.scheduled_for >= first)
         waiting = sa.select(schedules.c.sync_uid, schedules.c.waiting_for)
         with self.project() as project:
             home = project.serving().home
             found = {uid: [] for uid in home.syncs.values()}
             with home.store.database.read() as connection:
-                for row in connection.execute(sa.select(runs)):
+                for row in connection.execute(recent):
                     found[row.sync_uid].append(row)
                 return found, dict(connection.execute(waiting).all())
 

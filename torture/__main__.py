@@ -24,7 +24,7 @@ from pathlib import Path
 
 from servers import mariadb, postgres
 from servers.room import Room
-from torture import ROOT, drawn, fsyncs, kills, stops, suites, walks
+from torture import ROOT, drawn, fsyncs, kills, months, stops, suites, walks
 from torture.score import LEGEND, Score, markdown, merged, plain
 from torture.task import Task
 
@@ -72,6 +72,7 @@ PARTS = (
         )
         for state in ("sqlite", "postgresql")
     ),
+    Part("month of schedules", months.month, figure=30, weight=8),
     Part("stopped past a lease", stops.stop_loop, figure=20, weight=5),
     Part("failing fsync", fsyncs.fsync_walk, figure=60, weight=4),
     *(

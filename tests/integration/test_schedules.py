@@ -1,10 +1,12 @@
 """Schedules over simulated days: no slot lost, none begun twice, every skip explained."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from days import START, Days
+from rowlift.testing.folder import Folder
 
 HOUR = timedelta(hours=1)
 
@@ -62,3 +64,18 @@ def test_B18_an_edited_schedule_counts_from_its_next_slot(tmp_path):
     assert days.begun() == [*range(0, 60, 10), 75, 100]
     with days.project() as project:
         assert project.ls()[0].next_slot == int((START + 2 * HOUR).timestamp()) + 300
+
+
+@pytest.mark.door("python")
+def test_A13_a_time_on_some_days_goes_by_the_clock_of_its_zone(tmp_path):
+    shop = {"type": "files", "root": str(tmp_path)}
+    sink = {"type": "sandbox", "path": str(tmp_path / "sent.jsonl")}
+    schedule = {"days": ["thu", "mon"], "at": "08:00", "timezone": "Europe/Berlin"}
+    folder = Folder(tmp_path / "acme", shop, sink, sql="SELECT 1 AS user_id", schedule=schedule)
+    with folder.project() as project:
+        (sync,) = project.ls()
+    assert sync.schedule == schedule | {"days": "mon,thu"}
+    local = datetime.fromtimestamp(sync.next_slot, ZoneInfo("Europe/Berlin"))
+    assert local.isoweekday() in {1, 4}
+    assert local.strftime("%H:%M") == "08:00"
+    assert timedelta() < local - folder.clock.now() <= timedelta(days=4)

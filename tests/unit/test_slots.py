@@ -7,7 +7,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from rowlift.project.schedules import cron
+from rowlift.project.schedules import WEEK, cron
+from rowlift.project.schedules import days as week
 from rowlift.project.slots import Cron, Every, slots_of
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata")
@@ -122,6 +123,34 @@ def test_F42_a_skipped_hour_fires_after_it_and_a_doubled_one_once(line, zone, be
     for text in expected:
         moment = slots.after(moment)
         assert datetime.fromtimestamp(moment, UTC).strftime("%m-%dT%H:%M") == text
+
+
+@hypothesis.given(
+    days=st.lists(st.sampled_from(WEEK), min_size=1, unique=True),
+    hour=st.integers(0, 23),
+    minute=st.integers(0, 59),
+    zone=st.sampled_from(ZONES),
+    day=st.sampled_from(CHANGES),
+)
+def test_F42_a_time_on_some_days_comes_once_on_each_of_them(days, hour, minute, zone, day):
+    schedule = {"days": week(days), "at": f"{hour:02}:{minute:02}", "timezone": zone}
+    begin = unix(f"{day}T00:00+00:00") - 3 * DAY
+    wall = datetime.fromtimestamp(begin, ZoneInfo(zone)).replace(
+        tzinfo=None, hour=hour, minute=minute, second=0
+    )
+    walls = [wall + timedelta(days=one) for one in range(9)]
+    named = [one for one in walls if WEEK[one.weekday()] in days]
+    expected = [first_there_is(one, ZoneInfo(zone)) for one in named]
+    end = begin + 8 * DAY
+    wanted = [one for one in expected if begin < one <= end]
+    assert taken(slots_of(schedule, 0), begin, end) == wanted
+
+
+def test_a_time_without_days_is_daily():
+    begin = unix("2026-11-22T08:00+00:00")
+    assert taken(slots_of({"at": "08:00"}, 0), begin, begin + 2 * DAY) == [
+        begin + DAY, begin + 2 * DAY,
+    ]  # fmt: skip
 
 
 @hypothesis.given(

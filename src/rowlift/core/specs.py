@@ -142,7 +142,7 @@ class SyncSpec:
     replace_for: Parent | None = None
     segment: SegmentSpec | None = None
     on_busy: Literal["skip", "queue"] = "queue"
-    schedule: Mapping[str, str] | None = None  # every | cron, start_at, timezone; texts as written
+    schedule: Mapping[str, str] | None = None  # every | at, days | cron; start_at, timezone
     destinations: tuple[UseSpec, ...] = ()
     renamed_from: str | None = None
 

@@ -19,7 +19,7 @@ from pydantic import (
 from rowlift.core.nouns import Kind, Mode, Preset, Removed
 from rowlift.core.specs import SEGMENT_NAME_LENGTH, is_segment_name
 from rowlift.project.names import NAME, name
-from rowlift.project.schedules import cron, interval, start, zone
+from rowlift.project.schedules import WEEK, cron, days, interval, start, time, zone
 from rowlift.project.units import DURATION, PERCENT, SECONDS, seconds, threshold
 
 
@@ -39,10 +39,13 @@ def _off(value: object, parse: ValidatorFunctionWrapHandler) -> "ScheduleFile":
     if value == "off":
         return ScheduleFile()
     schedule: ScheduleFile = parse(value)
-    if schedule.every and schedule.cron:
-        raise ValueError("has both every and cron: keep one of them")
-    if not schedule.every and not schedule.cron:
-        raise ValueError("needs every or cron, for example {every: 12h}; or write off")
+    forms = [name for name in ("every", "cron", "at") if getattr(schedule, name)]
+    if len(forms) > 1:
+        raise ValueError(f"has both {' and '.join(forms)}: keep one of them")
+    if schedule.days and forms != ["at"]:
+        raise ValueError('has days, which need a time: {days: [mon], at: "08:00"}')
+    if not forms:
+        raise ValueError("needs every, at or cron, for example {every: 12h}; or write off")
     return schedule
 
 
@@ -101,6 +104,10 @@ _PERCENT_OR_ROWS = {
     ]
 }
 
+_DAYS = {
+    "type": "array", "items": {"enum": list(WEEK)}, "minItems": 1, "uniqueItems": True,
+}  # fmt: skip
+
 Name = Annotated[str, BeforeValidator(name), _text(NAME)]
 Column = Annotated[str, AfterValidator(_column), Field(max_length=128)]
 SegmentName = Annotated[str, AfterValidator(_segment), Field(max_length=SEGMENT_NAME_LENGTH)]
@@ -109,6 +116,8 @@ Seconds = Annotated[int, BeforeValidator(seconds), _text(DURATION)]
 Kept = Annotated[int, BeforeValidator(_kept), _text(DURATION)]
 Interval = Annotated[str, BeforeValidator(interval), _text(DURATION)]
 Cron = Annotated[str, BeforeValidator(cron)]
+Days = Annotated[str, BeforeValidator(days), WithJsonSchema(_DAYS)]
+Time = Annotated[str, BeforeValidator(time), _text("([01][0-9]|2[0-3]):[0-5][0-9]")]
 Start = Annotated[str, BeforeValidator(start)]
 Zone = Annotated[str, BeforeValidator(zone)]
 Share = Annotated[str | int, PlainValidator(_share), WithJsonSchema(_PERCENT_OR_ROWS)]
@@ -207,9 +216,13 @@ class ConnectionsFile(FileModel):
 
 
 class ScheduleFile(FileModel):
-    """When the sync runs by itself: every interval, or at the times of a cron line."""
+    """When the sync runs by itself: every interval, at a time on some days, or by a cron line."""
 
     every: Interval | None = Field(None, description="The interval, for example 12h; at least 1m.")
+    at: Time | None = Field(None, description='The time of the day, for example "08:00".')
+    days: Days | None = Field(
+        None, description="The days of at, for example [mon, thu]; every day without them."
+    )
     cron: Cron | None = Field(
         None, description="Five fields: minute, hour, day of month, month, day of week."
     )
@@ -217,7 +230,7 @@ class ScheduleFile(FileModel):
         None, description="The first time, for example 2027-01-31T08:00."
     )
     timezone: Zone | None = Field(
-        None, description="The time zone of cron and start_at, for example Europe/Berlin."
+        None, description="The time zone of at, cron and start_at, for example Europe/Berlin."
     )
 
 

@@ -11,6 +11,8 @@ from rowlift.project.units import SECONDS, seconds
 _PART = re.compile(r"(?:\*|([0-9A-Za-z]{1,3})(?:-([0-9A-Za-z]{1,3}))?)(?:/([0-9]{1,3}))?", re.ASCII)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+WEEK = (*_DAYS[1:], _DAYS[0])
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 # What each field may hold: its name, its least and its highest number, the words for numbers.
 _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
     ("minute", 0, 59, ()),
@@ -65,6 +67,21 @@ def _number(word: str, words: tuple[str, ...], least: int) -> int:
     if word.isdigit():
         return int(word)
     return words.index(word.lower()) + least if word.lower() in words else -1
+
+
+def days(value: object) -> str:
+    """Return days of the week as one text, each once and in the week's order: mon,thu."""
+    named: list[str] = value if isinstance(value, list) else []
+    if not named or not all(one in _DAYS for one in named):
+        raise ValueError("must be a list of days, mon to sun, for example [mon, thu]")
+    return ",".join(sorted(set(named), key=WEEK.index))
+
+
+def time(value: object) -> str:
+    """Return a time of the day as written."""
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise ValueError('must be a time from "00:00" to "23:59", with two digits for each number')
+    return value
 
 
 def start(value: object) -> str:

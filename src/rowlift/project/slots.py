@@ -1,9 +1,10 @@
 """When a schedule is due: slots, in whole Unix seconds.
 
-An interval is counted in UTC from its start, so no change of clocks touches it. A cron line is read
-in its time zone: a time that the zone skips fires at the first minute after the gap, one that comes
-twice fires the first time only. Lines that say `*` for the minute or the hour go by elapsed time
-instead: through the gap without a slot, through the doubled hour twice, as Debian's cron has it.
+An interval is counted in UTC from its start, so no change of clocks touches it. A cron line, and a
+time on some days, is read in its time zone: a time that the zone skips fires at the first minute
+after the gap, one that comes twice fires the first time only. Lines that say `*` for the minute or
+the hour go by elapsed time instead: through the gap without a slot, through the doubled hour twice,
+as Debian's cron has it.
 """
 
 from collections import deque
@@ -88,7 +89,8 @@ def slots_of(schedule: Mapping[str, str], start: int) -> Slots:
     first = start_of(schedule)
     if "every" in schedule:
         return Every(seconds(schedule["every"]), start if first is None else first)
-    return Cron(schedule["cron"], _zone(schedule), first or 0)
+    line = schedule["cron"] if "cron" in schedule else _line(schedule)
+    return Cron(line, _zone(schedule), first or 0)
 
 
 def start_of(schedule: Mapping[str, str]) -> int | None:
@@ -115,6 +117,12 @@ def written(moment: int) -> str:
 
 def _zone(schedule: Mapping[str, str]) -> ZoneInfo:
     return ZoneInfo(schedule.get("timezone", "UTC"))
+
+
+def _line(schedule: Mapping[str, str]) -> str:
+    """Return the days and the time of a schedule as a cron line; without days it is daily."""
+    hour, _, minute = schedule["at"].partition(":")
+    return f"{int(minute)} {int(hour)} * * {schedule.get('days', '*')}"
 
 
 def _plain(line: str) -> str:
