@@ -9,7 +9,7 @@ LEGEND = """\
 rounds: comparisons of everything after something was broken, and cases of the fault matrix.
 seeds: stories of the simulator, sequences of 50 steps, histories of imports.
 inputs: values of the corpora. kills: processes killed. faults: crashes in the simulator, planted
-mutants, failed calls, processes stopped, full disks.
+mutants, failed calls, processes stopped, full disks, hours without a service.
 lost, wrong: rows that did not arrive, and rows removed or changed that should not be; must be 0.
 duplicates: rows that arrived again, each under the message id it had before, so that a receiver
 drops them; after a kill there are at most as many as were in flight."""
