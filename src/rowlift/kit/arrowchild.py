@@ -1,18 +1,16 @@
 """Arrow batches from a child process, for readers that may crash or grow without bound.
 
-The child writes each batch to a spool file without a name and tells its sizes through a pipe, so
-that neither process holds the result in memory however slowly it is used, and nothing is left
-behind when either is killed. Only a child that said `end` has given everything.
+The child (see `arrowteller`) writes each batch to a spool file without a name and tells its sizes
+through a pipe, so that neither process holds the result in memory however slowly it is used, and
+nothing is left behind when either is killed. Only a child that said `end` has given everything.
 """
 
 import contextlib
 import json
 import os
-import select
 import subprocess
 import sys
 import tempfile
-import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
@@ -20,8 +18,9 @@ from typing import IO, Any, cast
 
 import pyarrow as pa
 
+from rowlift.kit.arrowteller import END
+
 CODEC = pa.Codec("lz4")
-END = "end"
 ENVIRONMENT = ("LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "SSL_CERT_DIR", "SSL_CERT_FILE")
 
 
@@ -112,41 +111,3 @@ def _end(child: subprocess.Popen[bytes], files: Iterable[IO[bytes]]) -> None:
     child.wait()
     for file in files:
         file.close()
-
-
-def asked() -> Any:
-    """Return, in the child, what the parent asked for; from then on the child ends with it."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    return json.load(sys.stdin)
-
-
-def _end_with_parent() -> None:
-    """End when nobody listens any more, also while the driver waits for its server."""
-    listener = select.poll()
-    listener.register(sys.stdout, 0)  # an error, which is what the other end's closing is, comes
-    listener.poll()
-    os._exit(1)
-
-
-def say(something: Any) -> None:
-    """Let the parent hear, from the child and before all batches, something that fits into JSON."""
-    sys.stdout.write(f"{json.dumps(something)}\n")
-    sys.stdout.flush()
-
-
-def tell(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    """Hand, in the child, all batches to the parent."""
-    with open(int(sys.argv[1]), "wb") as spool:  # noqa: PTH123 - a descriptor, not a path
-        _put(spool, schema.serialize())
-        for batch in batches:
-            _put(spool, batch.serialize())
-    sys.stdout.write(f"{END}\n")
-    sys.stdout.flush()
-
-
-def _put(spool: IO[bytes], message: pa.Buffer) -> None:
-    packed = CODEC.compress(message)
-    spool.write(packed)
-    spool.flush()
-    sys.stdout.write(f"{packed.size} {message.size}\n")
-    sys.stdout.flush()

@@ -4,7 +4,7 @@ import sys
 
 import connectorx
 
-from rowlift.kit.arrowchild import asked, tell
+from rowlift.kit.arrowteller import asked, tell
 
 BATCH_ROWS = 20_000
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from rowlift.core.nouns import Column
 from rowlift.core.values import META
@@ -91,4 +90,6 @@ def single(values: pa.Array) -> pa.DoubleArray:
 
 def zoned(values: pa.Array) -> pa.StringArray:
     """Return times of a session in UTC with that zone written out."""
+    import pyarrow.compute as pc
+
     return pc.binary_join_element_wise(to(pa.string())(values), "+00", "")

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Protocol
 
 import pyarrow as pa
 
-from rowlift.kit.arrowchild import asked, say, tell
+from rowlift.kit.arrowteller import asked, say, tell
 from rowlift.sources.dialects.sqlserver import DESCRIBE
 from rowlift.sources.dialects.sqlserver_columns import plan
 
