@@ -47,7 +47,8 @@ class World:
         self.write("rowlift.yml", {"version": 1, "workspace": workspace})
         destinations = {"crm": {"type": "sandbox", "path": str(self.log()), **self.crm}}
         for name, settings in self.others.items():
-            destinations[name] = {"type": "sandbox", "path": str(self.log(name)), **settings}
+            sandbox = {"type": "sandbox", "path": str(self.log(name))}
+            destinations[name] = settings if "type" in settings else sandbox | settings
         profile = {"sources": {"shop": self.shop}, "destinations": destinations}
         self.write("connections.yml", {"default": "dev", "profiles": {"dev": profile}})
         self.write("syncs/people.yml", {**self.sync, "destinations": [self.use, *self.uses]})

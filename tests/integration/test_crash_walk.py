@@ -57,6 +57,8 @@ NOT_WALKED = {
     "prune.state": "what it forgets is a day old at least; killed in test_retention.py",
     "prune.workspace": "the same",
     "prune.intake": "the same; what is seen is a day old",
+    "prune.exchanges": "what it forgets is only for looking at",
+    "exchange.keep": "only for looking at; whole or not at all",
     "ingest.accept": "killed in test_ingest.py",
     "ingest.slice": "killed in test_ingest.py",
     "ingest.settle": "killed in test_ingest.py",

@@ -7,15 +7,32 @@ import typer
 from rich.text import Text
 
 from rowlift.cli import exits
+from rowlift.cli.exchanges import show_requests
 from rowlift.cli.options import command as _command
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import safe
+from rowlift.core.errors import ConfigError
 from rowlift.core.nouns import Finding
 
 MARKS = {"ok": ("✓", "green"), "note": ("·", "dim"), "warning": ("!", "yellow")}
 REFUSED = {"UNSAFE_USER"}
 PROOFS = {"values", "rows", "errors", "catalogue", "cancel", "timeout"}  # of --certify
 
+USAGE = "rowlift debug, or rowlift debug requests DESTINATION"
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="requests DESTINATION: show the last requests to one.",
+        metavar="[requests DESTINATION]",
+    ),
+]
+Follow = Annotated[
+    bool, typer.Option("--follow", "-f", help="requests: go on with each new one, until Ctrl-C.")
+]
+Values = Annotated[
+    bool, typer.Option("--values", help="requests: with values of rows; secrets never show.")
+]
 Certify = Annotated[
     str | None,
     typer.Option(
@@ -27,12 +44,30 @@ Certify = Annotated[
 
 
 @_command
-def command(terminal: Terminal, certify: Certify = None) -> int:
+def command(
+    terminal: Terminal,
+    words: Words = None,
+    certify: Certify = None,
+    follow: Follow = False,
+    values: Values = False,
+) -> int:
     """Prints what is missing with what mends it, such as GRANT statements.
 
     No table is read and nothing is sent. With --certify the source also runs queries of our own,
     which read no table: two of them for ever, until they are cancelled.
+
+    debug requests DESTINATION prints what was sent there last, and what it answered: some requests
+    of each second, fifty of them, for a day.
     """
+    match words or []:
+        case []:
+            return _test(terminal, certify)
+        case ["requests", destination] if certify is None:
+            return show_requests(terminal, destination, follow=follow, values=values)
+    raise ConfigError("VALUE_WRONG", "debug was asked for something else.", mend=USAGE)
+
+
+def _test(terminal: Terminal, certify: str | None) -> int:
     with terminal.working() as project:
         found = {certify: project.certify(certify)} if certify else project.debug()
     for name, findings in found.items():

@@ -35,6 +35,7 @@ from rowlift.operations.segments import (
 from rowlift.operations.suppressing import SuppressionReport
 from rowlift.operations.tracing import Why
 from rowlift.operations.unloading import FilesReport
+from rowlift.operations.watching import ExchangeReport
 from rowlift.state.catalogues import Catalogue
 from rowlift.state.definitions import Version
 from rowlift.state.intake import MessageReject
@@ -133,6 +134,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "key": {"key": NewWriteKey},
     "message_rejects": {"rejects": Sequence[MessageReject]},
     "message_events": {"events": Sequence[Event]},
+    "exchanges": {"requests": Sequence[ExchangeReport]},
     "users": {"users": Sequence[User]},
     "why": {"why": Why},
     "erasure": {"erasure": ErasureReport},

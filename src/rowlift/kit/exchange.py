@@ -38,6 +38,19 @@ class NoReply:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A request as it left and what came of it; `at` is in Unix seconds."""
+
+    method: str
+    wanted: Target
+    headers: Mapping[str, str]
+    body: bytes
+    answer: Reply | NoReply
+    at: float
+    seconds: float
+
+
 class Connection(http.client.HTTPConnection):
     """A connection to one checked address, under the name that was asked for."""
 

@@ -8,23 +8,28 @@ import http.client
 import ssl
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 
 from rowlift.core.faults import point
 from rowlift.kit.addresses import AddressGuard, Resolver, Target, system_resolver
-from rowlift.kit.exchange import Connection, NoReply, Reply, exchange, words
+from rowlift.kit.exchange import Connection, NoReply, Passed, Reply, exchange, words
 
 DEADLINE = 30.0  # seconds for everything: connect, send, wait, read
 MAX_REPLY = 1_000_000  # bytes, after decompression
 RESOLVE_EVERY = 180.0  # seconds; at once after trouble
 
 
+def unwatched(_passed: Passed) -> None:
+    """Let a request pass unseen."""
+
+
 class Http:
     """A guarded client that many threads may share; connections are kept for a few seconds.
 
     `allow_networks` are CIDRs or host names opened beyond public https; `allow_ports` the ports of
-    public addresses. `request` raises DestinationError ADDRESS_REFUSED, and nothing else.
+    public addresses. `watch` is shown every request with its answer, in the thread that sent it.
+    `request` raises DestinationError ADDRESS_REFUSED, and nothing else.
     """
 
     def __init__(
@@ -38,6 +43,7 @@ class Http:
         resolve_every: float = RESOLVE_EVERY,
         max_reply: int = MAX_REPLY,
     ) -> None:
+        self.watch: Callable[[Passed], None] = unwatched
         self._guard = AddressGuard(allow_networks, allow_ports, resolver)
         self._ca_file = ca_file
         self._deadline = deadline
@@ -51,14 +57,22 @@ class Http:
         self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Reply | NoReply:
         """Send one request once."""
-        wanted = self._guard.target(url)
-        deadline = time.monotonic() + self._deadline
+        wanted, headers = self._guard.target(url), headers or {}
+        at, begun = time.time(), time.monotonic()
+        answer = self._answered(method, wanted, body, headers, begun + self._deadline)
+        seconds = time.monotonic() - begun
+        self.watch(Passed(method, wanted, headers, body, answer, at, seconds))
+        return answer
+
+    def _answered(
+        self, method: str, wanted: Target, body: bytes, headers: Mapping[str, str], deadline: float
+    ) -> Reply | NoReply:
         connection = self._connect(wanted, deadline)
         if isinstance(connection, NoReply):
             return connection
         try:
             point("http.before_send")
-            answer = exchange(connection, method, wanted.path, body, headers or {}, self._max_reply)
+            answer = exchange(connection, method, wanted.path, body, headers, self._max_reply)
             point("http.after_send")
         except BaseException:
             connection.close()

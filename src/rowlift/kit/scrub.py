@@ -13,12 +13,18 @@ _SHORTEST_SECRET = 4
 
 def scrubbed(text: str, secrets: Iterable[str] = ()) -> str:
     """Return a foreign text as one line of at most 300 characters, secrets starred out."""
-    known = {form for secret in secrets for form in (secret, unquote(secret))}
-    known = {form for form in known if len(form) >= _SHORTEST_SECRET}
-    if known:
-        text = re.sub("|".join(map(_pattern, sorted(known, key=len, reverse=True))), "***", text)
+    text = starred(text, secrets)
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
+
+
+def starred(text: str, secrets: Iterable[str]) -> str:
+    """Return a text with stars in the place of secrets, in whichever form they stand there."""
+    known = {form for secret in secrets for form in (secret, unquote(secret))}
+    known = {form for form in known if len(form) >= _SHORTEST_SECRET}
+    if not known:
+        return text
+    return re.sub("|".join(map(_pattern, sorted(known, key=len, reverse=True))), "***", text)
 
 
 def _pattern(secret: str) -> str:

@@ -5,6 +5,7 @@ its process dies. Its spec holds the identifiers until the commit that erases th
 """
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,6 +24,7 @@ from rowlift.operations.ingesting import write_waiting
 from rowlift.operations.records import find_person, unknown
 from rowlift.state.deliveries import refuse_open
 from rowlift.state.erasure import blank, bury, forget_messages, shrink
+from rowlift.state.exchanges import forget_exchanges
 from rowlift.state.leases import Lease
 from rowlift.state.runs import Run
 from rowlift.workspace.erasure import forget_late, pids
@@ -172,6 +174,7 @@ class _Eraser:
             named = re.compile(pattern(identifiers), re.IGNORECASE)
             blank(connection, home.workspace_id, named, ERASED)
             forget_messages(connection, home.workspace_id, chain(*identifiers.values()), named)
+            forget_exchanges(connection, home.workspace_id, before=math.inf)
             bury(connection, home.workspace_id, but="image_delta")
             home.store.runs.advance(
                 connection, self.run.id, _SWEEP, spec="{}", counts=asdict(report)

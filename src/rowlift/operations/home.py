@@ -15,6 +15,8 @@ from rowlift.core.ports import Destination, Source
 from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec
 from rowlift.core.spelling import did_you_mean
 from rowlift.kit.http import Http
+from rowlift.kit.masks import Cover, secrets_of
+from rowlift.operations.recording import Recorder
 from rowlift.project.problems import ProjectInvalid, shown
 from rowlift.project.references import SECRET
 from rowlift.project.secrets import resolve
@@ -26,6 +28,7 @@ from rowlift.workspace.workspace import Workspace
 
 DATA_DIR = "ROWLIFT_DATA_DIR"
 STATE_URL = "ROWLIFT_STATE_URL"
+KEEP_REQUESTS = "ROWLIFT_KEEP_REQUESTS"
 _STATE_URLS = ("postgresql+psycopg://", "postgresql://", "sqlite://")
 
 
@@ -137,11 +140,16 @@ class Home:
                 mend="Put it back into connections.yml; its rows stay due.",
             )
         declared = self.project.destinations[name]
-        destination = open_destination(self.project.root, declared, feed, self.env)
-        try:
-            yield destination
-        finally:
-            destination.close()
+        recorder = Recorder(
+            self.store.exchanges, self.workspace_id, self.destinations[name], feed.sync_uid,
+            is_on=self.env.get(KEEP_REQUESTS) != "no",
+        )  # fmt: skip
+        with recorder:
+            destination = open_destination(self.project.root, declared, feed, self.env, recorder)
+            try:
+                yield destination
+            finally:
+                destination.close()
 
 
 def sync_names(home: Home) -> Mapping[str, str]:
@@ -161,12 +169,18 @@ def source_config(root: Path, connection: ConnectionSpec, env: Mapping[str, str]
 
 
 def open_destination(
-    root: Path, connection: ConnectionSpec, feed: Feed, env: Mapping[str, str]
+    root: Path,
+    connection: ConnectionSpec,
+    feed: Feed,
+    env: Mapping[str, str],
+    recorder: Recorder | None = None,
 ) -> Destination:
     """Build a destination, with its own guarded HTTP client, from its declaration."""
     kind = destination_kind(connection.type)
     config = resolve(connection, kind.Config, env, root)
     http = Http(getattr(config, "allow_networks", ()))
+    if recorder:
+        http.watch = recorder.hiding(Cover(secrets_of(config)))
     return kind(config, feed, http)  # type: ignore[call-arg]
 
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from rowlift.core.clock import Clock, SystemClock
 from rowlift.core.errors import Busy, ConfigError, GuardStop, RowliftError, SourceError
-from rowlift.core.nouns import Feed, Finding
+from rowlift.core.nouns import Finding
 from rowlift.core.progress import Progress, Silent
 from rowlift.engine.preview import Preview
 from rowlift.operations.access import Access
@@ -23,7 +23,7 @@ from rowlift.operations.delivering import Drain
 from rowlift.operations.erasing import ErasureReport, erase
 from rowlift.operations.exporting import export_people
 from rowlift.operations.histories import remember
-from rowlift.operations.home import Home, open_destination
+from rowlift.operations.home import Home
 from rowlift.operations.importing import Importer
 from rowlift.operations.ingesting import Ingest
 from rowlift.operations.kinds import ACCEPTS, KINDS, guarded
@@ -69,9 +69,10 @@ from rowlift.operations.suppressing import (
     suppressions,
     unsuppress,
 )
+from rowlift.operations.testing import tested
 from rowlift.operations.tracing import Why, why
+from rowlift.operations.watching import Watch
 from rowlift.project.check import check
-from rowlift.registry import destination_kind
 from rowlift.state.catalogues import Catalogue
 from rowlift.state.runs import Run
 from rowlift.workspace.suppression import Suppression
@@ -153,12 +154,7 @@ class Project:
 
     def debug(self) -> dict[str, list[Finding]]:
         """Test every source and destination, step by step."""
-        found: dict[str, list[Finding]] = {}
-        for name in self._home.project.sources:
-            found[name] = _findings(self._check_source, name)
-        for name in self._home.project.destinations:
-            found[name] = _findings(self._check_destination, name)
-        return found
+        return tested(self._home)
 
     def certify(self, source: str) -> list[Finding]:
         """Test a source, then prove values, limits, errors, cancel and timeout on the service."""
@@ -170,21 +166,6 @@ class Project:
         Raises ConfigError NAME_UNKNOWN and SourceError.
         """
         return catalogue(self._home, self._clock, source, refresh=refresh)
-
-    def _check_source(self, name: str) -> list[Finding]:
-        with self._home.source(name) as source:
-            return list(source.check())
-
-    def _check_destination(self, name: str) -> list[Finding]:
-        connection = self._home.project.destinations[name]
-        kind = destination_kind(connection.type)
-        match = min(kind.accepts.matches)
-        feed = Feed("", "", min(kind.accepts.kinds), match, match)
-        destination = open_destination(self._home.project.root, connection, feed, self._home.env)
-        try:
-            return list(destination.check())
-        finally:
-            destination.close()
 
     def preview(
         self,
@@ -266,6 +247,11 @@ class Project:
     def service(self) -> ServiceDesk:
         """Return what one asks of a service that runs this project's schedules."""
         return ServiceDesk(self._home)
+
+    @property
+    def watch(self) -> Watch:
+        """Return what one may look at while Rowlift works."""
+        return Watch(self._home)
 
     def serving(self) -> Serving:
         """Return what a process does that serves this project; see `rowlift serve`."""
@@ -491,10 +477,3 @@ class Project:
     def why(self, who: str, attribute: str | None = None, *, destination: str | None = None) -> Why:
         """Explain where a person's attributes come from and what destinations have of them."""
         return why(self._home, who, attribute, destination)
-
-
-def _findings(look: Callable[[str], list[Finding]], name: str) -> list[Finding]:
-    try:
-        return look(name)
-    except RowliftError as error:
-        return [Finding("connection", "error", error.message, error.mend, error.code)]

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from rowlift.operations.home import Home
-from rowlift.state.prune import prune_intake, prune_state
+from rowlift.state.prune import prune_exchanges, prune_intake, prune_state
 from rowlift.workspace.prune import prune_workspace
 
 
@@ -41,5 +41,6 @@ def _forget_some(home: Home) -> Counter[str]:
     keep, now = home.project.retention, time.time()
     gone = Counter(prune_state(home.store.database, home.workspace_id, keep, now))
     gone.update(prune_intake(home.store.database, home.workspace_id, keep, now))
+    gone.update(prune_exchanges(home.store.database, home.workspace_id, now))
     gone.update(prune_workspace(home.workspace, keep, now))
     return +gone

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from rowlift.core.specs import RetentionSpec
 from rowlift.db import Database
+from rowlift.state.exchanges import KEPT_SECONDS, forget_exchanges, has_exchanges
 from rowlift.state.intake import DEDUPE_SECONDS
 
 MOST_RUNS = 500  # and deliveries, and deliveries' batches, in one transaction
@@ -102,6 +103,16 @@ def prune_intake(
         _forget(connection, _FORGET_REJECTS, rejects)
         forgotten = connection.execute(sa.text(_FORGET_SEEN), seen).rowcount
     return {"messages": len(rejects) + forgotten}
+
+
+def prune_exchanges(database: Database, workspace_id: int, now: float) -> dict[str, int]:
+    """Forget old requests to destinations and return how many went."""
+    whose = (workspace_id, now - KEPT_SECONDS)
+    with database.read() as connection:
+        if not has_exchanges(connection, *whose):
+            return {"requests": 0}
+    with database.transaction("prune.exchanges") as connection:
+        return {"requests": forget_exchanges(connection, *whose)}
 
 
 def _ids(connection: sa.Connection, query: str, given: Mapping[str, float]) -> list[int]:

@@ -15,6 +15,7 @@ from rowlift.kit.durable import make_folder
 from rowlift.state.collect import collect
 from rowlift.state.definitions import DefinitionStore
 from rowlift.state.deliveries import DeliveryStore
+from rowlift.state.exchanges import ExchangeStore
 from rowlift.state.failures import file_errors
 from rowlift.state.files import FileStore
 from rowlift.state.fresh import make
@@ -50,6 +51,7 @@ class Store:
     schedules: ScheduleStore
     triggers: TriggerStore
     services: ServiceStore
+    exchanges: ExchangeStore
 
     @classmethod
     def open(
@@ -90,6 +92,7 @@ class Store:
             ScheduleStore(database),
             TriggerStore(database),
             ServiceStore(database, locks),
+            ExchangeStore(database),
         )
 
     def reset_epoch(self) -> int:

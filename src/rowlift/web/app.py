@@ -29,6 +29,7 @@ from rowlift.web.api import (
     syncs,
     tokens,
     users,
+    watch,
 )
 from rowlift.web.office import Office
 from rowlift.web.pace import Pace
@@ -41,7 +42,7 @@ TESTS_PER_MINUTE = 10
 
 _ROUTERS = (
     session, users, tokens, audit, definitions, connections, syncs, runs, service, messages,
-    people, objects, segments, suppressions,
+    people, objects, segments, suppressions, watch,
 )  # fmt: skip
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
 _PROBLEMS: Mapping[int | str, dict[str, Any]] = {

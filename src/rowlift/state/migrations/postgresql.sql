@@ -518,6 +518,26 @@ CREATE TABLE write_keys (
 
 CREATE UNIQUE INDEX uq_write_keys_live ON write_keys (workspace_id, name) WHERE revoked_at IS NULL;
 
+CREATE TABLE exchanges (
+    id BIGSERIAL NOT NULL,
+    workspace_id BIGINT NOT NULL,
+    destination_uid TEXT NOT NULL,
+    sync_uid TEXT NOT NULL,
+    at FLOAT(53) NOT NULL,
+    seconds FLOAT(53) NOT NULL,
+    method TEXT NOT NULL,
+    url TEXT NOT NULL,
+    headers TEXT NOT NULL,
+    body TEXT NOT NULL,
+    body_bytes INTEGER NOT NULL,
+    status INTEGER,
+    reply_headers TEXT NOT NULL,
+    reply TEXT NOT NULL,
+    CONSTRAINT pk_exchanges PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_exchanges_destination ON exchanges (destination_uid, id);
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0006');
+INSERT INTO alembic_version VALUES ('0007');

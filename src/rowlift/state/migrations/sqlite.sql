@@ -503,6 +503,25 @@ CREATE TABLE write_keys (
 
 CREATE UNIQUE INDEX uq_write_keys_live ON write_keys (workspace_id, name) WHERE revoked_at IS NULL;
 
+CREATE TABLE exchanges (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    destination_uid TEXT NOT NULL,
+    sync_uid TEXT NOT NULL,
+    at FLOAT NOT NULL,
+    seconds FLOAT NOT NULL,
+    method TEXT NOT NULL,
+    url TEXT NOT NULL,
+    headers TEXT NOT NULL,
+    body TEXT NOT NULL,
+    body_bytes INTEGER NOT NULL,
+    status INTEGER,
+    reply_headers TEXT NOT NULL,
+    reply TEXT NOT NULL
+);
+
+CREATE INDEX ix_exchanges_destination ON exchanges (destination_uid, id);
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0006');
+INSERT INTO alembic_version VALUES ('0007');

@@ -1,0 +1,42 @@
+"""Test every connection, step by step; no table is read and nothing is sent."""
+
+from collections.abc import Callable
+
+from rowlift.core.errors import RowliftError
+from rowlift.core.nouns import Feed, Finding
+from rowlift.operations.home import Home, open_destination
+from rowlift.registry import destination_kind
+
+
+def tested(home: Home) -> dict[str, list[Finding]]:
+    """Return what was found of each source and destination."""
+    found: dict[str, list[Finding]] = {}
+    for name in home.project.sources:
+        found[name] = _findings(_check_source, home, name)
+    for name in home.project.destinations:
+        found[name] = _findings(_check_destination, home, name)
+    return found
+
+
+def _findings(look: Callable[[Home, str], list[Finding]], home: Home, name: str) -> list[Finding]:
+    try:
+        return look(home, name)
+    except RowliftError as error:
+        return [Finding("connection", "error", error.message, error.mend, error.code)]
+
+
+def _check_source(home: Home, name: str) -> list[Finding]:
+    with home.source(name) as source:
+        return list(source.check())
+
+
+def _check_destination(home: Home, name: str) -> list[Finding]:
+    connection = home.project.destinations[name]
+    kind = destination_kind(connection.type)
+    match = min(kind.accepts.matches)
+    feed = Feed("", "", min(kind.accepts.kinds), match, match)
+    destination = open_destination(home.project.root, connection, feed, home.env)
+    try:
+        return list(destination.check())
+    finally:
+        destination.close()

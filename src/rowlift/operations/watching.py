@@ -1,0 +1,72 @@
+"""What one may look at while Rowlift works: the requests that it sends, figures, what is ready."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from rowlift.core.errors import ConfigError
+from rowlift.core.spelling import did_you_mean
+from rowlift.kit.masks import without_values
+from rowlift.operations.home import Home, sync_names
+from rowlift.project.problems import shown
+from rowlift.state.exchanges import KEPT, KEPT_SECONDS, Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeReport:
+    """A request to a destination and its reply, without secrets; `at` is in Unix seconds.
+
+    Bodies are cut after 4,000 characters; `body_bytes` is the size of what was sent. Where there
+    was no reply, `status` is null and `reply` says why.
+    """
+
+    id: int
+    sync: str
+    at: float
+    seconds: float
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: str
+    body_bytes: int
+    status: int | None
+    reply_headers: Mapping[str, str]
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The way to see what Rowlift does at this moment, through the state."""
+
+    home: Home
+
+    def requests(
+        self, destination: str, limit: int = KEPT, *, after: int = 0, values: bool = True
+    ) -> list[ExchangeReport]:
+        """Return the last requests to a destination, the oldest first, from the one after an id.
+
+        Some of each second are kept, for a day. Without `values` bodies show only the names of
+        members. Raises ConfigError NAME_UNKNOWN.
+        """
+        uid, names = self._uid(destination), sync_names(self.home)
+        since = time.time() - KEPT_SECONDS
+        found = self.home.store.exchanges.after(uid, after, since)[-limit:]
+        return [_report(one, names, values=values) for one in found]
+
+    def _uid(self, destination: str) -> str:
+        known = self.home.destinations
+        if destination not in known:
+            text = (
+                f"There is no destination {shown(destination)}.{did_you_mean(destination, known)}"
+            )
+            mend = f"Known destinations: {', '.join(sorted(known)) or 'none'}."
+            raise ConfigError("NAME_UNKNOWN", text, mend=mend)
+        return known[destination]
+
+
+def _report(one: Exchange, names: Mapping[str, str], *, values: bool) -> ExchangeReport:
+    told = {name: value for name, value in asdict(one).items() if name != "sync_uid"}
+    if not values:
+        told["body"] = without_values(one.body)
+        told["reply"] = without_values(one.reply) if one.status else one.reply
+    return ExchangeReport(sync=names.get(one.sync_uid, one.sync_uid), **told)

@@ -1,0 +1,64 @@
+"""What Rowlift does at this moment: the last requests to a destination and their replies."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query
+from pydantic import TypeAdapter
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from rowlift.core.rights import Right
+from rowlift.operations.project import Project
+from rowlift.operations.watching import ExchangeReport
+from rowlift.web.paging import Limit, Page, whole
+from rowlift.web.rights import Asking, Ours, door
+
+router = APIRouter(prefix="/destinations/{name}/requests", tags=["destinations"])
+
+LOOK_SECONDS = 0.5
+LONGEST_SECONDS = 900.0  # then a browser asks again, and must still have the right
+
+Name = Annotated[str, Path(max_length=200, description="The destination's name.")]
+After = Annotated[int, Query(ge=0, lt=2**63, description="From the one after this id.")]
+LastEventId = Annotated[str, Header(max_length=20, description="What a browser sends by itself.")]
+
+_EXCHANGE = TypeAdapter(ExchangeReport)
+
+
+@router.get("", **door("watch.requests", Right.READ))
+def requests(
+    name: Name, project: Ours, caller: Asking, limit: Limit = 20, after: After = 0
+) -> Page[ExchangeReport]:
+    """List the last requests and replies, the oldest first.
+
+    Secrets are left out, and values for who may not see rows.
+    """
+    values = Right.VALUES in caller.rights
+    return whole(project.watch.requests(name, limit, after=after, values=values))
+
+
+@router.get("/events", response_class=EventSourceResponse, **door("watch.requests", Right.READ))
+def events(
+    name: Name, project: Ours, caller: Asking, after: After = 0, last_event_id: LastEventId = ""
+) -> EventSourceResponse:
+    """Send each request and its reply as it is kept, for a quarter of an hour."""
+    if last_event_id.isdecimal():
+        after = max(after, int(last_event_id))
+    values = Right.VALUES in caller.rights
+    found = project.watch.requests(name, after=after, values=values)
+    return EventSourceResponse(_followed(project, name, found, values=values))
+
+
+async def _followed(
+    project: Project, name: str, found: list[ExchangeReport], *, values: bool
+) -> AsyncIterator[ServerSentEvent]:
+    until, after = time.monotonic() + LONGEST_SECONDS, 0
+    while time.monotonic() < until:
+        for one in found:
+            after = one.id
+            data = _EXCHANGE.dump_json(one).decode()
+            yield ServerSentEvent(event="request", id=str(one.id), data=data)
+        await asyncio.sleep(LOOK_SECONDS)
+        found = await asyncio.to_thread(project.watch.requests, name, after=after, values=values)
