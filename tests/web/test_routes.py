@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import get_type_hints
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from doors.api import Api, served_by
 from rowlift.core.errors import StateError
 from rowlift.core.rights import RIGHTS, Right, Role
 from rowlift.core.rules import RULES
+from rowlift.operations.home import Home
 from rowlift.web.app import api as api_of
 from rowlift.web.app import described
 from rowlift.web.office import Office
@@ -28,6 +30,30 @@ OPEN = {
     ("POST", "/api/v1/session"),
     ("GET", "/api/v1/openapi.json"),
     ("GET", "/api/v1/problems/{code}"),
+}
+
+# What can be done at the machine or in Python only, and why.
+WITHOUT_ROUTE = {
+    **dict.fromkeys(("open", "close", "refresh"), "the server keeps its project open and current"),
+    **dict.fromkeys(("definitions.by", "definitions.seen"), "a step of those that have a route"),
+    **dict.fromkeys(("resume", "paused"), "PUT and GET of what `pause` has as a route"),
+    **dict.fromkeys(("run", "retry"), "the service carries what is asked for"),
+    **dict.fromkeys(
+        ("ingest.accept", "ingest.waiting_bytes", "ingest.workspaces", "ingest.write_some"),
+        "messages have an API of their own, for write keys",
+    ),
+    **dict.fromkeys(
+        ("access.audit.note", "access.sessions.sign_in", "access.tokens.caller"),
+        "a step of every route, or of signing in; nobody calls it by itself",
+    ),
+    **dict.fromkeys(
+        ("plan", "definitions.apply", "definitions.export"),
+        "they read or write a folder of the machine",
+    ),
+    "access.accounts.setup_code": "whoever sees the console proves to own the machine",
+    "certify": "it runs queries without end on the real service until it is cancelled",
+    "definitions.rotate_key": "the key is in the machine's files or environment",
+    "serving": "it is the process itself",
 }
 
 
@@ -75,6 +101,24 @@ def test_every_route_calls_one_operation_of_its_own(api: Api) -> None:
     assert len(set(operations)) == len(operations)
     for operation in operations:
         assert callable(attrgetter(operation)(api.project)), operation
+
+
+def operations(facade: type, prefix: str = "") -> Iterator[str]:
+    """Every public method of a facade and of those it leads to, as routes declare them."""
+    for name, member in vars(facade).items():
+        if name.startswith("_"):
+            continue
+        if isinstance(member, property):
+            yield from operations(get_type_hints(member.fget)["return"], f"{prefix}{name}.")
+        elif callable(member) and not isinstance(member, type):
+            yield prefix + name
+        elif (kind := get_type_hints(facade).get(name, Home)) is not Home:
+            yield from operations(kind, f"{prefix}{name}.")
+
+
+def test_every_operation_has_a_route_or_a_reason() -> None:
+    missing = set(operations(rowlift.Project)) - {route.operation for route in ROUTES}
+    assert sorted(missing) == sorted(WITHOUT_ROUTE)
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -173,6 +217,7 @@ async def test_who_asks_too_often_waits_whatever_proof_is_made_up(shop: World) -
         answers = [await client.get("/api/v1/runs", headers=proof) for proof in proofs]
         assert [one.status_code for one in answers] == [401, 401, 401, 429]
         assert answers[-1].json()["code"] == "TOO_MANY_REQUESTS"
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 20
         assert (await client.get("/api/v1/problems/BUSY")).status_code == 429
     office.close()
 

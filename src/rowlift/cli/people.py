@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from rowlift.cli.state import confirm
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, counted, moment, safe
 from rowlift.core.errors import ConfigError
+from rowlift.operations.exporting import Form
 from rowlift.operations.merging import MergeRecord
 from rowlift.operations.records import PersonRecord
 
@@ -32,9 +33,7 @@ After = Annotated[
     int, typer.Option(help="list: from the one after this number.", min=0, max=LARGEST)
 ]
 History = Annotated[bool, typer.Option("--history", help="show: how each attribute changed.")]
-Format = Annotated[
-    Literal["jsonl", "csv"], typer.Option("--format", help="export: one form of the two.")
-]
+Format = Annotated[Form, typer.Option("--format", help="export: one form of the two.")]
 Only = Annotated[str | None, typer.Option(help="export: one person instead of all.", metavar="WHO")]
 
 Suppressed = Annotated[

@@ -1,10 +1,8 @@
 """rowlift segments."""
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -17,7 +15,7 @@ from rowlift.cli.records import grid
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, counted, moment, safe
 from rowlift.core.errors import ConfigError
-from rowlift.kit.csvlines import csv_line
+from rowlift.operations.exporting import Form, member_lines
 from rowlift.operations.segments import EventRecord, MemberRecord
 
 USAGE = "rowlift segments [list]; create, show, events, add, remove or export and NAME"
@@ -34,9 +32,7 @@ Ids = Annotated[
     Path | None,
     typer.Option(help="add, remove: a file with an id or e-mail in each line.", metavar="FILE"),
 ]
-Format = Annotated[
-    Literal["jsonl", "csv"], typer.Option("--format", help="export: one form of the two.")
-]
+Format = Annotated[Form, typer.Option("--format", help="export: one form of the two.")]
 
 
 @_command
@@ -147,23 +143,11 @@ def _change(terminal: Terminal, change: str, name: str, people: Sequence[str]) -
     return exits.FAILED if done.unknown or done.suppressed else exits.DONE
 
 
-def _export(terminal: Terminal, name: str, file: Path | None, form: str) -> int:
+def _export(terminal: Terminal, name: str, file: Path | None, form: Form) -> int:
     with terminal.project() as project:
         members = project.export_segment(name)
-        lines = _csv_lines(members) if form == "csv" else _json_lines(members)
-        export_lines(terminal, file, form, lines)
+        export_lines(terminal, file, form, member_lines(members, form))
     return exits.DONE
-
-
-def _json_lines(members: Iterable[MemberRecord]) -> Iterator[str]:
-    return (json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in members)
-
-
-def _csv_lines(members: Iterable[MemberRecord]) -> Iterator[str]:
-    names = [one.name for one in fields(MemberRecord)]
-    yield csv_line(names)
-    for member in members:
-        yield csv_line(getattr(member, name) for name in names)
 
 
 def _go_on(terminal: Terminal, page: Sequence[MemberRecord | EventRecord], limit: int) -> None:

@@ -9,6 +9,7 @@ RowliftError
 ├── Busy               another run is active: skip or wait                    (exit 5)
 ├── Fenced             somebody else took this run over: stop at once         (exit 5)
 ├── AccessError        who asks may not, or is not known                      (exit 4)
+│   └── Throttled      who asks did so too often                              (exit 4)
 └── StateError         the state is unreadable, full or of a newer release    (exit 1)
 
 What is wrong with one row is never an exception: it is a Reject or an Outcome.
@@ -96,6 +97,14 @@ class AccessError(RowliftError):
     """Who asks may not do this, or did not prove who they are."""
 
     exit_code = 4
+
+
+class Throttled(AccessError):
+    """Who asks did so too often, and may again after some seconds."""
+
+    def __init__(self, code: str, message: str, seconds: int) -> None:
+        super().__init__(code, message, mend=f"Wait {seconds} seconds, then try again.")
+        self.seconds = seconds
 
 
 class StateError(RowliftError):

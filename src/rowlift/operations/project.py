@@ -152,9 +152,12 @@ class Project:
 
     # with the network, nothing changed
 
-    def debug(self) -> dict[str, list[Finding]]:
-        """Test every source and destination, step by step."""
-        return tested(self._home)
+    def debug(self, *, discreet: bool = False) -> dict[str, list[Finding]]:
+        """Test every source and destination, step by step.
+
+        With `discreet` nothing tells why a server cannot be reached: nobody scans ports with it.
+        """
+        return tested(self._home, discreet=discreet)
 
     def certify(self, source: str) -> list[Finding]:
         """Test a source, then prove values, limits, errors, cancel and timeout on the service."""

@@ -96,9 +96,7 @@ def _exchange(sync_uid: str, general: Cover, passed: Passed) -> Exchange:
     )  # fmt: skip
 
 
-def _answered(
-    cover: Cover, answer: Reply | NoReply
-) -> tuple[int | None, Mapping[str, str], str]:
+def _answered(cover: Cover, answer: Reply | NoReply) -> tuple[int | None, Mapping[str, str], str]:
     if isinstance(answer, NoReply):
         return None, {}, answer.reason
     return answer.status, cover.headers(answer.headers), cover.body(answer.body)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from rowlift.core.clock import Clock
-from rowlift.core.errors import AccessError
+from rowlift.core.errors import Throttled
 from rowlift.core.identifiers import email_key
 from rowlift.operations.home import Home
 from rowlift.state.users import FailureStore
@@ -22,17 +22,13 @@ class Throttle:
         self._clock = clock
 
     def refuse_guessing(self, account: str, address: str) -> None:
-        """Raise AccessError LOGIN_THROTTLED after too many failures in the last five minutes."""
+        """Raise Throttled LOGIN_THROTTLED after too many failures in the last five minutes."""
         now = self._now()
         for who, most in _limits(account, address):
             failed = self._failures.moments(who, now - SECONDS)
             if len(failed) >= most:
                 wait = math.ceil(failed[-most] + SECONDS - now)
-                raise AccessError(
-                    "LOGIN_THROTTLED",
-                    "Too many attempts failed.",
-                    mend=f"Wait {wait} seconds, then try again.",
-                )
+                raise Throttled("LOGIN_THROTTLED", "Too many attempts failed.", wait)
 
     def failed(self, account: str, address: str) -> None:
         """Count a failure, and forget those that are too old to count."""

@@ -18,6 +18,7 @@ from rowlift.web.api import (
     audit,
     connections,
     definitions,
+    exports,
     messages,
     objects,
     people,
@@ -28,6 +29,7 @@ from rowlift.web.api import (
     suppressions,
     syncs,
     tokens,
+    upkeep,
     users,
     watch,
 )
@@ -39,10 +41,11 @@ from rowlift.web.shell import LOOPBACK, Shell
 
 PREFIX = "/api/v1"
 TESTS_PER_MINUTE = 10
+HEARTBEAT_SECONDS = 15  # proxies close what says nothing for a minute
 
 _ROUTERS = (
     session, users, tokens, audit, definitions, connections, syncs, runs, service, messages,
-    people, objects, segments, suppressions, watch,
+    people, objects, segments, suppressions, exports, upkeep, watch,
 )  # fmt: skip
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
 _PROBLEMS: Mapping[int | str, dict[str, Any]] = {
@@ -110,6 +113,7 @@ def api(office: Office) -> FastAPI:
     app.state.office = office
     app.state.pace = Pace()
     app.state.tests = Pace(TESTS_PER_MINUTE)
+    app.state.heartbeat_seconds = HEARTBEAT_SECONDS
     for part in _ROUTERS:
         app.include_router(part.router, prefix=PREFIX)
     app.include_router(about, prefix=PREFIX)

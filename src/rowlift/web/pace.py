@@ -4,11 +4,31 @@ import math
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from rowlift.core.errors import AccessError
+from rowlift.core.errors import Throttled
 
 PER_MINUTE = 1200
 KNOWN = 10_000  # callers that are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How many of the allowed requests a caller has left."""
+
+    most: int
+    left: float
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return what tells a program how fast it may go on; Reset is in seconds."""
+        reset = math.ceil((self.most - self.left) * 60 / self.most)
+        return {
+            "RateLimit-Limit": str(self.most),
+            "RateLimit-Remaining": str(int(self.left)),
+            "RateLimit-Reset": str(reset),
+        }
 
 
 class Pace:
@@ -19,8 +39,8 @@ class Pace:
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, caller: str) -> None:
-        """Count a request; raises AccessError TOO_MANY_REQUESTS where the bucket is empty."""
+    def take(self, caller: str) -> Left:
+        """Count a request; raises Throttled TOO_MANY_REQUESTS where the bucket is empty."""
         now = time.monotonic()
         with self._lock:
             left, seen = self._buckets.pop(caller, (float(self._most), now))
@@ -29,9 +49,7 @@ class Pace:
             if len(self._buckets) > KNOWN:
                 self._buckets.popitem(last=False)
         if left < 1:
+            text = f"More than {self._most:,} requests in a minute."
             wait = math.ceil((1 - left) * 60 / self._most)
-            raise AccessError(
-                "TOO_MANY_REQUESTS",
-                f"More than {self._most:,} requests in a minute.",
-                mend=f"Wait {wait} s, then go on more slowly.",
-            )
+            raise Throttled("TOO_MANY_REQUESTS", text, wait)
+        return Left(self._most, left - 1)

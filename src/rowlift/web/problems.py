@@ -20,9 +20,11 @@ from rowlift.core.errors import (
     RowliftError,
     SourceError,
     StateError,
+    Throttled,
     unexpected,
 )
 from rowlift.core.rules import RULES
+from rowlift.operations.testing import UNREACHED
 from rowlift.project.problems import ProjectInvalid
 
 MEDIA_TYPE = "application/problem+json"
@@ -74,13 +76,13 @@ class Problem:
 
 
 def problem(error: RowliftError) -> Problem:
-    """Return an error as a problem."""
+    """Return an error as a problem; why a server cannot be reached is not told."""
     title = RULES[error.code].title if error.code in RULES else error.code
     return Problem(
         type=f"/api/v1/problems/{error.code}",
         title=title,
         status=status(error),
-        detail=str(error.message),
+        detail=title if error.code in UNREACHED else str(error.message),
         code=error.code,
         mend=error.mend or (RULES[error.code].mend if error.code in RULES else ""),
         examples=_examples(error),
@@ -108,6 +110,8 @@ def refused(_request: Request, error: Exception) -> Response:
     """Answer with what an operation raised."""
     assert isinstance(error, RowliftError)  # noqa: S101 - registered for it only
     headers = {"WWW-Authenticate": "Bearer"} if status(error) == 401 else {}  # noqa: PLR2004
+    if isinstance(error, Throttled):
+        headers["Retry-After"] = str(error.seconds)
     return answer(problem(error), headers)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 
 from rowlift.core.errors import AccessError
 from rowlift.core.rights import Right
@@ -33,7 +33,7 @@ def project_of(request: Request) -> Project:
 Ours = Annotated[Project, Depends(project_of)]
 
 
-def admit(request: Request, project: Ours) -> None:
+def admit(request: Request, response: Response, project: Ours) -> None:
     """Let a caller in who has the right that the route declares; raises AccessError.
 
     Reads cookies or an API token; a browser must show, too, that its page is ours.
@@ -41,15 +41,15 @@ def admit(request: Request, project: Ours) -> None:
     declared: dict[str, str] = getattr(request.scope["route"], "openapi_extra", None) or {}
     request.state.caller = _NOBODY
     if declared.get("x-right") == "none":
-        _count(request, address_of(request))
+        _count(request, response, address_of(request))
         _refuse_strangers(request)
         return
     try:
         caller = _caller(request, project)
     except AccessError:
-        _count(request, address_of(request))
+        _count(request, response, address_of(request))
         raise
-    _count(request, caller.name)
+    _count(request, response, caller.name)
     try:
         caller.require(Right(declared["x-right"]))
     except AccessError:
@@ -83,9 +83,9 @@ def is_secure(request: Request) -> bool:
     return request.url.scheme == "https"
 
 
-def _count(request: Request, whose: str) -> None:
+def _count(request: Request, response: Response, whose: str) -> None:
     """Count a request of a caller, or of an address whose proof is none: any can be made up."""
-    request.app.state.pace.take(whose)
+    response.headers.update(request.app.state.pace.take(whose).headers)
 
 
 def _caller(request: Request, project: Project) -> Caller:

@@ -244,10 +244,17 @@ FAILURES = {
 
 OTHERWISE_FAILED = Failure("QUERY_FAILED", "The query failed: {text}.", "Mend the SQL.")
 
+# What else answers at a port is nobody's business: it reads like a port that nothing answers at.
+ANOTHER_PROTOCOL = (
+    "expected authentication request|invalid authentication request|response to SSL negotiation|"
+    "during SSL exchange|wrong.version.number|SSL SYSCALL error"
+)
+
 # Errors before the login carry no SQLSTATE, nor do those of the fast reader in mid-stream.
 CONNECTING_TEXTS = tuple(
     (re.compile(pattern, re.IGNORECASE), failure)
     for pattern, failure in (
+        (ANOTHER_PROTOCOL, UNREACHABLE),
         (
             "does not match host name",
             Failure(

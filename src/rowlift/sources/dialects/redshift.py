@@ -119,6 +119,7 @@ FAILURES = {**postgres.FAILURES, "28": LOGIN, "40001": CONFLICT, "57014": TIMEOU
 CONNECTING_TEXTS = tuple(
     (re.compile(pattern, re.IGNORECASE), failure)
     for pattern, failure in (
+        (f"{postgres.ANOTHER_PROTOCOL}|refuses SSL|before TLS handshake", UNREACHABLE),
         (
             "hostname mismatch|address mismatch|not valid for",
             Failure(
@@ -133,14 +134,6 @@ CONNECTING_TEXTS = tuple(
                 "TLS_FAILED",
                 "The server's certificate is not of an authority this machine trusts, or expired.",
                 "Check that the host is the endpoint; SSL_CERT_FILE names other authorities.",
-            ),
-        ),
-        (
-            "refuses SSL",
-            Failure(
-                "TLS_FAILED",
-                "The server offers no encryption, and the source asks for it.",
-                "Set sslmode: disable only on a network you trust.",
             ),
         ),
         (r"\bSSL\b|\bTLS\b", Failure("TLS_FAILED", "The encrypted connection failed.")),

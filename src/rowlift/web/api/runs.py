@@ -5,21 +5,15 @@ from operator import attrgetter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import StreamingResponse
 
 from rowlift.core.rights import Right
 from rowlift.kit.csvlines import csv_lines
 from rowlift.operations.rejects import COLUMNS, ROW
 from rowlift.operations.reports import RunReport
+from rowlift.web.downloads import described, download
 from rowlift.web.paging import Cursor, Limit, Page, page, place
 from rowlift.web.rights import Asking, Ours, door
-
-
-class Csv(Response):
-    """RFC 4180."""
-
-    media_type = "text/csv"
-
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -42,7 +36,12 @@ def run(run_id: Id, project: Ours) -> RunReport:
     return project.run_report(run_id)
 
 
-@router.get("/{run_id}/rejects.csv", response_class=Csv, **door("rejects", Right.EXPORT))
+@router.get(
+    "/{run_id}/rejects.csv",
+    response_class=StreamingResponse,
+    responses=dict(described("csv")),
+    **door("rejects", Right.EXPORT),
+)
 def rejects_csv(
     run_id: Id,
     project: Ours,
@@ -53,8 +52,7 @@ def rejects_csv(
     run_id = project.run_report(run_id).id
     project.access.audit.note(caller, "rejects.export", str(run_id))
     lines = csv_lines((*COLUMNS, ROW) if rows else COLUMNS, project.rejects(run_id, rows=rows))
-    headers = {"Content-Disposition": f'attachment; filename="rejects-{run_id}.csv"'}
-    return StreamingResponse(lines, headers=headers, media_type=Csv.media_type)
+    return download(lines, f"rejects-{run_id}", "csv")
 
 
 @router.get("/{run_id}/rejects", **door("rejects", Right.VALUES))

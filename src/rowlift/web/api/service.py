@@ -1,10 +1,11 @@
 """The service: what it is asked for, what it says of itself, and a run while it goes on."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Header, Path, Request, Response
 from pydantic import BaseModel, TypeAdapter
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -19,6 +20,8 @@ router = APIRouter(tags=["service"])
 LOOK_SECONDS = 0.5
 
 Id = Annotated[int, Path(ge=1, lt=2**63, description="The run's id.")]
+
+LastEvent = Annotated[str, Header(max_length=100, description="The newest event that was read.")]
 
 _RUN = TypeAdapter(RunReport)
 
@@ -64,23 +67,38 @@ def cancel(run_id: Id, project: Ours, caller: Asking) -> RunReport:
 @router.get(
     "/runs/{run_id}/events",
     response_class=EventSourceResponse,
+    responses={204: {"description": "It is over, and the reader knows: nobody need come again."}},
     **door("run_report", Right.READ),
 )
-def events(run_id: Id, project: Ours) -> EventSourceResponse:
-    """Send the run each time that it has changed, until it and its deliveries are over."""
-    return EventSourceResponse(_changes(project, run_id, project.run_report(run_id)))
+def events(request: Request, run_id: Id, project: Ours, last_event_id: LastEvent = "") -> Response:
+    """Send the run each time that it has changed, until it and its deliveries are over.
+
+    Comments between events keep proxies from closing the connection.
+    """
+    report = project.run_report(run_id)
+    if report.is_over and _event(report).id == last_event_id:
+        return Response(status_code=204)
+    changes = _changes(project, report, last_event_id)
+    return EventSourceResponse(changes, ping=request.app.state.heartbeat_seconds)
 
 
 async def _changes(
-    project: Project, run_id: int, report: RunReport
+    project: Project, report: RunReport, told: str | None
 ) -> AsyncIterator[ServerSentEvent]:
-    told = b""
     while True:
-        text = _RUN.dump_json(report)
-        if text != told:
-            told = text
-            yield ServerSentEvent(event="run", data=text.decode())
+        event = _event(report)
+        if event.id != told:
+            told = event.id
+            yield event
         if report.is_over:
             return
         await asyncio.sleep(LOOK_SECONDS)
-        report = await asyncio.to_thread(project.run_report, run_id)
+        report = await asyncio.to_thread(project.run_report, report.id)
+
+
+def _event(report: RunReport) -> ServerSentEvent:
+    """Return a run as an event; its id tells whether somebody has seen it so."""
+    text = _RUN.dump_json(report)
+    return ServerSentEvent(
+        event="run", data=text.decode(), id=hashlib.sha256(text).hexdigest()[:16]
+    )
