@@ -120,10 +120,7 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
-_RESTORE = (
-    "Keep the damaged file, put the last backup of the data directory in its place and run again;"
-    " docs/operations.md says how."
-)
+_RESTORE = "Put the last backup in its place: rowlift restore FILE --replace"
 _SQLITE_WORDS = (
     ("database or disk is full", "STATE_FULL", "Free space and run again: nothing was lost."),
     ("disk I/O error", "STATE_FULL", "Check the disk, then run again: nothing was lost."),

@@ -12,6 +12,7 @@ from rowlift.core.nouns import Finding
 from rowlift.core.rules import RULES
 from rowlift.engine.preview import Preview
 from rowlift.operations.applying import DefinitionChange
+from rowlift.operations.backups import BackupReport
 from rowlift.operations.defining import DefinitionRecord
 from rowlift.operations.erasing import ErasureReport
 from rowlift.operations.ingesting import NewWriteKey
@@ -26,6 +27,7 @@ from rowlift.operations.reports import (
     ServiceReport,
     SyncReport,
 )
+from rowlift.operations.restoring import RestoreReport
 from rowlift.operations.segments import (
     EventRecord,
     MemberRecord,
@@ -136,6 +138,8 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "message_events": {"events": Sequence[Event]},
     "exchanges": {"requests": Sequence[ExchangeReport]},
     "users": {"users": Sequence[User]},
+    "backup": {"backup": BackupReport},
+    "restore": {"restore": RestoreReport},
     "why": {"why": Why},
     "erasure": {"erasure": ErasureReport},
     "export": {"file": str, "format": str, "bytes": int},

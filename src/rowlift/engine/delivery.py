@@ -262,7 +262,8 @@ class DeliveryRun:
         find_due(
             duck,
             Target(
-                mapping, feed.kind, feed.identify_by, ledger.epoch, salt, settled=ledger.settled,
+                mapping, feed.kind, feed.identify_by, ledger.epoch, salt,
+                settled=ledger.settled, restored=ledger.restored,
                 suppression=op_for(destination.accepts) if hides else None,
             ),
         )  # fmt: skip

@@ -136,7 +136,10 @@ class Foresight:
         with self.destination(use.use, feed) as destination:
             hides = watch(duck, self.store.database, self.workspace.id, self.learned)
             suppression = op_for(destination.accepts) if hides else None
-            target = Target(mapping, spec.kind, spec.identify_by, epoch, suppression=suppression)
+            target = Target(
+                mapping, spec.kind, spec.identify_by, epoch,
+                restored=ledger.restored, suppression=suppression,
+            )  # fmt: skip
             find_due(duck, target)
             cut = write_plan(
                 duck, path, destination, timestamp=self.timestamp,

@@ -37,8 +37,8 @@ UNION ALL SELECT {columns} FROM newest
 _BEHIND_KEYS = """
 CREATE OR REPLACE TEMP TABLE behind_keys AS
 SELECT i.key AS key, coalesce(l.present, false) AS had, l.fp AS had_fp,
-    l.doubt IS NOT NULL AS doubt, i.version IS DISTINCT FROM l.version AS moved,
-    {again} AND l.epoch <> {epoch} AS again
+    l.doubt IS NOT NULL OR coalesce(l.epoch < {restored}, false) AS doubt,
+    i.version IS DISTINCT FROM l.version AS moved, {again} AND l.epoch <> {epoch} AS again
 FROM (SELECT key, version, present FROM image {newer}) i
 LEFT JOIN ledger l ON l.key = i.key
 WHERE (l.key IS NULL AND i.present)
@@ -127,8 +127,9 @@ class Target:
     """Who is asked what is due for it: what its rows are, how they look there, in which epoch.
 
     `salt` starts each message id. With `again` rows of an earlier epoch are due whatever they look
-    like. Up to the version `settled` nothing is due. `suppression` is the op for somebody
-    suppressed whom the target has, empty if there is none for it; None where nobody is suppressed.
+    like; rows of epochs before `restored` are in doubt. Up to the version `settled` nothing is due.
+    `suppression` is the op for somebody suppressed whom the target has, empty if there is none for
+    it; None where nobody is suppressed.
     """
 
     mapping: Mapping
@@ -138,6 +139,7 @@ class Target:
     salt: str = ""
     again: bool = False
     settled: int = 0
+    restored: int = 0
     suppression: str | None = None
 
 
@@ -171,7 +173,11 @@ def find_due(duck: Duck, target: Target) -> None:
     # A condition that all rows meet would make DuckDB take the image for the smaller side.
     newer = f"WHERE version > {target.settled}" if target.settled else ""
     if not new:
-        duck.run(_BEHIND_KEYS.format(epoch=target.epoch, again=target.again, newer=newer))
+        duck.run(
+            _BEHIND_KEYS.format(
+                epoch=target.epoch, restored=target.restored, again=target.again, newer=newer
+            )
+        )
     behind = _ALL_BEHIND if new else _BEHIND.format(newer=newer)
     hides = target.suppression is not None
     if hides:

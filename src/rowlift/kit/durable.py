@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from rowlift.core.faults import point
 
@@ -22,12 +23,17 @@ def write_durable(path: Path, chunks: Iterable[bytes | memoryview]) -> int:
     temporary = temporary_for(path)
     point("file.before_write")
     try:
-        with open(temporary, "wb", opener=_private) as out:
+        with open_private(temporary) as out:
             out.writelines(chunks)
         return publish(temporary, path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def open_private(path: Path) -> BinaryIO:
+    """Open a file to write to that only this user can read (mode 0600)."""
+    return open(path, "wb", opener=_private)
 
 
 def publish(temporary: Path, path: Path) -> int:

@@ -191,10 +191,10 @@ def data_folder(root: Path, env: Mapping[str, str]) -> Path:
 
 def open_store(root: Path, env: Mapping[str, str]) -> Store:
     """Open the state of a project's folder, and make it if there is none."""
-    return Store.open(data_folder(root, env), _state_url(env), env.get(KEY_VARIABLE) or None)
+    return Store.open(data_folder(root, env), state_url(env), env.get(KEY_VARIABLE) or None)
 
 
-def _state_url(env: Mapping[str, str]) -> str | None:
+def state_url(env: Mapping[str, str]) -> str | None:
     """Return the state's URL, which holds a password: no message repeats it."""
     url = env.get(STATE_URL)
     if not url or (url.startswith(_STATE_URLS) and _is_url(url)):

@@ -18,10 +18,12 @@ from rowlift.db import LEASE_SECONDS, Database
 from rowlift.kit.durable import LEFTOVERS
 from rowlift.state.catalogues import CATALOGUES
 from rowlift.state.files import SCRATCH
+from rowlift.state.fresh import alone
 from rowlift.state.locks import Locks
 from rowlift.state.tables import deliveries, files, runs
 
 DAY = 86_400.0
+COLLECTING = "collect"  # the work that no two processes do at once
 
 _OURS = re.compile(r"[a-z_]+-[0-9a-f]{32}\.parquet")
 
@@ -35,8 +37,17 @@ REJECTS = ("rejects", "reject_rows", "apply_rejects", "delivery_rejects")
 def collect(
     database: Database, root: Path, locks: Locks, keep: RetentionSpec, now: float | None = None
 ) -> int:
-    """Delete what is due and return how many files went; safe beside running processes."""
-    moment = time.time() if now is None else now
+    """Delete what is due and return how many files went; safe beside running processes.
+
+    It waits for a backup that is just linking the files it wants.
+    """
+    with alone(root.parent, COLLECTING):
+        return _collect(database, root, locks, keep, time.time() if now is None else now)
+
+
+def _collect(
+    database: Database, root: Path, locks: Locks, keep: RetentionSpec, moment: float
+) -> int:
     _expire(database, moment - min(keep.rejects, keep.runs))
     _bury_orphans(database, moment)
     doomed = _dead(database, keep, moment)

@@ -27,19 +27,24 @@ def make(database: Database, folder: Path) -> None:
         if current(database) is not None:
             return
         _refuse_loss(folder)
-        with database.transaction("state.migrate", alone=True) as connection:
-            faults.point("state.migrate.before_upgrade")
-            text = TABLES[database.url.get_backend_name()].read_text(encoding="utf-8")
-            for statement in text.split(";\n"):
-                if statement.strip():
-                    connection.exec_driver_sql(statement)
+        create(database)
+
+
+def create(database: Database) -> None:
+    """Make the tables of a database that has none."""
+    with database.transaction("state.migrate", alone=True) as connection:
+        faults.point("state.migrate.before_upgrade")
+        text = TABLES[database.url.get_backend_name()].read_text(encoding="utf-8")
+        for statement in text.split(";\n"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process makes or upgrades the tables."""
+def alone(folder: Path, work: str = "migrate") -> Iterator[None]:
+    """Wait until no other process does the same work, by default that on the tables."""
     with file_errors():
-        lock = (folder / "migrate.lock").open("a", encoding="utf-8")
+        lock = (folder / f"{work}.lock").open("a", encoding="utf-8")
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -50,5 +55,6 @@ def _refuse_loss(folder: Path) -> None:
         raise StateError(
             "STATE_DAMAGED",
             f"The state database is empty, but {folder} holds the files of an earlier one.",
-            mend="Restore the last backup; to start from nothing, move that folder away.",
+            mend="Restore the last backup: rowlift restore FILE. To start from nothing, move that "
+            "folder away.",
         )

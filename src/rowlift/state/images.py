@@ -32,6 +32,7 @@ class Image:
 class Ledger:
     """What is known of a ledger besides its rows.
 
+    Rows of epochs before `restored` came back with a backup: the target may hold anything by now.
     `settled` is the image revision of which every row is acknowledged; 0 where some are not.
     """
 
@@ -39,6 +40,7 @@ class Ledger:
     target: str
     workspace_id: int
     epoch: int = 1
+    restored: int = 0
     revision: int = 0
     settled: int = 0
     mapping: str = ""

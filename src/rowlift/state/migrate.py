@@ -1,7 +1,5 @@
 """Bring the state database to this release's tables, after a backup of an SQLite file."""
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from alembic.command import upgrade as alembic_upgrade
@@ -15,6 +13,7 @@ from rowlift.kit.durable import publish, temporary_for
 from rowlift.state.failures import file_errors
 from rowlift.state.fresh import alone
 from rowlift.state.revision import current
+from rowlift.state.snapshot import copy_sqlite
 
 REVISIONS = Path(__file__).parent / "migrations"
 
@@ -59,20 +58,7 @@ def _back_up(database: Database, folder: Path, revision: str) -> None:
     faults.point("file.before_write")
     with file_errors():
         try:
-            _copy(database.url.database, temporary)
+            copy_sqlite(database.url.database, temporary)
             publish(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
-
-
-def _copy(path: str, to: Path) -> None:
-    to.touch(mode=0o600)
-    try:
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(to)) as copy:
-            source.backup(copy)
-    except sqlite3.Error as error:
-        raise StateError(
-            "STATE_FULL",
-            f"The backup before the upgrade failed: {error}.",
-            mend="Free space and run again: nothing was changed.",
-        ) from error

@@ -66,9 +66,7 @@ class Store:
         _require_open_files()
         with file_errors():
             make_folder(folder)
-        database = Database(
-            url or URL.create("sqlite", database=str(folder.resolve() / "state.db"))
-        )
+        database = database_of(folder, url)
         found = current(database)
         if found is None:
             make(database, folder)
@@ -128,6 +126,11 @@ class Store:
         self.files.close()
         self.files.locks.close()
         self.database.close()
+
+
+def database_of(folder: Path, url: str | URL | None = None) -> Database:
+    """Return the state database of a data directory; without a URL it is SQLite in the folder."""
+    return Database(url or URL.create("sqlite", database=str(folder.resolve() / "state.db")))
 
 
 def _require_open_files() -> None:

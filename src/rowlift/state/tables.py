@@ -111,6 +111,7 @@ ledgers = sa.Table(
     sa.Column("target", sa.Text, primary_key=True),
     sa.Column("workspace_id", _ID, nullable=False),
     sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("restored", sa.Integer, nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("settled", sa.BigInteger, nullable=False),
     sa.Column("mapping", sa.Text, nullable=False),

@@ -66,6 +66,18 @@ class Vault:
         with self._database.read() as connection:
             return {row.path: row.created_at for row in connection.execute(query)}
 
+    def lacks_keys(self) -> bool:
+        """Tell whether some secret is sealed with a key that is not here."""
+        with self._database.read() as connection:
+            used = set(connection.scalars(sa.select(secrets.c.key_id).distinct()))
+        return not used <= self._keys.keys()
+
+    def add_keys(self, path: Path) -> None:
+        """Take in the keys of another key file, whose first one seals from now on."""
+        with alone(self._folder), file_errors():
+            text = path.read_text(encoding="utf-8", errors="replace")
+            self._write(list({**_parsed(text.split(), KEY_FILE), **self._read()}.values()))
+
     def rotate(self) -> int:
         """Seal every secret with the newest key and return how many; a key file gets a new one.
 

@@ -8,8 +8,16 @@ RULES = (
         "STATE_DAMAGED",
         "state",
         "The state database is damaged",
-        "Restore the last backup; see docs/operations.md.",
+        "Restore the last backup: rowlift restore FILE --replace.",
     ),
+    Rule(
+        "STATE_PRESENT",
+        "state",
+        "A backup would take the place of a state",
+        "Say so: rowlift restore FILE --replace.",
+    ),
+    Rule("BACKUP_DAMAGED", "state", "A backup is not as it was written", "Take another backup."),
+    Rule("BACKUP_NEWER", "state", "A newer Rowlift made the backup", "Restore it with that one."),
     Rule(
         "STATE_FULL",
         "state",

@@ -84,6 +84,7 @@ CREATE TABLE ledgers (
     target TEXT NOT NULL,
     workspace_id INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
+    restored INTEGER NOT NULL,
     revision BIGINT NOT NULL,
     settled BIGINT NOT NULL,
     mapping TEXT NOT NULL,
