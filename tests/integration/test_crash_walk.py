@@ -121,4 +121,6 @@ def test_no_commit_rename_or_send_is_without_a_point() -> None:
         ("commit", "db.py", "transaction"),
         ("rename", "kit/durable.py", "publish"),
         ("rename", "engine/merge.py", "write_first"),
+        ("rename", "operations/backups.py", "_linked"),
+        ("rename", "state/snapshot.py", "set_aside"),
     }
