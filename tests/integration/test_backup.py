@@ -48,7 +48,7 @@ def elsewhere(world: World, name: str = "moved") -> World:
     return moved
 
 
-def rowlift_cli(world: World, *words: str | Path) -> CliResult:
+def cli(world: World, *words: str | Path) -> CliResult:
     done = run_cli(*words, cwd=world.folder, env=world.env)
     assert "Traceback" not in done.stderr, done.stderr
     return done
@@ -56,12 +56,12 @@ def rowlift_cli(world: World, *words: str | Path) -> CliResult:
 
 def backed_up(world: World, name: str = "backup.zip") -> Path:
     path = world.folder.parent / name
-    assert rowlift_cli(world, "backup", path).code == 0
+    assert cli(world, "backup", path).code == 0
     return path
 
 
 def restored(world: World, archive: Path, *options: str) -> None:
-    done = rowlift_cli(world, "restore", archive, *options)
+    done = cli(world, "restore", archive, *options)
     assert done.code == 0, done.stderr
 
 
@@ -92,7 +92,7 @@ def test_F65_backups_taken_during_a_run_are_restored_elsewhere_and_go_on(world: 
     assert len(archivist.taken) > 4
     for number, archive in enumerate(archivist.taken):
         moved = elsewhere(world, f"moved-{number}")
-        restored(moved, archive)
+        assert cli(moved, "restore", archive).code == 0
         assert moved.run().status == "Completed"
         with moved.project() as project:
             assert len(project.people(limit=20)) == len(HELD)
@@ -134,14 +134,14 @@ def test_the_same_backup_restored_twice_never_repeats_an_id(world: World) -> Non
 def test_a_state_that_is_there_or_at_work_is_not_replaced_by_the_way(world: World) -> None:
     world.run()
     archive = backed_up(world)
-    done = rowlift_cli(world, "backup", archive)
+    done = cli(world, "backup", archive)
     assert (done.code, "FILE_EXISTS" in done.stderr) == (2, True)
-    done = rowlift_cli(world, "restore", archive)
+    done = cli(world, "restore", archive)
     assert (done.code, "STATE_PRESENT" in done.stderr) == (4, True)
     with world.project() as project:
         serving = project.serving()
         serving.start()
-        done = rowlift_cli(world, "restore", archive, "--replace")
+        done = cli(world, "restore", archive, "--replace")
     assert (done.code, "BUSY" in done.stderr) == (5, True)
     assert world.run().counts["unchanged"] == len(HELD)
 
@@ -154,9 +154,9 @@ def test_F24_a_damaged_state_is_replaced_and_kept_beside(world: World) -> None:
     for suffix in ("-wal", "-shm"):
         state.with_name(state.name + suffix).unlink(missing_ok=True)
     state.write_bytes(b"\xff" * 8192)
-    done = rowlift_cli(world, "run")
+    done = cli(world, "run")
     assert "rowlift restore FILE --replace" in done.stderr
-    assert rowlift_cli(world, "restore", archive).code == 4
+    assert cli(world, "restore", archive).code == 4
     restored(world, archive, "--replace")
     assert (state.parent / "state-damaged.db").read_bytes() == b"\xff" * 8192
     world.run()
@@ -316,7 +316,7 @@ def test_an_archive_that_was_changed_changes_nothing(world: World, tmp_path: Pat
         left = {one.name for one in (moved.folder / ".rowlift").rglob("*") if one.is_file()}
         assert left <= {"restore.lock", "state.db", "state.db-wal", "state.db-shm"}, name
     assert not list(tmp_path.rglob("escaped*"))
-    done = rowlift_cli(moved, "restore", tampered[0][1])
+    done = cli(moved, "restore", tampered[0][1])
     assert (done.code, "BACKUP_NEWER" in done.stderr) == (2, True)
     restored(moved, archive)
 
@@ -415,10 +415,10 @@ def test_S28_a_backup_holds_the_key_of_secrets_only_if_it_is_asked_for(world: Wo
     assert canary.encode() not in everything
     assert key not in everything
     moved = elsewhere(world)
-    done = rowlift_cli(moved, "restore", plain)
+    done = cli(moved, "restore", plain)
     assert "secret.key" in done.stdout
     whole = world.folder.parent / "with-key.zip"
-    assert rowlift_cli(world, "backup", whole, "--with-key").code == 0
+    assert cli(world, "backup", whole, "--with-key").code == 0
     assert whole.stat().st_mode & 0o077 == 0
     restored(moved, whole, "--replace")
     with Stored(moved) as store:
