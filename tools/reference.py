@@ -16,6 +16,7 @@ from rowlift.core.nouns import Accepts
 from rowlift.core.rights import RIGHTS
 from rowlift.core.rules import RULES
 from rowlift.operations.kinds import ACCEPTS, KINDS
+from rowlift.operations.metering import METRICS
 from rowlift.operations.project import Project
 from rowlift.project.schema import json_schema
 from rowlift.web import app
@@ -49,6 +50,16 @@ def rules() -> Iterator[str]:
                 code = f'<a id="{rule.code}"></a>`{rule.code}`'
                 yield f"| {code} | {_cell(rule.title)} | {_cell(rule.mend)} |"
         yield ""
+
+
+def metrics() -> Iterator[str]:
+    yield "# Metrics\n"
+    yield "`GET /metrics` answers them in Prometheus's text format.\n"
+    yield "| metric | kind | labels | is |\n|---|---|---|---|"
+    for name, one in METRICS.items():
+        labels = ", ".join(f"`{label}`" for label in one.labels)
+        yield f"| `{name}` | {one.kind} | {labels} | {_cell(one.about)} |"
+    yield ""
 
 
 def cli() -> Iterator[str]:
@@ -171,6 +182,7 @@ def pages() -> dict[Path, str]:
         Path("api.md"): api(served),
         Path("rules.md"): rules(),
         Path("cli.md"): cli(),
+        Path("metrics.md"): metrics(),
         Path("connections.md"): connections(),
     }
     found = {path: GENERATED + "\n".join(lines).rstrip() + "\n" for path, lines in written.items()}

@@ -259,12 +259,19 @@ def test_whoever_watches_the_process_learns_whether_it_works(api: Api) -> None:
         def open(self) -> None:
             raise StateError("STATE_UNREACHABLE", "It is away.", mend="Wait.")
 
-    with api.anybody() as client, served_by(Away) as url:
-        for path in ("/healthz", "/readyz"):
-            assert client.get(api.url + path).text == "ok\n"
-        assert client.get(f"{url}/healthz").text == "ok\n"
+    def ready(url: str) -> tuple[int, str]:
         answer = client.get(f"{url}/readyz")
-        assert (answer.status_code, answer.json()["code"]) == (503, "STATE_UNREACHABLE")
+        return answer.status_code, answer.json()["code"]
+
+    with api.anybody() as client, served_by(Away) as away:
+        assert {client.get(f"{url}/healthz").text for url in (api.url, away)} == {"ok\n"}
+        assert ready(away) == (503, "STATE_UNREACHABLE")
+        assert ready(api.url) == (503, "SERVICE_DOWN")
+        serving = api.project.serving()
+        service = serving.start()
+        assert client.get(f"{api.url}/readyz").text == "ok\n"
+        serving.home.store.services.end(service)
+        assert ready(api.url) == (503, "SERVICE_DOWN")
 
 
 @pytest.mark.door("api")

@@ -9,6 +9,7 @@ class Right(StrEnum):
 
     READ = "read"  # definitions, runs, counts: no value of any row
     VALUES = "values"  # rows, people, rejects with their values
+    METRICS = "metrics"  # figures of the service, for a monitor's token
     RUN = "run"  # trigger, cancel, retry, pause, approve
     EDIT = "edit"  # definitions, segments, suppressions
     EXPORT = "export"  # whole lists of people leave the house
@@ -24,7 +25,7 @@ class Role(StrEnum):
 
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {
-    Role.VIEWER: frozenset({Right.READ}),
+    Role.VIEWER: frozenset({Right.READ, Right.METRICS}),
     Role.EDITOR: frozenset(Right) - {Right.ADMIN},
     Role.ADMIN: frozenset(Right),
 }

@@ -4,10 +4,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from rowlift.core.errors import ConfigError
+from rowlift.core.errors import ConfigError, RowliftError
 from rowlift.core.spelling import did_you_mean
+from rowlift.db import LEASE_SECONDS
 from rowlift.kit.masks import without_values
 from rowlift.operations.home import Home, sync_names
+from rowlift.operations.metering import Figures, figures
 from rowlift.project.problems import shown
 from rowlift.state.exchanges import KEPT, KEPT_SECONDS, Exchange
 
@@ -52,6 +54,20 @@ class Watch:
         since = time.time() - KEPT_SECONDS
         found = self.home.store.exchanges.after(uid, after, since)[-limit:]
         return [_report(one, names, values=values) for one in found]
+
+    def figures(self) -> Figures:
+        """Return runs, rows, queues and heartbeats in numbers."""
+        return figures(self.home)
+
+    def ready(self) -> None:
+        """Raise RowliftError where the service does not do its work, with what mends it.
+
+        STATE_… where the state cannot be reached, SERVICE_DOWN where nobody runs the schedules.
+        """
+        service = self.home.store.services.last(self.home.workspace_id)
+        if service is None or not service.is_alive or service.silence > LEASE_SECONDS:
+            text = "Nothing is heard of a service that runs the schedules."
+            raise RowliftError("SERVICE_DOWN", text, mend="Start it: rowlift serve")
 
     def _uid(self, destination: str) -> str:
         known = self.home.destinations

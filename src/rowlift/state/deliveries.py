@@ -21,6 +21,7 @@ from rowlift.state.leases import (
 )
 from rowlift.state.locks import Locks
 from rowlift.state.tables import batches, budgets, deliveries
+from rowlift.state.tallies import count_delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +301,7 @@ class DeliveryStore:
             reason_code=reason_code, reason=reason, ledger_revision=ledger_revision,
             finished_at=now,
         )  # fmt: skip
+        count_delivery(connection, delivery_id)
 
     def start_batches(
         self,

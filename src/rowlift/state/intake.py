@@ -16,6 +16,7 @@ from rowlift.state.ingest_tables import ingested, message_ids, message_rejects
 from rowlift.state.leases import database_now
 from rowlift.state.runs import ADOPT
 from rowlift.state.tables import runs
+from rowlift.state.tallies import MESSAGES, Tally, add
 
 DEDUPE_SECONDS = 24 * 3600
 CHUNK_BYTES = 8 << 20
@@ -185,6 +186,9 @@ class Intake:
         ]  # fmt: skip
         if told:
             connection.execute(message_rejects.insert(), told)
+        counted = {"requests": len(chunk.requests), "messages": len(seen), "rejected": len(told)}
+        tally = [Tally(MESSAGES, label, count) for label, count in counted.items()]
+        add(connection, chunk.workspace_id, tally)
 
     def rejects(self, workspace_id: int, limit: int) -> list[MessageReject]:
         """Return messages that could not be written, the newest first."""

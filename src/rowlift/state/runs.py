@@ -21,6 +21,7 @@ from rowlift.state.leases import (
 from rowlift.state.locks import Locks
 from rowlift.state.schedule_tables import schedules
 from rowlift.state.tables import runs, sync_state
+from rowlift.state.tallies import count_run, count_skipped
 
 ADOPT = "adopt"  # the first phase of a run that takes its rows from a plan file
 
@@ -124,6 +125,7 @@ class RunStore:
             skipped = self._insert(
                 connection, workspace_id, sync_uid, spec, Status.SKIPPED, "over", **told
             )
+            count_skipped(connection, workspace_id, [sync_uid])
         raise Busy(
             "BUSY", f"Run {skipped.id} was skipped: {reason}", mend="Wait for it, then run again."
         )
@@ -246,6 +248,7 @@ class RunStore:
             reason=reason,
             finished_at=database_now(self._database, connection),
         )
+        count_run(connection, run_id)
 
     def get(self, run_id: int) -> Run:
         """Return one run; raises StateError NOT_FOUND."""

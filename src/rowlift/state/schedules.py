@@ -13,6 +13,7 @@ from rowlift.db import Database
 from rowlift.state.leases import database_now
 from rowlift.state.schedule_tables import schedules
 from rowlift.state.tables import runs
+from rowlift.state.tallies import count_skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class ScheduleStore:
             if told:
                 rows = [_skipped(workspace_id, one, now) for one in told]
                 connection.execute(runs.insert(), rows)
+                count_skipped(connection, workspace_id, [one.sync_uid for one in told])
         return settled
 
     def begun(self, connection: sa.Connection, sync_uid: str) -> None:

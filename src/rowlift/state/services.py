@@ -17,7 +17,8 @@ from rowlift.state.schedule_tables import services
 class Service:
     """One process that serves a workspace; times are Unix seconds.
 
-    Of the owner only the machine and the process are for people. `is_alive` is as of the reading.
+    Of the owner only the machine and the process are for people. `is_alive` and `silence` are as of
+    the reading.
     """
 
     workspace_id: int
@@ -26,6 +27,7 @@ class Service:
     started_at: float
     beat_at: float
     is_alive: bool
+    silence: float = 0.0  # seconds since the last beat
 
     @property
     def place(self) -> str:
@@ -89,7 +91,7 @@ class ServiceStore:
             return None
         return Service(
             workspace_id, found.owner, found.generation, found.started_at, found.beat_at,
-            self._is_alive(found, now),
+            self._is_alive(found, now), max(0.0, now - found.beat_at),
         )  # fmt: skip
 
     def _is_alive(self, row: sa.Row[tuple[object, ...]], now: float) -> bool:

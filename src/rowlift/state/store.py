@@ -28,6 +28,7 @@ from rowlift.state.runs import RunStore
 from rowlift.state.schedules import ScheduleStore
 from rowlift.state.services import ServiceStore
 from rowlift.state.tables import meta
+from rowlift.state.tallies import TallyStore
 from rowlift.state.triggers import TriggerStore
 from rowlift.state.vault import Vault
 
@@ -52,6 +53,7 @@ class Store:
     triggers: TriggerStore
     services: ServiceStore
     exchanges: ExchangeStore
+    tallies: TallyStore
 
     @classmethod
     def open(
@@ -91,6 +93,7 @@ class Store:
             TriggerStore(database),
             ServiceStore(database, locks),
             ExchangeStore(database),
+            TallyStore(database),
         )
 
     def reset_epoch(self) -> int:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from rowlift.core.errors import RowliftError
 from rowlift.core.rules import RULES, Rule
 from rowlift.core.version import VERSION
+from rowlift.web import metrics
 from rowlift.web.api import (
     audit,
     connections,
@@ -79,8 +80,8 @@ async def healthy(_request: Request) -> Response:
 
 
 def ready(request: Request) -> Response:
-    """Tell that the project can be read and its state be reached; a problem if not."""
-    request.app.state.office.project().ls()
+    """Tell that the project is read, its state reached, and its schedules run; a problem if not."""
+    request.app.state.office.project().watch.ready()
     return PlainTextResponse("ok\n")
 
 
@@ -112,11 +113,14 @@ def api(office: Office) -> FastAPI:
     )
     app.state.office = office
     app.state.pace = Pace()
+    app.state.board = metrics.Board()
     app.state.tests = Pace(TESTS_PER_MINUTE)
     app.state.heartbeat_seconds = HEARTBEAT_SECONDS
     for part in _ROUTERS:
         app.include_router(part.router, prefix=PREFIX)
     app.include_router(about, prefix=PREFIX)
+    app.include_router(metrics.router, prefix=PREFIX)
+    app.include_router(metrics.router, include_in_schema=False)
     app.add_route("/healthz", healthy, include_in_schema=False)
     app.add_route("/readyz", ready, include_in_schema=False)
     app.add_exception_handler(RowliftError, refused)

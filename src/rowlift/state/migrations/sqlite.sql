@@ -523,6 +523,16 @@ CREATE TABLE exchanges (
 
 CREATE INDEX ix_exchanges_destination ON exchanges (destination_uid, id);
 
+CREATE TABLE tallies (
+    workspace_id INTEGER NOT NULL,
+    sync_uid TEXT NOT NULL,
+    target TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    label TEXT NOT NULL,
+    value FLOAT NOT NULL,
+    CONSTRAINT pk_tallies PRIMARY KEY (workspace_id, sync_uid, target, subject, label)
+);
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0007');
+INSERT INTO alembic_version VALUES ('0008');

@@ -13,7 +13,7 @@ from rowlift.core.errors import StateError
 from rowlift.operations.ingesting import Ingest
 from rowlift.state.intake import Accepted
 from rowlift.state.keys import hashed
-from rowlift.web.ingest.calls import Refused, call, received, type_of
+from rowlift.web.ingest.calls import REFUSED, Refused, call, received, type_of
 from rowlift.web.ingest.spool import Spool
 
 MOST_WAITING = 2 << 30  # bytes of accepted requests that are not written yet
@@ -76,6 +76,7 @@ class _Door:
 
 
 def _refusal(refused: Refused) -> Response:
+    REFUSED[refused.code] += 1
     headers = dict(_CORS)
     if refused.retry_after:
         seconds = str(refused.retry_after)

@@ -6,6 +6,7 @@ Sizes and answers are those of Segment's HTTP Tracking API: 32 KB a message, 500
 import base64
 import json
 import zlib
+from collections import Counter
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ BATCH_BYTES = 500 << 10
 
 TYPES = {"i": "identify", "g": "group", "t": "track", "p": "page", "s": "screen", "a": "alias"}
 BATCHES = ("batch", "b", "import")
+REFUSED: Counter[str] = Counter()  # requests by code, since the process began
 _GZIP = 16 + zlib.MAX_WBITS
 
 

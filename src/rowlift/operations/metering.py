@@ -1,0 +1,160 @@
+"""Figures for those who watch over the service, told from the state by every process alike."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal
+
+from rowlift.core.version import VERSION
+from rowlift.operations.home import Home
+from rowlift.state import tallies
+from rowlift.state.queues import Queues, queues
+from rowlift.state.tallies import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What a figure is; `labels` are all that tell its samples apart."""
+
+    kind: Literal["counter", "gauge", "histogram"]
+    about: str
+    labels: tuple[str, ...] = ()
+
+
+# Syncs and destinations by name, statuses and outcomes: no other label grows with what is moved.
+METRICS: Mapping[str, Metric] = {
+    "rowlift_build_info": Metric("gauge", "Always 1.", ("version",)),
+    "rowlift_runs_total": Metric("counter", "Runs that are over.", ("sync", "status")),
+    "rowlift_run_duration_seconds": Metric("histogram", "How long runs took.", ("sync",)),
+    "rowlift_rows_total": Metric(
+        "counter", "Rows of queries, by what a run made of them.", ("sync", "outcome")
+    ),
+    "rowlift_workspace_rows_total": Metric(
+        "counter", "Rows that were due in the workspace.", ("sync", "outcome")
+    ),
+    "rowlift_deliveries_total": Metric(
+        "counter", "Deliveries that began and are over.", ("sync", "destination", "status")
+    ),
+    "rowlift_delivered_rows_total": Metric(
+        "counter",
+        "Rows that were due at a destination and no longer are.",
+        ("sync", "destination", "outcome"),
+    ),
+    "rowlift_sync_lag_seconds": Metric(
+        "gauge", "Time since the last run of a sync that completed without a failed row.", ("sync",)
+    ),
+    "rowlift_circuit_open": Metric(
+        "gauge", "1 where the last delivery gave up a destination.", ("sync", "destination")
+    ),
+    "rowlift_deliveries_open": Metric(
+        "gauge", "Deliveries that wait or are under way.", ("destination", "status")
+    ),
+    "rowlift_runs_active": Metric("gauge", "Runs that are under way: 0 or 1."),
+    "rowlift_requests_waiting": Metric("gauge", "Runs that somebody asked for and that wait."),
+    "rowlift_slots_waiting": Metric("gauge", "Slots of schedules that came and wait."),
+    "rowlift_service_heartbeat_age_seconds": Metric(
+        "gauge", "Time since a service that runs the schedules was last heard of."
+    ),
+    "rowlift_message_requests_total": Metric(
+        "counter", "Requests of SDKs that were accepted and are written."
+    ),
+    "rowlift_message_requests_waiting": Metric(
+        "gauge", "Requests of SDKs that were accepted and are not written yet."
+    ),
+    "rowlift_message_requests_refused_total": Metric(
+        "counter", "Requests of SDKs that this process refused since it began.", ("code",)
+    ),
+    "rowlift_messages_total": Metric(
+        "counter", "Messages of SDKs that were accepted, by outcome.", ("outcome",)
+    ),
+}
+
+_Sample = tuple[str, tuple[str, ...], float]
+
+_COUNTED: Mapping[str, str] = {
+    tallies.RUNS: "rowlift_runs_total",
+    tallies.ROWS: "rowlift_rows_total",
+    tallies.WORKSPACE_ROWS: "rowlift_workspace_rows_total",
+    tallies.DELIVERIES: "rowlift_deliveries_total",
+    tallies.DELIVERED_ROWS: "rowlift_delivered_rows_total",
+    tallies.CIRCUIT_OPEN: "rowlift_circuit_open",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Durations of one sync's runs: how many of each bucket, all below the next one's bound."""
+
+    labels: tuple[str, ...]
+    buckets: Sequence[tuple[str, float]]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Values by metric and labels; durations apart."""
+
+    values: Mapping[tuple[str, tuple[str, ...]], float]
+    durations: Sequence[Histogram]
+
+
+def figures(home: Home) -> Figures:
+    """Return the figures of this moment; what is not declared any more is left out."""
+    told = home.store.tallies.all(home.workspace_id)
+    waits = queues(home.store.database, home.workspace_id)
+    values: defaultdict[tuple[str, tuple[str, ...]], float] = defaultdict(float)
+    values["rowlift_build_info", (VERSION,)] = 1
+    for name, labels, value in chain(
+        _counted(home, told), _lags(home, told, waits.now), _waiting(home, waits)
+    ):
+        values[name, labels] += value  # the parts of a sync are one to who looks on
+    return Figures(values, list(_durations(home, told)))
+
+
+def _counted(home: Home, told: Sequence[Tally]) -> Iterator[_Sample]:
+    syncs, targets = _names(home.syncs), _names(home.destinations)
+    for one in told:
+        sync, target = syncs.get(one.sync_uid.partition(".")[0]), targets.get(one.target)
+        if one.subject == tallies.MESSAGES and one.label == "requests":
+            yield "rowlift_message_requests_total", (), one.value
+        elif one.subject == tallies.MESSAGES:
+            yield "rowlift_messages_total", (one.label,), one.value
+        elif one.subject in _COUNTED and sync and (target or not one.target):
+            labels = tuple(label for label in (sync, target, one.label) if label)
+            yield _COUNTED[one.subject], labels, one.value
+
+
+def _lags(home: Home, told: Sequence[Tally], now: float) -> Iterator[_Sample]:
+    syncs = _names(home.syncs)
+    for one in told:
+        if one.subject == tallies.SUCCEEDED_AT and one.sync_uid in syncs:
+            yield "rowlift_sync_lag_seconds", (syncs[one.sync_uid],), max(0.0, now - one.value)
+
+
+def _waiting(home: Home, waits: Queues) -> Iterator[_Sample]:
+    targets = _names(home.destinations)
+    for (uid, status), count in waits.deliveries.items():
+        if uid in targets:
+            yield "rowlift_deliveries_open", (targets[uid], status), count
+    yield "rowlift_runs_active", (), waits.runs
+    yield "rowlift_requests_waiting", (), waits.requests
+    yield "rowlift_slots_waiting", (), waits.slots
+    yield "rowlift_message_requests_waiting", (), waits.messages
+    if waits.beat_at is not None:
+        age = max(0.0, waits.now - waits.beat_at)
+        yield "rowlift_service_heartbeat_age_seconds", (), age
+
+
+def _durations(home: Home, told: Sequence[Tally]) -> Iterator[Histogram]:
+    for uid, sync in _names(home.syncs).items():
+        own = [one for one in told if one.sync_uid == uid]
+        took = {one.label: one.value for one in own if one.subject == tallies.TOOK}
+        seconds = sum(one.value for one in own if one.subject == tallies.SECONDS)
+        if took:
+            bounds = (*map(str, tallies.BUCKETS), "+Inf")
+            yield Histogram((sync,), [(bound, took.get(bound, 0)) for bound in bounds], seconds)
+
+
+def _names(uids: Mapping[str, str]) -> dict[str, str]:
+    return {uid: name for name, uid in uids.items()}
