@@ -110,11 +110,9 @@ class Foresight:
 
     def _find_due(self, duck: Duck, part: Part, before: Standing) -> None:
         """Find what is due once all is learned that the run would learn."""
-        while True:
-            find_workspace_due(duck, before, part.spec, self.store.database, self.learned)
-            named = find_named(duck, self.workspace, part.spec, DUE.suppressed).roots.keys()
-            if named <= self.learned:
-                return
+        look = find_workspace_due(duck, before, part.spec, self.store.database, self.learned)
+        while named := find_named(duck, self.workspace, part.spec, DUE.suppressed).roots.keys():
+            look.again(named)
             self.learned.update(named)
 
     def _destination(

@@ -22,10 +22,11 @@ from rowlift.workspace.workspace import Workspace, Writer
 INGEST = "ingest"  # stands for a sync where it is told who wrote
 
 _MOST_TRIES = 5
-_ROWS, _DUE, _HIDDEN = "ingest_rows", "ingest_due", "ingest_suppressed"
-_CHOSEN = (
-    "CREATE OR REPLACE VIEW {view} AS SELECT * EXCLUDE (is_news) FROM {rows} WHERE {condition}"
-)
+_ROWS, _DUE, _HIDDEN = "ingest_rows", "ingest_due", "suppressed_rows"
+_CHOSEN = f"""
+CREATE OR REPLACE VIEW {_DUE} AS SELECT * EXCLUDE (is_news) FROM {_ROWS}
+WHERE is_news AND key NOT IN (FROM suppressed_keys)
+"""
 _REFUSED = "SELECT key, code, reason FROM {plan} WHERE action = 'reject'"
 
 
@@ -112,15 +113,12 @@ class RowWriter:
     def _find_suppressed(self, spec: SyncSpec) -> int:
         """Part the rows by whether they may be written; return the revision of suppressions."""
         database = self.store.database
-        while True:
-            with database.read() as connection:
-                listed = suppression.revision(connection, self.workspace.id)
-            is_hidden = "FALSE"
-            if watch(self.duck, database, self.workspace.id):
-                rows = f"SELECT key, attributes FROM {_ROWS}"
-                find_suppressed(self.duck, rows, spec.kind, spec.identify_by)
-                is_hidden = "key IN (FROM suppressed_keys)"
-            for view, condition in ((_DUE, f"is_news AND NOT ({is_hidden})"), (_HIDDEN, is_hidden)):
-                self.duck.run(_CHOSEN.format(view=view, rows=_ROWS, condition=condition))
-            if not spread(self.duck, self.store, self.fence, self.workspace, spec, _HIDDEN):
-                return listed
+        with database.read() as connection:
+            listed = suppression.revision(connection, self.workspace.id)
+        watch(self.duck, database, self.workspace.id)
+        look = find_suppressed(self.duck, f"FROM {_ROWS}", spec.kind, spec.identify_by)
+        self.duck.run(_CHOSEN)
+        while learned := spread(self.duck, self.store, self.fence, self.workspace, spec, _HIDDEN):
+            look.again(learned)
+            listed += 1
+        return listed

@@ -20,7 +20,7 @@ from rowlift.engine.ledger import Target, find_due
 from rowlift.engine.namesakes import LEAVES, find_namesakes
 from rowlift.engine.parts import Part
 from rowlift.engine.spread import spread
-from rowlift.engine.suppress import find_suppressed, suppressed_since, watch
+from rowlift.engine.suppress import Look, find_suppressed, suppressed_since, watch
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import WORKSPACE, Ledger
 from rowlift.state.leases import Lease
@@ -31,7 +31,7 @@ from rowlift.workspace.workspace import Workspace, Writer
 
 TARGET = WORKSPACE
 REJECTS = "apply_rejects"
-DUE = apply.Due("workspace_due", "workspace_suppressed")
+DUE = apply.Due("workspace_due", "suppressed_rows")
 WRITES = ("create", "update", "clear", "delete", "enter", "leave")
 COUNTED = (*WRITES, "due", "written", "skipped", "suppressed", "rejected")
 
@@ -46,13 +46,11 @@ UNION ALL
 SELECT key, version, had, coalesce(had_fp, 0), {epoch}, NULL, {seq} FROM due WHERE NOT is_due
 """
 
-_COMES = "op IN ('upsert', 'enter')"
-
 # Whom the workspace has as they are; what else is due enters with what it writes.
 _ENTERING = """
 UNION ALL BY NAME
 SELECT i.key, i.version, i.present, i.row_number, FALSE AS doubt, l.fp, 'enter' AS op, TRUE AS had,
-    l.fp AS had_fp, i.attributes, TRUE AS is_due, '' AS message_id
+    l.fp AS had_fp, i.attributes, TRUE AS is_due
 FROM image i JOIN ledger l ON l.key = i.key
 WHERE i.present AND l.present AND i.key NOT IN (SELECT key FROM due WHERE is_due)
 """
@@ -61,6 +59,10 @@ _STAYING = f"""
 SELECT * REPLACE (
     CASE WHEN {LEAVES} AND key IN (FROM named_still) THEN 'stay' ELSE op END AS op
 ) FROM ({{lacks}})
+"""
+_COMERS = "SELECT * FROM workspace_lacks WHERE op IN ('upsert', 'enter')"
+_DUE = f"""
+CREATE OR REPLACE VIEW {DUE.rows} AS FROM workspace_lacks ANTI JOIN suppressed_keys USING (key)
 """
 _AMONG = "AND key IN (SELECT identifier FROM {rejects})"
 
@@ -189,10 +191,10 @@ def find_workspace_due(
     spec: SyncSpec,
     database: Database,
     learned: Collection[str] = (),
-) -> None:
-    """Create the views of DUE: what the workspace lacks, and who of that is suppressed.
+) -> Look:
+    """Create the relations of DUE: what the workspace lacks, and who of that is suppressed.
 
-    The identifiers that were `learned` count as suppressed too.
+    The identifiers that were `learned` count as suppressed too, as do those learned by the look.
     """
     mapping = RowMapping(spec.identify_by, spec.removed)
     epoch, settled = before.ledger.epoch, before.ledger.settled
@@ -200,17 +202,14 @@ def find_workspace_due(
     entering = _ENTERING if before.is_entering else ""
     rejects = [one.path for one in before.among or ()]
     among = _AMONG.format(rejects=parquet(rejects)) if rejects else ""
-    lacks = f"SELECT * FROM due WHERE is_due {among} {entering}"
+    lacks = f"SELECT * EXCLUDE (message_id) FROM due WHERE is_due {among} {entering}"
     if spec.identify_by == "anonymous_id" and spec.removed is not Removed.KEEP:
         lacks = _without_namesakes(duck, database, before.ledger.workspace_id, lacks)
     duck.run(f"CREATE OR REPLACE VIEW workspace_lacks AS {lacks}")
-    left_out = "false"
-    if watch(duck, database, before.ledger.workspace_id, learned):
-        rows = f"SELECT key, attributes FROM workspace_lacks WHERE {_COMES}"
-        find_suppressed(duck, rows, spec.kind, spec.identify_by)
-        left_out = f"{_COMES} AND key IN (FROM suppressed_keys)"
-    for name, wanted in ((DUE.rows, f"NOT ({left_out})"), (DUE.suppressed, left_out)):
-        duck.run(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM workspace_lacks WHERE {wanted}")
+    watch(duck, database, before.ledger.workspace_id, learned)
+    look = find_suppressed(duck, _COMERS, spec.kind, spec.identify_by)
+    duck.run(_DUE)
+    return look
 
 
 def _without_namesakes(duck: Duck, database: Database, workspace_id: int, lacks: str) -> str:
@@ -224,13 +223,14 @@ def _without_namesakes(duck: Duck, database: Database, workspace_id: int, lacks:
 def _find_due(
     duck: Duck, store: Store, lease: Lease, part: Part, workspace: Workspace, before: Standing
 ) -> int:
-    """Create the views of DUE and return the revision of suppressions they were found by."""
-    while True:
-        with store.database.read() as connection:
-            listed = suppression.revision(connection, workspace.id)
-        find_workspace_due(duck, before, part.spec, store.database)
-        if not spread(duck, store, lease, workspace, part.spec, DUE.suppressed):
-            return listed
+    """Create the relations of DUE and return the revision of suppressions they were found by."""
+    with store.database.read() as connection:
+        listed = suppression.revision(connection, workspace.id)
+    look = find_workspace_due(duck, before, part.spec, store.database)
+    while learned := spread(duck, store, lease, workspace, part.spec, DUE.suppressed):
+        look.again(learned)
+        listed += 1
+    return listed
 
 
 def _revision(store: Store, part: Part) -> int:

@@ -5,7 +5,7 @@ left out, and the address is suppressed from then on, so that nobody is reached 
 where the rules of identity see one person: an address that belongs to somebody else stays theirs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from rowlift.core.nouns import Kind
 from rowlift.core.specs import SyncSpec
 from rowlift.engine import apply
 from rowlift.engine.duck import Duck
-from rowlift.engine.suppress import find_beside
+from rowlift.engine.naming import tell, values
 from rowlift.state.store import Store
 from rowlift.workspace import suppression
 from rowlift.workspace.identifiers import ANONYMOUS, anonymous_of
@@ -25,6 +25,19 @@ from rowlift.workspace.suppression import identifier
 from rowlift.workspace.workspace import Workspace
 
 NOTE = "Named beside a suppressed identifier."
+
+# What suppressed rows name that is not suppressed itself; the root is one of their hashes that is.
+_BESIDE = """
+CREATE OR REPLACE TEMP TABLE beside AS
+WITH hashed AS (
+    SELECT key, told, keyed_hash(told) AS hash FROM told
+), roots AS (
+    SELECT key, min(hash) AS root FROM hashed WHERE hash IN (SELECT hash FROM suppressed)
+    GROUP BY key
+)
+SELECT h.key, h.told, r.root FROM hashed h JOIN roots r USING (key)
+WHERE h.hash NOT IN (SELECT hash FROM suppressed)
+"""
 
 # Another address than the one that is set is not written, but is of the same person.
 _PERSONS = """
@@ -63,21 +76,22 @@ class Learned:
 
 def spread(
     duck: Duck, store: Store, lease: Fence, workspace: Workspace, spec: SyncSpec, rows: str
-) -> bool:
-    """Suppress what the relation `rows`, all of suppressed people, names beside; tell if it did.
+) -> Collection[str]:
+    """Suppress what the relation `rows`, all of suppressed people, names beside; return it.
 
-    `watch` must have been called. Destinations are told as by a suppression by hand.
+    `watch` must have been called. Destinations are told as by a suppression by hand. Where the
+    return is not empty, the revision of suppressions rose by one.
     """
     learned = find_named(duck, workspace, spec, rows)
     if not learned.roots:
-        return False
+        return ()
     with store.database.transaction("suppress.spread") as connection:
         lease.hold(connection)
         added = suppression.add(connection, workspace.id, learned.roots, NOTE, learned.roots)
         if added:
             leave_all(connection, learned.pids)
             store.look_again(connection, workspace.id)
-    return added > 0
+    return learned.roots.keys() if added else ()
 
 
 def find_named(duck: Duck, workspace: Workspace, spec: SyncSpec, rows: str) -> Learned:
@@ -85,17 +99,15 @@ def find_named(duck: Duck, workspace: Workspace, spec: SyncSpec, rows: str) -> L
 
     `watch` must have been called.
     """
-    if spec.kind is not Kind.PERSON:
+    if spec.kind is not Kind.PERSON or not duck.count(rows):
         return Learned()
-    duck.run(f"CREATE OR REPLACE TEMP TABLE hidden_rows AS FROM {rows}")
-    if not duck.count("hidden_rows"):
-        return Learned()
-    find_beside(duck, "hidden_rows", spec.identify_by)
-    return _identified(duck, workspace, spec) if duck.count("beside") else Learned()
+    tell(duck, f"FROM {rows}", values(spec.kind, spec.identify_by))
+    duck.run(_BESIDE)
+    return _identified(duck, workspace, spec, rows) if duck.count("beside") else Learned()
 
 
-def _identified(duck: Duck, workspace: Workspace, spec: SyncSpec) -> Learned:
-    due = "(FROM hidden_rows WHERE key IN (SELECT key FROM beside))"
+def _identified(duck: Duck, workspace: Workspace, spec: SyncSpec, rows: str) -> Learned:
+    due = f"(FROM {rows} WHERE key IN (SELECT key FROM beside))"
     with workspace.database.read() as connection:
         apply.identify(duck, connection, workspace, spec, due, ahead=False)
         duck.run(_PERSONS)

@@ -4,59 +4,53 @@
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import pyarrow as pa
 import sqlalchemy as sa
 
-from rowlift.core.identifiers import email_key
 from rowlift.core.nouns import Accepts, Kind, Reject, Removed
 from rowlift.core.specs import SyncSpec
 from rowlift.db import Database
-from rowlift.engine.duck import Duck, text
+from rowlift.engine.duck import Duck, parquet, text
+from rowlift.engine.known import fill
+from rowlift.engine.naming import IDENTIFIER_KINDS, Values, glance, tell, values
 from rowlift.workspace import conflicts, suppression
 from rowlift.workspace.workspace import Workspace
 
 _BLOCK = 64  # bytes of a block of SHA-256
+_PADS = (0x36, 0x5C)  # of HMAC
 
-IDENTIFIER_KINDS = {"user_id": "id", "email": "email", "anonymous_id": "anonymous_id"}
-_MEMBERS = {"id": "id", "user_id": "id", "email": "email", "anonymous_id": "anonymous_id"}
-
-# All members are found by one look at a text, which most rows of some syncs are spared.
-_NAMED = """
-SELECT key, unnest({kinds}) AS kind,
-    unnest([key, trim(found[1]), trim(found[2]), trim(found[3]), trim(found[4])]) AS value
-FROM (
-    SELECT key, CASE WHEN {has_any} THEN json_extract_string(attributes, {pointers}) END AS found
-    FROM ({rows})
-)
+_LISTED = """
+CREATE OR REPLACE TEMP TABLE suppressed AS
+SELECT ('0x' || quick)::UBIGINT AS quick, hash FROM listed
 """
-# Only who may be suppressed is kept; how an address beyond ASCII is folded, Python says.
+_QUICK_HASH = """
+CREATE OR REPLACE TEMP MACRO quick_hash(x) AS (md5_number({salt} || x) >> 64)::UBIGINT
+"""
+_KEYED_HASH = """
+CREATE OR REPLACE TEMP MACRO keyed_hash(x) AS sha256({outer} || unhex(sha256({inner} || encode(x))))
+"""
+_LEARNED = """
+CREATE OR REPLACE TEMP TABLE learned AS
+SELECT quick_hash(told) AS quick, keyed_hash(told) AS hash FROM learned_texts
+"""
+
+_NOBODY = "CREATE OR REPLACE TEMP TABLE suppressed_rows AS SELECT * FROM ({rows}) LIMIT 0"
+_KEYS = "CREATE OR REPLACE TEMP VIEW suppressed_keys AS SELECT key FROM suppressed_rows"
 _LIKELY = """
-CREATE OR REPLACE TEMP TABLE named AS
-SELECT * FROM ({named}) WHERE value IS NOT NULL AND ({odd} OR quick_hash(
-    kind || ':' || CASE kind WHEN 'email' THEN lower(value) ELSE value END
-) IN (SELECT quick FROM suppressed))
+CREATE OR REPLACE TEMP TABLE likely AS
+SELECT hashed_key FROM {glance} WHERE is_odd OR {is_sought}
+EXCEPT SELECT hash(key) FROM suppressed_rows
 """
-_IS_ODD = "kind = 'email' AND strlen(value) <> length(value)"
-_TOLD = """
-SELECT n.* EXCLUDE (kind, value), kind || ':' || coalesce(o.folded,
-    CASE kind WHEN 'email' THEN lower(n.value) ELSE n.value END) AS told
-FROM named n LEFT JOIN odd_named o ON kind = 'email' AND o.value = n.value
+_LIKELY_ROWS = """
+CREATE OR REPLACE TEMP TABLE likely_rows AS
+SELECT * FROM ({rows}) WHERE hash(key) IN (FROM likely)
 """
-_SUPPRESSED = f"""
-CREATE OR REPLACE TEMP TABLE {{table}} AS
-SELECT DISTINCT {{key}} FROM ({_TOLD}) WHERE keyed_hash(told) IN (SELECT hash FROM suppressed)
-"""
-_BESIDE = f"""
-CREATE OR REPLACE TEMP TABLE beside AS
-WITH hashed AS (
-    SELECT key, told, keyed_hash(told) AS hash FROM ({_TOLD})
-), roots AS (
-    SELECT key, min(hash) AS root FROM hashed WHERE hash IN (SELECT hash FROM suppressed)
-    GROUP BY key
+_SUPPRESSED = """
+INSERT INTO suppressed_rows FROM likely_rows WHERE key IN (
+    SELECT key FROM told WHERE keyed_hash(told) IN (SELECT hash FROM suppressed)
 )
-SELECT h.key, h.told, r.root FROM hashed h JOIN roots r USING (key)
-WHERE h.hash NOT IN (SELECT hash FROM suppressed)
 """
 
 
@@ -67,27 +61,30 @@ def watch(duck: Duck, database: Database, workspace_id: int, learned: Collection
     """
     with database.read() as connection:
         key = suppression.key_of(connection, workspace_id)
-        found = suppression.hashes(connection, workspace_id) if key else []
-    if key is None or not found:
+        listed = suppression.hashes(connection, workspace_id)
+        fill(duck, "listed", listed, suppression.HASHES)
+    duck.run(_LISTED)
+    duck.run("DROP TABLE listed")
+    if key is None or not duck.count("suppressed"):
         return False
-    found += [(suppression.quick(key, one), suppression.hashed(key, one)) for one in learned]
-    quick, whole = zip(*found, strict=True)
-    hashes = {"quick": pa.array(quick, pa.uint64()), "hash": pa.array(whole, pa.string())}
-    duck.register("apply_batch", pa.table(hashes))
-    duck.run("CREATE OR REPLACE TEMP TABLE suppressed AS FROM apply_batch")
-    duck.run(f"""CREATE OR REPLACE TEMP MACRO quick_hash(x) AS
-        (md5_number({text(key.hex())} || x) >> 64)::UBIGINT""")
-    inner, outer = (_blob(bytes(one ^ pad for one in key.ljust(_BLOCK, b"\0"))) for pad in _PADS)
-    duck.run(f"""CREATE OR REPLACE TEMP MACRO keyed_hash(x) AS
-        sha256({outer} || unhex(sha256({inner} || encode(x))))""")
+    _define_hashes(duck, key)
+    if learned:
+        _learn(duck, learned)
     return True
 
 
-_PADS = (0x36, 0x5C)  # of HMAC
+def _define_hashes(duck: Duck, key: bytes) -> None:
+    padded = key.ljust(_BLOCK, b"\0")
+    inner, outer = (f"unhex('{bytes(one ^ pad for one in padded).hex()}')" for pad in _PADS)
+    duck.run(_QUICK_HASH.format(salt=text(suppression.salt(key))))
+    duck.run(_KEYED_HASH.format(inner=inner, outer=outer))
 
 
-def _blob(value: bytes) -> str:
-    return f"unhex('{value.hex()}')"
+def _learn(duck: Duck, texts: Collection[str]) -> None:
+    """Create the table `learned` and add it to `suppressed`."""
+    duck.register("learned_texts", pa.table({"told": pa.array(sorted(texts), pa.string())}))
+    duck.run(_LEARNED)
+    duck.run("INSERT INTO suppressed FROM learned")
 
 
 def op_for(accepts: Accepts) -> str:
@@ -98,15 +95,46 @@ def op_for(accepts: Accepts) -> str:
     return ""
 
 
-def find_suppressed(duck: Duck, rows: str, kind: Kind, identify_by: str) -> None:
-    """Create `suppressed_keys` of rows (key, attributes) that name somebody suppressed."""
-    named = "SELECT '' AS key, '' AS kind, '' AS value WHERE FALSE"
-    if kind is Kind.PERSON:
-        named = _named(rows, identify_by)
-    elif kind is Kind.RELATIONSHIP:
-        own = text(IDENTIFIER_KINDS[identify_by])
-        named = f"SELECT key, {own} AS kind, key->>2 AS value FROM ({rows})"
-    _find(duck, named, "suppressed_keys", "key")
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look at rows for who is suppressed; what they name stays as hashes, for another look."""
+
+    duck: Duck
+    rows: str
+    named_by: Values
+    glance: str
+
+    def find(self, sought: str = "suppressed") -> None:
+        """Add to `suppressed_rows` those that name somebody of the table `sought`."""
+        columns = (f"hash_{at}" for at, _ in enumerate(self.named_by))
+        is_sought = " OR ".join(f"{one} IN (SELECT quick FROM {sought})" for one in columns)
+        self.duck.run(_LIKELY.format(glance=self.glance, is_sought=is_sought))
+        if not self.duck.count("likely"):
+            return
+        self.duck.run(_LIKELY_ROWS.format(rows=self.rows))
+        tell(self.duck, "FROM likely_rows", self.named_by)
+        self.duck.run(_SUPPRESSED)
+        self.duck.run("DROP TABLE likely_rows")
+
+    def again(self, learned: Collection[str]) -> None:
+        """Add rows that name who was learned to be suppressed too."""
+        _learn(self.duck, learned)
+        self.find("learned")
+
+
+def find_suppressed(duck: Duck, rows: str, kind: Kind, identify_by: str) -> Look:
+    """Create `suppressed_rows`, rows of a query that name somebody suppressed, and their keys.
+
+    The query has a key and attributes; `watch` must have been called.
+    """
+    duck.run(_NOBODY.format(rows=rows))
+    duck.run(_KEYS)
+    path = duck.scratch_file("glance")
+    look = Look(duck, rows, values(kind, identify_by), parquet([path]))
+    if look.named_by and duck.count("suppressed"):
+        duck.write(glance(rows, look.named_by), path)
+        look.find()
+    return look
 
 
 def suppressed_since(
@@ -124,49 +152,3 @@ def suppressed_since(
         return {}
     own = IDENTIFIER_KINDS.get(spec.identify_by, "")
     return conflicts.find_suppressed(connection, workspace.id, rows, own)
-
-
-def find_suppressed_people(duck: Duck, people: str) -> None:
-    """Create `suppressed_people` of rows (pid, id, email_key) who are suppressed."""
-    named = f"""
-SELECT pid, unnest(['id', 'email']) AS kind, unnest([id, email_key]) AS value FROM {people}"""
-    _find(duck, named, "suppressed_people", "pid")
-
-
-def _named(rows: str, identify_by: str) -> str:
-    return _NAMED.format(
-        kinds=[IDENTIFIER_KINDS[identify_by], *_MEMBERS.values()],
-        has_any=" OR ".join(f"contains(attributes, '\"{one}\":')" for one in _MEMBERS),
-        pointers=[f"/{one}" for one in _MEMBERS],
-        rows=rows,
-    )
-
-
-def find_beside(duck: Duck, rows: str, identify_by: str) -> None:
-    """Create `beside`: what suppressed rows name (told) that is not suppressed itself.
-
-    `root` is the hash of a suppressed identifier of the same row.
-    """
-    named = _named(f"SELECT key, attributes FROM {rows}", identify_by)
-    duck.run(f"""CREATE OR REPLACE TEMP TABLE named AS
-        SELECT * FROM ({named}) WHERE value IS NOT NULL AND value <> ''""")
-    _fold(duck)
-    duck.run(_BESIDE)
-    duck.run("DROP TABLE named")
-
-
-def _find(duck: Duck, named: str, table: str, key: str) -> None:
-    duck.run(_LIKELY.format(named=named, odd=_IS_ODD))
-    _fold(duck)
-    duck.run(_SUPPRESSED.format(table=table, key=key))
-    duck.run("DROP TABLE named")
-
-
-def _fold(duck: Duck) -> None:
-    """Create `odd_named`: how the addresses beyond ASCII of `named` are folded."""
-    odd = [address for (address,) in duck.rows(f"SELECT DISTINCT value FROM named WHERE {_IS_ODD}")]
-    folded = {
-        "value": pa.array(odd, pa.string()),
-        "folded": pa.array(map(email_key, odd), pa.string()),
-    }
-    duck.register("odd_named", pa.table(folded))

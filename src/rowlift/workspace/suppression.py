@@ -1,8 +1,9 @@
 """Who must not be processed: identifiers as keyed hashes, so that who was erased stays suppressed.
 
 An identifier is written `kind:value` (kinds id, email, anonymous_id; addresses case-folded). Its
-`hash` is the HMAC-SHA256 under a key of the workspace. `quick`, the lower half of the MD5 of key
-and identifier, only spares comparing millions of rows by the slow hash.
+`hash` is the HMAC-SHA256 under a key of the workspace. `quick`, the lower half of the MD5 of a salt
+and the identifier, only spares comparing millions of rows by the slow hash. The salt is short, so
+that most identifiers make one block.
 """
 
 import hashlib
@@ -13,14 +14,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import pyarrow as pa
 import sqlalchemy as sa
 
 from rowlift.core.identifiers import email_key
 from rowlift.workspace.identifiers import CHUNK
-from rowlift.workspace.rows import any_of, run, run_rows
+from rowlift.workspace.rows import any_of, fetch, run, run_rows
 from rowlift.workspace.tables import suppression_keys, suppressions
 
 KINDS = ("id", "email", "anonymous_id")
+HASHES = pa.schema([("quick", pa.string()), ("hash", pa.string())])
 
 # Asked for with each batch that leaves, so it is built once.
 _REVISION = sa.select(suppression_keys.c.revision).where(
@@ -48,9 +51,14 @@ def hashed(key: bytes, text: str) -> str:
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
+def salt(key: bytes) -> str:
+    """Return what an identifier is preceded by in its quick hash."""
+    return key[:8].hex()
+
+
 def quick(key: bytes, text: str) -> int:
     """Return the quick hash of an identifier."""
-    digest = hashlib.md5(key.hex().encode() + text.encode(), usedforsecurity=False).digest()
+    digest = hashlib.md5((salt(key) + text).encode(), usedforsecurity=False).digest()
     return int.from_bytes(digest[8:], "little")
 
 
@@ -129,7 +137,11 @@ def names_any(connection: sa.Connection, workspace_id: int, texts: Iterable[str]
 def finder(connection: sa.Connection, workspace_id: int) -> Callable[[Iterable[str]], bool]:
     """Return what tells of many people, by their identifiers, whether they are suppressed now."""
     key = key_of(connection, workspace_id) or b""
-    known = {digest for _, digest in hashes(connection, workspace_id)} if key else set()
+    known = {
+        digest
+        for batch in hashes(connection, workspace_id)
+        for digest in batch.column("hash").to_pylist()
+    }
     return lambda texts: bool(known) and any(hashed(key, text) in known for text in texts)
 
 
@@ -140,11 +152,10 @@ def listed(connection: sa.Connection, workspace_id: int) -> list[Suppression]:
     return [Suppression(row.kind, row.hash, row.since, row.note) for row in rows]
 
 
-def hashes(connection: sa.Connection, workspace_id: int) -> list[tuple[int, str]]:
-    """Return the quick and the whole hash of every suppressed identifier."""
-    query = sa.select(suppressions.c.quick, suppressions.c.hash)
-    rows = connection.execute(query.where(suppressions.c.workspace_id == workspace_id))
-    return [(int(row.quick, 16), row.hash) for row in rows]
+def hashes(connection: sa.Connection, workspace_id: int) -> Iterator[pa.RecordBatch]:
+    """Stream the quick hash, in hexadecimal, and the whole hash of every suppressed identifier."""
+    sql = "SELECT quick, hash FROM suppressions WHERE workspace_id = :workspace"
+    return fetch(connection, sql, {"workspace": workspace_id}, HASHES)
 
 
 def revision(connection: sa.Connection, workspace_id: int) -> int:
