@@ -50,6 +50,7 @@ WITHOUT_ROUTE = {
         ("plan", "definitions.apply", "definitions.export"),
         "they read or write a folder of the machine",
     ),
+    "repeats.once": "a step of the routes that begin something",
     "access.accounts.setup_code": "whoever sees the console proves to own the machine",
     "certify": "it runs queries without end on the real service until it is cancelled",
     "definitions.rotate_key": "the key is in the machine's files or environment",

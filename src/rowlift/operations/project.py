@@ -42,6 +42,7 @@ from rowlift.operations.records import (
     show_person,
 )
 from rowlift.operations.rejects import rejects
+from rowlift.operations.repeating import Repeats
 from rowlift.operations.reporting import describe_state, report_run, report_sync, report_syncs
 from rowlift.operations.reports import PlanReport, RetryReport, RunReport, SyncReport
 from rowlift.operations.resetting import reset
@@ -255,6 +256,11 @@ class Project:
     def watch(self) -> Watch:
         """Return what one may look at while Rowlift works."""
         return Watch(self._home)
+
+    @property
+    def repeats(self) -> Repeats:
+        """Return what keeps requests that come again from beginning anything again."""
+        return Repeats(self._home)
 
     def serving(self) -> Serving:
         """Return what a process does that serves this project; see `rowlift serve`."""

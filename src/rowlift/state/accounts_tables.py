@@ -54,6 +54,16 @@ login_failures = sa.Table(
     sa.Index("ix_login_failures_who", "who", "at"),
 )
 
+answers = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),  # SHA-256 of who asks and their own key
+    sa.Column("workspace_id", _ID, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),  # SHA-256
+    sa.Column("asked_at", sa.Float(53), nullable=False, index=True),
+    sa.Column("answer", sa.Text),
+)
+
 audit = sa.Table(
     "audit",
     metadata,

@@ -4,6 +4,18 @@ from rowlift.core.rules.scopes import Rule
 
 RULES = (
     Rule(
+        "KEY_REUSED",
+        "run",
+        "Another request had the same key within a day",
+        "Make a new key for each request, and keep it when the same is sent again.",
+    ),
+    Rule(
+        "REQUEST_UNDER_WAY",
+        "run",
+        "A request of the same key is under way, or was cut off",
+        "Ask again in a moment. If it stays so, look at what began, and use a new key.",
+    ),
+    Rule(
         "SLOT_WAITS",
         "run",
         "An earlier slot of the sync still waits for its turn",

@@ -533,6 +533,17 @@ CREATE TABLE tallies (
     CONSTRAINT pk_tallies PRIMARY KEY (workspace_id, sync_uid, target, subject, label)
 );
 
+CREATE TABLE answers (
+    "key" TEXT NOT NULL,
+    workspace_id INTEGER NOT NULL,
+    request TEXT NOT NULL,
+    asked_at FLOAT NOT NULL,
+    answer TEXT,
+    CONSTRAINT pk_answers PRIMARY KEY ("key")
+);
+
+CREATE INDEX ix_answers_asked_at ON answers (asked_at);
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0008');
+INSERT INTO alembic_version VALUES ('0009');

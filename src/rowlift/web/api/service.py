@@ -13,6 +13,7 @@ from rowlift.core.rights import Right
 from rowlift.operations.project import Project
 from rowlift.operations.reports import RequestReport, RunReport, ServiceReport
 from rowlift.web.paging import Limit, Page, whole
+from rowlift.web.repeats import Once
 from rowlift.web.rights import Asking, Ours, door
 
 router = APIRouter(tags=["service"])
@@ -46,14 +47,21 @@ def requests(project: Ours, limit: Limit = 20) -> Page[RequestReport]:
 
 @router.post("/syncs/{name}/runs", status_code=202, **door("service.trigger", Right.RUN))
 def trigger(
-    name: Annotated[str, Path(max_length=200)], body: RunWanted, project: Ours, caller: Asking
+    name: Annotated[str, Path(max_length=200)],
+    body: RunWanted,
+    project: Ours,
+    caller: Asking,
+    once: Once,
 ) -> RequestReport:
     """Ask for a run as soon as no other one is active; one that waits already stands for both."""
-    (asked,) = project.service.trigger([name], by=caller.name, allow_removals=body.allow_removals)
-    project.access.audit.note(
-        caller, "sync.run", name, after={"allow_removals": body.allow_removals}
-    )
-    return asked
+
+    def ask() -> RequestReport:
+        allow = body.allow_removals
+        (asked,) = project.service.trigger([name], by=caller.name, allow_removals=allow)
+        project.access.audit.note(caller, "sync.run", name, after={"allow_removals": allow})
+        return asked
+
+    return once(RequestReport, ask)
 
 
 @router.post("/runs/{run_id}/cancel", **door("service.cancel", Right.RUN))
