@@ -245,7 +245,7 @@ def upgrade(story: Story) -> str:
     with closing(sqlite3.connect(folder / "state.db")) as state, state:
         for (path,) in state.execute(_IMAGE_FILES).fetchall():
             _age(folder / "files" / path)
-        state.execute("UPDATE images SET canon_version = 0")
+        state.execute("UPDATE images SET form = ''")
     return "upgrade"
 
 

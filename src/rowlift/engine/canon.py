@@ -214,8 +214,15 @@ def attributes_sql(columns: Sequence[Staged], left_out: Collection[str], spec: S
 
 
 def fingerprint(attributes: str) -> str:
-    """Return the expression of a fingerprint: the last eight bytes of the MD5, little-endian."""
-    return f"(md5_number({attributes}) >> 64)::UBIGINT"
+    """Return the expression of a fingerprint: DuckDB's hash, which a release of it may change."""
+    return f"hash({attributes})"
+
+
+def form(duck: Duck) -> str:
+    """Return what attributes and fingerprints are made with: canonical form, hash function."""
+    known = (fingerprint(one) for one in ("'{}'", "repeat('row', 99)"))
+    (probe,) = duck.one(f"SELECT xor({', '.join(known)})")
+    return f"{CANON_VERSION}-{probe:x}"
 
 
 def key_sql(column: Staged) -> str:

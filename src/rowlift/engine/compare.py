@@ -8,7 +8,7 @@ from typing import Any
 from rowlift.core.errors import GuardStop, RowliftError
 from rowlift.core.nouns import Column, Finding
 from rowlift.core.specs import SyncSpec
-from rowlift.engine.canon import CANON_VERSION
+from rowlift.engine.canon import form
 from rowlift.engine.columns import left_out
 from rowlift.engine.duck import Duck
 from rowlift.engine.held import HELD, Holding, hold, judge_held
@@ -42,6 +42,7 @@ class Compared:
     warnings: tuple[Finding, ...]
     revision: int
     judged: Path
+    form: str
     holding: Holding
     rewritten: Path | None = None  # the image in a new form, where it has one
 
@@ -64,7 +65,8 @@ def compare(
     again = [] if full else judge_held(duck, held, spec, version)
     checked = validate(duck, result.staged, spec, full=full, version=version, first=first)
     holding = hold(duck, spec, result.staged, checked, held, again)
-    outdated = image is not None and image.canon_version != CANON_VERSION
+    current = form(duck)
+    outdated = image is not None and image.form != current
     rewritten = recanonicalise(duck) if outdated and not first else None
     present = image.present if image else 0
     merged = find_changes(
@@ -78,7 +80,7 @@ def compare(
     return Compared(
         image, found, staged_columns(result.staged), _counts(checked, merged, holding),
         checked.warnings, version if merged.moved or not image else image.revision,
-        checked.judged.path, holding, rewritten,
+        checked.judged.path, current, holding, rewritten,
     )  # fmt: skip
 
 

@@ -24,7 +24,6 @@ from rowlift.core.progress import Attentive, Progress
 from rowlift.core.rules import rule
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.arrivals import forget
-from rowlift.engine.canon import CANON_VERSION
 from rowlift.engine.compare import Result, compare, trait_columns
 from rowlift.engine.delivery import DeliverySpec, feed_of, timestamp_of
 from rowlift.engine.describe import describe
@@ -236,7 +235,7 @@ class ImportRun:
         held = write_held(self._store, owner, compared.holding)
         image = Image(
             part.uid, self._run.workspace_id, compared.revision, part.spec.identify_by,
-            compared.columns, CANON_VERSION,
+            compared.columns, compared.form,
             (compared.image.rows if compared.image else 0) + counts["added"],
             counts["present"], self._run.id,
         )  # fmt: skip

@@ -22,7 +22,7 @@ class Image:
     revision: int
     key_column: str
     columns: tuple[Column, ...]
-    canon_version: int
+    form: str
     rows: int
     present: int
     run_id: int

@@ -74,7 +74,7 @@ CREATE TABLE images (
     revision BIGINT NOT NULL,
     key_column TEXT NOT NULL,
     columns TEXT NOT NULL,
-    canon_version INTEGER NOT NULL,
+    form TEXT NOT NULL,
     rows BIGINT NOT NULL,
     present BIGINT NOT NULL,
     run_id BIGINT NOT NULL,

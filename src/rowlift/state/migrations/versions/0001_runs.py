@@ -106,7 +106,7 @@ def upgrade() -> None:
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("key_column", sa.Text(), nullable=False),
         sa.Column("columns", sa.Text(), nullable=False),
-        sa.Column("canon_version", sa.Integer(), nullable=False),
+        sa.Column("form", sa.Text(), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.Column("present", sa.BigInteger(), nullable=False),
         sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
