@@ -93,6 +93,8 @@ CHANGES = ("2026-03-08", "2026-03-29", "2026-04-05", "2026-10-04", "2026-10-25",
 
 
 @hypothesis.settings(max_examples=60)
+@hypothesis.example(("0", "*/6", "*", "*", "*"), ZONES[3], "2026-04-05", -30602)
+@hypothesis.example(("*/30", "2", "*", "*", "*"), ZONES[1], "2026-10-25", -DAY)
 @hypothesis.given(
     fields=st.tuples(MINUTE_FIELDS, HOUR_FIELDS, DAY_FIELDS, st.just("*"), WEEKDAY_FIELDS),
     zone=st.sampled_from(ZONES),

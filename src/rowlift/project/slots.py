@@ -7,10 +7,11 @@ the hour go by elapsed time instead: through the gap without a slot, through the
 as Debian's cron has it.
 """
 
+from bisect import bisect
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from cronsim import CronSim, CronSimError
 
 from rowlift.project.units import SECONDS, seconds
 
+_WEEK = 7 * SECONDS["d"]
 _SPANS = [SECONDS["d"] * days for days in (1 / 24, 1, 32, 366, 9 * 366)]
 
 
@@ -73,12 +75,48 @@ class Cron:
             yield slot
 
     def _from(self, moment: int) -> Iterator[int]:
-        """Yield the slots after a moment; the library repeats some where clocks change."""
-        for local in CronSim(_plain(self.line), datetime.fromtimestamp(moment, self.zone)):
-            slot = int(local.timestamp())
+        """Yield the slots after a moment."""
+        minute, hour, *_ = self.line.split()
+        is_by_the_wall = not (minute.startswith("*") or hour.startswith("*"))
+        return self._by_the_wall(moment) if is_by_the_wall else self._by_elapsed_time(moment)
+
+    def _by_the_wall(self, moment: int) -> Iterator[int]:
+        """Yield slots as the library has them; it repeats some where clocks change."""
+        for slot in _slots(self.line, moment, self.zone):
             if slot > moment:
                 yield slot
                 moment = slot
+
+    def _by_elapsed_time(self, moment: int) -> Iterator[int]:
+        """Yield slots, an offset at a time: the library loses some where half an hour changes."""
+        while True:
+            end, offset = _stretch(self.zone, moment)
+            for slot in _slots(self.line, moment, timezone(offset)):
+                if slot > end:
+                    moment = max(end, slot - SECONDS["d"])
+                    break
+                yield slot
+            else:
+                return
+
+
+def _slots(line: str, moment: int, zone: tzinfo) -> Iterator[int]:
+    for local in CronSim(_plain(line), datetime.fromtimestamp(moment, zone)):
+        yield int(local.timestamp())
+
+
+def _stretch(zone: ZoneInfo, moment: int) -> tuple[int, timedelta]:
+    """Return the offset right after a moment, and a moment within a week up to which it holds."""
+    begin, end = moment + 1, moment + _WEEK
+    offset = _offset(zone, begin)
+    if _offset(zone, end) != offset:
+        ahead = range(begin, end)
+        end = moment + bisect(ahead, x=0, key=lambda at: _offset(zone, at) != offset)
+    return end, offset
+
+
+def _offset(zone: ZoneInfo, moment: int) -> timedelta:
+    return datetime.fromtimestamp(moment, zone).utcoffset() or timedelta()
 
 
 def slots_of(schedule: Mapping[str, str], start: int) -> Slots:
