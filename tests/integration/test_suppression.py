@@ -260,6 +260,20 @@ def test_C9_only_keyed_hashes_are_kept(town):
 
 
 @pytest.mark.door("python")
+def test_C9_relationships_of_suppressed_people_are_left_out(tmp_path, state_url):
+    school = School(tmp_path, state_url)
+    school.courses()
+    school.related()
+    with opened(school) as project:
+        project.run(["courses"])
+        project.suppress(["1"])
+        (report,) = project.run(["people"])
+    assert report.counts["workspace"]["suppressed"] == 1
+    assert report.counts["relationships"]["workspace"]["suppressed"] == 1
+    assert [person for person, _, _ in school.links()] == ["2"]
+
+
+@pytest.mark.door("python")
 def test_C9_addresses_are_compared_however_they_are_spelled(town):
     town.rows(STRASSE, BOB)
     with town.open() as project:

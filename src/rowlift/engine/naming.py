@@ -37,7 +37,7 @@ FROM named n LEFT JOIN odd_named o ON kind = 'email' AND o.value = n.value
 def values(kind: Kind, identify_by: str) -> Values:
     """Return what rows of a sync name people by."""
     if kind is Kind.RELATIONSHIP:
-        return ((IDENTIFIER_KINDS[identify_by], "key->>2"),)
+        return ((IDENTIFIER_KINDS[identify_by], "(key->>2)"),)
     if kind is not Kind.PERSON:
         return ()
     members = ((one, f"trim(found[{at}])") for at, one in enumerate(_MEMBERS.values(), 1))
