@@ -1,11 +1,13 @@
-"""Kinds of sources and destinations by entry point, imported when first used."""
+"""Kinds of sources and destinations by entry point, and of channels; imported when first used."""
 
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
+from rowlift.core.alerts import Channel
 from rowlift.core.errors import ConfigError
 from rowlift.core.nouns import Accepts
 from rowlift.core.ports import Destination, Source
@@ -13,6 +15,10 @@ from rowlift.kit.config import ConnectorConfig
 
 SOURCES = "rowlift.sources"
 DESTINATIONS = "rowlift.destinations"
+_CHANNELS = {
+    "apprise": ("rowlift.channels.apprise", "Apprise"),
+    "webhook": ("rowlift.channels.webhook", "Webhook"),
+}
 
 
 def source_kind(kind: str) -> type[Source]:
@@ -23,6 +29,25 @@ def source_kind(kind: str) -> type[Source]:
 def destination_kind(kind: str) -> type[Destination]:
     """Return the class of a kind of destination; raises ConfigError for an unknown one."""
     return cast("type[Destination]", _load(DESTINATIONS, kind))
+
+
+def channel_kind(kind: str) -> type[Channel]:
+    """Return the class of a kind of channel; KeyError for an unknown one."""
+    module, name = _CHANNELS[kind]
+    return cast("type[Channel]", getattr(import_module(module), name))
+
+
+class ChannelKinds(Mapping[str, type[ConnectorConfig]]):
+    """The configuration class of each kind of channel; a class is imported when it is asked for."""
+
+    def __getitem__(self, kind: str) -> type[ConnectorConfig]:
+        return cast("type[ConnectorConfig]", channel_kind(kind).Config)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_CHANNELS)
+
+    def __len__(self) -> int:
+        return len(_CHANNELS)
 
 
 class Kinds(Mapping[str, type[ConnectorConfig]]):

@@ -25,6 +25,15 @@ class WorkspaceSpec:
     viewers_see_values: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a workspace's document says; `alerts` are the rules of all syncs, as written."""
+
+    workspace: WorkspaceSpec
+    retention: "RetentionSpec"
+    alerts: Mapping[str, Any]
+
+
 _DAY = 86_400
 
 
@@ -45,6 +54,32 @@ class Threshold:
 
     percent: float | None = None
     rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSpec:
+    """What of a sync is told, and to which channels; None of `to` is all of them.
+
+    `slower` is how many times the usual duration, `count_off` by how many percent of the usual
+    number of rows; None is a rule that is off, as is False.
+    """
+
+    to: tuple[str, ...] | None = None
+    failure: bool = True
+    guard_stop: bool = True
+    missed_slot: bool = True
+    late: bool = True
+    rows_failed: Threshold | None = Threshold(rows=0)
+    slower: float | None = None
+    count_off: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FreshSpec:
+    """How many seconds old what is known may be: of a sync, and of single attributes."""
+
+    within: int | None = None
+    attributes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +179,8 @@ class SyncSpec:
     on_busy: Literal["skip", "queue"] = "queue"
     schedule: Mapping[str, str] | None = None  # every | at, days | cron; start_at, timezone
     destinations: tuple[UseSpec, ...] = ()
+    fresh: FreshSpec = FreshSpec()
+    alerts: Mapping[str, Any] = field(default_factory=dict)  # as written, over the project's
     renamed_from: str | None = None
 
     @property
@@ -180,6 +217,7 @@ class SyncSpec:
             "limits": LimitSpec(**raw["limits"]),
             "guards": GuardSpec(**guards),
             "destinations": tuple(_use(one) for one in raw["destinations"]),
+            "fresh": FreshSpec(**raw.get("fresh", {})),
         }
         return cls(**raw)
 
@@ -198,7 +236,7 @@ def _use(raw: dict[str, Any]) -> UseSpec:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSpec:
-    """A source or destination as declared; its secrets are still references such as ${NAME}.
+    """A source, destination or channel as declared; secrets are references such as ${NAME}.
 
     `places` tells where each key of `config` stands, by dotted path; "" is the connection itself.
     """
@@ -227,4 +265,6 @@ class ProjectSpec:
     destinations: Mapping[str, ConnectionSpec]
     syncs: Mapping[str, SyncSpec]
     retention: RetentionSpec = RetentionSpec()
+    channels: Mapping[str, ConnectionSpec] = field(default_factory=dict)
+    alerts: Mapping[str, Any] = field(default_factory=dict)  # the rules as written
     documents: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)

@@ -70,7 +70,7 @@ class Folder:
 
     def _preview(self, store: Store, project: ProjectSpec, changes: list[DefinitionChange]) -> None:
         env, workspace_id = Unsealed(self.env, store.vault), _workspace_id(store, project)
-        home = Home(project, store, env, workspace_id, {}, {}, {}, project)
+        home = Home(project, store, env, workspace_id, {}, {}, {}, files=project)
         for one in changes:
             if one.kind == "sync" and one.change == CREATED:
                 require_preview(home, project, one.name)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from rowlift.core.errors import ConfigError, GuardStop, StateError
 from rowlift.core.nouns import Preset
-from rowlift.core.specs import Managed, ProjectSpec
+from rowlift.core.specs import ConnectionSpec, Managed, ProjectSpec
 from rowlift.core.spelling import did_you_mean
 from rowlift.operations.home import Home
 from rowlift.operations.kinds import KINDS
 from rowlift.operations.opening import held_beside, judged
 from rowlift.operations.previewing import preview_sync
 from rowlift.project.confiding import Confided, confide, secret_paths, with_present_secrets
-from rowlift.project.held import Admitted, Held, given, name_of, workspace
+from rowlift.project.connections import ROLES
+from rowlift.project.held import Admitted, Held, given, name_of, settings
 from rowlift.project.problems import ProjectInvalid, shown
 from rowlift.project.writing import write_yaml
 from rowlift.state.definitions import FILES, Author, Change, Definition, Version
@@ -23,7 +24,7 @@ from rowlift.state.definitions import FILES, Author, Change, Definition, Version
 if TYPE_CHECKING:
     from rowlift.state.vault import Sealed
 
-DOCUMENT_KINDS = ("source", "destination", "sync")
+DOCUMENT_KINDS = (*ROLES, "sync")
 Written = Mapping[str, Any] | str
 
 
@@ -228,7 +229,7 @@ def _prepared(home: Home, one: Definition, document: Mapping[str, Any]) -> tuple
 
     clean = Confided(document, frozenset())
     if one.kind != "sync":
-        kinds = KINDS.sources if one.kind == "source" else KINDS.destinations
+        kinds = KINDS.of(ROLES[one.kind])
         clean = confide(document, kinds[document["type"]], one.document, seal)
     change = Change(
         one.uid, one.kind, one.version, one.name, "", clean.document,
@@ -240,15 +241,18 @@ def _prepared(home: Home, one: Definition, document: Mapping[str, Any]) -> tuple
 def _edit_workspace(
     home: Home, one: Definition, document: Mapping[str, Any], expected: int, by: Author
 ) -> None:
-    settings, retention = workspace(given(document, "workspace", one.name))
-    if settings.name != one.name:
+    given_ = settings(given(document, "workspace", one.name))
+    space = given_.workspace
+    if space.name != one.name:
         text = "A workspace keeps its name."
         raise ConfigError("VALUE_WRONG", text, mend=f"Write name: {one.name}.")
-    changed = replace(home.project, workspace=settings, retention=retention)
+    changed = replace(
+        home.project, workspace=space, retention=given_.retention, alerts=given_.alerts
+    )  # fmt: skip
     _refuse_broken(home, judged(replace(home, project=changed), _held(home)), one)
-    change = replace(_kept(one, expected), document=document, body=json.dumps(asdict(settings)))
+    change = replace(_kept(one, expected), document=document, body=json.dumps(asdict(space)))
     home.store.definitions.write(home.workspace_id, [change], by)
-    home.store.definitions.workspace(settings.name, asdict(settings))
+    home.store.definitions.workspace(space.name, asdict(space))
 
 
 def _mapping(kind: str, name: str, written: Written) -> Mapping[str, Any]:
@@ -305,7 +309,7 @@ def _kept(one: Definition, expected: int | None = None) -> Change:
 def _body(project: ProjectSpec, change: Change) -> str:
     if change.kind == "sync":
         return project.syncs[change.name].to_json()
-    connections = project.sources if change.kind == "source" else project.destinations
+    connections: Mapping[str, ConnectionSpec] = getattr(project, ROLES[change.kind])
     return connections[change.name].type
 
 

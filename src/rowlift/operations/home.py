@@ -69,6 +69,7 @@ class Home:
     sources: Mapping[str, str]
     destinations: Mapping[str, str]
     syncs: Mapping[str, str]
+    channels: Mapping[str, str] = field(default_factory=dict)
     files: ProjectSpec | None = None
     broken: Mapping[tuple[str, str], ProjectInvalid] = field(default_factory=dict)
 

@@ -1,10 +1,10 @@
-"""Every type of source and destination that there is, for checking what people declare."""
+"""Every type of source, destination and channel that there is, for checking what people declare."""
 
 from rowlift.kit.sqlguard import GuardedQuery, guard, render
 from rowlift.project.connections import ConnectorKinds
-from rowlift.registry import DESTINATIONS, SOURCES, Abilities, Kinds, source_kind
+from rowlift.registry import DESTINATIONS, SOURCES, Abilities, ChannelKinds, Kinds, source_kind
 
-KINDS = ConnectorKinds(Kinds(SOURCES), Kinds(DESTINATIONS))
+KINDS = ConnectorKinds(Kinds(SOURCES), Kinds(DESTINATIONS), ChannelKinds())
 ACCEPTS = Abilities()
 
 

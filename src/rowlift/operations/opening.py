@@ -4,18 +4,19 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from rowlift.core.errors import ConfigError
-from rowlift.core.specs import ProjectSpec
+from rowlift.core.specs import ConnectionSpec, ProjectSpec
 from rowlift.operations.home import Home, Unsealed, data_folder, open_store
 from rowlift.operations.kinds import ACCEPTS, KINDS, guarded
 from rowlift.project.check import load_able
+from rowlift.project.connections import ROLES
 from rowlift.project.custody import Custody
 from rowlift.project.files import ROWLIFT
-from rowlift.project.held import Admitted, Held, Rules, admit, given, name_of, workspace
+from rowlift.project.held import Admitted, Held, Rules, admit, given, name_of, settings
 from rowlift.state.definitions import Author, Change, Declared, Definition
 from rowlift.state.store import Store
 
@@ -77,11 +78,11 @@ def found_if_empty(folder: Path, env: Mapping[str, str], by: Author) -> str | No
 
 def found_workspace(store: Store, document: Mapping[str, Any], by: Author) -> None:
     """Make a workspace that no file declares; raises ProjectInvalid."""
-    settings, _ = workspace(given(document, "workspace", "settings"))
-    body = asdict(settings)
-    workspace_id = store.definitions.workspace(name_of("workspace", settings.name), body)
+    space = settings(given(document, "workspace", "settings")).workspace
+    body = asdict(space)
+    workspace_id = store.definitions.workspace(name_of("workspace", space.name), body)
     uid = store.definitions.new_uid()
-    change = Change(uid, "workspace", 0, settings.name, json.dumps(body), document)
+    change = Change(uid, "workspace", 0, space.name, json.dumps(body), document)
     store.definitions.write(workspace_id, [change], by)
 
 
@@ -100,7 +101,8 @@ def declarations(project: ProjectSpec) -> dict[str, dict[str, Declared]]:
     """Return what files declare as the state keeps it, by kind and name."""
     space = project.workspace
     found = {"workspace": {space.name: Declared(json.dumps(asdict(space)))}}
-    for kind, connections in (("source", project.sources), ("destination", project.destinations)):
+    for kind, role in ROLES.items():
+        connections: Mapping[str, ConnectionSpec] = getattr(project, role)
         found[kind] = {
             name: Declared(one.type, renamed_from=one.renamed_from)
             for name, one in connections.items()
@@ -133,7 +135,7 @@ def held_beside(live: Iterable[Definition], files: ProjectSpec | None) -> list[H
     return [
         Held(one.kind, one.name, one.document, one.managed)
         for one in live
-        if one.kind in {"source", "destination", "sync"} and one.name not in names.get(one.kind, {})
+        if one.kind in {*ROLES, "sync"} and one.name not in names.get(one.kind, {})
     ]
 
 
@@ -159,8 +161,10 @@ def _of_state(root: Path, store: Store, env: Mapping[str, str]) -> Home:
         for one in store.definitions.all(workspace_id, "workspace")
         if one.archived_at is None and one.name == name
     ]
-    settings, retention = workspace(given(one.document, "workspace", name))
-    bare = ProjectSpec(root, "", settings, {}, {}, {}, retention)
+    found = settings(given(one.document, "workspace", name))
+    bare = ProjectSpec(
+        root, "", found.workspace, {}, {}, {}, found.retention, alerts=found.alerts
+    )  # fmt: skip
     return _home(bare, None, store, env, workspace_id)
 
 
@@ -183,6 +187,7 @@ def _home(
         {name: uids["source", name] for name in project.sources},
         {name: uids["destination", name] for name in project.destinations},
         {name: uids["sync", name] for name in project.syncs},
+        {name: uids["channel", name] for name in project.channels},
         files,
         admitted.broken,
     )
@@ -190,7 +195,7 @@ def _home(
 
 def _bare(home: Home) -> ProjectSpec:
     whole = home.project
-    return ProjectSpec(whole.root, "", whole.workspace, {}, {}, {}, whole.retention)
+    return replace(whole, profile="", sources={}, destinations={}, syncs={}, channels={})
 
 
 @contextmanager

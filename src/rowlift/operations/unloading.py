@@ -9,6 +9,7 @@ from rowlift.core.errors import ConfigError
 from rowlift.kit.durable import make_folder, write_durable
 from rowlift.operations.home import Home
 from rowlift.project.confiding import secret_paths, with_references
+from rowlift.project.connections import ROLES
 from rowlift.project.files import CONNECTIONS, MODELS, ROWLIFT, SYNCS
 from rowlift.project.writing import write_yaml
 from rowlift.state.definitions import Definition
@@ -71,7 +72,7 @@ class _Variables:
 
 
 def _files(live: list[Definition], variables: _Variables) -> Iterator[tuple[str, str]]:
-    connections: dict[str, dict[str, Any]] = {"sources": {}, "destinations": {}}
+    connections: dict[str, dict[str, Any]] = {role: {} for role in ROLES.values()}
     for one in live:
         if one.kind == "workspace":
             yield ROWLIFT, write_yaml(one.document)
@@ -79,7 +80,7 @@ def _files(live: list[Definition], variables: _Variables) -> Iterator[tuple[str,
             yield from _sync(one)
         else:
             names = {path: variables.of(one, path) for path in secret_paths(one.document)}
-            connections[f"{one.kind}s"][one.name] = with_references(one.document, names)
+            connections[ROLES[one.kind]][one.name] = with_references(one.document, names)
     profile = {role: named for role, named in connections.items() if named}
     yield CONNECTIONS, write_yaml({"default": PROFILE, "profiles": {PROFILE: profile}})
 

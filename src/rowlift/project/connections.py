@@ -1,7 +1,7 @@
 """connections.yml as specs: every profile is checked, one of them is used."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,15 +17,24 @@ from rowlift.project.secrets import inspect, place_key
 Connections = dict[str, ConnectionSpec]
 Kinds = Mapping[str, type[BaseModel]]
 
+ROLES: Mapping[str, str] = {
+    "source": "sources", "destination": "destinations", "channel": "channels",
+}  # fmt: skip
 OWN_KEYS = frozenset(ConnectionFile.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectorKinds:
-    """The configuration class of each type of source and of destination."""
+    """The configuration class of each type of source, destination and channel."""
 
     sources: Kinds
     destinations: Kinds
+    channels: Kinds = field(default_factory=dict)
+
+    def of(self, role: str) -> Kinds:
+        """Return the types of a role: sources, destinations or channels."""
+        found: Kinds = getattr(self, role)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,7 @@ class Profile:
     name: str
     sources: Connections
     destinations: Connections
+    channels: Connections = field(default_factory=dict)
 
 
 def profiles(
@@ -46,10 +56,12 @@ def profiles(
     """
     found = {}
     for name, profile in file.profiles.items():
-        sources = _specs(profile.sources, document, ("profiles", name, "sources"))
-        destinations = _specs(profile.destinations, document, ("profiles", name, "destinations"))
-        found[name] = Profile(name, sources, destinations)
-        for role, specs in (("sources", sources), ("destinations", destinations)):
+        roles = {
+            role: _specs(getattr(profile, role), document, ("profiles", name, role))
+            for role in ROLES.values()
+        }
+        found[name] = Profile(name, **roles)
+        for role, specs in roles.items():
             for spec in specs.values():
                 path = ("profiles", name, role, spec.name)
                 check_connection(spec, document, path, kinds, role=role, is_used=name == used)
@@ -117,7 +129,7 @@ def check_connection(
     role: str,
     is_used: bool,
 ) -> None:
-    """Note in the document what is wrong with a connection of a role, sources or destinations."""
+    """Note in the document what is wrong with a connection of a role, such as sources."""
     if role == "destinations" and spec.name == "workspace":
         text = '"workspace" is the name of the workspace itself, which is no destination.'
         document.report("NAME_TWICE", text, path, "Give the destination another name.")
@@ -139,9 +151,7 @@ def check_connection(
 def _config(
     spec: ConnectionSpec, document: Document, path: KeyPath, kinds: ConnectorKinds, role: str
 ) -> type[BaseModel] | None:
-    known, thing = (
-        (kinds.sources, "source") if role == "sources" else (kinds.destinations, "destination")
-    )
+    known, thing = kinds.of(role), role.removesuffix("s")
     config = known.get(spec.type)
     if config is None:
         text = f"{shown(spec.type)} is not a type of {thing}.{did_you_mean(spec.type, known)}"

@@ -3,7 +3,7 @@
 Every file is read to its end and every problem is collected, so that one look mends them all.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from rowlift.core.specs import (
     ConnectionSpec,
     ProjectSpec,
     RetentionSpec,
+    Settings,
     SyncSpec,
     WorkspaceSpec,
 )
@@ -60,6 +61,7 @@ class Reading:
     problems: list[Problem] = field(default_factory=list)
     workspace: WorkspaceSpec | None = None
     retention: RetentionSpec = field(default_factory=RetentionSpec)
+    alerts: Mapping[str, Any] = field(default_factory=dict)
     profile: Profile | None = None
     syncs: dict[str, SyncSpec] = field(default_factory=dict)
     places: dict[str, SyncPlace] = field(default_factory=dict)
@@ -77,8 +79,10 @@ class Reading:
             workspace=self.workspace,
             sources=self.profile.sources,
             destinations=self.profile.destinations,
+            channels=self.profile.channels,
             syncs=self.syncs,
             retention=self.retention,
+            alerts=self.alerts,
             documents={
                 "workspace": {self.workspace.name: self.settings},
                 "source": {
@@ -88,6 +92,10 @@ class Reading:
                 "destination": {
                     name: confided(one, self.kinds.destinations)
                     for name, one in self.profile.destinations.items()
+                },
+                "channel": {
+                    name: confided(one, self.kinds.channels)
+                    for name, one in self.profile.channels.items()
                 },
                 "sync": {
                     name: inlined(self.places[name].document.value, one)
@@ -112,8 +120,10 @@ def read(root: Path, kinds: ConnectorKinds, *, profile: str | None = None) -> Re
     if not (root / ROWLIFT).is_file():
         reading.problems.append(_no_project(root))
         return reading
-    _read_workspace(reading)
+    settings = _read_workspace(reading)
     _read_connections(reading, profile)
+    _check_hearers(reading, settings, ("alerts", "to"), reading.alerts)
+    reading.problems += settings.problems
     for path in _sync_files(reading):
         _read_sync(reading, path)
     _check_renames(reading)
@@ -127,24 +137,26 @@ def _no_project(root: Path) -> Problem:
     return Problem("NO_PROJECT", text, mend=f"Rename {near[0]} to {ROWLIFT}." if near else "")
 
 
-def _read_workspace(reading: Reading) -> None:
+def _read_workspace(reading: Reading) -> Document:
     document = read_document(reading.root / ROWLIFT, ROWLIFT)
     file = validated(document, RowliftFile, ROWLIFT)
     if file:
-        reading.workspace, reading.retention = workspace_of(file)
-        reading.settings = document.value
-    reading.problems += document.problems
+        found = settings_of(file)
+        reading.workspace, reading.retention = found.workspace, found.retention
+        reading.alerts, reading.settings = found.alerts, document.value
+    return document
 
 
-def workspace_of(file: RowliftFile) -> tuple[WorkspaceSpec, RetentionSpec]:
-    """Return the workspace of a file, and for how long it keeps what is over."""
+def settings_of(file: RowliftFile) -> Settings:
+    """Return the workspace of a file, for how long it keeps what is over, and what it tells."""
     workspace = WorkspaceSpec(
         file.workspace.name,
         tuple(dict.fromkeys(file.workspace.identifiers)),
         file.workspace.allow_email_change_by_id,
         file.workspace.viewers_see_values,
     )
-    return workspace, RetentionSpec(**file.retention.model_dump(exclude_none=True))
+    retention = RetentionSpec(**file.retention.model_dump(exclude_none=True))
+    return Settings(workspace, retention, file.alerts.model_dump(exclude_none=True))
 
 
 def _read_connections(reading: Reading, wanted: str | None) -> None:
@@ -155,7 +167,7 @@ def _read_connections(reading: Reading, wanted: str | None) -> None:
         found = profiles(file, document, reading.kinds, name)
         reading.profile = found[name] if name else None
         for profile in found.values():
-            for role in (profile.sources, profile.destinations):
+            for role in (profile.sources, profile.destinations, profile.channels):
                 document.problems += _renamed(role, lambda one: one.places[""])
     reading.problems += document.problems
 
@@ -222,20 +234,40 @@ def _check_names(reading: Reading, file: SyncFile, document: Document) -> None:
         document.report("NAME_TWICE", text, ("sync",))
     if reading.profile is None:
         return
-    uses = [
+    uses: list[tuple[KeyPath, str]] = [
         (("destinations", index, "use"), use.use) for index, use in enumerate(file.destinations)
     ]
     for thing, known, named in (
         ("source", reading.profile.sources, [(("source",), file.source)]),
         ("destination", reading.profile.destinations, uses),
     ):
-        for path, name in named:
-            if name not in known:
-                text = (
-                    f'There is no {thing} "{name}" in {reading.where}.{did_you_mean(name, known)}'
-                )
-                mend = f"Known: {', '.join(known)}." if known else f"Add it to {reading.where}."
-                document.report("NAME_UNKNOWN", text, path, mend)
+        _check_known(reading, document, thing, known, named)
+    if file.alerts:
+        rules = file.alerts.model_dump(exclude_none=True)
+        _check_hearers(reading, document, ("alerts", "to"), rules)
+
+
+def _check_hearers(
+    reading: Reading, document: Document, path: KeyPath, rules: Mapping[str, Any]
+) -> None:
+    """Note the channels that rules name and nobody declares."""
+    if reading.profile:
+        named = [((*path, index), name) for index, name in enumerate(rules.get("to", ()))]
+        _check_known(reading, document, "channel", reading.profile.channels, named)
+
+
+def _check_known(
+    reading: Reading,
+    document: Document,
+    thing: str,
+    known: Mapping[str, ConnectionSpec],
+    named: Sequence[tuple[KeyPath, str]],
+) -> None:
+    for path, name in named:
+        if name not in known:
+            text = f'There is no {thing} "{name}" in {reading.where}.{did_you_mean(name, known)}'
+            mend = f"Known: {', '.join(known)}." if known else f"Add it to {reading.where}."
+            document.report("NAME_UNKNOWN", text, path, mend)
 
 
 def _query(

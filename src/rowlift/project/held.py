@@ -10,24 +10,29 @@ from typing import Any
 
 from rowlift.core.errors import ConfigError, Place
 from rowlift.core.nouns import Accepts
-from rowlift.core.specs import ConnectionSpec, Managed, ProjectSpec, RetentionSpec, WorkspaceSpec
+from rowlift.core.specs import ConnectionSpec, Managed, ProjectSpec, Settings
 from rowlift.project.check import Guard, abilities, guarded
-from rowlift.project.connections import ConnectorKinds, Profile, check_connection, connection
+from rowlift.project.connections import (
+    ROLES,
+    Connections,
+    ConnectorKinds,
+    Profile,
+    check_connection,
+    connection,
+)
 from rowlift.project.custody import Custody
 from rowlift.project.documents import Document, KeyPath
-from rowlift.project.files import Reading, read_sync, validated, workspace_of
+from rowlift.project.files import Reading, read_sync, settings_of, validated
 from rowlift.project.models import ConnectionFile, RowliftFile
 from rowlift.project.names import name as checked_name
 from rowlift.project.problems import Problem, ProjectInvalid
 from rowlift.project.words import dotted
 from rowlift.project.yaml import parse
 
-ROLES: Mapping[str, str] = {"source": "sources", "destination": "destinations"}
-
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A source, destination or sync of the state database; of edited ones the query is read."""
+    """What the state database holds, but settings; of edited syncs the query is read."""
 
     kind: str
     name: str
@@ -85,12 +90,17 @@ def given(document: Mapping[str, Any] | str, kind: str, name: str) -> Document:
 
 def admit(project: ProjectSpec, held: Iterable[Held], rules: Rules) -> Admitted:
     """Return the project with what the state database holds beside its files."""
-    connections = {"source": dict(project.sources), "destination": dict(project.destinations)}
+    connections: dict[str, Connections] = {
+        kind: dict(getattr(project, role)) for kind, role in ROLES.items()
+    }
+    profile = Profile(
+        project.profile, connections["source"], connections["destination"], connections["channel"]
+    )
     reading = Reading(
         project.root,
         rules.kinds,
         workspace=project.workspace,
-        profile=Profile(project.profile, connections["source"], connections["destination"]),
+        profile=profile,
         where="the project",
     )
     broken = {}
@@ -104,20 +114,18 @@ def admit(project: ProjectSpec, held: Iterable[Held], rules: Rules) -> Admitted:
             broken[one.kind, one.name] = ProjectInvalid(wrong)
     syncs = {name: spec for name, spec in reading.syncs.items() if ("sync", name) not in broken}
     whole = replace(
-        project,
-        sources=connections["source"],
-        destinations=connections["destination"],
-        syncs={**project.syncs, **syncs},
-    )
+        project, sources=profile.sources, destinations=profile.destinations,
+        channels=profile.channels, syncs={**project.syncs, **syncs},
+    )  # fmt: skip
     return Admitted(whole, broken)
 
 
-def workspace(document: Document) -> tuple[WorkspaceSpec, RetentionSpec]:
+def settings(document: Document) -> Settings:
     """Return the settings of a workspace; raises ProjectInvalid."""
     file = validated(document, RowliftFile, "the workspace")
     if file is None or _wrong(document.problems):
         raise ProjectInvalid(_wrong(document.problems))
-    return workspace_of(file)
+    return settings_of(file)
 
 
 def name_of(kind: str, name: str) -> str:
@@ -145,7 +153,7 @@ def _connect(
         return document.problems
     spec = replace(connection(one.name, file, document), managed=one.managed)
     check_connection(spec, document, (), rules.kinds, role=ROLES[one.kind], is_used=True)
-    known = rules.kinds.sources if one.kind == "source" else rules.kinds.destinations
+    known = rules.kinds.of(ROLES[one.kind])
     if one.managed == "rowlift" and not _wrong(document.problems):
         document.problems += rules.custody.judge(spec, known[spec.type])
     if not _wrong(document.problems):

@@ -49,6 +49,28 @@ def _off(value: object, parse: ValidatorFunctionWrapHandler) -> "ScheduleFile":
     return schedule
 
 
+def _silent(value: object, parse: ValidatorFunctionWrapHandler) -> "AlertsFile":
+    if value == "off":
+        return AlertsFile(to=[])
+    rules: AlertsFile = parse(value)
+    return rules
+
+
+def _times(value: object) -> object:
+    if value == "off":
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and 1 < value <= 1000:  # noqa: PLR2004
+        return value
+    raise ValueError("must be a number above 1, such as 3 for three times, or off")
+
+
+def _percent(value: object) -> object:
+    if value != "off" and not isinstance(value, str):
+        raise ValueError("must be a share such as 50%, or off")
+    threshold(value)
+    return value
+
+
 def _or_off(schema: dict[str, Any]) -> None:
     schema["anyOf"].append({"const": "off"})
 
@@ -121,6 +143,16 @@ Time = Annotated[str, BeforeValidator(time), _text("([01][0-9]|2[0-3]):[0-5][0-9
 Start = Annotated[str, BeforeValidator(start)]
 Zone = Annotated[str, BeforeValidator(zone)]
 Share = Annotated[str | int, PlainValidator(_share), WithJsonSchema(_PERCENT_OR_ROWS)]
+Times = Annotated[
+    float | str,
+    PlainValidator(_times),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 1}, {"const": "off"}]}),
+]
+Percent = Annotated[
+    str,
+    PlainValidator(_percent),
+    WithJsonSchema({"type": "string", "pattern": f"^({PERCENT}|off)$"}),
+]
 RecordBytes = Annotated[
     int | str,
     PlainValidator(_record_bytes),
@@ -171,6 +203,33 @@ class RetentionFile(FileModel):
     history: Kept | None = Field(None, description="Former values of attributes: 30d.")
 
 
+class AlertsFile(FileModel):
+    """What is told to channels, and to which; what a sync says goes before the project."""
+
+    to: list[Name] | None = Field(
+        None, description="The channels that hear of it: all of them by default; []: none."
+    )
+    failure: StrictBool | None = Field(
+        None, description="Tell of a run or delivery that failed: true."
+    )
+    rows_failed: Share | None = Field(
+        None, description="Tell when more rows failed than this: 0, so of any; 5%, or off."
+    )
+    guard_stop: StrictBool | None = Field(None, description="Tell of a run a guard stopped: true.")
+    missed_slot: StrictBool | None = Field(
+        None, description="Tell of slots at which no service ran: true."
+    )
+    late: StrictBool | None = Field(
+        None, description="Tell of what is older than its fresh_within: true."
+    )
+    slower: Times | None = Field(
+        None, description="Tell of a run that took so many times the usual: off."
+    )
+    count_off: Percent | None = Field(
+        None, description="Tell of a result whose rows are so far from the usual number: off."
+    )
+
+
 class RowliftFile(FileModel):
     """rowlift.yml: the project itself."""
 
@@ -181,14 +240,17 @@ class RowliftFile(FileModel):
     retention: RetentionFile = Field(
         default_factory=RetentionFile, description="For how long what is over is kept."
     )
+    alerts: AlertsFile = Field(
+        default_factory=AlertsFile, description="What is told of every sync, and to which channels."
+    )
 
 
 class ConnectionFile(BaseModel):
-    """One source or destination; its other keys belong to its type."""
+    """One source, destination or channel; its other keys belong to its type."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    type: str = Field(description="The kind of source or destination.")
+    type: str = Field(description="The kind of source, destination or channel.")
     description: Description = Field("", description="What this connection is for.")
     renamed_from: Name | None = Field(
         None, description="The connection's former name; keeps its history."
@@ -204,10 +266,13 @@ class ProfileFile(FileModel):
     destinations: dict[Name, ConnectionFile] = Field(
         default_factory=dict, description="Tools that changes are delivered to, by name."
     )
+    channels: dict[Name, ConnectionFile] = Field(
+        default_factory=dict, description="Where alerts go, by name."
+    )
 
 
 class ConnectionsFile(FileModel):
-    """connections.yml: sources and destinations by profile; secrets only as ${NAME}."""
+    """connections.yml: sources, destinations, channels by profile; secrets only as ${NAME}."""
 
     default: Name | None = Field(None, description="The profile that is used unless one is chosen.")
     profiles: dict[Name, ProfileFile] = Field(
@@ -391,4 +456,15 @@ class SyncFile(FileModel):
     )
     destinations: list[UseFile] = Field(
         default_factory=list, description="Where changes go; [] is the workspace only."
+    )
+    fresh_within: Seconds | None = Field(
+        None, description="How old what the sync brought may be, here and at destinations: 24h."
+    )
+    attributes_fresh_within: dict[Column, Seconds] = Field(
+        default_factory=dict, description="The same for single attributes, by column: 1h."
+    )
+    alerts: Annotated[AlertsFile, WrapValidator(_silent)] | None = Field(
+        None,
+        description="What is told of this sync, where not what the project says; off: nothing.",
+        json_schema_extra=_or_off,
     )

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from rowlift.core.errors import ConfigError
-from rowlift.project.connections import ConnectorKinds, Kinds
+from rowlift.project.connections import ROLES, ConnectorKinds, Kinds
 from rowlift.project.models import ConnectionFile, ConnectionsFile, RowliftFile, SyncFile
 from rowlift.project.names import NAME
 
@@ -33,7 +33,8 @@ def json_schema(kind: FileKind, kinds: ConnectorKinds) -> Schema:
 def _insert_connections(schema: Schema, kinds: ConnectorKinds) -> None:
     profile = schema["$defs"]["ProfileFile"]
     del schema["$defs"]["ConnectionFile"]
-    for role, types in (("sources", kinds.sources), ("destinations", kinds.destinations)):
+    for role in ROLES.values():
+        types = kinds.of(role)
         branches = [_connection(role, name, types, schema["$defs"]) for name in sorted(types)]
         profile["properties"][role]["patternProperties"] = {f"^{NAME}$": {"oneOf": branches}}
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from rowlift.core.nouns import Kind, Preset, Removed
 from rowlift.core.specs import (
+    FreshSpec,
     GuardSpec,
     IdentifyBy,
     LimitSpec,
@@ -69,6 +70,8 @@ def specify(
         schedule=_schedule(file, defaults),
         on_busy=file.on_busy or defaults.on_busy,
         destinations=tuple(_use(use, file, key) for use in file.destinations),
+        fresh=FreshSpec(file.fresh_within, dict(sorted(file.attributes_fresh_within.items()))),
+        alerts=file.alerts.model_dump(exclude_none=True) if file.alerts else {},
         renamed_from=file.renamed_from,
     )
 

@@ -51,6 +51,7 @@ class Delivery:
     cancelled_by: str = ""
     reason_code: str = ""
     reason: str = ""
+    unjudged: int | None = None
     counts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -75,7 +76,8 @@ _TRIED = ("sync_uid", "destination_uid", "run_id")
 _LEFT = [one.value for one in (Status.FAILED, Status.SOME_ROWS_FAILED, Status.CANCELLED)]
 
 
-def _delivery(row: sa.Row[Any]) -> Delivery:
+def delivery_from(row: sa.Row[Any]) -> Delivery:
+    """Build a delivery from its row."""
     values = {column.name: getattr(row, column.name) for column in deliveries.columns}
     return Delivery(**values | {"status": Status(row.status), "counts": json.loads(row.counts)})
 
@@ -182,7 +184,7 @@ class DeliveryStore:
         with self._database.read() as connection:
             found = connection.execute(query).all()
             now = database_now(self._database, connection)
-        return [_delivery(row) for row in found if self._is_free(row, now)]
+        return [delivery_from(row) for row in found if self._is_free(row, now)]
 
     def left(self, workspace_id: int) -> Sequence[tuple[Delivery, int, float]]:
         """Return the newest deliveries that failed or were interrupted, none being under way.
@@ -206,7 +208,7 @@ class DeliveryStore:
         with self._database.read() as connection:
             found = connection.execute(query).all()
             now = database_now(self._database, connection)
-        return [(_delivery(row), row.tries, now - row.finished_at) for row in found]
+        return [(delivery_from(row), row.tries, now - row.finished_at) for row in found]
 
     def cancel(self, run_id: int, by: str) -> int:
         """Ask whoever carries a run's deliveries to end them; those not begun end at once."""
@@ -264,12 +266,12 @@ class DeliveryStore:
         ).one_or_none()
         if row is None:
             raise StateError("NOT_FOUND", f"There is no delivery {delivery_id}.")
-        return _delivery(row)
+        return delivery_from(row)
 
     def _select(self, *conditions: sa.ColumnElement[bool]) -> Sequence[Delivery]:
         query = sa.select(deliveries).where(*conditions).order_by(deliveries.c.id)
         with self._database.read() as connection:
-            return [_delivery(row) for row in connection.execute(query)]
+            return [delivery_from(row) for row in connection.execute(query)]
 
     def advance(
         self, connection: sa.Connection, delivery_id: int, phase: str, **values: Any

@@ -32,7 +32,7 @@ class Run:
 
     `plan` is the id of the plan that it applies, or nothing; `retry_of` the run whose rejects it
     applies again; `scheduled_for` the slot it was begun or skipped for; `cancelled_by` who asked
-    for its end.
+    for its end; `unjudged` is 1 until alerts have looked at how it ended.
     """
 
     id: int
@@ -55,6 +55,7 @@ class Run:
     cancelled_by: str = ""
     reason_code: str = ""
     reason: str = ""
+    unjudged: int | None = None
     counts: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -12,6 +12,7 @@ from rowlift.core.errors import StateError
 from rowlift.core.specs import RetentionSpec
 from rowlift.db import Database
 from rowlift.kit.durable import make_folder
+from rowlift.state.alerts import AlertStore
 from rowlift.state.collect import collect
 from rowlift.state.definitions import DefinitionStore
 from rowlift.state.deliveries import DeliveryStore
@@ -54,6 +55,7 @@ class Store:
     services: ServiceStore
     exchanges: ExchangeStore
     tallies: TallyStore
+    alerts: AlertStore
 
     @classmethod
     def open(
@@ -94,6 +96,7 @@ class Store:
             ServiceStore(database, locks),
             ExchangeStore(database),
             TallyStore(database),
+            AlertStore(database),
         )
 
     def reset_epoch(self) -> int:

@@ -78,6 +78,13 @@ runs = sa.Table(
     sa.Column("reason", sa.Text, nullable=False, default=""),
     sa.Column("created_at", sa.Float(53), nullable=False),
     sa.Column("finished_at", sa.Float(53)),
+    sa.Column("unjudged", sa.Integer, default=1),
+    sa.Index(
+        "ix_runs_unjudged",
+        "workspace_id",
+        sqlite_where=sa.text("unjudged = 1"),
+        postgresql_where=sa.text("unjudged = 1"),
+    ),
     sa.Index(
         "uq_runs_active",
         "workspace_id",
@@ -165,6 +172,13 @@ deliveries = sa.Table(
     sa.Column("reason", sa.Text, nullable=False, default=""),
     sa.Column("created_at", sa.Float(53), nullable=False),
     sa.Column("finished_at", sa.Float(53)),
+    sa.Column("unjudged", sa.Integer, default=1),
+    sa.Index(
+        "ix_deliveries_unjudged",
+        "workspace_id",
+        sqlite_where=sa.text("unjudged = 1"),
+        postgresql_where=sa.text("unjudged = 1"),
+    ),
     sa.Index(
         "uq_deliveries_active",
         "sync_uid",
@@ -174,6 +188,7 @@ deliveries = sa.Table(
         postgresql_where=sa.text("active = 1"),
     ),
     sa.Index("ix_deliveries_run", "run_id"),
+    sa.Index("ix_deliveries_target", "sync_uid", "destination_uid", "id"),
     sqlite_autoincrement=True,
 )
 

@@ -45,5 +45,17 @@ RULES = (
         "Work did not end in time when the service was asked to end",
         "Nothing is lost: the next start goes on with it.",
     ),
+    Rule(
+        "LATE",
+        "run",
+        "What a sync brought is older than it promises",
+        "See rowlift status NAME: run it more often, or mend what keeps it from arriving.",
+    ),
+    Rule(
+        "CHANNEL_FAILED",
+        "destination",
+        "A channel did not take a message",
+        "Mend its settings, then: rowlift alerts test NAME",
+    ),
     Rule("SERVICE_DOWN", "run", "No service runs", "Start it: rowlift serve"),
 )

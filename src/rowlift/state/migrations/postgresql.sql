@@ -41,10 +41,15 @@ CREATE TABLE deliveries (
     reason TEXT NOT NULL,
     created_at FLOAT(53) NOT NULL,
     finished_at FLOAT(53),
+    unjudged INTEGER,
     CONSTRAINT pk_deliveries PRIMARY KEY (id)
 );
 
 CREATE INDEX ix_deliveries_run ON deliveries (run_id);
+
+CREATE INDEX ix_deliveries_target ON deliveries (sync_uid, destination_uid, id);
+
+CREATE INDEX ix_deliveries_unjudged ON deliveries (workspace_id) WHERE unjudged = 1;
 
 CREATE UNIQUE INDEX uq_deliveries_active ON deliveries (sync_uid, destination_uid) WHERE active = 1;
 
@@ -122,10 +127,13 @@ CREATE TABLE runs (
     reason TEXT NOT NULL,
     created_at FLOAT(53) NOT NULL,
     finished_at FLOAT(53),
+    unjudged INTEGER,
     CONSTRAINT pk_runs PRIMARY KEY (id)
 );
 
 CREATE INDEX ix_runs_sync ON runs (sync_uid, id);
+
+CREATE INDEX ix_runs_unjudged ON runs (workspace_id) WHERE unjudged = 1;
 
 CREATE UNIQUE INDEX uq_runs_active ON runs (workspace_id) WHERE active = 1;
 
@@ -560,6 +568,47 @@ CREATE TABLE answers (
 
 CREATE INDEX ix_answers_asked_at ON answers (asked_at);
 
+CREATE TABLE alert_messages (
+    id TEXT NOT NULL,
+    workspace_id BIGINT NOT NULL,
+    channel_uid TEXT NOT NULL,
+    body TEXT NOT NULL,
+    created_at FLOAT(53) NOT NULL,
+    status TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    next_at FLOAT(53) NOT NULL,
+    lease_until FLOAT(53) NOT NULL,
+    tried_at FLOAT(53),
+    reason_code TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    CONSTRAINT pk_alert_messages PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_alert_messages_channel ON alert_messages (workspace_id, channel_uid, created_at);
+
+CREATE TABLE alert_notices (
+    id BIGSERIAL NOT NULL,
+    workspace_id BIGINT NOT NULL,
+    channel_uid TEXT NOT NULL,
+    body TEXT NOT NULL,
+    at FLOAT(53) NOT NULL,
+    CONSTRAINT pk_alert_notices PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_alert_notices_channel ON alert_notices (workspace_id, channel_uid, id);
+
+CREATE TABLE alert_states (
+    workspace_id BIGINT NOT NULL,
+    rule TEXT NOT NULL,
+    sync_uid TEXT NOT NULL,
+    destination_uid TEXT NOT NULL,
+    run_id BIGINT,
+    code TEXT NOT NULL,
+    text TEXT NOT NULL,
+    since FLOAT(53) NOT NULL,
+    CONSTRAINT pk_alert_states PRIMARY KEY (workspace_id, rule, sync_uid, destination_uid)
+);
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0009');
+INSERT INTO alembic_version VALUES ('0010');

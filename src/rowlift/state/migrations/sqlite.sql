@@ -40,10 +40,15 @@ CREATE TABLE deliveries (
     reason_code TEXT NOT NULL,
     reason TEXT NOT NULL,
     created_at FLOAT NOT NULL,
-    finished_at FLOAT
+    finished_at FLOAT,
+    unjudged INTEGER
 );
 
 CREATE INDEX ix_deliveries_run ON deliveries (run_id);
+
+CREATE INDEX ix_deliveries_target ON deliveries (sync_uid, destination_uid, id);
+
+CREATE INDEX ix_deliveries_unjudged ON deliveries (workspace_id) WHERE unjudged = 1;
 
 CREATE UNIQUE INDEX uq_deliveries_active ON deliveries (sync_uid, destination_uid) WHERE active = 1;
 
@@ -119,10 +124,13 @@ CREATE TABLE runs (
     reason_code TEXT NOT NULL,
     reason TEXT NOT NULL,
     created_at FLOAT NOT NULL,
-    finished_at FLOAT
+    finished_at FLOAT,
+    unjudged INTEGER
 );
 
 CREATE INDEX ix_runs_sync ON runs (sync_uid, id);
+
+CREATE INDEX ix_runs_unjudged ON runs (workspace_id) WHERE unjudged = 1;
 
 CREATE UNIQUE INDEX uq_runs_active ON runs (workspace_id) WHERE active = 1;
 
@@ -544,6 +552,46 @@ CREATE TABLE answers (
 
 CREATE INDEX ix_answers_asked_at ON answers (asked_at);
 
+CREATE TABLE alert_messages (
+    id TEXT NOT NULL,
+    workspace_id INTEGER NOT NULL,
+    channel_uid TEXT NOT NULL,
+    body TEXT NOT NULL,
+    created_at FLOAT NOT NULL,
+    status TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    next_at FLOAT NOT NULL,
+    lease_until FLOAT NOT NULL,
+    tried_at FLOAT,
+    reason_code TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    CONSTRAINT pk_alert_messages PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_alert_messages_channel ON alert_messages (workspace_id, channel_uid, created_at);
+
+CREATE TABLE alert_notices (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    channel_uid TEXT NOT NULL,
+    body TEXT NOT NULL,
+    at FLOAT NOT NULL
+);
+
+CREATE INDEX ix_alert_notices_channel ON alert_notices (workspace_id, channel_uid, id);
+
+CREATE TABLE alert_states (
+    workspace_id INTEGER NOT NULL,
+    rule TEXT NOT NULL,
+    sync_uid TEXT NOT NULL,
+    destination_uid TEXT NOT NULL,
+    run_id INTEGER,
+    code TEXT NOT NULL,
+    text TEXT NOT NULL,
+    since FLOAT NOT NULL,
+    CONSTRAINT pk_alert_states PRIMARY KEY (workspace_id, rule, sync_uid, destination_uid)
+);
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0009');
+INSERT INTO alembic_version VALUES ('0010');

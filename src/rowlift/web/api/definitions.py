@@ -17,9 +17,8 @@ from rowlift.web.rights import Asking, Ours, door
 
 router = APIRouter(prefix="/definitions", tags=["definitions"])
 
-Kind = Annotated[
-    Literal["source", "destination", "sync", "workspace"], Path(description="What it defines.")
-]
+KindName = Literal["source", "destination", "channel", "sync", "workspace"]
+Kind = Annotated[KindName, Path(description="What it defines.")]
 Name = Annotated[str, Path(max_length=200)]
 IfMatch = Annotated[
     str | None,
@@ -28,7 +27,7 @@ IfMatch = Annotated[
 
 
 class NewDefinition(BaseModel):
-    """A source, destination or sync; its document is what its YAML file would hold."""
+    """A source, destination, channel or sync; its document is what its YAML file would hold."""
 
     name: str = Field(max_length=200, examples=["warehouse"])
     document: dict[str, Any] = Field(examples=[{"type": "sqlite", "path": "shop.db"}])
@@ -55,9 +54,7 @@ class Diff(BaseModel):
 @router.get("", **door("definitions.list", Right.READ))
 def definitions(
     project: Ours,
-    kind: Annotated[
-        Literal["source", "destination", "sync", "workspace"] | None, Query(description="Of one.")
-    ] = None,
+    kind: Annotated[KindName | None, Query(description="Of one.")] = None,
     archived: Annotated[bool, Query(description="With those that are out of use.")] = False,
 ) -> Page[DefinitionRecord]:
     """List definitions by kind and name, without secrets."""

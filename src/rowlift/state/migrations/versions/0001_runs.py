@@ -59,10 +59,25 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
         sa.Column("finished_at", sa.Float(precision=53), nullable=True),
+        sa.Column("unjudged", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_deliveries_run", "deliveries", ["run_id"], unique=False)
+    op.create_index(
+        "ix_deliveries_target",
+        "deliveries",
+        ["sync_uid", "destination_uid", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_deliveries_unjudged",
+        "deliveries",
+        ["workspace_id"],
+        unique=False,
+        sqlite_where=sa.text("unjudged = 1"),
+        postgresql_where=sa.text("unjudged = 1"),
+    )
     op.create_index(
         "uq_deliveries_active",
         "deliveries",
@@ -158,10 +173,19 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
         sa.Column("finished_at", sa.Float(precision=53), nullable=True),
+        sa.Column("unjudged", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_runs_sync", "runs", ["sync_uid", "id"], unique=False)
+    op.create_index(
+        "ix_runs_unjudged",
+        "runs",
+        ["workspace_id"],
+        unique=False,
+        sqlite_where=sa.text("unjudged = 1"),
+        postgresql_where=sa.text("unjudged = 1"),
+    )
     op.create_index(
         "uq_runs_active",
         "runs",

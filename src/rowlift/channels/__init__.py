@@ -1,0 +1,1 @@
+"""Where alerts go: each module is one kind of channel."""

@@ -1,0 +1,102 @@
+"""Messages on their way: gathered for some seconds, sent, and tried again while nobody answers."""
+
+from contextlib import closing
+from uuid import uuid4
+
+from rowlift.core.alerts import AlertMessage, AlertRule, Channel, Heard, Notice
+from rowlift.core.clock import Clock
+from rowlift.core.errors import ConfigError, RowliftError
+from rowlift.core.spelling import did_you_mean
+from rowlift.operations.home import Home
+from rowlift.project.problems import shown
+from rowlift.project.secrets import resolve
+from rowlift.registry import channel_kind
+from rowlift.state.alerts import SENDING, WAITING, Outgoing
+
+GATHER_SECONDS = 10.0  # what comes within them goes in one message
+APART_SECONDS = 60.0  # from one message of a channel to the next
+_AGAIN_SECONDS = (15, 60, 240, 900, 3600)  # after the first failure, the second, …
+_GIVE_UP_SECONDS = 86_400.0
+_LEAST_ATTEMPTS = 10
+
+
+class Teller:
+    """Sends what waits for channels; each attempt ends within ten seconds."""
+
+    def __init__(self, home: Home, clock: Clock) -> None:
+        self._home = home
+        self._alerts = home.store.alerts
+        self._clock = clock
+        self._names = {uid: name for name, uid in home.channels.items()}
+
+    def send(self, *, at_once: bool = False) -> None:
+        """Send what is due, a message of each channel; `at_once` gathers no longer."""
+        self._compose(at_once=at_once)
+        for uid, last in self._alerts.last(self._home.workspace_id).items():
+            if uid in self._names and last.status in {WAITING, SENDING}:
+                self._attempt(last)
+
+    def _compose(self, *, at_once: bool) -> None:
+        workspace_id = self._home.workspace_id
+        waiting = self._alerts.waiting(workspace_id)
+        last = self._alerts.last(workspace_id) if waiting else {}
+        for uid, (_, since) in waiting.items():
+            if uid not in self._names:
+                self._alerts.drop(workspace_id, uid)
+            elif at_once or self._is_gathered(since, last.get(uid)):
+                name = self._home.project.workspace.name
+                self._alerts.compose(workspace_id, uid, name, self._now())
+
+    def _is_gathered(self, since: float, last: Outgoing | None) -> bool:
+        told = last.message.at if last else 0.0
+        # A clock that was put back makes both lie in the future.
+        is_old = not 0 <= self._now() - since < GATHER_SECONDS
+        return is_old and not 0 <= self._now() - told < APART_SECONDS
+
+    def _attempt(self, last: Outgoing) -> None:
+        claimed = self._alerts.claim(last.message.id, self._is_due)
+        if claimed is None:
+            return
+        try:
+            heard = self._tell(self._names[claimed.channel_uid], claimed.message)
+        except RowliftError as error:
+            heard = Heard(ok=False, code=error.code, reason=error.message)
+        self._alerts.settle(claimed, heard, self._now(), self._again_at(claimed))
+
+    def _is_due(self, next_at: float) -> bool:
+        return not 0 < next_at - self._now() <= _AGAIN_SECONDS[-1]
+
+    def _again_at(self, claimed: Outgoing) -> float | None:
+        age = self._now() - claimed.message.at
+        if age > _GIVE_UP_SECONDS and claimed.attempts >= _LEAST_ATTEMPTS:
+            return None
+        return self._now() + _AGAIN_SECONDS[min(claimed.attempts, len(_AGAIN_SECONDS)) - 1]
+
+    def _tell(self, name: str, message: AlertMessage) -> Heard:
+        with closing(self._channel(name)) as channel:
+            return channel.tell(message)
+
+    def _channel(self, name: str) -> Channel:
+        declared = self._home.project.channels[name]
+        kind = channel_kind(declared.type)
+        config = resolve(declared, kind.Config, self._home.env, self._home.project.root)
+        return kind(config)  # type: ignore[call-arg]
+
+    def test(self, name: str) -> Heard:
+        """Send a message that says it is a test; raises ConfigError NAME_UNKNOWN."""
+        known = self._home.project.channels
+        if ("channel", name) in self._home.broken:
+            raise self._home.broken["channel", name]
+        if name not in known:
+            text = f"There is no channel {shown(name)}.{did_you_mean(name, known)}"
+            mend = f"Known: {', '.join(known) or 'none; declare one in connections.yml'}."
+            raise ConfigError("NAME_UNKNOWN", text, mend=mend)
+        text = "This is a test: nothing is wrong."
+        notice = Notice(AlertRule.TEST, name, "", None, "", text, recovered=True, at=self._now())
+        message = AlertMessage(
+            uuid4().hex, self._home.project.workspace.name, self._now(), (notice,)
+        )  # fmt: skip
+        return self._tell(name, message)
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
