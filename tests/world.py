@@ -24,6 +24,8 @@ class World:
         self.others: dict[str, dict[str, Any]] = {}
         self.use: dict[str, Any] = {"use": "crm", "match": "user_id"}
         self.uses: list[dict[str, Any]] = []
+        self.channels: dict[str, dict[str, Any]] = {}
+        self.alerts: dict[str, Any] = {}
         self.sync: dict[str, Any] = {
             "sync": "people",
             "preset": "import",
@@ -44,12 +46,16 @@ class World:
 
     def save(self) -> None:
         workspace = {"name": "acme", "identifiers": ["id", "email"]}
-        self.write("rowlift.yml", {"version": 1, "workspace": workspace})
+        self.write("rowlift.yml", {"version": 1, "workspace": workspace, "alerts": self.alerts})
         destinations = {"crm": {"type": "sandbox", "path": str(self.log()), **self.crm}}
         for name, settings in self.others.items():
             sandbox = {"type": "sandbox", "path": str(self.log(name))}
             destinations[name] = settings if "type" in settings else sandbox | settings
-        profile = {"sources": {"shop": self.shop}, "destinations": destinations}
+        profile = {
+            "sources": {"shop": self.shop},
+            "destinations": destinations,
+            "channels": self.channels,
+        }
         self.write("connections.yml", {"default": "dev", "profiles": {"dev": profile}})
         self.write("syncs/people.yml", {**self.sync, "destinations": [self.use, *self.uses]})
 

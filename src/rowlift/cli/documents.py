@@ -11,10 +11,12 @@ from rowlift.core.errors import RowliftError
 from rowlift.core.nouns import Finding
 from rowlift.core.rules import RULES
 from rowlift.engine.preview import Preview
+from rowlift.operations.alerting import AlertReport, ChannelReport
 from rowlift.operations.applying import DefinitionChange
 from rowlift.operations.backups import BackupReport
 from rowlift.operations.defining import DefinitionRecord
 from rowlift.operations.erasing import ErasureReport
+from rowlift.operations.freshness import Freshness
 from rowlift.operations.ingesting import NewWriteKey
 from rowlift.operations.merging import MergeRecord
 from rowlift.operations.pruning import PruneReport
@@ -121,6 +123,14 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "definition": {"definition": DefinitionRecord},
     "diff": {"diff": str},
     "ls": {"syncs": Sequence[SyncReport], "service": ServiceReport | None},
+    "status": {
+        "service": ServiceReport | None,
+        "wrong": Sequence[AlertReport],
+        "channels": Sequence[ChannelReport],
+        "freshness": Sequence[Freshness],
+    },
+    "alerts": {"wrong": Sequence[AlertReport], "channels": Sequence[ChannelReport]},
+    "alert_test": {"channel": str},
     "requests": {"requests": Sequence[RequestReport]},
     "people": {"people": Sequence[PersonRecord]},
     "person": {"person": PersonRecord},

@@ -76,16 +76,23 @@ def show_merges(terminal: Terminal, merges: Sequence[MergeRecord]) -> None:
 def _attributes(terminal: Terminal, attributes: Sequence[AttributeRecord]) -> None:
     if not attributes:
         return
-    table = grid("  attribute", "value", "sync", "run", "as of")
+    table = grid("  attribute", "value", "sync", "run", "as of", "synced", "delivered")
     for one in attributes:
         run = "" if one.run is None else str(one.run)
         table.add_row(
-            f"  {cell(one.name)}", shown(one.value), cell(one.sync), run, moment(one.as_of)
-        )
+            f"  {cell(one.name)}", shown(one.value), cell(one.sync), run, moment(one.as_of),
+            moment(one.synced) if one.synced else "", _delivered(one),
+        )  # fmt: skip
         for change in one.changes:
             table.add_row("", changed(change), cell(change.sync), _run(change), moment(change.at))
     terminal.say()
     terminal.show(table)
+
+
+def _delivered(one: AttributeRecord) -> str:
+    return ", ".join(
+        f"{cell(name)} {moment(at) if at else 'not yet'}" for name, at in one.delivered.items()
+    )
 
 
 def changed(change: Change) -> str:

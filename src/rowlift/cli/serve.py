@@ -22,6 +22,7 @@ from rowlift.web.ingest.app import application as inlet
 from rowlift.web.office import Office
 from rowlift.web.server import HttpServer
 from rowlift.web.shell import LOOPBACK
+from rowlift.workers.alerting import AlertWorker
 from rowlift.workers.ingesting import IngestWorker
 
 Host = Annotated[str, typer.Option(help="Address to answer at.", metavar="ADDRESS")]
@@ -64,9 +65,13 @@ def command(
     if name := found_if_empty(terminal.folder, os.environ, Author("console", "cli")):
         log.note("service", f"There was no project here; the workspace {name} was made.")
     with terminal.project(log) as project:
-        loop = ServiceLoop(project.serving())
+        serving = project.serving()
+        loop = ServiceLoop(serving)
         try:
-            with _answering(terminal, project, host, port, allowed_hosts or ()) as url:
+            with (
+                AlertWorker(serving.alerts),
+                _answering(terminal, project, host, port, allowed_hosts or ()) as url,
+            ):
                 log.note("service", f"The API answers at {url}/api/v1")
                 _welcome(log, project)
                 loop.run()

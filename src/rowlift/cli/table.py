@@ -28,6 +28,8 @@ COMMANDS = (
     Entry("export", "Build", "Write every definition as the files of a project."),
     Entry("versions", "Build", "List what a sync was, show a change, or go back to a version."),
     Entry("ls", "Build", "List syncs with their sources, destinations and last runs."),
+    Entry("status", "Run", "Say how fresh everything is, what is wrong, and who is told."),
+    Entry("alerts", "Run", "List what is wrong and who is told, or test a channel."),
     Entry("run", "Run", "Run syncs now and wait for their deliveries."),
     Entry("serve", "Run", "Run syncs by their schedules, until it is ended."),
     Entry("trigger", "Run", "Ask the service to run syncs next."),

@@ -1,6 +1,7 @@
 """What is wrong, who is told of it, and how fresh everything is."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rowlift.core.alerts import AlertRule, Notice
@@ -196,6 +197,25 @@ class Alerts:
         Raises ConfigError NAME_UNKNOWN.
         """
         return freshness(self._home, self._clock, sync)
+
+
+@contextmanager
+def telling(home: Home, clock: Clock) -> Iterator[None]:
+    """Tell channels after a block of runs, however it went, unless a service does."""
+    try:
+        yield
+    except RowliftError:
+        _tell(home, clock)
+        raise
+    _tell(home, clock)
+
+
+def _tell(home: Home, clock: Clock) -> None:
+    service = home.store.services.last(home.workspace_id)
+    if service is None or not service.is_alive:
+        alerts = Alerts(home, clock)
+        alerts.look()
+        alerts.send(at_once=True)
 
 
 def _lateness(late: Sequence[Freshness]) -> Found:

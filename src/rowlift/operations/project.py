@@ -15,6 +15,7 @@ from rowlift.core.nouns import Finding
 from rowlift.core.progress import Progress, Silent
 from rowlift.engine.preview import Preview
 from rowlift.operations.access import Access
+from rowlift.operations.alerting import Alerts, telling
 from rowlift.operations.applying import Folder
 from rowlift.operations.cataloguing import catalogue
 from rowlift.operations.certifying import certify
@@ -22,6 +23,7 @@ from rowlift.operations.definitions import Definitions
 from rowlift.operations.delivering import Drain
 from rowlift.operations.erasing import ErasureReport, erase
 from rowlift.operations.exporting import export_people
+from rowlift.operations.freshness import dated
 from rowlift.operations.histories import remember
 from rowlift.operations.home import Home
 from rowlift.operations.importing import Importer
@@ -213,7 +215,7 @@ class Project:
         Those that are paused are left out, and a plan of one is refused. With one sync its refusal
         or failure is raised; with several it is a report of its own.
         """
-        with self._telling_all(wait=wait):
+        with telling(self._home, self._clock), self._telling_all(wait=wait):
             finished = self._finish_interrupted(wait=wait)
             if plan is not None:
                 return [self._apply(plan, finished, wait=wait)]
@@ -328,7 +330,7 @@ class Project:
         """
         run = self._home.run(run_id)
         refuse_paused(self._home, run.sync_uid)
-        with self._telling_all(wait=True):
+        with telling(self._home, self._clock), self._telling_all(wait=True):
             left = self._resumed(wait=True)
             try:
                 is_done = left is not None and left.retry_of == run_id
@@ -421,6 +423,11 @@ class Project:
 
     # what happened
 
+    @property
+    def alerts(self) -> Alerts:
+        """What is wrong, who is told of it, and how fresh everything is."""
+        return Alerts(self._home, self._clock)
+
     def runs(
         self, sync: str | None = None, limit: int = 20, *, before: int | None = None
     ) -> list[RunReport]:
@@ -456,7 +463,7 @@ class Project:
 
         Raises StateError NOT_FOUND and ConfigError WHO_AMBIGUOUS.
         """
-        record = show_person(self._home, who)
+        record = dated(self._home, show_person(self._home, who))
         return remember(self._home, record) if history else record
 
     def people(self, limit: int = 20, *, after: int = 0) -> list[PersonRecord]:

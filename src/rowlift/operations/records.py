@@ -81,7 +81,9 @@ class Change:
 class AttributeRecord:
     """An attribute, and the sync and run that wrote it last; `as_of` is the source's time.
 
-    `changes` has the newest first, where they were asked for.
+    `changes` has the newest first, where they were asked for. Where one person is shown, `synced`
+    is when a run last said the same, `delivered` when each destination had all of such a run: null
+    where the value is still on its way. rowlift why tells of rows that were rejected.
     """
 
     name: str
@@ -90,6 +92,8 @@ class AttributeRecord:
     run: int | None
     as_of: int | None
     changes: Sequence[Change] = ()
+    synced: float | None = None
+    delivered: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from rowlift.core.clock import Clock
 from rowlift.core.errors import ConfigError, GuardStop, SourceError
 from rowlift.core.progress import Attentive, Progress
 from rowlift.core.specs import SyncSpec
+from rowlift.operations.alerting import Alerts
 from rowlift.operations.delivering import Drain
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.importing import Importer
@@ -68,6 +69,10 @@ class Serving:
             name = home.project.workspace.name
             text = f"The workspace is {name} now: stop the service and start it again."
             self.note("project", text)
+
+    def alerts(self) -> Alerts:
+        """Return what is told of the project as it is now."""
+        return Alerts(self.home, self.clock)
 
     def note(self, task: str, text: str) -> None:
         """Tell whoever looks on what the service does."""

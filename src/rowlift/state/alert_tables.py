@@ -17,6 +17,7 @@ alert_states = sa.Table(
     sa.Column("code", sa.Text, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("since", sa.Float(53), nullable=False),
+    sa.Column("told", sa.Text, nullable=False),  # the uids of channels, who hear when it is over
 )
 
 alert_notices = sa.Table(
@@ -34,9 +35,10 @@ alert_notices = sa.Table(
 alert_messages = sa.Table(
     "alert_messages",
     metadata,
-    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("id", _ID, primary_key=True),
     sa.Column("workspace_id", _ID, nullable=False),
     sa.Column("channel_uid", sa.Text, nullable=False),
+    sa.Column("message_id", sa.Text, nullable=False, unique=True),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("created_at", sa.Float(53), nullable=False),
     sa.Column("status", sa.Text, nullable=False),
@@ -46,5 +48,6 @@ alert_messages = sa.Table(
     sa.Column("tried_at", sa.Float(53)),
     sa.Column("reason_code", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
-    sa.Index("ix_alert_messages_channel", "workspace_id", "channel_uid", "created_at"),
+    sa.Index("ix_alert_messages_channel", "workspace_id", "channel_uid", "id"),
+    sqlite_autoincrement=True,
 )

@@ -49,7 +49,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Whether something is wrong; `notice` says what is told of a change, `to` which channels."""
+    """Whether something is wrong; `to` are the channels that hear of its beginning."""
 
     subject: Subject
     wrong: bool
@@ -115,19 +115,20 @@ class AlertStore:
                 for one in judged[number]
             ]
             for one in (*ours, *others):
-                if self._changes(connection, workspace_id, one):
-                    _tell(connection, workspace_id, one)
+                told = (self._begun if one.wrong else _ended)(connection, workspace_id, one)
+                _tell(connection, workspace_id, one.notice, told)
 
-    def _changes(self, connection: sa.Connection, workspace_id: int, one: Judgement) -> bool:
-        if not one.wrong:
-            return connection.execute(_gone(workspace_id, one.subject)).rowcount > 0
+    def _begun(self, connection: sa.Connection, workspace_id: int, one: Judgement) -> Sequence[str]:
+        """Note what is wrong; return the channels that are to hear of it, none if they have."""
         insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         row = {
             "workspace_id": workspace_id, **asdict(one.subject), "run_id": one.notice.run,
             "code": one.notice.code, "text": one.notice.text, "since": one.notice.at,
+            "told": json.dumps(list(one.to)),
         }  # fmt: skip
         begun = insert(alert_states).values(row).on_conflict_do_nothing()
-        return connection.scalar(begun.returning(alert_states.c.since)) is not None
+        is_new = connection.scalar(begun.returning(alert_states.c.since)) is not None
+        return one.to if is_new else ()
 
     def wrong(self, workspace_id: int) -> list[AlertState]:
         """Return what is wrong now, the newest first."""
@@ -171,7 +172,7 @@ class AlertStore:
             message = message_of(uuid.uuid4().hex, workspace, now, notices)
             connection.execute(
                 alert_messages.insert().values(
-                    id=message.id, workspace_id=workspace_id, channel_uid=channel_uid,
+                    message_id=message.id, workspace_id=workspace_id, channel_uid=channel_uid,
                     body=json.dumps(message.document()), created_at=now, status=WAITING,
                     attempts=0, next_at=now, lease_until=0.0, reason_code="", reason="",
                 )
@@ -195,7 +196,7 @@ class AlertStore:
         """Return the newest message of each channel."""
         newest = sa.func.row_number().over(
             partition_by=alert_messages.c.channel_uid,
-            order_by=(alert_messages.c.created_at.desc(), alert_messages.c.id),
+            order_by=alert_messages.c.id.desc(),
         )
         ranked = sa.select(alert_messages, newest.label("rank")).where(
             alert_messages.c.workspace_id == workspace_id
@@ -207,7 +208,7 @@ class AlertStore:
 
     def claim(self, message_id: str, is_due: Callable[[float], bool]) -> Outgoing | None:
         """Take a message for one attempt; None where it is not due or somebody else has it."""
-        query = sa.select(alert_messages).where(alert_messages.c.id == message_id)
+        query = sa.select(alert_messages).where(alert_messages.c.message_id == message_id)
         with self._database.transaction("alerts.claim", alone=True) as connection:
             row = connection.execute(query).one_or_none()
             now = database_now(self._database, connection)
@@ -215,7 +216,7 @@ class AlertStore:
                 return None
             if row.status == SENDING and row.lease_until > now:
                 return None
-            mine = alert_messages.update().where(alert_messages.c.id == message_id)
+            mine = alert_messages.update().where(alert_messages.c.message_id == message_id)
             connection.execute(
                 mine.values(
                     status=SENDING, attempts=row.attempts + 1, lease_until=now + LEASE_SECONDS
@@ -227,7 +228,7 @@ class AlertStore:
         """Write down what became of an attempt; without a next one the message is given up."""
         status = SENT if heard.ok else GIVEN_UP if again_at is None else WAITING
         mine = alert_messages.update().where(
-            alert_messages.c.id == claimed.message.id,
+            alert_messages.c.message_id == claimed.message.id,
             alert_messages.c.status == SENDING,
             alert_messages.c.attempts == claimed.attempts,
         )
@@ -256,14 +257,21 @@ def _mark(connection: sa.Connection, table: sa.Table, judged: Mapping[int, objec
     return sorted(marked)
 
 
-def _tell(connection: sa.Connection, workspace_id: int, one: Judgement) -> None:
+def _ended(connection: sa.Connection, workspace_id: int, one: Judgement) -> Sequence[str]:
+    """Note that nothing is wrong; return the channels that had heard of it."""
+    ended = _gone(workspace_id, one.subject).returning(alert_states.c.told)
+    told: list[str] = json.loads(connection.scalar(ended) or "[]")
+    return told
+
+
+def _tell(
+    connection: sa.Connection, workspace_id: int, notice: Notice, channels: Sequence[str]
+) -> None:
+    body = json.dumps(asdict(notice))
     rows = [
-        {
-            "workspace_id": workspace_id, "channel_uid": uid, "at": one.notice.at,
-            "body": json.dumps(asdict(one.notice)),
-        }
-        for uid in one.to
-    ]  # fmt: skip
+        {"workspace_id": workspace_id, "channel_uid": uid, "at": notice.at, "body": body}
+        for uid in channels
+    ]
     if rows:
         connection.execute(alert_notices.insert(), rows)
 

@@ -15,15 +15,16 @@ _LOOKED_AT = 100  # deliveries; what left rows over so often is late by any meas
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A result that is there: the source's time of it, and when it was (Unix seconds)."""
+    """A result that is there: its run, the source's time, and when it came (Unix seconds)."""
 
+    run: int
     as_of: int
     at: float
 
 
 def arrived(database: Database, sync_uid: str) -> Arrival | None:
     """Return the newest result of a sync that was taken over; rejected rows do not count."""
-    query = sa.select(runs.c.source_time, runs.c.finished_at).where(
+    query = sa.select(runs.c.id, runs.c.source_time, runs.c.finished_at).where(
         runs.c.sync_uid == sync_uid,
         runs.c.status.in_(_DONE),
         runs.c.source_time.is_not(None),
@@ -31,13 +32,13 @@ def arrived(database: Database, sync_uid: str) -> Arrival | None:
     )
     with database.read() as connection:
         row = connection.execute(query.order_by(runs.c.id.desc()).limit(1)).one_or_none()
-    return Arrival(row.source_time, row.finished_at) if row else None
+    return Arrival(row.id, row.source_time, row.finished_at) if row else None
 
 
 def delivered(database: Database, sync_uid: str, destination_uid: str) -> Arrival | None:
     """Return the newest result of which no row is on its way to a destination any more."""
     query = (
-        sa.select(deliveries.c.counts, deliveries.c.finished_at, runs.c.source_time)
+        sa.select(deliveries.c.counts, deliveries.c.finished_at, runs.c.id, runs.c.source_time)
         .join_from(deliveries, runs, runs.c.id == deliveries.c.run_id)
         .where(
             deliveries.c.sync_uid == sync_uid,
@@ -51,7 +52,7 @@ def delivered(database: Database, sync_uid: str, destination_uid: str) -> Arriva
         for row in connection.execute(newest_first):
             counts = json.loads(row.counts)
             if not (counts.get("pending") or counts.get("in_doubt")):
-                return Arrival(row.source_time, row.finished_at)
+                return Arrival(row.id, row.source_time, row.finished_at)
     return None
 
 

@@ -16,6 +16,7 @@ from rowlift.core.rules import RULES, Rule
 from rowlift.core.version import VERSION
 from rowlift.web import metrics
 from rowlift.web.api import (
+    alerts,
     audit,
     connections,
     definitions,
@@ -46,7 +47,7 @@ HEARTBEAT_SECONDS = 15  # proxies close what says nothing for a minute
 
 _ROUTERS = (
     session, users, tokens, audit, definitions, connections, syncs, runs, service, messages,
-    people, objects, segments, suppressions, exports, upkeep, watch,
+    people, objects, segments, suppressions, exports, upkeep, watch, alerts,
 )  # fmt: skip
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
 _PROBLEMS: Mapping[int | str, dict[str, Any]] = {

@@ -569,9 +569,10 @@ CREATE TABLE answers (
 CREATE INDEX ix_answers_asked_at ON answers (asked_at);
 
 CREATE TABLE alert_messages (
-    id TEXT NOT NULL,
+    id BIGSERIAL NOT NULL,
     workspace_id BIGINT NOT NULL,
     channel_uid TEXT NOT NULL,
+    message_id TEXT NOT NULL,
     body TEXT NOT NULL,
     created_at FLOAT(53) NOT NULL,
     status TEXT NOT NULL,
@@ -581,10 +582,11 @@ CREATE TABLE alert_messages (
     tried_at FLOAT(53),
     reason_code TEXT NOT NULL,
     reason TEXT NOT NULL,
-    CONSTRAINT pk_alert_messages PRIMARY KEY (id)
+    CONSTRAINT pk_alert_messages PRIMARY KEY (id),
+    CONSTRAINT uq_alert_messages_message_id UNIQUE (message_id)
 );
 
-CREATE INDEX ix_alert_messages_channel ON alert_messages (workspace_id, channel_uid, created_at);
+CREATE INDEX ix_alert_messages_channel ON alert_messages (workspace_id, channel_uid, id);
 
 CREATE TABLE alert_notices (
     id BIGSERIAL NOT NULL,
@@ -606,6 +608,7 @@ CREATE TABLE alert_states (
     code TEXT NOT NULL,
     text TEXT NOT NULL,
     since FLOAT(53) NOT NULL,
+    told TEXT NOT NULL,
     CONSTRAINT pk_alert_states PRIMARY KEY (workspace_id, rule, sync_uid, destination_uid)
 );
 

@@ -553,9 +553,10 @@ CREATE TABLE answers (
 CREATE INDEX ix_answers_asked_at ON answers (asked_at);
 
 CREATE TABLE alert_messages (
-    id TEXT NOT NULL,
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     workspace_id INTEGER NOT NULL,
     channel_uid TEXT NOT NULL,
+    message_id TEXT NOT NULL,
     body TEXT NOT NULL,
     created_at FLOAT NOT NULL,
     status TEXT NOT NULL,
@@ -565,10 +566,10 @@ CREATE TABLE alert_messages (
     tried_at FLOAT,
     reason_code TEXT NOT NULL,
     reason TEXT NOT NULL,
-    CONSTRAINT pk_alert_messages PRIMARY KEY (id)
+    CONSTRAINT uq_alert_messages_message_id UNIQUE (message_id)
 );
 
-CREATE INDEX ix_alert_messages_channel ON alert_messages (workspace_id, channel_uid, created_at);
+CREATE INDEX ix_alert_messages_channel ON alert_messages (workspace_id, channel_uid, id);
 
 CREATE TABLE alert_notices (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
@@ -589,6 +590,7 @@ CREATE TABLE alert_states (
     code TEXT NOT NULL,
     text TEXT NOT NULL,
     since FLOAT NOT NULL,
+    told TEXT NOT NULL,
     CONSTRAINT pk_alert_states PRIMARY KEY (workspace_id, rule, sync_uid, destination_uid)
 );
 

@@ -13,9 +13,10 @@ def upgrade() -> None:
     """Make the tables."""
     op.create_table(
         "alert_messages",
-        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("id", _ID, nullable=False),
         sa.Column("workspace_id", _ID, nullable=False),
         sa.Column("channel_uid", sa.Text(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
@@ -26,11 +27,13 @@ def upgrade() -> None:
         sa.Column("reason_code", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_messages")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_alert_messages_message_id")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_alert_messages_channel",
         "alert_messages",
-        ["workspace_id", "channel_uid", "created_at"],
+        ["workspace_id", "channel_uid", "id"],
         unique=False,
     )
     op.create_table(
@@ -59,6 +62,7 @@ def upgrade() -> None:
         sa.Column("code", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("since", sa.Float(precision=53), nullable=False),
+        sa.Column("told", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint(
             "workspace_id", "rule", "sync_uid", "destination_uid", name=op.f("pk_alert_states")
         ),

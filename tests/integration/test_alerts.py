@@ -1,0 +1,251 @@
+"""Alerts: told once and again when it is over, through real channels, whatever dies or is down."""
+
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from standardwebhooks import Webhook
+
+import rowlift
+from crashes.child import KILLED
+from doors.forks import forked
+from rowlift.core import faults
+from rowlift.core.errors import GuardStop, SourceError
+from rowlift.core.nouns import Status
+from rowlift.testing.clock import SetClock
+from rowlift.testing.misbehaviour import status
+from rowlift.testing.sink import Sink
+from world import World
+
+SECRET = "whsec_" + "QUJD" * 8
+CANARY = "canary-7f3a"
+SQLITE = pytest.mark.parametrize("state_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def sink():
+    with Sink() as opened:
+        yield opened
+
+
+@pytest.fixture
+def world(tmp_path, state_url, sink):
+    """A sync of two good rows, and a channel that hears of it."""
+    made = World(tmp_path / "acme")
+    made.env |= {"ROWLIFT_STATE_URL": state_url, "HOOK": SECRET}
+    made.channels["ops"] = hook(sink)
+    made.rows(("1", "free"), ("2", "team"))
+    return made
+
+
+def hook(sink):
+    return {
+        "type": "webhook", "url": f"{sink.url}/alerts", "secret": "${HOOK}",
+        "allow_networks": ["127.0.0.1"],
+    }  # fmt: skip
+
+
+def told(sink):
+    """The messages that arrived, each proven by its signature."""
+    return [Webhook(SECRET).verify(one.body, one.headers) for one in sink.requests]
+
+
+def lines(sink):
+    return [
+        (one["rule"], one["destination"], one["recovered"], one["code"])
+        for message in told(sink)
+        for one in message["alerts"]
+    ]
+
+
+@contextmanager
+def at(world, moment):
+    world.save()
+    with rowlift.Project(world.folder, env=world.env, clock=SetClock(moment)) as project:
+        yield project
+
+
+def later(**ahead):
+    return datetime.now(UTC) + timedelta(**ahead)
+
+
+@pytest.mark.door("python")
+def test_B16_rows_that_fail_are_told_once_and_again_when_they_go_through(world, sink):
+    world.rows(("1", "free"), ("", CANARY))
+    for _ in range(2):
+        assert world.run().status is Status.SOME_ROWS_FAILED
+    assert lines(sink) == [("rows_failed", "", False, "ID_NULL")]
+    with world.project() as project:
+        (wrong,) = project.alerts.wrong()
+    assert (wrong.sync, wrong.run, wrong.text) == ("people", 1, "1 of 2 rows failed")
+    world.rows(("1", "free"), ("2", "team"))
+    for _ in range(2):
+        assert world.run().status is Status.COMPLETED
+    assert lines(sink)[1:] == [("rows_failed", "", True, "")]
+    assert CANARY not in str(told(sink))
+    with world.project() as project:
+        assert project.alerts.wrong() == []
+
+
+@pytest.mark.door("python")
+def test_B16_a_run_that_fails_is_told_by_its_code_alone(world, sink):
+    world.sync["sql"] = f"SELECT user_id, error('{CANARY}') AS plan FROM people"
+    with pytest.raises(SourceError):
+        world.run()
+    world.sync["sql"] = "SELECT user_id, plan FROM people"
+    world.run()
+    assert [(rule, over) for rule, _, over, _ in lines(sink)] == [
+        ("failure", False), ("failure", True),
+    ]  # fmt: skip
+    assert CANARY not in str(told(sink))
+
+
+@pytest.mark.door("python")
+def test_B16_a_guard_that_stops_a_run_is_told(world, sink):
+    world.sync["guards"] = {"removals": 0}
+    world.run()
+    world.rows(("1", "free"))
+    with pytest.raises(GuardStop):
+        world.run()
+    world.run(allow_removals=True)
+    assert [(rule, over) for rule, _, over, _ in lines(sink)] == [
+        ("guard_stop", False), ("guard_stop", True),
+    ]  # fmt: skip
+
+
+@pytest.mark.door("python")
+def test_B16_a_destination_that_refuses_is_told_by_its_name(world, sink):
+    with Sink() as crm:
+        crm.always(status(401))
+        world.others["desk"] = {**hook(crm), "url": crm.url}
+        world.uses = [{"use": "desk", "match": "user_id"}]
+        world.run()
+        assert [one[:3] for one in lines(sink)] == [("failure", "desk", False)]
+        crm.always(None)
+        world.run()
+    assert [one[:3] for one in lines(sink)][1:] == [("failure", "desk", True)]
+
+
+@pytest.mark.door("python")
+def test_B16_rules_and_hearers_of_a_sync_go_before_those_of_the_project(world, sink):
+    world.rows(("1", "free"), ("", "x"))
+    for rules in ("off", {"to": []}, {"rows_failed": "off"}, {"rows_failed": "50%"}):
+        world.sync["alerts"] = rules
+        world.run()
+    world.alerts = {"rows_failed": "off"}
+    del world.sync["alerts"]
+    world.run()
+    assert told(sink) == []
+    world.sync["alerts"] = {"rows_failed": "49%", "to": ["ops"]}
+    world.run()
+    assert len(told(sink)) == 1
+
+
+# what lies between a decision and a message
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "run.record.after_commit:1",
+        "alerts.judge.before_commit:1",
+        "alerts.judge.after_commit:1",
+        "alerts.compose.after_commit:1",
+        "alerts.claim.after_commit:1",
+        "http.before_send:1",
+        "http.after_send:1",
+        "alerts.settle.before_commit:1",
+        "alerts.settle.after_commit:1",
+    ],
+)
+@SQLITE
+def test_no_alert_is_lost_or_told_under_two_ids_wherever_it_is_killed(world, sink, point):
+    world.rows(("1", "free"), ("", CANARY))
+    world.save()
+    assert forked(run_and_die, str(world.folder), world.env, f"{point}:kill", seconds=60) == KILLED
+    executed(world, "UPDATE alert_messages SET lease_until = 0")
+    for _ in range(2):
+        with at(world, later(minutes=2)) as project:
+            project.alerts.look()
+            project.alerts.send(at_once=True)
+            assert project.alerts.channels()[0].waiting == 0
+    assert {one["id"] for one in told(sink)} == {told(sink)[0]["id"]}
+    assert lines(sink)[0] == ("rows_failed", "", False, "ID_NULL")
+
+
+def run_and_die(folder, env, spec):
+    faults.arm(spec)
+    with rowlift.Project(folder, env=env) as project:
+        project.run(["people"])
+
+
+def executed(world, text):
+    engine = sa.create_engine(world.env["ROWLIFT_STATE_URL"])
+    with engine.begin() as connection:
+        connection.execute(sa.text(text))
+    engine.dispose()
+
+
+@pytest.mark.door("python")
+def test_B16_a_channel_that_is_down_holds_nothing_up_and_hears_all_of_it_later(world, sink):
+    sink.always(status(503))
+    world.rows(("1", "free"), ("", CANARY))
+    assert world.run().status is Status.SOME_ROWS_FAILED
+    world.rows(("1", "free"), ("2", "team"))
+    assert world.run().status is Status.COMPLETED
+    with world.project() as project:
+        (channel,) = project.alerts.channels()
+    assert (channel.failing, channel.code, channel.attempts) == (True, "UNAVAILABLE", 1)
+    assert channel.waiting == 1
+    sink.always(None)
+    for minutes in (1, 3):
+        with at(world, later(minutes=minutes)) as project:
+            project.alerts.send()
+    assert lines(sink) == [
+        ("rows_failed", "", False, "ID_NULL"), ("rows_failed", "", True, ""),
+    ]  # fmt: skip
+    with world.project() as project:
+        assert not project.alerts.channels()[0].failing
+
+
+@SQLITE
+def test_F41_a_clock_that_was_ahead_keeps_no_message_back(world, sink):
+    sink.always(status(503))
+    world.rows(("1", "free"), ("", CANARY))
+    world.run()
+    with at(world, later(days=400)) as project:
+        project.alerts.send()
+    sink.always(None)
+    with at(world, later()) as project:
+        project.alerts.send()
+    assert len(told(sink)) == 1
+
+
+@SQLITE
+def test_B16_after_a_day_of_silence_a_message_is_given_up_and_says_so(world, sink):
+    sink.always(status(410))
+    world.rows(("1", "free"), ("", CANARY))
+    world.run()
+    for hours in range(1, 30):
+        with at(world, later(hours=hours)) as project:
+            project.alerts.send()
+            (channel,) = project.alerts.channels()
+    assert (channel.failing, channel.code) == (True, "ENDPOINT_GONE")
+    before = len(sink.seen)
+    with at(world, later(days=9)) as project:
+        project.alerts.send()
+    assert len(sink.seen) == before
+
+
+@SQLITE
+def test_B16_a_storm_is_one_message_that_names_some_and_counts_the_others(world, sink):
+    world.save()
+    for number in range(25):
+        sync = {**world.sync, "sync": f"s{number:02}", "sql": "SELECT user_id, x FROM people"}
+        world.write(f"syncs/s{number:02}.yml", {**sync, "destinations": [world.use]})
+    with world.project() as project:
+        project.run()
+    (message,) = told(sink)
+    assert (len(message["alerts"]), message["others"]) == (20, 5)
+    assert message["title"] == "Rowlift acme: 25 alerts, 0 of them recoveries"
