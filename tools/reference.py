@@ -18,6 +18,7 @@ from rowlift.core.rules import RULES
 from rowlift.operations.kinds import ACCEPTS, KINDS
 from rowlift.operations.metering import METRICS
 from rowlift.operations.project import Project
+from rowlift.project.connections import ROLES
 from rowlift.project.schema import json_schema
 from rowlift.web import app
 from rowlift.web.office import Office
@@ -107,11 +108,11 @@ def _options(parameters: list[Any], context: Any) -> Iterator[str]:
 def connections() -> Iterator[str]:
     yield "# Connections\n"
     yield (
-        "The keys of a source or destination in `connections.yml`, by `type`. Any text value may"
-        " hold `${NAME}`, `${NAME:-default}` or `${file:/path}`; secrets should.\n"
+        "The keys of a source, destination or channel in `connections.yml`, by `type`. Any text"
+        " value may hold `${NAME}`, `${NAME:-default}` or `${file:/path}`; secrets should.\n"
     )
     schema = json_schema("connections", KINDS)
-    for role in ("sources", "destinations"):
+    for role in ROLES.values():
         yield f"## {role.capitalize()}\n"
         (named,) = schema["$defs"]["ProfileFile"]["properties"][role]["patternProperties"].values()
         for branch in named["oneOf"]:

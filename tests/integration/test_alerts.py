@@ -59,6 +59,10 @@ def lines(sink):
     ]
 
 
+def wrong(project):
+    return [(one.rule, one.sync, one.destination) for one in project.alerts.wrong()]
+
+
 @contextmanager
 def at(world, moment):
     world.save()
@@ -88,6 +92,7 @@ def test_B16_rows_that_fail_are_told_once_and_again_when_they_go_through(world, 
         assert project.alerts.wrong() == []
 
 
+@SQLITE
 @pytest.mark.door("python")
 def test_B16_a_run_that_fails_is_told_by_its_code_alone(world, sink):
     world.sync["sql"] = f"SELECT user_id, error('{CANARY}') AS plan FROM people"
@@ -95,12 +100,15 @@ def test_B16_a_run_that_fails_is_told_by_its_code_alone(world, sink):
         world.run()
     world.sync["sql"] = "SELECT user_id, plan FROM people"
     world.run()
+    with world.project() as project:
+        assert wrong(project) == []
     assert [(rule, over) for rule, _, over, _ in lines(sink)] == [
         ("failure", False), ("failure", True),
     ]  # fmt: skip
     assert CANARY not in str(told(sink))
 
 
+@SQLITE
 @pytest.mark.door("python")
 def test_B16_a_guard_that_stops_a_run_is_told(world, sink):
     world.sync["guards"] = {"removals": 0}
@@ -108,12 +116,15 @@ def test_B16_a_guard_that_stops_a_run_is_told(world, sink):
     world.rows(("1", "free"))
     with pytest.raises(GuardStop):
         world.run()
+    with world.project() as project:
+        assert wrong(project) == [("guard_stop", "people", "")]
     world.run(allow_removals=True)
     assert [(rule, over) for rule, _, over, _ in lines(sink)] == [
         ("guard_stop", False), ("guard_stop", True),
     ]  # fmt: skip
 
 
+@SQLITE
 @pytest.mark.door("python")
 def test_B16_a_destination_that_refuses_is_told_by_its_name(world, sink):
     with Sink() as crm:
@@ -122,17 +133,22 @@ def test_B16_a_destination_that_refuses_is_told_by_its_name(world, sink):
         world.uses = [{"use": "desk", "match": "user_id"}]
         world.run()
         assert [one[:3] for one in lines(sink)] == [("failure", "desk", False)]
+        with world.project() as project:
+            assert wrong(project) == [("failure", "people", "desk")]
         crm.always(None)
         world.run()
     assert [one[:3] for one in lines(sink)][1:] == [("failure", "desk", True)]
 
 
+@SQLITE
 @pytest.mark.door("python")
 def test_B16_rules_and_hearers_of_a_sync_go_before_those_of_the_project(world, sink):
     world.rows(("1", "free"), ("", "x"))
     for rules in ("off", {"to": []}, {"rows_failed": "off"}, {"rows_failed": "50%"}):
         world.sync["alerts"] = rules
         world.run()
+    with world.project() as project:
+        assert wrong(project) == []
     world.alerts = {"rows_failed": "off"}
     del world.sync["alerts"]
     world.run()
@@ -168,7 +184,7 @@ def test_no_alert_is_lost_or_told_under_two_ids_wherever_it_is_killed(world, sin
     for _ in range(2):
         with at(world, later(minutes=2)) as project:
             project.alerts.look()
-            project.alerts.send(at_once=True)
+            project.alerts.tell(at_once=True)
             assert project.alerts.channels()[0].waiting == 0
     assert {one["id"] for one in told(sink)} == {told(sink)[0]["id"]}
     assert lines(sink)[0] == ("rows_failed", "", False, "ID_NULL")
@@ -201,7 +217,7 @@ def test_B16_a_channel_that_is_down_holds_nothing_up_and_hears_all_of_it_later(w
     sink.always(None)
     for minutes in (1, 3):
         with at(world, later(minutes=minutes)) as project:
-            project.alerts.send()
+            project.alerts.tell()
     assert lines(sink) == [
         ("rows_failed", "", False, "ID_NULL"), ("rows_failed", "", True, ""),
     ]  # fmt: skip
@@ -215,30 +231,32 @@ def test_F41_a_clock_that_was_ahead_keeps_no_message_back(world, sink):
     world.rows(("1", "free"), ("", CANARY))
     world.run()
     with at(world, later(days=400)) as project:
-        project.alerts.send()
+        project.alerts.tell()
     sink.always(None)
     with at(world, later()) as project:
-        project.alerts.send()
+        project.alerts.tell()
     assert len(told(sink)) == 1
 
 
 @SQLITE
+@pytest.mark.door("python")
 def test_B16_after_a_day_of_silence_a_message_is_given_up_and_says_so(world, sink):
     sink.always(status(410))
     world.rows(("1", "free"), ("", CANARY))
     world.run()
     for hours in range(1, 30):
         with at(world, later(hours=hours)) as project:
-            project.alerts.send()
+            project.alerts.tell()
             (channel,) = project.alerts.channels()
     assert (channel.failing, channel.code) == (True, "ENDPOINT_GONE")
     before = len(sink.seen)
     with at(world, later(days=9)) as project:
-        project.alerts.send()
+        project.alerts.tell()
     assert len(sink.seen) == before
 
 
 @SQLITE
+@pytest.mark.door("python")
 def test_B16_a_storm_is_one_message_that_names_some_and_counts_the_others(world, sink):
     world.save()
     for number in range(25):

@@ -77,9 +77,9 @@ class Alerts:
             )
         self._look_at_levels()
 
-    def send(self, *, at_once: bool = False) -> None:
+    def tell(self, *, at_once: bool = False) -> None:
         """Tell channels what is due; `at_once` without gathering what may still come."""
-        Teller(self._home, self._clock).send(at_once=at_once)
+        Teller(self._home, self._clock).tell(at_once=at_once)
 
     def _look_at_levels(self) -> None:
         wrong = {one.subject for one in self._store.wrong(self._home.workspace_id)}
@@ -215,7 +215,7 @@ def _tell(home: Home, clock: Clock) -> None:
     if service is None or not service.is_alive:
         alerts = Alerts(home, clock)
         alerts.look()
-        alerts.send(at_once=True)
+        alerts.tell(at_once=True)
 
 
 def _lateness(late: Sequence[Freshness]) -> Found:

@@ -29,7 +29,7 @@ class Teller:
         self._clock = clock
         self._names = {uid: name for name, uid in home.channels.items()}
 
-    def send(self, *, at_once: bool = False) -> None:
+    def tell(self, *, at_once: bool = False) -> None:
         """Send what is due, a message of each channel; `at_once` gathers no longer."""
         self._compose(at_once=at_once)
         for uid, last in self._alerts.last(self._home.workspace_id).items():
@@ -58,7 +58,7 @@ class Teller:
         if claimed is None:
             return
         try:
-            heard = self._tell(self._names[claimed.channel_uid], claimed.message)
+            heard = self._said(self._names[claimed.channel_uid], claimed.message)
         except RowliftError as error:
             heard = Heard(ok=False, code=error.code, reason=error.message)
         self._alerts.settle(claimed, heard, self._now(), self._again_at(claimed))
@@ -72,7 +72,7 @@ class Teller:
             return None
         return self._now() + _AGAIN_SECONDS[min(claimed.attempts, len(_AGAIN_SECONDS)) - 1]
 
-    def _tell(self, name: str, message: AlertMessage) -> Heard:
+    def _said(self, name: str, message: AlertMessage) -> Heard:
         with closing(self._channel(name)) as channel:
             return channel.tell(message)
 
@@ -96,7 +96,7 @@ class Teller:
         message = AlertMessage(
             uuid4().hex, self._home.project.workspace.name, self._now(), (notice,)
         )  # fmt: skip
-        return self._tell(name, message)
+        return self._said(name, message)
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

@@ -42,6 +42,6 @@ class AlertWorker:
             try:
                 alerts = self._alerts()
                 alerts.look()
-                alerts.send()
+                alerts.tell()
             except RowliftError as error:
                 _log.warning("alerts wait: %s", error)
