@@ -76,7 +76,14 @@ class Accounts:
     def create_user(self, email: str, role: Role, password: str, *, by: Caller) -> User:
         """Add a user; raises AccessError USER_EXISTS or PASSWORD_WEAK, ConfigError VALUE_WRONG."""
         name = _address(email)
-        user = self._users.create(name, role, hashed(password, name), self._now())
+        return self._create(name, role, hashed(password, name), by)
+
+    def admit(self, email: str, role: Role, *, by: Caller) -> User:
+        """Add a user without a password, who signs in elsewhere; raises as `create_user` does."""
+        return self._create(_address(email), role, "", by)
+
+    def _create(self, name: str, role: Role, password: str, by: Caller) -> User:
+        user = self._users.create(name, role, password, self._now())
         if user is None:
             raise AccessError(
                 "USER_EXISTS",

@@ -8,6 +8,8 @@ from rowlift.operations.auditing import Audit
 from rowlift.operations.callers import Caller, signed_out
 from rowlift.operations.home import Home
 from rowlift.operations.throttling import Throttle
+from rowlift.operations.vouching import is_local_login_off
+from rowlift.state.identities import IdentityStore
 from rowlift.state.users import SessionStore, User, UserStore
 
 IDLE_SECONDS = 12 * 3600
@@ -20,6 +22,8 @@ class Sessions:
 
     def __init__(self, home: Home, clock: Clock) -> None:
         self._users = UserStore(home.store.database, home.workspace_id)
+        self._identities = IdentityStore(home.store.database, home.workspace_id)
+        self._env = home.env.outer
         self._sessions = SessionStore(home.store.database)
         self._throttle = Throttle(home, clock)
         self._audit = Audit(home, clock)
@@ -29,8 +33,15 @@ class Sessions:
     def login(self, email: str, password: str, *, address: str = "") -> str:
         """Return the secret of a new session; raises AccessError LOGIN_WRONG or LOGIN_THROTTLED.
 
-        Unknown addresses get the same answer after the same time.
+        Unknown addresses get the same answer after the same time. Where passwords are off, and an
+        admin signs in through the issuer, it raises LOCAL_LOGIN_OFF.
         """
+        if is_local_login_off(self._env) and self._identities.has_admin():
+            raise AccessError(
+                "LOCAL_LOGIN_OFF",
+                "Passwords are off here.",
+                mend="Sign in through the issuer: GET /api/v1/oidc/login.",
+            )
         self._throttle.refuse_guessing(email, address)
         user = self._users.by_email(email)
         known = self._users.password(user.id) if user and user.disabled_at is None else ""

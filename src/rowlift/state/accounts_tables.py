@@ -64,6 +64,27 @@ answers = sa.Table(
     sa.Column("answer", sa.Text),
 )
 
+identities = sa.Table(
+    "identities",
+    metadata,
+    sa.Column("issuer", sa.Text, primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("workspace_id", _ID, primary_key=True),
+    sa.Column("user_id", _ID, nullable=False, index=True),
+    sa.Column("created_at", sa.Float(53), nullable=False),
+)
+
+logins = sa.Table(
+    "logins",
+    metadata,
+    sa.Column("hash", sa.Text, primary_key=True),  # of the state that comes back
+    sa.Column("nonce", sa.Text, nullable=False),
+    sa.Column("verifier", sa.Text, nullable=False),
+    sa.Column("redirect_uri", sa.Text, nullable=False),
+    sa.Column("next", sa.Text, nullable=False),
+    sa.Column("begun_at", sa.Float(53), nullable=False, index=True),
+)
+
 audit = sa.Table(
     "audit",
     metadata,

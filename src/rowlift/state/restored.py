@@ -9,7 +9,7 @@ import time
 import sqlalchemy as sa
 
 from rowlift.db import Database
-from rowlift.state.accounts_tables import sessions
+from rowlift.state.accounts_tables import logins, sessions
 from rowlift.state.images import WORKSPACE
 from rowlift.state.leases import database_now, is_dead
 from rowlift.state.locks import Locks
@@ -33,6 +33,7 @@ def disown(database: Database, reset_epoch: int) -> None:
             connection.execute(carried.update().where(carried.c.active == 1).values(nobody))
         connection.execute(services.update().values(active=None, lease_until=0.0))
         connection.execute(sessions.delete())
+        connection.execute(logins.delete())
 
 
 def is_carried(database: Database, locks: Locks) -> bool:

@@ -23,6 +23,7 @@ from rowlift.web.api import (
     exports,
     messages,
     objects,
+    oidc,
     people,
     runs,
     segments,
@@ -46,7 +47,7 @@ TESTS_PER_MINUTE = 10
 HEARTBEAT_SECONDS = 15  # proxies close what says nothing for a minute
 
 _ROUTERS = (
-    session, users, tokens, audit, definitions, connections, syncs, runs, service, messages,
+    session, oidc, users, tokens, audit, definitions, connections, syncs, runs, service, messages,
     people, objects, segments, suppressions, exports, upkeep, watch, alerts,
 )  # fmt: skip
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}

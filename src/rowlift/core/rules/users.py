@@ -15,6 +15,24 @@ RULES = (
         "Too many failed logins",
         "Wait as long as it says, then try again.",
     ),
+    Rule(
+        "LOGIN_REFUSED",
+        "access",
+        "The issuer's login is not accepted",
+        "Sign in again; an admin lets people in: rowlift users.",
+    ),
+    Rule(
+        "LOCAL_LOGIN_OFF",
+        "access",
+        "Passwords are off",
+        "Sign in through the issuer, or set ROWLIFT_LOCAL_LOGIN=on.",
+    ),
+    Rule(
+        "ISSUER_UNREACHABLE",
+        "access",
+        "The issuer of logins cannot be asked",
+        "Check ROWLIFT_OIDC_ISSUER.",
+    ),
     Rule("SIGNED_OUT", "access", "Nobody is signed in", "Sign in, or send a valid API token."),
     Rule(
         "RIGHT_MISSING",

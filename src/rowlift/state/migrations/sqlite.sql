@@ -594,6 +594,29 @@ CREATE TABLE alert_states (
     CONSTRAINT pk_alert_states PRIMARY KEY (workspace_id, rule, sync_uid, destination_uid)
 );
 
+CREATE TABLE identities (
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    workspace_id INTEGER NOT NULL,
+    user_id INTEGER NOT NULL,
+    created_at FLOAT NOT NULL,
+    CONSTRAINT pk_identities PRIMARY KEY (issuer, subject, workspace_id)
+);
+
+CREATE INDEX ix_identities_user_id ON identities (user_id);
+
+CREATE TABLE logins (
+    hash TEXT NOT NULL,
+    nonce TEXT NOT NULL,
+    verifier TEXT NOT NULL,
+    redirect_uri TEXT NOT NULL,
+    next TEXT NOT NULL,
+    begun_at FLOAT NOT NULL,
+    CONSTRAINT pk_logins PRIMARY KEY (hash)
+);
+
+CREATE INDEX ix_logins_begun_at ON logins (begun_at);
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0010');
+INSERT INTO alembic_version VALUES ('0011');

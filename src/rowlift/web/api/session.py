@@ -4,10 +4,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from rowlift.core.rights import Right, Role
-from rowlift.operations.signing_in import LONGEST_SECONDS
+from rowlift.web.cookies import forget_session, keep_session
 from rowlift.web.rights import (
-    COOKIE,
-    SECURE_COOKIE,
     Asking,
     Ours,
     address_of,
@@ -65,16 +63,7 @@ def set_up(body: SetUp, request: Request, project: Ours) -> Admin:
 def login(body: Credentials, request: Request, response: Response, project: Ours) -> None:
     """Sign in; the session is in a cookie."""
     secret = project.access.sessions.login(body.email, body.password, address=address_of(request))
-    secure = is_secure(request)
-    response.set_cookie(
-        SECURE_COOKIE if secure else COOKIE,
-        secret,
-        max_age=LONGEST_SECONDS,
-        path="/",
-        secure=secure,
-        httponly=True,
-        samesite="lax",
-    )
+    keep_session(response, secret, secure=is_secure(request))
 
 
 @router.get("/session", **door("access.sessions.caller", Right.READ))
@@ -88,6 +77,4 @@ def me(caller: Asking) -> Me:
 def logout(request: Request, response: Response, project: Ours, caller: Asking) -> None:
     """Sign out, here and on the server."""
     project.access.sessions.logout(caller)
-    response.delete_cookie(
-        SECURE_COOKIE if is_secure(request) else COOKIE, secure=is_secure(request), httponly=True
-    )
+    forget_session(response, secure=is_secure(request))
