@@ -120,6 +120,7 @@ def decide(
         new = number_rows(duck, slice_rows, spec.kind, shared=shared)
         if spec.kind is Kind.PERSON:
             decide_familiar(duck, slice_rows)
+        duck.give_back()
         first = reserve(workspace.database, TABLES[spec.kind], new) if new else 0
         kept = tuple(name for name, rule in spec.attributes.items() if rule == "set_if_empty")
         part_rows = PART_SLICES * slice_rows

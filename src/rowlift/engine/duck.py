@@ -86,7 +86,7 @@ class Duck:
         Each step of an expression holds a vector of 2,048 rows, and none of that can be spilled.
         """
         self._memory_mb = MEMORY_MB + width * VECTOR_ROWS * WIDE_VECTORS // 1_000_000
-        self._give_back()
+        self.give_back()
         vectors = GROUP_BYTES // max(1, width) // VECTOR_ROWS
         self._group_rows = max(1, min(GROUP_VECTORS, vectors)) * VECTOR_ROWS
         self._sorted_rows = min(SORTED_ROWS, SORTED_BYTES // max(1, width))
@@ -148,10 +148,10 @@ class Duck:
         """Write a result as one Parquet file and return its number of rows."""
         form = f"{PARQUET}, ROW_GROUP_SIZE {self._group_rows}"
         rows = int(self.one(f"COPY ({sql}) TO {text(str(path))} ({form})")[0])
-        self._give_back()
+        self.give_back()
         return rows
 
-    def _give_back(self) -> None:
+    def give_back(self) -> None:
         """Return free memory to the system, which its allocator does whenever the limit is set."""
         self.run(f"SET memory_limit = '{self._memory_mb}MB'")
 

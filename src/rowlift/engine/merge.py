@@ -136,7 +136,8 @@ def find_changes(
 
 def write_delta(duck: Duck, path: Path, *, revision: int) -> int:
     """Write the rows that changed, each with what it replaced."""
-    few = duck.has_room_to_sort(duck.count("changed_keys"))
+    values = 2 * duck.count("changed_keys")  # as they are and as they were
+    few = duck.has_room_to_sort(values)
     return duck.write(_DELTA.format(revision=revision) + (_IN_ORDER if few else ""), path)
 
 
