@@ -129,6 +129,8 @@ def _connection(
         words = {"kind": able.kinds, "match": able.matches, "removed": able.removed}
         asked = "; ".join(f"{key} {_listed(some)}" for key, some in words.items())
         yield f"A sync may ask of it: {asked}.\n"
+        if able.events:
+            yield f"A forward may name the people of events by {_listed(able.events)}.\n"
     yield "| key | default | meaning |\n|---|---|---|"
     yield from _keys(branch, models)
     yield ""

@@ -1,5 +1,5 @@
 import pytest
 
-SUITES = ("deliveries", "destinations", "extractions", "sources")
+SUITES = ("deliveries", "destinations", "extractions", "forwards", "sources")
 
 pytest.register_assert_rewrite(*(f"rowlift.testing.{name}" for name in SUITES))

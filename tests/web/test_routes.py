@@ -40,7 +40,9 @@ WITHOUT_ROUTE = {
     **dict.fromkeys(("open", "close", "refresh"), "the server keeps its project open and current"),
     **dict.fromkeys(("definitions.by", "definitions.seen"), "a step of those that have a route"),
     **dict.fromkeys(("resume", "paused"), "PUT and GET of what `pause` has as a route"),
-    **dict.fromkeys(("run", "retry"), "the service carries what is asked for"),
+    **dict.fromkeys(
+        ("run", "retry", "ingest.forwards.run"), "the service carries what is asked for"
+    ),
     **dict.fromkeys(
         ("ingest.accept", "ingest.waiting_bytes", "ingest.workspaces", "ingest.write_some"),
         "messages have an API of their own, for write keys",

@@ -16,6 +16,7 @@ from rowlift.operations.applying import DefinitionChange
 from rowlift.operations.backups import BackupReport
 from rowlift.operations.defining import DefinitionRecord
 from rowlift.operations.erasing import ErasureReport
+from rowlift.operations.forwarding import ForwardReport
 from rowlift.operations.freshness import Freshness
 from rowlift.operations.ingesting import NewWriteKey
 from rowlift.operations.merging import MergeRecord
@@ -42,6 +43,7 @@ from rowlift.operations.unloading import FilesReport
 from rowlift.operations.watching import ExchangeReport
 from rowlift.state.catalogues import Catalogue
 from rowlift.state.definitions import Version
+from rowlift.state.forwards import ForwardReject
 from rowlift.state.intake import MessageReject
 from rowlift.state.keys import WriteKey
 from rowlift.state.users import User
@@ -147,6 +149,8 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "message_rejects": {"rejects": Sequence[MessageReject]},
     "message_events": {"events": Sequence[Event]},
     "exchanges": {"requests": Sequence[ExchangeReport]},
+    "forwards": {"forwards": Sequence[ForwardReport]},
+    "forward": {"forward": ForwardReport, "rejects": Sequence[ForwardReject]},
     "users": {"users": Sequence[User]},
     "backup": {"backup": BackupReport},
     "restore": {"restore": RestoreReport},

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from rowlift.cli import exits
+from rowlift.cli.forward import show_forward, show_forwards
 from rowlift.cli.options import command as _command
 from rowlift.cli.people import Limit
 from rowlift.cli.records import grid
@@ -12,11 +13,14 @@ from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, moment
 from rowlift.core.errors import ConfigError
 
-USAGE = "rowlift messages [rejects]; rowlift messages events WHO"
+USAGE = "rowlift messages [rejects]; messages events WHO; messages forwards [NAME]"
 
 Words = Annotated[
     list[str] | None,
-    typer.Argument(help="rejects; events WHO.", metavar="[rejects|events] [WHO]"),
+    typer.Argument(
+        help="rejects; events WHO; forwards [NAME].",
+        metavar="[rejects|events|forwards] [WHO|NAME]",
+    ),
 ]
 
 
@@ -24,13 +28,18 @@ Words = Annotated[
 def command(terminal: Terminal, words: Words = None, limit: Limit = 20) -> int:
     """A message is answered when it is durable and judged later, as Segment does it.
 
-    rejects has those that could not be written, the newest first; events what a person did.
+    rejects has those that could not be written, the newest first; events what a person did;
+    forwards how each forward stands, or the events that one's destination refused.
     """
     match words or ["rejects"]:
         case ["rejects"]:
             return _rejects(terminal, limit)
         case ["events", who]:
             return _events(terminal, who, limit)
+        case ["forwards"]:
+            return _forwards(terminal)
+        case ["forwards", name]:
+            return _forward(terminal, name, limit)
     raise ConfigError("VALUE_WRONG", "messages was asked for something else.", mend=USAGE)
 
 
@@ -47,6 +56,21 @@ def _rejects(terminal: Terminal, limit: int) -> int:
     else:
         terminal.say("No message was refused.")
     terminal.document("message_rejects", rejects=found)
+    return exits.DONE
+
+
+def _forwards(terminal: Terminal) -> int:
+    with terminal.project() as project:
+        found = project.ingest.forwards.list()
+    show_forwards(terminal, found)
+    return exits.DONE
+
+
+def _forward(terminal: Terminal, name: str, limit: int) -> int:
+    with terminal.project() as project:
+        door = project.ingest.forwards
+        one, refused = door.get(name), door.rejects(name, limit)
+    show_forward(terminal, one, refused)
     return exits.DONE
 
 

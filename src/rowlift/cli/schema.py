@@ -14,9 +14,9 @@ from rowlift.core.errors import ConfigError
 if TYPE_CHECKING:
     from rowlift.project.schema import FileKind
 
-FILES = ("rowlift", "connections", "sync")
+FILES = ("rowlift", "connections", "sync", "forward")
 
-What = Annotated[str, typer.Argument(help="rowlift, connections, sync, or output.")]
+What = Annotated[str, typer.Argument(help="rowlift, connections, sync, forward, or output.")]
 Kind = Annotated[str | None, typer.Argument(help="With output: the kind of document.")]
 
 

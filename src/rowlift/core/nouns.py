@@ -143,6 +143,7 @@ class Feed:
     columns: tuple[Column, ...] = ()
     object_type: str = "1"
     removed: Removed = Removed.KEEP
+    of_events: bool = False  # of people, as they happened; the sync is a forward then
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +160,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Accepts:
-    """What a destination can take; checked when a sync is saved."""
+    """What a destination can take; checked when a sync is saved.
+
+    `events` are the identifiers of people by which it takes their events; none: it takes none.
+    """
 
     kinds: frozenset[Kind]
     matches: frozenset[str]
     modes: frozenset[Mode] = frozenset({Mode.UPSERT})
     removed: frozenset[Removed] = frozenset({Removed.KEEP})
+    events: frozenset[str] = frozenset()

@@ -60,6 +60,28 @@ class Rows:
         return len(self.keys)
 
 
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What people did, as columns of equal length; traits are chosen ones of their person.
+
+    `identifiers` names what each key is: user_id, email or anonymous_id. Properties and traits are
+    JSON object texts; `attributes` has both in one, of which the properties win.
+    """
+
+    types: "pa.StringArray"  # track, page or screen
+    names: "pa.StringArray"
+    identifiers: "pa.StringArray"
+    keys: "pa.StringArray"
+    message_ids: "pa.StringArray"
+    moments: "pa.StringArray"  # ISO 8601 UTC with milliseconds
+    properties: "pa.StringArray"
+    traits: "pa.StringArray"
+    attributes: "pa.StringArray"
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
 class Packed(Protocol):
     """The encoded messages of a batch, compressed when they were planned."""
 
@@ -125,3 +147,10 @@ class Destination(Protocol):
 
     def close(self) -> None:
         """Finish whatever is open."""
+
+
+class EventDestination(Destination, Protocol):
+    """A destination that takes people's events too; its feed says which of the two come."""
+
+    def encode_events(self, events: Events) -> "pa.StringArray":
+        """Return one encoded message per event; pure and deterministic."""

@@ -234,6 +234,32 @@ def _use(raw: dict[str, Any]) -> UseSpec:
     )
 
 
+EventType = Literal["track", "page", "screen"]
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardSpec:
+    """Which events go on to which destination, and with which traits of their person.
+
+    A person is named by the first of `match` that they have. Of `types` and `names` the latter may
+    be empty, for all; `traits` are named by what they are called at the destination.
+    """
+
+    name: str
+    destination: str
+    match: tuple[str, ...]
+    types: tuple[EventType, ...]
+    names: tuple[str, ...] = ()
+    traits: Mapping[str, str] = field(default_factory=dict)
+    start: Literal["now", "beginning"] = "now"
+    description: str = ""
+    renamed_from: str | None = None
+
+    def to_json(self) -> str:
+        """Return the spec as one JSON object with sorted keys."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionSpec:
     """A source, destination or channel as declared; secrets are references such as ${NAME}.
@@ -268,3 +294,4 @@ class ProjectSpec:
     channels: Mapping[str, ConnectionSpec] = field(default_factory=dict)
     alerts: Mapping[str, Any] = field(default_factory=dict)  # the rules as written
     documents: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    forwards: Mapping[str, ForwardSpec] = field(default_factory=dict)

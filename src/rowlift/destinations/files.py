@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
 
@@ -22,17 +23,26 @@ from rowlift.core.nouns import (
     Removed,
     Verdict,
 )
-from rowlift.core.ports import Batch, Rows
+from rowlift.core.ports import Batch, Events, Rows
 from rowlift.core.rules import rule
 from rowlift.kit.arrow import joined
 from rowlift.kit.config import ConnectorConfig
 from rowlift.kit.durable import make_folder, sweep, write_durable
 from rowlift.kit.http import Http
-from rowlift.kit.texts import change_records, concat, csv_cell, key_names, spread
+from rowlift.kit.texts import (
+    change_records,
+    concat,
+    csv_cell,
+    event_records,
+    key_names,
+    spread,
+)
 
 UNWRITABLE = "FOLDER_UNWRITABLE"
 
 _CHECK = ".rowlift-check"
+_PEOPLE = ("user_id", "email", "anonymous_id")
+_EVENT = ("type", "name", "message_id", "timestamp", "properties", "traits")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -48,7 +58,9 @@ class Files:
 
     JSON Lines: `op`, `key`, `message_id`, `attributes`. CSV and Parquet: `op`, `key`, `message_id`
     and the sync's columns (with _ behind a name of ours), all as texts; a CSV cell that a
-    spreadsheet would run gets an apostrophe. A file is whole or absent; only its owner may read it.
+    spreadsheet would run gets an apostrophe. Events have type, name, what names the person,
+    message_id, timestamp, properties and traits, the last two as JSON. A file is whole or absent;
+    only its owner may read it.
     """
 
     Config: ClassVar[type[BaseModel]] = FilesConfig
@@ -56,6 +68,7 @@ class Files:
         kinds=frozenset(Kind),
         matches=frozenset({"user_id", "email", "anonymous_id", "group_id", "object_id"}),
         removed=frozenset({Removed.KEEP, Removed.CLEAR, Removed.DELETE}),
+        events=frozenset(_PEOPLE),
     )
     limits = Limits(batch_rows=50_000, batch_bytes=64_000_000, record_bytes=16_000_000, in_flight=1)
 
@@ -65,7 +78,8 @@ class Files:
         self._folder = self._root / (_UNSAFE.sub("_", feed.sync) or "_")
         self._names = [column.name for column in feed.columns]
         self._key = key_names(feed.kind, feed.match)
-        self._header = _header(self._names)
+        self._of_events = feed.of_events
+        self._header = [*_PEOPLE, *_EVENT] if feed.of_events else _header(self._names)
         self.account = f"files:{self._root}"
 
     def check(self) -> Sequence[Finding]:
@@ -83,8 +97,16 @@ class Files:
         if self._format != "csv":
             return change_records(rows, self._key)
         values = spread(rows.attributes, self._names)
-        first, *others = map(csv_cell, (rows.ops, rows.keys, rows.message_ids, *values))
-        return concat(first, *(part for cell in others for part in (",", cell)))
+        return _csv_line((rows.ops, rows.keys, rows.message_ids, *values))
+
+    def encode_events(self, events: Events) -> pa.StringArray:
+        if self._format != "csv":
+            return event_records(events)
+        nobody = pa.scalar(None, pa.string())
+        named = [pc.equal(events.identifiers, one) for one in _PEOPLE]
+        keys = [pc.if_else(one, events.keys, nobody) for one in named]
+        about = (events.types, events.names, events.message_ids, events.moments)
+        return _csv_line((*keys, *about, events.properties, events.traits))
 
     def deliver(self, batch: Batch) -> Outcomes:
         stamp = _UNSAFE.sub("", batch.timestamp)
@@ -112,13 +134,24 @@ class Files:
         return (self._parquet(batch),)
 
     def _parquet(self, batch: Batch) -> bytes:
-        messages = batch.messages
-        ops = spread(messages, ["op"])
-        values = spread(messages, self._names, under="/attributes")
-        columns = [*ops, batch.keys, batch.message_ids, *values]
+        columns = self._event_columns(batch) if self._of_events else self._columns(batch)
         out = BytesIO()
         pq.write_table(pa.Table.from_arrays(columns, self._header), out, compression="zstd")
         return out.getvalue()
+
+    def _columns(self, batch: Batch) -> list[pa.StringArray]:
+        messages = batch.messages
+        values = spread(messages, self._names, under="/attributes")
+        return [*spread(messages, ["op"]), batch.keys, batch.message_ids, *values]
+
+    def _event_columns(self, batch: Batch) -> list[pa.StringArray]:
+        messages = batch.messages
+        return [*spread(messages, _PEOPLE, under="/key"), *spread(messages, _EVENT)]
+
+
+def _csv_line(texts: Iterable[pa.StringArray]) -> pa.StringArray:
+    first, *others = map(csv_cell, texts)
+    return concat(first, *(part for cell in others for part in (",", cell)))
 
 
 def _header(names: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Segment: one identify per person, one group per account, over the batch endpoint."""
+"""Segment: an identify per person, a group per account, events, over the batch endpoint."""
 
 import base64
 import hashlib
@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, Field, SecretStr
 
 from rowlift.core.errors import DestinationError
 from rowlift.core.nouns import Accepts, Feed, Finding, Kind, Limits, Outcomes, Removed
-from rowlift.core.ports import Batch, Rows
+from rowlift.core.ports import Batch, Events, Rows
 from rowlift.core.version import VERSION
 from rowlift.kit.addresses import target
 from rowlift.kit.config import ConnectorConfig
@@ -43,6 +44,9 @@ class SegmentConfig(ConnectorConfig):
 class Segment:
     """Sends changes as identify and group calls; a key keeps one message id over all attempts.
 
+    Events go as they came, with their message ids, and with traits of their person as
+    `context.traits`.
+
     Limits (Segment's HTTP API): 32 KB a message, 500 KB and 2,500 messages a request, 1,000
     requests a second a workspace. There is no answer per message: a 200 answers for all.
     """
@@ -52,6 +56,7 @@ class Segment:
         kinds=frozenset({Kind.PERSON, Kind.ACCOUNT}),
         matches=frozenset({"user_id", "anonymous_id", "email", "group_id"}),
         removed=frozenset({Removed.KEEP, Removed.CLEAR}),
+        events=frozenset({"user_id", "anonymous_id"}),
     )
     # 475,000 of the 500 KB, as Segment's own libraries keep; half of the requests it recommends.
     limits = Limits(
@@ -98,6 +103,17 @@ class Segment:
         start = f'{{"type":"{self._call}","timestamp":"{rows.timestamp}","messageId":"'
         who = self._who(keys)
         return concat(start, rows.message_ids, *who, traits, _CONTEXT, *external, "}}")
+
+    def encode_events(self, events: Events) -> pa.StringArray:
+        is_named = pc.equal(events.identifiers, "user_id")
+        who = pc.if_else(is_named, '","userId":"', '","anonymousId":"')
+        name = pc.if_else(pc.equal(events.types, "track"), '","event":"', '","name":"')
+        return concat(
+            '{"type":"', events.types, '","timestamp":"', events.moments,
+            '","messageId":"', json_inner(events.message_ids), who, json_inner(events.keys),
+            name, json_inner(events.names), '","properties":', events.properties,
+            f'{_CONTEXT},"traits":', events.traits, "}}",
+        )  # fmt: skip
 
     def deliver(self, batch: Batch) -> Outcomes:
         around = (b'{"batch":[', b"]}")

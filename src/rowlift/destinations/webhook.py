@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import BaseModel, Field
 
 from rowlift.core.nouns import Accepts, Feed, Finding, Kind, Limits, Outcomes, Removed
-from rowlift.core.ports import Batch, Rows
+from rowlift.core.ports import Batch, Events, Rows
 from rowlift.kit.addresses import target
 from rowlift.kit.config import ConnectorConfig
 from rowlift.kit.exchange import NoReply, Reply
@@ -19,7 +19,7 @@ from rowlift.kit.fields import AllowNetworks, Headers, SigningSecret, Url
 from rowlift.kit.http import Http
 from rowlift.kit.replies import by_index, outcome, unreachable
 from rowlift.kit.signatures import signature, signing_key
-from rowlift.kit.texts import change_records, key_names
+from rowlift.kit.texts import change_records, event_records, key_names
 
 _HTML = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?<(!doctype\s+)?html", re.IGNORECASE)
 
@@ -49,6 +49,7 @@ class Webhook:
         kinds=frozenset(Kind),
         matches=frozenset({"user_id", "email", "anonymous_id", "group_id", "object_id"}),
         removed=frozenset({Removed.KEEP, Removed.CLEAR, Removed.DELETE}),
+        events=frozenset({"user_id", "email", "anonymous_id"}),
     )
 
     def __init__(self, config: WebhookConfig, feed: Feed, http: Http) -> None:
@@ -60,8 +61,7 @@ class Webhook:
         self._keys = tuple(map(signing_key, keys))
         self._headers = {"Content-Type": "application/json", **fixed}
         self._key = key_names(feed.kind, feed.match)
-        about = {"sync": feed.sync, "kind": feed.kind, "object_type": feed.object_type}
-        self._about = json.dumps(about, ensure_ascii=False)[:-1]
+        self._start = _start(feed)
         wanted = target(config.url)
         tokens = (value.rpartition(" ")[2] for value in fixed.values())  # without Bearer
         self._secrets = (*keys, *fixed.values(), *tokens, config.url, *wanted.tokens)
@@ -87,6 +87,9 @@ class Webhook:
     def encode(self, rows: Rows) -> pa.StringArray:
         return change_records(rows, self._key)
 
+    def encode_events(self, events: Events) -> pa.StringArray:
+        return event_records(events)
+
     def deliver(self, batch: Batch) -> Outcomes:
         body = self._envelope(batch.timestamp, batch.packed.joined())
         ident = batch.id if self._config.batch else batch.message_ids[0].as_py()
@@ -98,8 +101,9 @@ class Webhook:
         self._http.close()
 
     def _envelope(self, timestamp: str, records: bytes) -> bytes:
-        start = f'{{"type":"records.changed","timestamp":"{timestamp}","data":{self._about}'
-        return start.encode() + b',"records":[' + records + b"]}}"
+        type_, about = self._start
+        start = f'{{"type":"{type_}","timestamp":"{timestamp}","data":{about},"records":['
+        return start.encode() + records + b"]}}"
 
     def _signed(self, ident: str, body: bytes) -> Mapping[str, str]:
         now = int(time.time())
@@ -107,6 +111,15 @@ class Webhook:
         if self._keys:
             ours["webhook-signature"] = signature(self._keys, ident, now, body)
         return self._headers | ours
+
+
+def _start(feed: Feed) -> tuple[str, str]:
+    """What an envelope is of, and what its data begins with: a JSON object that is not closed."""
+    about = {"sync": feed.sync, "kind": feed.kind, "object_type": feed.object_type}
+    type_ = "records.changed"
+    if feed.of_events:
+        type_, about = "events.forwarded", {"forward": feed.sync}
+    return type_, json.dumps(about, ensure_ascii=False)[:-1]
 
 
 def _accepted(reply: Reply) -> bool:

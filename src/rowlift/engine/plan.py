@@ -158,7 +158,7 @@ def _write_due(
         writer.write_batch(_too_large(found.filter(large), sizes.filter(large)))
         found, messages, sizes = (one.filter(fits) for one in (found, messages, sizes))
     if len(found):
-        ends = _cut(sizes, destination.limits)
+        ends = batch_ends(sizes, destination.limits)
         writer.write_batch(_batched(found, messages, sizes, ends, cut.batches))
         cut.batches += len(ends)
 
@@ -209,7 +209,7 @@ def _planned(found: pa.RecordBatch, **own: pa.Array) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
-def _cut(sizes: pa.Array, limits: Limits) -> list[int]:
+def batch_ends(sizes: pa.Array, limits: Limits) -> list[int]:
     """Return where each batch ends so that it keeps the limits, separators counted as a byte."""
     totals = pc.cumulative_sum(pc.add(sizes.cast(pa.int64()), 1))
     used = memoryview(totals.buffers()[1] or b"").cast("q")

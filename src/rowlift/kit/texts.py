@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rowlift.core.nouns import Kind
-from rowlift.core.ports import Rows
+from rowlift.core.ports import Events, Rows
 
 _OBJECT = ("object_type", "object_id")
 _CONTROL = r"[\x00-\x1f]"
@@ -84,6 +84,16 @@ def change_records(rows: Rows, names: Sequence[str]) -> pa.StringArray:
     key = pc.binary_join_element_wise(*members, ",")
     parts = (rows.ops, '","key":{', key, '},"message_id":"', rows.message_ids)
     return concat('{"op":"', *parts, '","attributes":', rows.attributes, "}")
+
+
+def event_records(events: Events) -> pa.StringArray:
+    """Return events as JSON objects with type, name, key, message_id, timestamp, and their data."""
+    return concat(
+        '{"type":"', events.types, '","name":"', json_inner(events.names),
+        '","key":{"', events.identifiers, '":"', json_inner(events.keys),
+        '"},"message_id":"', json_inner(events.message_ids), '","timestamp":"', events.moments,
+        '","properties":', events.properties, ',"traits":', events.traits, "}",
+    )  # fmt: skip
 
 
 def with_member(objects: pa.StringArray, name: str, values: pa.StringArray) -> pa.StringArray:

@@ -24,7 +24,8 @@ from rowlift.state.definitions import FILES, Author, Change, Definition, Version
 if TYPE_CHECKING:
     from rowlift.state.vault import Sealed
 
-DOCUMENT_KINDS = (*ROLES, "sync")
+_NAMED = ("sync", "forward")  # whose documents hold their names, under the kind as the key
+DOCUMENT_KINDS = (*ROLES, *_NAMED)
 Written = Mapping[str, Any] | str
 
 
@@ -91,7 +92,7 @@ def records_named(home: Home, kind: str) -> list[Definition]:
 
 
 def create(home: Home, kind: str, name: str, written: Written, by: Author) -> None:
-    """Make a source, destination or sync; a trait is previewed first, and refused if it stops.
+    """Make a definition; a trait is previewed first, and refused if it stops.
 
     Raises ProjectInvalid, ConfigError NAME_TWICE, and GuardStop PREVIEW_STOPS.
     """
@@ -124,11 +125,11 @@ def edit(home: Home, one: Definition, written: Written, expected: int, by: Autho
 
 
 def rename_definition(home: Home, one: Definition, name: str, expected: int, by: Author) -> None:
-    """Give a definition another name, also in the syncs that use it."""
+    """Give a definition another name, also in those that use it."""
     _require_ours(one)
     _refuse_workspace(one)
     name_of(one.kind, name)
-    users = [each for each in records_named(home, "sync") if each.managed != FILES]
+    users = [each for kind in _NAMED for each in records_named(home, kind) if each.managed != FILES]
     changes = [
         _kept(replace(one, name=name, document=_named(one, name)), expected),
         *(
@@ -228,7 +229,7 @@ def _prepared(home: Home, one: Definition, document: Mapping[str, Any]) -> tuple
         return sealed[-1].id
 
     clean = Confided(document, frozenset())
-    if one.kind != "sync":
+    if one.kind not in _NAMED:
         kinds = KINDS.of(ROLES[one.kind])
         clean = confide(document, kinds[document["type"]], one.document, seal)
     change = Change(
@@ -260,12 +261,12 @@ def _mapping(kind: str, name: str, written: Written) -> Mapping[str, Any]:
     if document.problems:
         raise ProjectInvalid(document.problems)
     value = {key: one for key, one in document.value.items() if key != "renamed_from"}
-    if kind != "sync":
+    if kind not in _NAMED:
         return value
-    if value.get("sync", name) != name:
-        text = f"The document names the sync {shown(value['sync'])}, not {name}."
-        raise ConfigError("VALUE_WRONG", text, mend=f"Write sync: {name}, or rename it.")
-    return {"sync": name, **value}
+    if value.get(kind, name) != name:
+        text = f"The document names the {kind} {shown(value[kind])}, not {name}."
+        raise ConfigError("VALUE_WRONG", text, mend=f"Write {kind}: {name}, or rename it.")
+    return {kind: name, **value}
 
 
 def _require_ours(one: Definition) -> None:
@@ -309,23 +310,25 @@ def _kept(one: Definition, expected: int | None = None) -> Change:
 def _body(project: ProjectSpec, change: Change) -> str:
     if change.kind == "sync":
         return project.syncs[change.name].to_json()
+    if change.kind == "forward":
+        return project.forwards[change.name].to_json()
     connections: Mapping[str, ConnectionSpec] = getattr(project, ROLES[change.kind])
     return connections[change.name].type
 
 
 def _named(one: Definition, name: str) -> Mapping[str, Any]:
-    return {**one.document, "sync": name} if one.kind == "sync" else one.document
+    return {**one.document, one.kind: name} if one.kind in _NAMED else one.document
 
 
 def _named_as(document: Mapping[str, Any], one: Definition) -> Mapping[str, Any]:
-    return {**document, "sync": one.name} if one.kind == "sync" else document
+    return {**document, one.kind: one.name} if one.kind in _NAMED else document
 
 
 def _using(user: Definition, one: Definition, name: str) -> Mapping[str, Any]:
-    """Return a sync's document with the new name of a connection that it uses."""
+    """Return the document of a sync or forward with the new name of a connection it uses."""
     document = dict(user.document)
-    if one.kind == "source" and document["source"] == one.name:
-        return {**document, "source": name}
+    if document.get(one.kind) == one.name and one.kind not in _NAMED:
+        return {**document, one.kind: name}
     if one.kind == "destination" and "destinations" in document:
         uses = [
             {**use, "use": name} if use["use"] == one.name else use

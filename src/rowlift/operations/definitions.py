@@ -25,7 +25,7 @@ from rowlift.state.definitions import Author, Version
 
 
 class Definitions:
-    """Sources, destinations, syncs and the workspace's settings.
+    """Sources, destinations, syncs, forwards and the workspace's settings.
 
     A document is the mapping of the YAML file of its kind, or that YAML as text; a sync's holds its
     queries. Changes name the version that they were made from, and take effect at the next run.
@@ -64,7 +64,7 @@ class Definitions:
         return record(home, find(home, kind, name, archived=True))
 
     def create(self, kind: str, name: str, document: Written) -> DefinitionRecord:
-        """Make a source, destination or sync, judged like a file; a trait is previewed first.
+        """Make a definition, judged like a file; a trait is previewed first.
 
         Secrets are given in plain text and sealed. Raises ProjectInvalid with every problem,
         ConfigError NAME_TWICE, and GuardStop PREVIEW_STOPS.
@@ -83,7 +83,7 @@ class Definitions:
         return self._after(kind, name)
 
     def rename(self, kind: str, name: str, to: str, *, expected: int) -> DefinitionRecord:
-        """Give a definition another name, also in the syncs that use it; its history stays."""
+        """Give a definition another name, also in those that use it; its history stays."""
         home = self._home()
         rename_definition(home, find(home, kind, name), to, expected, self._by)
         return self._after(kind, to)

@@ -25,6 +25,7 @@ from rowlift.operations.records import find_person, unknown
 from rowlift.state.deliveries import refuse_open
 from rowlift.state.erasure import blank, bury, forget_messages, shrink
 from rowlift.state.exchanges import forget_exchanges
+from rowlift.state.forwards import interrupt
 from rowlift.state.leases import Lease
 from rowlift.state.runs import Run
 from rowlift.workspace.erasure import forget_late, pids
@@ -173,6 +174,7 @@ class _Eraser:
             forget_late(connection)
             named = re.compile(pattern(identifiers), re.IGNORECASE)
             blank(connection, home.workspace_id, named, ERASED)
+            interrupt(connection, home.workspace_id)
             forget_messages(connection, home.workspace_id, chain(*identifiers.values()), named)
             forget_exchanges(connection, home.workspace_id, before=math.inf)
             bury(connection, home.workspace_id, but="image_delta")

@@ -72,6 +72,7 @@ class Home:
     channels: Mapping[str, str] = field(default_factory=dict)
     files: ProjectSpec | None = None
     broken: Mapping[tuple[str, str], ProjectInvalid] = field(default_factory=dict)
+    forwards: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def workspace(self) -> Workspace:

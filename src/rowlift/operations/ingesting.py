@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from rowlift.core.clock import Clock
 from rowlift.core.errors import Busy, ConfigError, Fenced, RowliftError, unexpected
+from rowlift.core.progress import Progress
 from rowlift.engine.ingest import Written, refuse_chunk, write_chunk
+from rowlift.operations.forwarding import Forwarder, Forwarding
 from rowlift.operations.home import Home
 from rowlift.operations.records import find_person, unknown
 from rowlift.project.problems import shown
@@ -29,6 +32,13 @@ class Ingest:
     """The ingest API without HTTP: keys, requests, messages, and what became of them."""
 
     home: Home
+    _clock: Clock
+    _progress: Progress
+
+    @property
+    def forwards(self) -> Forwarding:
+        """Return the door to what goes on to destinations."""
+        return Forwarding(self.home, Forwarder(self.home, self._clock, self._progress))
 
     def create_key(self, name: str) -> NewWriteKey:
         """Make a write key; raises ConfigError where the name is no name, or taken."""

@@ -22,7 +22,7 @@ from rowlift.state.store import Store
 
 SHARED_VARIABLES = "ROWLIFT_SHARED_VARIABLES"
 FILE_ROOTS = "ROWLIFT_FILE_ROOTS"
-_WATCHED = ("*.yml", "syncs/**/*", "models/**/*")
+_WATCHED = ("*.yml", "syncs/**/*", "models/**/*", "forwards/*")
 
 
 def open_folder(folder: Path, env: Mapping[str, str], *, profile: str | None) -> Home:
@@ -111,6 +111,10 @@ def declarations(project: ProjectSpec) -> dict[str, dict[str, Declared]]:
         name: Declared(one.to_json(), renamed_from=one.renamed_from)
         for name, one in project.syncs.items()
     }
+    found["forward"] = {
+        name: Declared(one.to_json(), renamed_from=one.renamed_from)
+        for name, one in project.forwards.items()
+    }
     return {
         kind: {name: one.of(project.documents[kind][name]) for name, one in named.items()}
         for kind, named in found.items()
@@ -135,7 +139,7 @@ def held_beside(live: Iterable[Definition], files: ProjectSpec | None) -> list[H
     return [
         Held(one.kind, one.name, one.document, one.managed)
         for one in live
-        if one.kind in {*ROLES, "sync"} and one.name not in names.get(one.kind, {})
+        if one.kind != "workspace" and one.name not in names.get(one.kind, {})
     ]
 
 
@@ -190,6 +194,7 @@ def _home(
         {name: uids["channel", name] for name in project.channels},
         files,
         admitted.broken,
+        {name: uids["forward", name] for name in project.forwards},
     )
 
 

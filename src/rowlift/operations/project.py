@@ -454,7 +454,7 @@ class Project:
     @property
     def ingest(self) -> Ingest:
         """Return the ingest API without HTTP: write keys, messages, and what became of them."""
-        return Ingest(self._home)
+        return Ingest(self._home, self._clock, self._progress)
 
     # who is known
 

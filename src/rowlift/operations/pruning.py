@@ -4,9 +4,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
+from rowlift.operations.forwarding import begun
 from rowlift.operations.home import Home
 from rowlift.state.prune import prune_exchanges, prune_intake, prune_state
-from rowlift.workspace.prune import prune_workspace
+from rowlift.workspace.prune import LARGEST, prune_workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +43,6 @@ def _forget_some(home: Home) -> Counter[str]:
     gone = Counter(prune_state(home.store.database, home.workspace_id, keep, now))
     gone.update(prune_intake(home.store.database, home.workspace_id, keep, now))
     gone.update(prune_exchanges(home.store.database, home.workspace_id, now))
-    gone.update(prune_workspace(home.workspace, keep, now))
+    wanted = min((one.position for one in begun(home).values()), default=LARGEST)
+    gone.update(prune_workspace(home.workspace, keep, now, wanted))
     return +gone

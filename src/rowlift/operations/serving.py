@@ -4,16 +4,19 @@ import threading
 
 from rowlift.core.clock import Clock
 from rowlift.core.errors import ConfigError, GuardStop, SourceError
+from rowlift.core.nouns import Status
 from rowlift.core.progress import Attentive, Progress
 from rowlift.core.specs import SyncSpec
 from rowlift.operations.alerting import Alerts
 from rowlift.operations.delivering import Drain
+from rowlift.operations.forwarding import Forwarder
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.importing import Importer
 from rowlift.operations.opening import refreshed, seen
 from rowlift.operations.pruning import tidy
 from rowlift.operations.retrying import queue_again
 from rowlift.state.deliveries import Delivery
+from rowlift.state.forwards import Forward
 from rowlift.state.runs import Run
 from rowlift.state.services import Service
 
@@ -106,6 +109,19 @@ class Serving:
     def deliver_again(self, delivery: Delivery) -> None:
         """Queue once more what a delivery left, as the newest settings say."""
         queue_again(self.home, delivery)
+
+    def forwards(self) -> dict[str, Forward]:
+        """Return the forwards that have something to look at, by name."""
+        return self._forwarder().due()
+
+    def forward(self, name: str, forward: Forward, ending: threading.Event) -> None:
+        """Send on what came, unless somebody else does; only what went wrong is told."""
+        done = self._forwarder().carry(name, forward, ending.is_set)
+        if done and done.status is not Status.COMPLETED:
+            self.note(name, f"Forward: {done.status.value}. {done.reason}".strip())
+
+    def _forwarder(self) -> Forwarder:
+        return Forwarder(self.home, self.clock, self._progress)
 
     def _importer(self, home: Home, ending: threading.Event) -> Importer:
         def look() -> None:

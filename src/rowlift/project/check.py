@@ -41,6 +41,8 @@ def check(
         if guard:
             found += guarded(reading, sync, place, guard, columns)
         found += abilities(reading, sync, place, accepts or {})
+    for name in reading.forwards:
+        found += unable(reading, name, accepts or {})
     return in_order([*found, *_shared(reading, columns)])
 
 
@@ -55,6 +57,8 @@ def load_able(
     wrong = [one for one in reading.problems if not one.is_warning]
     for name, sync in reading.syncs.items():
         wrong += abilities(reading, sync, reading.places[name], accepts)
+    for name in reading.forwards:
+        wrong += unable(reading, name, accepts)
     spec = reading.spec
     if wrong or spec is None:
         raise ProjectInvalid(in_order(wrong))
@@ -104,9 +108,27 @@ def abilities(
         if connection is None or able is None:
             continue
         thing = f"{use.use} ({connection.type})"
-        for key, message, mend in _unable(sync, use, able, thing):
+        for key, message, mend in _beyond(sync, use, able, thing):
             at = place.document.place(("destinations", index, key))
             yield Problem("CANNOT_DO", message, place=at, mend=mend)
+
+
+def unable(reading: Reading, name: str, accepts: Mapping[str, Accepts]) -> Iterator[Problem]:
+    """Yield what a forward asks of its destination that it cannot do."""
+    forward = reading.forwards.get(name)
+    if forward is None or reading.profile is None:
+        return
+    connection = reading.profile.destinations.get(forward.destination)
+    able = accepts.get(connection.type) if connection else None
+    if connection is None or able is None or able.events >= {*forward.match}:
+        return
+    thing = f"{forward.destination} ({connection.type})"
+    key, text, mend = "destination", f"{thing} takes no events.", "Forward to another one."
+    if able.events:
+        text = f"{thing} cannot name the people of events by {listed(forward.match, 'and')}."
+        key, mend = "match", f"Set match to some of {listed(sorted(able.events), 'and')}."
+    place = reading.forward_places[name].place((key,))
+    yield Problem("CANNOT_DO", text, place=place, mend=mend)
 
 
 def _shared(reading: Reading, columns: Mapping[str, Sequence[str]]) -> Iterator[Problem]:
@@ -144,7 +166,7 @@ def _fits(sync: SyncSpec, match: str) -> bool:
     return match == sync.identify_by or match not in {"email", "group_id", "object_id"}
 
 
-def _unable(
+def _beyond(
     sync: SyncSpec, use: UseSpec, able: Accepts, thing: str
 ) -> Iterator[tuple[str, str, str]]:
     if sync.kind not in able.kinds:

@@ -1,4 +1,4 @@
-"""A project folder, read into specs: rowlift.yml, connections.yml, syncs/*.yml, models/*.sql.
+"""A project folder, read into specs: rowlift.yml, connections.yml, syncs/*.yml, forwards/*.yml.
 
 Every file is read to its end and every problem is collected, so that one look mends them all.
 """
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from rowlift.core.errors import Place
 from rowlift.core.specs import (
     ConnectionSpec,
+    ForwardSpec,
     ProjectSpec,
     RetentionSpec,
     Settings,
@@ -22,7 +23,8 @@ from rowlift.core.specs import (
 from rowlift.core.spelling import did_you_mean
 from rowlift.project.connections import ConnectorKinds, Profile, chosen, profiles
 from rowlift.project.documents import Document, KeyPath
-from rowlift.project.inlining import confided, inlined
+from rowlift.project.forwards import ForwardFile
+from rowlift.project.inlining import confided, inlined, without_former_name
 from rowlift.project.models import (
     ConnectionsFile,
     RelationshipsFile,
@@ -39,6 +41,7 @@ ROWLIFT = "rowlift.yml"
 CONNECTIONS = "connections.yml"
 SYNCS = "syncs"
 MODELS = "models"
+FORWARDS = "forwards"
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -65,6 +68,8 @@ class Reading:
     profile: Profile | None = None
     syncs: dict[str, SyncSpec] = field(default_factory=dict)
     places: dict[str, SyncPlace] = field(default_factory=dict)
+    forwards: dict[str, ForwardSpec] = field(default_factory=dict)
+    forward_places: dict[str, Document] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     where: str = CONNECTIONS  # what declares sources and destinations
 
@@ -81,6 +86,7 @@ class Reading:
             destinations=self.profile.destinations,
             channels=self.profile.channels,
             syncs=self.syncs,
+            forwards=self.forwards,
             retention=self.retention,
             alerts=self.alerts,
             documents={
@@ -100,6 +106,10 @@ class Reading:
                 "sync": {
                     name: inlined(self.places[name].document.value, one)
                     for name, one in self.syncs.items()
+                },
+                "forward": {
+                    name: without_former_name(self.forward_places[name].value)
+                    for name in self.forwards
                 },
             },
         )
@@ -124,8 +134,10 @@ def read(root: Path, kinds: ConnectorKinds, *, profile: str | None = None) -> Re
     _read_connections(reading, profile)
     _check_hearers(reading, settings, ("alerts", "to"), reading.alerts)
     reading.problems += settings.problems
-    for path in _sync_files(reading):
-        _read_sync(reading, path)
+    for path in _files_in(reading, SYNCS):
+        read_sync(reading, read_document(path, _printable(f"{SYNCS}/{path.name}")))
+    for path in _files_in(reading, FORWARDS):
+        read_forward(reading, read_document(path, _printable(f"{FORWARDS}/{path.name}")))
     _check_renames(reading)
     reading.problems = list(in_order(reading.problems))
     return reading
@@ -187,21 +199,17 @@ def validated(document: Document, model: type[_Model], thing: str) -> _Model | N
     return None
 
 
-def _sync_files(reading: Reading) -> list[Path]:
-    folder = reading.root / SYNCS
+def _files_in(reading: Reading, name: str) -> list[Path]:
+    folder = reading.root / name
     try:
         found = list(folder.iterdir())
     except FileNotFoundError:
         return []
     except OSError as error:
-        text = f"The folder {SYNCS} cannot be read: {error.strerror}."
+        text = f"The folder {name} cannot be read: {error.strerror}."
         reading.problems.append(Problem("FILE_UNREADABLE", text))
         return []
     return sorted(one for one in found if one.suffix in {".yml", ".yaml"})
-
-
-def _read_sync(reading: Reading, path: Path) -> None:
-    read_sync(reading, read_document(path, _printable(f"{SYNCS}/{path.name}")))
 
 
 def read_sync(reading: Reading, document: Document) -> None:
@@ -220,6 +228,22 @@ def read_sync(reading: Reading, document: Document) -> None:
         if spec:
             reading.syncs[file.sync] = spec
         reading.places[file.sync] = SyncPlace(document, place, second)
+    reading.problems += document.problems
+
+
+def read_forward(reading: Reading, document: Document) -> None:
+    """Read a forward's document beside the connections that were read before."""
+    file = validated(document, ForwardFile, "the forward")
+    if file:
+        if file.forward in reading.forwards:
+            first = reading.forward_places[file.forward].path
+            text = f'The name "{file.forward}" is taken by the forward in {first}.'
+            document.report("NAME_TWICE", text, ("forward",))
+        elif reading.profile is not None:
+            named = [(("destination",), file.destination)]
+            _check_known(reading, document, "destination", reading.profile.destinations, named)
+        reading.forwards[file.forward] = file.spec()
+        reading.forward_places[file.forward] = document
     reading.problems += document.problems
 
 
@@ -331,9 +355,12 @@ def _check_renames(reading: Reading) -> None:
     reading.problems += _renamed(
         reading.syncs, lambda spec: reading.places[spec.name].document.place(("renamed_from",))
     )
+    reading.problems += _renamed(
+        reading.forwards, lambda spec: reading.forward_places[spec.name].place(("renamed_from",))
+    )
 
 
-_Named = TypeVar("_Named", ConnectionSpec, SyncSpec)
+_Named = TypeVar("_Named", ConnectionSpec, SyncSpec, ForwardSpec)
 
 
 def _renamed(specs: Mapping[str, _Named], place: Callable[[_Named], Place]) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from typing import Any
 from rowlift.core.errors import ConfigError, Place
 from rowlift.core.nouns import Accepts
 from rowlift.core.specs import ConnectionSpec, Managed, ProjectSpec, Settings
-from rowlift.project.check import Guard, abilities, guarded
+from rowlift.project.check import Guard, abilities, guarded, unable
 from rowlift.project.connections import (
     ROLES,
     Connections,
@@ -22,7 +22,7 @@ from rowlift.project.connections import (
 )
 from rowlift.project.custody import Custody
 from rowlift.project.documents import Document, KeyPath
-from rowlift.project.files import Reading, read_sync, settings_of, validated
+from rowlift.project.files import Reading, read_forward, read_sync, settings_of, validated
 from rowlift.project.models import ConnectionFile, RowliftFile
 from rowlift.project.names import name as checked_name
 from rowlift.project.problems import Problem, ProjectInvalid
@@ -104,18 +104,24 @@ def admit(project: ProjectSpec, held: Iterable[Held], rules: Rules) -> Admitted:
         where="the project",
     )
     broken = {}
-    for one in sorted(held, key=lambda one: one.kind == "sync"):
+    for one in sorted(held, key=lambda one: one.kind not in ROLES):
         document = _document(one)
         if one.kind == "sync":
             problems = [*_sync(reading, one, document, rules)]
+        elif one.kind == "forward":
+            problems = _forward(reading, one, document, rules)
         else:
             problems = _connect(connections[one.kind], one, document, rules)
         if wrong := _wrong(problems):
             broken[one.kind, one.name] = ProjectInvalid(wrong)
     syncs = {name: spec for name, spec in reading.syncs.items() if ("sync", name) not in broken}
+    forwards = {
+        name: spec for name, spec in reading.forwards.items() if ("forward", name) not in broken
+    }
     whole = replace(
         project, sources=profile.sources, destinations=profile.destinations,
         channels=profile.channels, syncs={**project.syncs, **syncs},
+        forwards={**project.forwards, **forwards},
     )  # fmt: skip
     return Admitted(whole, broken)
 
@@ -175,6 +181,11 @@ def _sync(reading: Reading, one: Held, document: Document, rules: Rules) -> Iter
         yield from abilities(reading, spec, place, rules.accepts)
         if one.is_edited:
             yield from guarded(reading, spec, place, rules.guard, {})
+
+
+def _forward(reading: Reading, one: Held, document: Document, rules: Rules) -> list[Problem]:
+    read_forward(reading, document)
+    return [*document.problems, *unable(reading, one.name, rules.accepts)]
 
 
 def _refuse_file(document: Document, path: KeyPath) -> None:

@@ -24,11 +24,15 @@ def inlined(written: Mapping[str, Any], spec: SyncSpec) -> dict[str, Any]:
     return document
 
 
+def without_former_name(written: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document without the name that it had before, which is told once."""
+    return {key: value for key, value in written.items() if key != "renamed_from"}
+
+
 def _with_sql(written: Mapping[str, Any], sql: str) -> dict[str, Any]:
     return {
         "sql" if key == "query" else key: sql if key in {"query", "sql"} else value
-        for key, value in written.items()
-        if key != "renamed_from"
+        for key, value in without_former_name(written).items()
     }
 
 

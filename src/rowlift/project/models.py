@@ -1,4 +1,4 @@
-"""The three kinds of YAML files, as people write them; defaults of presets are in `presets.py`."""
+"""YAML files as people write them, but for forwards; defaults of presets are in `presets.py`."""
 
 from typing import Annotated, Any, Literal
 

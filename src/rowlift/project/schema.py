@@ -1,4 +1,4 @@
-"""JSON Schemas (2020-12) of the three kinds of files, for editors and for the reference page."""
+"""JSON Schemas (2020-12) of the four kinds of files, for editors and for the reference page."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -7,10 +7,11 @@ from pydantic import BaseModel
 
 from rowlift.core.errors import ConfigError
 from rowlift.project.connections import ROLES, ConnectorKinds, Kinds
+from rowlift.project.forwards import ForwardFile
 from rowlift.project.models import ConnectionFile, ConnectionsFile, RowliftFile, SyncFile
 from rowlift.project.names import NAME
 
-FileKind = Literal["rowlift", "connections", "sync"]
+FileKind = Literal["rowlift", "connections", "sync", "forward"]
 Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -18,12 +19,13 @@ _MODELS: Mapping[FileKind, type[BaseModel]] = {
     "rowlift": RowliftFile,
     "connections": ConnectionsFile,
     "sync": SyncFile,
+    "forward": ForwardFile,
 }
 _REFERENCE = {"type": "string", "pattern": r"\$\{"}
 
 
 def json_schema(kind: FileKind, kinds: ConnectorKinds) -> Schema:
-    """Return the schema of rowlift.yml, connections.yml or a sync's file."""
+    """Return the schema of rowlift.yml, connections.yml, or the file of a sync or forward."""
     schema = _tidy(_MODELS[kind].model_json_schema())
     if kind == "connections":
         _insert_connections(schema, kinds)

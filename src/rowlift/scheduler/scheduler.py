@@ -21,7 +21,9 @@ from rowlift.workers.runner import Job, Kind, Runner
 LOOK_SECONDS = 1.0  # how soon a request, a file or another process's end is noticed
 AGAIN_SECONDS = 15.0
 DELIVERIES_AT_ONCE = 8
+FORWARDS_AT_ONCE = 4
 _TRY_AGAIN_SECONDS = (60, 240, 960, 3600)  # after the first failure, the second, …
+_IMPORTS = frozenset({Kind.IMPORT, Kind.RESUME})
 _NOT_AGAIN = frozenset({"INTERNAL", "NAME_UNKNOWN", "CANCELLED"})
 
 
@@ -49,6 +51,7 @@ class Scheduler:
             self._begin_next(timetable)
         timetable.skip_busy()
         self._deliveries()
+        self._forwards()
         return min(LOOK_SECONDS, max(0.0, next_at - now)) if next_at else LOOK_SECONDS
 
     def _beat(self) -> None:
@@ -61,7 +64,7 @@ class Scheduler:
     # runs
 
     def _is_importing(self) -> bool:
-        return any(job.kind is not Kind.DELIVERY for job in self._runner.running())
+        return any(job.kind in _IMPORTS for job in self._runner.running())
 
     def _begin_next(self, timetable: Timetable) -> None:
         home = self._serving.home
@@ -128,6 +131,15 @@ class Scheduler:
         for delivery, tries, ago in home.store.deliveries.left(home.workspace_id):
             if ago >= _patience(delivery, tries):
                 self._serving.deliver_again(delivery)
+
+    # forwards
+
+    def _forwards(self) -> None:
+        carried = {job.number for job in self._runner.running() if job.kind is Kind.FORWARD}
+        due = [each for each in self._serving.forwards().items() if each[1].id not in carried]
+        for name, one in due[: FORWARDS_AT_ONCE - len(carried)]:
+            work = partial(self._serving.forward, name, one)
+            self._runner.start(Job(Kind.FORWARD, one.id, name, work))
 
 
 def _sync(delivery: Delivery) -> str:

@@ -7,16 +7,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from rowlift.state.forward_tables import forward_rejects, forwards
 from rowlift.state.ingest_tables import message_rejects
 from rowlift.state.tables import batches, deliveries, files, images, runs
 
 
 def blank(connection: sa.Connection, workspace_id: int, named: re.Pattern[str], by: str) -> None:
-    """Blank the reasons of runs, deliveries and batches, as part of the caller's transaction.
+    """Blank reasons of runs, deliveries, forwards, batches, as part of the caller's transaction.
 
     A batch that names the person loses all its reasons: they stand in the delivery's rejects too.
     """
-    for table in (runs, deliveries):
+    for table in (runs, deliveries, forwards):
         query = sa.select(table.c.id, table.c.reason).where(
             table.c.workspace_id == workspace_id, table.c.reason != ""
         )
@@ -49,15 +50,19 @@ def _without_reasons(outcomes: dict[str, Any]) -> dict[str, Any]:
 def forget_messages(
     connection: sa.Connection, workspace_id: int, values: Iterable[str], named: re.Pattern[str]
 ) -> None:
-    """Forget the messages that were refused and name the person, by an identifier or in words."""
+    """Forget the messages that were refused, here or where they were forwarded to.
+
+    They are those that name the person by an identifier or in words.
+    """
     theirs = {value.casefold() for value in values}
-    query = sa.select(message_rejects).where(message_rejects.c.workspace_id == workspace_id)
-    found = [
-        one.id
-        for one in connection.execute(query)
-        if one.identifier.casefold() in theirs or named.search(one.reason)
-    ]
-    connection.execute(message_rejects.delete().where(message_rejects.c.id.in_(found)))
+    for table in (message_rejects, forward_rejects):
+        query = sa.select(table).where(table.c.workspace_id == workspace_id)
+        found = [
+            one.id
+            for one in connection.execute(query)
+            if one.identifier.casefold() in theirs or named.search(one.reason)
+        ]
+        connection.execute(table.delete().where(table.c.id.in_(found)))
 
 
 def shrink(connection: sa.Connection, sync_uid: str, rows: int, present: int) -> None:

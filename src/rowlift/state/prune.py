@@ -38,10 +38,10 @@ SELECT id FROM deliveries WHERE {_OVER.format(table="deliveries")}
 ORDER BY id LIMIT :most
 """
 _REJECTS = """
-SELECT id FROM message_rejects WHERE workspace_id = :workspace AND at < :before
-ORDER BY id LIMIT :most
+SELECT id FROM {table} WHERE workspace_id = :workspace AND at < :before ORDER BY id LIMIT :most
 """
-_FORGET_REJECTS = "DELETE FROM message_rejects WHERE id IN :ids"
+_FORGET_REJECTS = "DELETE FROM {table} WHERE id IN :ids"
+_REFUSED = ("message_rejects", "forward_rejects")
 _SEEN = """
 SELECT message_id FROM message_ids WHERE workspace_id = :workspace AND seen_at < :before
 ORDER BY seen_at LIMIT 1
@@ -95,14 +95,17 @@ def prune_intake(
         for seconds in (DEDUPE_SECONDS, min(keep.runs, keep.rejects))
     )
     with database.read() as connection:
-        rejects = _ids(connection, _REJECTS, told)
+        rejects = {
+            table: _ids(connection, _REJECTS.format(table=table), told) for table in _REFUSED
+        }
         is_old = connection.scalar(sa.text(_SEEN), seen) is not None
-    if not (rejects or is_old):
+    if not (any(rejects.values()) or is_old):
         return {"messages": 0}
     with database.transaction("prune.intake") as connection:
-        _forget(connection, _FORGET_REJECTS, rejects)
         forgotten = connection.execute(sa.text(_FORGET_SEEN), seen).rowcount
-    return {"messages": len(rejects) + forgotten}
+        for table, ids in rejects.items():
+            forgotten += _forget(connection, _FORGET_REJECTS.format(table=table), ids)
+    return {"messages": forgotten}
 
 
 def prune_exchanges(database: Database, workspace_id: int, now: float) -> dict[str, int]:

@@ -19,6 +19,7 @@ from rowlift.state.deliveries import DeliveryStore
 from rowlift.state.exchanges import ExchangeStore
 from rowlift.state.failures import file_errors
 from rowlift.state.files import FileStore
+from rowlift.state.forwards import ForwardStore
 from rowlift.state.fresh import make
 from rowlift.state.images import ImageStore
 from rowlift.state.intake import Intake
@@ -56,6 +57,7 @@ class Store:
     exchanges: ExchangeStore
     tallies: TallyStore
     alerts: AlertStore
+    forwards: ForwardStore
 
     @classmethod
     def open(
@@ -97,6 +99,7 @@ class Store:
             ExchangeStore(database),
             TallyStore(database),
             AlertStore(database),
+            ForwardStore(database, locks),
         )
 
     def reset_epoch(self) -> int:

@@ -58,8 +58,13 @@ class Folder:
 
     def project(self) -> "rowlift.Project":
         """Open the project; the state is in the folder."""
-        return rowlift.Project(self.path, clock=self.clock, env={})
+        return project_in(self.path, self.clock)
 
     def _write(self, name: str, document: Mapping[str, Any]) -> None:
         text = json.dumps(document, indent=1, default=str)  # JSON is YAML
         (self.path / name).write_text(text)
+
+
+def project_in(path: Path, clock: QuickClock, **env: str) -> "rowlift.Project":
+    """Open the project of a folder with an environment of its own."""
+    return rowlift.Project(path, clock=clock, env=env)

@@ -265,7 +265,7 @@ class Sink:
 
 def ident_of(record: Mapping[str, Any]) -> str:
     """Return the message id of a record; without one it is all that it says, but the time."""
-    ident = record.get("messageId") or record.get("message_id")
+    ident = record.get("messageId") or record.get("message_id") or record.get("id")
     return str(ident or json.dumps({**record, "timestamp": None}, sort_keys=True))
 
 

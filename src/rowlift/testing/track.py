@@ -45,6 +45,7 @@ class Workspace:
     suppressed: set[Identifier] = field(default_factory=set)
     segments: dict[int, set[Identifier]] = field(default_factory=dict)
     failures: list[tuple[Identifier, str]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
 
     def person(self, name: str, value: str) -> Person | None:
         """Return the person whom an identifier names."""
@@ -83,6 +84,8 @@ class Workspace:
             if action == "suppress":
                 known = person.identifiers if person else {}
                 self.suppressed |= {(name, value), *known.items()}
+        elif action in ("event", "page", "screen"):
+            self.events.append(operation)
         elif action == "identify":
             self._identify(name, value, person, dict(operation.get("attributes", {})))
         else:
@@ -182,10 +185,11 @@ class TrackServer(Sink):
         if any(faults(record, self._value_bytes)):
             return
         known = self.taken.by_key.get(key_of(record))
-        if known and ident_of(known) == ident_of(record):
+        ident = ident_of(record)
+        if ident in self.taken.records or (known and ident_of(known) == ident):
             self.taken.repeats += 1
             return
-        self.taken.records[str(len(self.taken.records))] = record
+        self.taken.records[record.get("id") or str(len(self.taken.records))] = record
         self.taken.by_key[key_of(record)] = record
         self.workspace.apply(record)
 

@@ -15,11 +15,12 @@ class Kind(StrEnum):
     IMPORT = "import"
     RESUME = "resume"
     DELIVERY = "delivery"
+    FORWARD = "forward"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One piece of work; the number is the run's or the delivery's.
+    """One piece of work; the number is the run's, the delivery's or the forward's.
 
     `work` ends soon after the event is set, and leaves a state from which it can go on.
     """

@@ -617,6 +617,45 @@ CREATE TABLE logins (
 
 CREATE INDEX ix_logins_begun_at ON logins (begun_at);
 
+CREATE TABLE forwards (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    uid TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    upto INTEGER NOT NULL,
+    settled TEXT NOT NULL,
+    active INTEGER,
+    generation INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    lease_until FLOAT NOT NULL,
+    cancelled_by TEXT NOT NULL,
+    status TEXT NOT NULL,
+    reason_code TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    next_at FLOAT NOT NULL,
+    delivered BIGINT NOT NULL,
+    rejected BIGINT NOT NULL,
+    suppressed BIGINT NOT NULL,
+    skipped BIGINT NOT NULL,
+    CONSTRAINT uq_forwards_uid UNIQUE (uid)
+);
+
+CREATE TABLE forward_rejects (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    uid TEXT NOT NULL,
+    at FLOAT NOT NULL,
+    type TEXT NOT NULL,
+    name TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    identifier TEXT NOT NULL,
+    code TEXT NOT NULL,
+    reason TEXT NOT NULL
+);
+
+CREATE INDEX ix_forward_rejects_uid ON forward_rejects (uid);
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0011');
+INSERT INTO alembic_version VALUES ('0012');

@@ -17,7 +17,7 @@ from rowlift.web.rights import Asking, Ours, door
 
 router = APIRouter(prefix="/definitions", tags=["definitions"])
 
-KindName = Literal["source", "destination", "channel", "sync", "workspace"]
+KindName = Literal["source", "destination", "channel", "sync", "forward", "workspace"]
 Kind = Annotated[KindName, Path(description="What it defines.")]
 Name = Annotated[str, Path(max_length=200)]
 IfMatch = Annotated[
@@ -27,7 +27,7 @@ IfMatch = Annotated[
 
 
 class NewDefinition(BaseModel):
-    """A source, destination, channel or sync; its document is what its YAML file would hold."""
+    """A definition of any kind but a workspace's; the document is what its file would hold."""
 
     name: str = Field(max_length=200, examples=["warehouse"])
     document: dict[str, Any] = Field(examples=[{"type": "sqlite", "path": "shop.db"}])
@@ -92,7 +92,7 @@ def rename(
     kind: Kind, name: Name, body: Rename, project: Ours, caller: Asking, response: Response,
     if_match: IfMatch = None,
 ) -> DefinitionRecord:  # fmt: skip
-    """Give another name, also in the syncs that use it; needs If-Match."""
+    """Give another name, also in those that use it; needs If-Match."""
     expected, before = _expected(if_match), project.definitions.get(kind, name)
     made = _ours(project, caller).rename(kind, name, body.to, expected=expected)
     return _changed(project, caller, response, "rename", before, made)

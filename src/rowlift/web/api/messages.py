@@ -6,7 +6,9 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from rowlift.core.rights import Right
+from rowlift.operations.forwarding import ForwardReport
 from rowlift.operations.ingesting import LONGEST_NAME, NewWriteKey
+from rowlift.state.forwards import ForwardReject
 from rowlift.state.intake import MessageReject
 from rowlift.state.keys import WriteKey
 from rowlift.web.paging import Limit, Page, whole
@@ -14,6 +16,8 @@ from rowlift.web.rights import Asking, Ours, door
 from rowlift.workspace.tracking import Event
 
 router = APIRouter(tags=["messages"])
+
+Name = Annotated[str, Path(max_length=200)]
 
 
 class KeyWanted(BaseModel):
@@ -49,6 +53,24 @@ def revoke_key(
 def rejects(project: Ours, limit: Limit = 20) -> Page[MessageReject]:
     """List messages that could not be written, the newest first."""
     return whole(project.ingest.rejects(limit))
+
+
+@router.get("/forwards", **door("ingest.forwards.list", Right.READ))
+def forwards(project: Ours) -> Page[ForwardReport]:
+    """List how forwards stand; their definitions are among the definitions."""
+    return whole(project.ingest.forwards.list())
+
+
+@router.get("/forwards/{name}", **door("ingest.forwards.get", Right.READ))
+def forward(name: Name, project: Ours) -> ForwardReport:
+    """Return how a forward stands."""
+    return project.ingest.forwards.get(name)
+
+
+@router.get("/forwards/{name}/rejects", **door("ingest.forwards.rejects", Right.VALUES))
+def forward_rejects(name: Name, project: Ours, limit: Limit = 20) -> Page[ForwardReject]:
+    """List events that the destination of a forward did not take, the newest first."""
+    return whole(project.ingest.forwards.rejects(name, limit))
 
 
 @router.get("/people/{who}/events", **door("ingest.events", Right.VALUES))
