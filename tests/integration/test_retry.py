@@ -6,17 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from doors.api import serving
 from doors.cli import run_cli
 from e2e.jsonschema import faults as broken
 from rowlift.core import faults
 from rowlift.core.errors import Busy, ConfigError, GuardStop
 from rowlift.core.nouns import Status
+from rowlift.core.rights import Role
 from rowlift.operations.kinds import KINDS
 from rowlift.operations.opening import open_home
 from rowlift.project.files import load
 from rowlift.testing.fake import applied
 from rowlift.workspace.tables import people
 from school import LINKS, PEOPLE, School, project
+from served import served, until
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "json" / "retry.schema.json"
 
@@ -80,6 +83,24 @@ def test_B22_B23_what_the_workspace_rejected_is_applied_again_without_the_source
 
 
 @pytest.mark.door("python")
+@pytest.mark.door("api")
+def test_B22_the_service_is_asked_to_retry_over_the_api(school):
+    run = conflicted(school)
+    free_the_address(school)
+    lose_source(school)
+    with served(project(school)), serving(school.folder, **school.env) as api:
+        until(api.project.service.status)
+        with api.as_user(Role.EDITOR) as editor:
+            asked = editor.post(f"/runs/{run.id}/retry").raise_for_status().json()
+            assert (asked["sync"], asked["request"]["retry_of"]) == ("people", run.id)
+            until(lambda: api.project.service.requests()[0].status is Status.COMPLETED)
+            again = api.project.run_report(api.project.service.requests()[0].run)
+            assert (again.retry_of, again.counts["workspace"]["written"]) == (run.id, 1)
+            nothing = editor.post(f"/runs/{run.id - 1}/retry").raise_for_status().json()
+            assert nothing["request"] is None
+            assert editor.post("/runs/999/retry").json()["code"] == "NOT_FOUND"
+
+
 def test_B22_a_retry_never_moves_last_sync_time(school):
     run = conflicted(school)
     assert run.last_sync_time == 0

@@ -16,7 +16,7 @@ from doors.api import Api, served_by
 from rowlift.core.errors import StateError
 from rowlift.core.rights import RIGHTS, Right, Role
 from rowlift.core.rules import RULES
-from rowlift.operations.home import Home
+from rowlift.operations.access import Access
 from rowlift.web.app import api as api_of
 from rowlift.web.app import described
 from rowlift.web.office import Office
@@ -58,7 +58,7 @@ WITHOUT_ROUTE = {
     ),
     **dict.fromkeys(
         ("plan", "definitions.apply", "definitions.export"),
-        "they read or write a folder of the machine",
+        "they read or write files of the machine",
     ),
     "repeats.once": "a step of the routes that begin something",
     "access.accounts.setup_code": "whoever sees the console proves to own the machine",
@@ -67,6 +67,7 @@ WITHOUT_ROUTE = {
     "certify": "it runs queries without end on the real service until it is cancelled",
     "definitions.rotate_key": "the key is in the machine's files or environment",
     "serving": "it is the process itself",
+    "watch.ready": "/readyz stands beside the API, without a right",
 }
 
 
@@ -116,6 +117,9 @@ def test_every_route_calls_one_operation_of_its_own(api: Api) -> None:
         assert callable(attrgetter(operation)(api.project)), operation
 
 
+FACADES = set(get_type_hints(Access).values())
+
+
 def operations(facade: type, prefix: str = "") -> Iterator[str]:
     """Every public method of a facade and of those it leads to, as routes declare them."""
     for name, member in vars(facade).items():
@@ -125,7 +129,7 @@ def operations(facade: type, prefix: str = "") -> Iterator[str]:
             yield from operations(get_type_hints(member.fget)["return"], f"{prefix}{name}.")
         elif callable(member) and not isinstance(member, type):
             yield prefix + name
-        elif (kind := get_type_hints(facade).get(name, Home)) is not Home:
+        elif (kind := get_type_hints(facade).get(name)) in FACADES:
             yield from operations(kind, f"{prefix}{name}.")
 
 

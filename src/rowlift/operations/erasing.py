@@ -28,6 +28,7 @@ from rowlift.state.exchanges import forget_exchanges
 from rowlift.state.forwards import interrupt
 from rowlift.state.leases import Lease
 from rowlift.state.runs import Run
+from rowlift.state.shelf import Shelf
 from rowlift.workspace.erasure import forget_late, pids
 from rowlift.workspace.slices import delete
 
@@ -187,6 +188,7 @@ class _Eraser:
         """Delete the files that are of no use now, old copies of the database among them."""
         store = self.home.store
         store.collect(self.home.project.retention)
+        Shelf(store.folder).clear()
         for copy in store.folder.glob("state-before-*.db"):
             copy.unlink(missing_ok=True)
         store.database.checkpoint()

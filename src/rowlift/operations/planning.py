@@ -40,16 +40,17 @@ from rowlift.engine.run import Planned
 from rowlift.kit.durable import make_folder, write_durable
 from rowlift.operations.home import Home
 from rowlift.operations.importing import Importer
+from rowlift.operations.openings import Opening
 from rowlift.operations.pausing import refuse_paused
 from rowlift.operations.reports import PlanReport
 from rowlift.operations.suppressing import revision
 from rowlift.state.failures import file_errors
-from rowlift.state.runs import Run
+from rowlift.state.runs import ADOPT, Run
+from rowlift.state.shelf import GOOD_FOR_SECONDS
 from rowlift.workspace.segments import require
 from rowlift.workspace.standing import marker
 
 FORMAT = 1
-GOOD_FOR_SECONDS = 24 * 3600
 _CHUNK = 1 << 20
 
 
@@ -61,7 +62,7 @@ class Planner:
     clock: Clock
     progress: Progress
 
-    def make(self, name: str, out: Path) -> PlanReport:
+    def make(self, name: str, out: Path, *, plan_id: str = "", by: str = "") -> PlanReport:
         """Run the query, foresee everything and write the plan file; nothing else is changed."""
         spec = self.home.sync(name)
         _make_way(out)
@@ -71,14 +72,16 @@ class Planner:
             report, moment = self._foresee(spec, folder, out)
             document = {
                 "format": FORMAT,
-                "id": uuid.uuid4().hex,
+                "id": plan_id or uuid.uuid4().hex,
                 "sync": name,
+                "by": by,
                 "created_at": report.created_at,
                 "source_time": moment,
                 "against": self._against(spec),
                 "counts": report.counts,
                 "targets": report.targets,
                 "samples": report.samples,
+                "notes": report.notes,
             }
             _pack(document, folder, out)
         return report
@@ -162,17 +165,27 @@ class Planner:
         Raises GuardStop PLAN_STALE when anything it stands on has moved, or it is over 24 h old, or
         a run applied it already.
         """
+        opening = self.opening(path)
+        spec = self.home.sync(self.read(path)["sync"])
+        uid, store = self.home.syncs[spec.name], self.home.store
+        run = store.runs.open(self.home.workspace_id, uid, spec.to_json(), plan=opening.plan)
+        importer = Importer(self.home, self.progress)
+        return importer.carry(run, spec, allow_removals=True, planned=opening.planned)
+
+    def opening(self, path: Path) -> Opening:
+        """Return how the run of a plan file begins; raises what `apply` does."""
         document = _read(path)
         spec = self.home.sync(document["sync"])
         if run := self._applied(document):
             raise _applied_already(spec, run)
         refuse_paused(self.home, self.home.syncs[spec.name])
         self._refuse_stale(document, spec)
-        uid, store = self.home.syncs[spec.name], self.home.store
-        run = store.runs.open(self.home.workspace_id, uid, spec.to_json(), plan=document["id"])
         planned = Planned(int(document["source_time"]), partial(_unpack, path, document["counts"]))
-        importer = Importer(self.home, self.progress)
-        return importer.carry(run, spec, allow_removals=True, planned=planned)
+        return Opening(ADOPT, plan=document["id"], allow_removals=True, planned=planned)
+
+    def read(self, path: Path) -> Mapping[str, Any]:
+        """Return what a plan file says of itself; raises ConfigError FILE_UNREADABLE."""
+        return _read(path)
 
     def applied(self, path: Path) -> Run | None:
         """Return the run that applied a plan file already."""

@@ -33,6 +33,7 @@ from rowlift.operations.merging import MergeRecord, merges_page, undo_merge
 from rowlift.operations.opening import open_folder, refreshed
 from rowlift.operations.pausing import chosen, is_paused, pause, refuse_paused
 from rowlift.operations.planning import Planner
+from rowlift.operations.plans import Plans
 from rowlift.operations.previewing import preview_sync
 from rowlift.operations.pruning import PruneReport, prune, tidy
 from rowlift.operations.records import (
@@ -188,17 +189,18 @@ class Project:
         is the sync's second query; its rows have no marks.
         """
         return preview_sync(
-            self._home,
-            sync,
-            sample=sample,
-            relationships=relationships,
-            last_sync_time=last_sync_time,
-            on_sample=on_sample,
-        )
+            self._home, sync, sample=sample, relationships=relationships,
+            last_sync_time=last_sync_time, on_sample=on_sample,
+        )  # fmt: skip
 
     def plan(self, sync: str, out: Path) -> PlanReport:
         """Write a plan file that says exactly what a run would do."""
         return Planner(self._home, self._clock, self._progress).make(sync, out)
+
+    @property
+    def plans(self) -> Plans:
+        """Return plans that are kept, for somebody to approve."""
+        return Plans(self._home, self._clock, self._progress)
 
     # what changes something
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rowlift.operations.forwarding import begun
 from rowlift.operations.home import Home
 from rowlift.state.prune import prune_exchanges, prune_intake, prune_state
+from rowlift.state.shelf import Shelf
 from rowlift.workspace.prune import LARGEST, prune_workspace
 
 
@@ -24,6 +25,7 @@ class PruneReport:
 def tidy(home: Home) -> None:
     """Forget some of what is old, in bounded time: the rest goes with the next runs."""
     _forget_some(home)
+    Shelf(home.store.folder).expire()
     home.store.collect(home.project.retention)
 
 
@@ -33,6 +35,7 @@ def prune(home: Home) -> PruneReport:
     while some := _forget_some(home):
         gone += some
     names = ("runs", "deliveries", "batches", "events")
+    Shelf(home.store.folder).expire()
     files = home.store.collect(home.project.retention)
     return PruneReport(**{name: gone[name] for name in names}, files=files)
 

@@ -93,6 +93,25 @@ class PlanReport:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanRecord:
+    """A plan that is kept until `good_until`; `run` is the one that applied it.
+
+    `by` is who made it; times are Unix seconds.
+    """
+
+    id: str
+    sync: str
+    by: str
+    created_at: float
+    good_until: float
+    counts: Mapping[str, Any]
+    targets: Mapping[str, Mapping[str, Any]]
+    notes: Sequence[str]
+    run: int | None = None
+    samples: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceReport:
     """The process that serves a project, or did last; times are Unix seconds."""
 
@@ -104,7 +123,10 @@ class ServiceReport:
 
 @dataclass(frozen=True, slots=True)
 class RequestReport:
-    """A run that somebody asked the service for; `run` and `status` are of what it became."""
+    """A run that somebody asked the service for; `run` and `status` are of what it became.
+
+    `plan` is what it shall apply, `retry_of` the run whose rejects it shall apply again.
+    """
 
     id: int
     sync: str
@@ -115,6 +137,22 @@ class RequestReport:
     status: Status | None = None
     reason_code: str = ""
     reason: str = ""
+    plan: str = ""
+    retry_of: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRequest:
+    """What was asked for to bring on what a run left.
+
+    `request` is the run that applies the workspace's rejects again, None where there are none;
+    `deliveries` are sent again beside it.
+    """
+
+    run: int
+    sync: str
+    request: RequestReport | None
+    deliveries: Sequence[DeliveryReport]
 
 
 @dataclass(frozen=True, slots=True)

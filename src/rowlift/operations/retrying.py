@@ -7,6 +7,7 @@ from rowlift.engine.parts import parts, uids
 from rowlift.engine.populate import REJECTS
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.importing import Importer
+from rowlift.operations.openings import Opening
 from rowlift.operations.reporting import report_deliveries, report_run
 from rowlift.operations.reports import RetryReport
 from rowlift.state.deliveries import Delivery
@@ -16,10 +17,23 @@ from rowlift.state.runs import Run
 def apply_again(importer: Importer, run: Run) -> Run | None:
     """Apply again what the workspace rejected in a run, from the image as it is now.
 
-    Returns the run that did it; None where there is nothing of the kind. Raises Busy, ConfigError
-    where the sync is gone, and GuardStop KEY_CHANGED.
+    Returns the run that did it; None where there is nothing of the kind. Raises Busy, and what
+    `opening_again` does.
     """
-    home = importer.home
+    opening = opening_again(importer.home, run)
+    if opening is None:
+        return None
+    spec = _spec(importer.home, run)
+    again = importer.home.store.runs.open_retry(run, spec.to_json(), opening.source_time)
+    return importer.carry(again, spec, allow_removals=False)
+
+
+def opening_again(home: Home, run: Run) -> Opening | None:
+    """Return how a run begins that applies again what another one rejected; None if nothing was.
+
+    It takes the rows of the image, as of when the source gave them. Raises ConfigError where the
+    sync is gone, and GuardStop KEY_CHANGED.
+    """
     image = home.store.images.image(run.sync_uid)
     if image is None or not _has_rejects(home, run):
         return None
@@ -29,8 +43,7 @@ def apply_again(importer: Importer, run: Run) -> Run | None:
     for part in parts(spec, run.sync_uid):
         guard_key(home.store.images.image(part.uid), part.spec)
     read = home.store.runs.get(image.run_id)
-    again = home.store.runs.open_retry(run, spec.to_json(), read.source_time)
-    return importer.carry(again, spec, allow_removals=False)
+    return Opening("apply", retry_of=run.id, source_time=read.source_time)
 
 
 def _has_rejects(home: Home, run: Run) -> bool:

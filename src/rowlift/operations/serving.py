@@ -13,8 +13,11 @@ from rowlift.operations.forwarding import Forwarder
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.importing import Importer
 from rowlift.operations.opening import refreshed, seen
+from rowlift.operations.openings import Opening
+from rowlift.operations.plans import opening
 from rowlift.operations.pruning import tidy
 from rowlift.operations.retrying import queue_again
+from rowlift.operations.timetable import Turn
 from rowlift.state.deliveries import Delivery
 from rowlift.state.forwards import Forward
 from rowlift.state.runs import Run
@@ -83,12 +86,21 @@ class Serving:
 
     # what it carries; each in a thread of its own
 
-    def carry(self, run: Run, ending: threading.Event, *, allow_removals: bool) -> None:
+    def opening(self, turn: Turn) -> Opening:
+        """Return how the run of a turn begins.
+
+        Raises ConfigError or GuardStop where it does not: NAME_UNKNOWN, PAUSED, PLAN_STALE, …
+        """
+        return opening(self.home, self.clock, turn)
+
+    def carry(self, run: Run, ending: threading.Event, opening: Opening) -> None:
         """Carry a run that was begun here to its end, or leave it when the process ends."""
         home, name = self.home, self.name_of(run.sync_uid)
         importer, spec = self._importer(home, ending), SyncSpec.from_json(run.spec)
         try:
-            done = importer.carry(run, spec, allow_removals=allow_removals)
+            done = importer.carry(
+                run, spec, allow_removals=opening.allow_removals, planned=opening.planned
+            )
         except (GuardStop, SourceError) as error:
             self.note(name, f"Run {run.id} ended: {error}")
         else:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from rowlift.core.specs import SyncSpec
 from rowlift.operations.home import Home, sync_names
+from rowlift.operations.openings import Opening
 from rowlift.project.slots import Every, Slots, slots_of, start_of, written
 from rowlift.state.runs import Run
 from rowlift.state.schedules import Schedule, Skip
@@ -59,7 +60,7 @@ class Timetable:
         waiting = {one.sync_uid: one for one in self._schedules.values() if one.waiting_for}
         turns = []
         for one in asked:
-            schedule = waiting.pop(one.sync_uid, None)
+            schedule = waiting.pop(one.sync_uid, None) if one.is_plain else None
             slot = schedule.waiting_for if schedule else None
             turns.append(Turn(names.get(one.sync_uid, ""), one.sync_uid, slot, one))
         names = {uid: name for name, uid in self.home.syncs.items()}
@@ -70,19 +71,22 @@ class Timetable:
             Turn(names[one.sync_uid], one.sync_uid, one.waiting_for) for one in longest_first
         ]
 
-    def start(self, turn: Turn) -> Run | None:
+    def start(self, turn: Turn, opening: Opening) -> Run | None:
         """Open the run of a turn; None while another one is active."""
+        takes_slot = turn.trigger is None or turn.trigger.is_plain
 
         def also(connection: sa.Connection, run_id: int) -> None:
-            self.home.store.schedules.begun(connection, turn.uid)
+            if takes_slot:
+                self.home.store.schedules.begun(connection, turn.uid)
             if turn.trigger:
                 self.home.store.triggers.begun(connection, turn.trigger.id, run_id)
 
         spec = self.home.project.syncs[turn.sync]
         run = self.home.store.runs.open_if_free(
-            self.home.workspace_id, turn.uid, spec.to_json(), also=also, scheduled_for=turn.slot
-        )
-        if run and turn.uid in self._schedules:
+            self.home.workspace_id, turn.uid, spec.to_json(), also=also, scheduled_for=turn.slot,
+            **opening.told,
+        )  # fmt: skip
+        if run and takes_slot and turn.uid in self._schedules:
             begun = self._schedules[turn.uid]
             self._schedules[turn.uid] = replace(begun, waiting_for=None)
         return run

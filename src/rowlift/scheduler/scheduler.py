@@ -8,7 +8,9 @@ dies at any instruction neither loses a slot nor begins one twice.
 import math
 from functools import partial
 
+from rowlift.core.errors import ConfigError, GuardStop
 from rowlift.core.nouns import Status
+from rowlift.operations.openings import Opening
 from rowlift.operations.serving import Serving
 from rowlift.operations.timetable import Timetable, Turn
 from rowlift.project.slots import written
@@ -74,30 +76,27 @@ class Scheduler:
                 self._runner.start(Job(Kind.RESUME, active.id, "", self._serving.resume))
             return
         for turn in timetable.turns():
-            if self._is_wanted(turn):
-                run = timetable.start(turn)
+            if opening := self._opening(turn):
+                run = timetable.start(turn, opening)
                 if run:
-                    self._start(turn, run)
+                    self._start(turn, run, opening)
                 return
 
-    def _is_wanted(self, turn: Turn) -> bool:
-        """Tell whether a turn's sync is there and not paused; give up what was asked otherwise."""
-        home = self._serving.home
-        code, reason = "", ""
-        if turn.sync not in home.project.syncs:
-            code, reason = "NAME_UNKNOWN", "The sync is not there any more."
-        elif home.store.runs.is_paused(turn.uid):
-            code, reason = "PAUSED", "The sync was paused."
-        if code and turn.trigger:
-            home.store.triggers.give_up(turn.trigger.id, code, reason)
-        return not code
+    def _opening(self, turn: Turn) -> Opening | None:
+        """Return how a turn's run begins; give up what was asked for where it does not."""
+        try:
+            return self._serving.opening(turn)
+        except (ConfigError, GuardStop) as error:
+            if turn.trigger:
+                give_up = self._serving.home.store.triggers.give_up
+                give_up(turn.trigger.id, error.code, error.message)
+            return None
 
-    def _start(self, turn: Turn, run: Run) -> None:
+    def _start(self, turn: Turn, run: Run, opening: Opening) -> None:
         asked = turn.trigger
-        allow = bool(asked and asked.allow_removals)
         why = f"asked for by {asked.asked_by}" if asked else f"slot {written(turn.slot or 0)}"
         self._serving.note(turn.sync, f"Run {run.id} begins: {why}.")
-        work = partial(self._serving.carry, run, allow_removals=allow)
+        work = partial(self._serving.carry, run, opening=opening)
         self._runner.start(Job(Kind.IMPORT, run.id, turn.sync, work, run))
 
     # deliveries

@@ -34,9 +34,13 @@ triggers = sa.Table(
     sa.Column("run_id", _ID),
     sa.Column("reason_code", sa.Text, nullable=False, default=""),
     sa.Column("reason", sa.Text, nullable=False, default=""),
+    sa.Column("plan", sa.Text, nullable=False, default=""),
+    sa.Column("retry_of", _ID, nullable=False, default=0),
     sa.Index(
         "uq_triggers_open",
         "sync_uid",
+        "plan",
+        "retry_of",
         unique=True,
         sqlite_where=sa.text("open = 1"),
         postgresql_where=sa.text("open = 1"),

@@ -13,7 +13,11 @@ from rowlift.state.schedule_tables import triggers
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """One request for a run; `open` is 1 until it became a run or was given up."""
+    """One request for a run; `open` is 1 until it became a run or was given up.
+
+    `plan` is the id of the plan that the run shall apply, or nothing; `retry_of` the run whose
+    rejects it shall apply again, or 0.
+    """
 
     id: int
     workspace_id: int
@@ -25,6 +29,13 @@ class Trigger:
     run_id: int | None
     reason_code: str
     reason: str
+    plan: str = ""
+    retry_of: int = 0
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether the run shall read its source."""
+        return not (self.plan or self.retry_of)
 
 
 class TriggerStore:
@@ -34,26 +45,37 @@ class TriggerStore:
         self._database = database
 
     def ask(
-        self, workspace_id: int, sync_uid: str, by: str, *, allow_removals: bool = False
+        self,
+        workspace_id: int,
+        sync_uid: str,
+        by: str,
+        *,
+        allow_removals: bool = False,
+        plan: str = "",
+        retry_of: int = 0,
     ) -> Trigger:
-        """Queue a request for a run; one that waits for the sync already stands for both."""
+        """Queue a request for a run; one that waits for the same already stands for both."""
+        what = {"allow_removals": allow_removals, "plan": plan, "retry_of": retry_of}
         try:
             with self._database.transaction("trigger.ask") as connection:
                 row = {
                     "workspace_id": workspace_id, "sync_uid": sync_uid, "asked_by": by,
                     "asked_at": database_now(self._database, connection),
-                    "allow_removals": allow_removals, "open": 1,
+                    "open": 1, **what,
                 }  # fmt: skip
                 asked = triggers.insert().values(row).returning(triggers)
                 return Trigger(*connection.execute(asked).one())
         except IntegrityError:
             pass
-        waiting = [one for one in self.queued(workspace_id) if one.sync_uid == sync_uid]
-        return (
-            waiting[0]
-            if waiting
-            else self.ask(workspace_id, sync_uid, by, allow_removals=allow_removals)
-        )
+        same = (sync_uid, plan, retry_of)
+        queued = self.queued(workspace_id)
+        waiting = [one for one in queued if (one.sync_uid, one.plan, one.retry_of) == same]
+        if waiting:
+            return waiting[0]
+        return self.ask(
+            workspace_id, sync_uid, by,
+            allow_removals=allow_removals, plan=plan, retry_of=retry_of,
+        )  # fmt: skip
 
     def queued(self, workspace_id: int) -> Sequence[Trigger]:
         """Return the requests that wait, the oldest first."""

@@ -25,6 +25,7 @@ from rowlift.web.api import (
     objects,
     oidc,
     people,
+    plans,
     runs,
     segments,
     service,
@@ -47,9 +48,27 @@ TESTS_PER_MINUTE = 10
 HEARTBEAT_SECONDS = 15  # proxies close what says nothing for a minute
 
 _ROUTERS = (
-    session, oidc, users, tokens, audit, definitions, connections, syncs, runs, service, messages,
-    people, objects, segments, suppressions, exports, upkeep, watch, alerts,
-)  # fmt: skip
+    session,
+    oidc,
+    users,
+    tokens,
+    audit,
+    definitions,
+    connections,
+    syncs,
+    runs,
+    service,
+    messages,
+    people,
+    objects,
+    segments,
+    suppressions,
+    exports,
+    upkeep,
+    watch,
+    alerts,
+    plans,
+)
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
 _PROBLEMS: Mapping[int | str, dict[str, Any]] = {
     number: {"description": text, "content": {MEDIA_TYPE: _PROBLEM}}

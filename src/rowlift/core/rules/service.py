@@ -4,6 +4,12 @@ from rowlift.core.rules.scopes import Rule
 
 RULES = (
     Rule(
+        "NOTHING_LEFT",
+        "run",
+        "The workspace has no reject of the run any more",
+        "Nothing to do: another run applied the rows, or they are too old to be kept.",
+    ),
+    Rule(
         "KEY_REUSED",
         "run",
         "Another request had the same key within a day",

@@ -357,12 +357,14 @@ CREATE TABLE triggers (
     run_id BIGINT,
     reason_code TEXT NOT NULL,
     reason TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    retry_of BIGINT NOT NULL,
     CONSTRAINT pk_triggers PRIMARY KEY (id)
 );
 
 CREATE INDEX ix_triggers_workspace ON triggers (workspace_id, id);
 
-CREATE UNIQUE INDEX uq_triggers_open ON triggers (sync_uid) WHERE open = 1;
+CREATE UNIQUE INDEX uq_triggers_open ON triggers (sync_uid, plan, retry_of) WHERE open = 1;
 
 CREATE TABLE definitions (
     uid TEXT NOT NULL,

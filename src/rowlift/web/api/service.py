@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from rowlift.core.rights import Right
 from rowlift.operations.project import Project
-from rowlift.operations.reports import RequestReport, RunReport, ServiceReport
+from rowlift.operations.reports import RequestReport, RetryRequest, RunReport, ServiceReport
 from rowlift.web.paging import Limit, Page, whole
 from rowlift.web.repeats import Once
 from rowlift.web.rights import Asking, Ours, door
@@ -62,6 +62,18 @@ def trigger(
         return asked
 
     return once(RequestReport, ask)
+
+
+@router.post("/runs/{run_id}/retry", status_code=202, **door("service.retry", Right.RUN))
+def retry(run_id: Id, project: Ours, caller: Asking, once: Once) -> RetryRequest:
+    """Try again what a run left, each row in its newest version; the source is not asked."""
+
+    def ask() -> RetryRequest:
+        asked = project.service.retry(run_id, by=caller.name)
+        project.access.audit.note(caller, "run.retry", str(run_id))
+        return asked
+
+    return once(RetryRequest, ask)
 
 
 @router.post("/runs/{run_id}/cancel", **door("service.cancel", Right.RUN))

@@ -55,6 +55,8 @@ def upgrade() -> None:
         sa.Column("run_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("reason_code", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("retry_of", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_triggers")),
         sqlite_autoincrement=True,
     )
@@ -62,7 +64,7 @@ def upgrade() -> None:
     op.create_index(
         "uq_triggers_open",
         "triggers",
-        ["sync_uid"],
+        ["sync_uid", "plan", "retry_of"],
         unique=True,
         sqlite_where=sa.text("open = 1"),
         postgresql_where=sa.text("open = 1"),

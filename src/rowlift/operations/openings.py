@@ -1,0 +1,27 @@
+"""With what a run is opened, besides its sync, and carried."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rowlift.engine.run import Planned
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A run that reads its source, unless it applies a plan or another run's rejects."""
+
+    phase: str = "read"
+    plan: str = ""
+    retry_of: int | None = None
+    source_time: int | None = None
+    allow_removals: bool = False
+    planned: Planned | None = None
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """Return what the row of the run says of it."""
+        return {
+            "phase": self.phase, "plan": self.plan, "retry_of": self.retry_of,
+            "source_time": self.source_time,
+        }  # fmt: skip

@@ -1,0 +1,130 @@
+"""Plans that wait for somebody's word, and runs that begin by one."""
+
+import re
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rowlift.core.clock import Clock
+from rowlift.core.errors import Busy, ConfigError, GuardStop, StateError
+from rowlift.core.progress import Progress, Silent
+from rowlift.operations.erasing import ERASURE
+from rowlift.operations.home import Home
+from rowlift.operations.openings import Opening
+from rowlift.operations.pausing import refuse_paused
+from rowlift.operations.planning import Planner
+from rowlift.operations.reports import PlanRecord, RequestReport
+from rowlift.operations.retrying import opening_again
+from rowlift.operations.servicing import ask
+from rowlift.operations.timetable import Turn
+from rowlift.state.shelf import GOOD_FOR_SECONDS, Shelf
+
+_ID = re.compile("[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """Plans of one project, kept in its state for a day; of each sync the newest one."""
+
+    home: Home
+    clock: Clock
+    progress: Progress
+
+    def make(self, sync: str, *, by: str = "") -> PlanRecord:
+        """Run the query and keep what a run would do, in place of an older plan of the sync.
+
+        The samples are left out of the answer.
+        Raises Busy while somebody is erased, ConfigError, GuardStop and SourceError.
+        """
+        erased = self._erasures()
+        older = [one.id for one in self.list() if one.sync == sync]
+        plan_id = uuid.uuid4().hex
+        self._planner.make(sync, self._shelf.place(plan_id), plan_id=plan_id, by=by)
+        if self._erasures() != erased:
+            self._shelf.forget(plan_id)
+            raise _erasing()
+        for one in older:
+            self._shelf.forget(one)
+        return self.show(plan_id, samples=False)
+
+    def list(self) -> list[PlanRecord]:
+        """Return the plans without samples, the newest first."""
+        self._shelf.expire()
+        found = []
+        for plan_id in self._shelf.ids():
+            with suppress(ConfigError):  # it went meanwhile
+                found.append(self._record(self._shelf.place(plan_id), samples=False))
+        return sorted(found, key=lambda one: one.created_at, reverse=True)
+
+    def show(self, plan_id: str, *, samples: bool = True) -> PlanRecord:
+        """Return one plan; raises StateError NOT_FOUND."""
+        return self._record(self._path(plan_id), samples=samples)
+
+    def approve(self, plan_id: str, *, by: str = "") -> RequestReport:
+        """Ask the service to do exactly what a plan says.
+
+        Raises GuardStop PLAN_STALE and PAUSED, RowliftError SERVICE_DOWN, StateError NOT_FOUND.
+        """
+        path = self._path(plan_id)
+        self._planner.opening(path)
+        sync = self._planner.read(path)["sync"]
+        return ask(self.home, self.home.syncs[sync], by, allow_removals=True, plan=plan_id)
+
+    def discard(self, plan_id: str) -> None:
+        """Forget a plan; raises StateError NOT_FOUND."""
+        self._path(plan_id)
+        self._shelf.forget(plan_id)
+
+    @property
+    def _planner(self) -> Planner:
+        return Planner(self.home, self.clock, self.progress)
+
+    @property
+    def _shelf(self) -> Shelf:
+        return Shelf(self.home.store.folder)
+
+    def _path(self, plan_id: str) -> Path:
+        if not _ID.fullmatch(plan_id) or plan_id not in self._shelf.ids():
+            mend = "A plan is kept for a day, and a newer one of its sync takes its place."
+            raise StateError("NOT_FOUND", "There is no such plan.", mend=mend)
+        return self._shelf.place(plan_id)
+
+    def _record(self, path: Path, *, samples: bool) -> PlanRecord:
+        plan = self._planner.read(path)
+        run = self._planner.applied(path)
+        return PlanRecord(
+            plan["id"], plan["sync"], plan["by"], plan["created_at"],
+            plan["created_at"] + GOOD_FOR_SECONDS, plan["counts"], plan["targets"], plan["notes"],
+            run.id if run else None, plan["samples"] if samples else (),
+        )  # fmt: skip
+
+    def _erasures(self) -> int:
+        """Return the last erasure; raises Busy while one goes on: a plan would keep the person."""
+        runs = self.home.store.runs
+        active = runs.active(self.home.workspace_id)
+        if active and active.sync_uid == ERASURE:
+            raise _erasing()
+        last = runs.latest(self.home.workspace_id, ERASURE, limit=1)
+        return last[0].id if last else 0
+
+
+def opening(home: Home, clock: Clock, turn: Turn) -> Opening:
+    """Return how the run of a turn begins; raises ConfigError or GuardStop where it does not."""
+    if turn.sync not in home.project.syncs:
+        raise ConfigError("NAME_UNKNOWN", "The sync is not there any more.")
+    refuse_paused(home, turn.uid)
+    if turn.trigger is None or turn.trigger.is_plain:
+        return Opening(allow_removals=bool(turn.trigger and turn.trigger.allow_removals))
+    if turn.trigger.plan:
+        path = Shelf(home.store.folder).place(turn.trigger.plan)
+        return Planner(home, clock, Silent()).opening(path)
+    run = home.store.runs.find(turn.trigger.retry_of)
+    again = opening_again(home, run) if run else None
+    if again is None:
+        raise GuardStop("NOTHING_LEFT", "The workspace has no reject of that run any more.")
+    return again
+
+
+def _erasing() -> Busy:
+    return Busy("BUSY", "A person is being erased.", mend="Plan when it is over.")

@@ -1,0 +1,60 @@
+"""Plans: what a run would do exactly, and the word that lets it be done."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from rowlift.core.rights import Right
+from rowlift.operations.reports import PlanRecord, RequestReport
+from rowlift.web.paging import Page, whole
+from rowlift.web.repeats import Once
+from rowlift.web.rights import Asking, Ours, door
+
+router = APIRouter(tags=["plans"])
+
+Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="The plan's id.")]
+
+
+@router.get("/plans", **door("plans.list", Right.READ))
+def plans(project: Ours) -> Page[PlanRecord]:
+    """List the plans that are kept, the newest first, without samples."""
+    return whole(project.plans.list())
+
+
+@router.post("/syncs/{name}/plans", status_code=201, **door("plans.make", Right.RUN))
+def make(
+    name: Annotated[str, Path(max_length=200)], project: Ours, caller: Asking, once: Once
+) -> PlanRecord:
+    """Run the query and keep, for a day, what a run would do; samples are in the plan itself."""
+
+    def plan() -> PlanRecord:
+        made = project.plans.make(name, by=caller.name)
+        project.access.audit.note(caller, "plan.make", name, after={"plan": made.id})
+        return made
+
+    return once(PlanRecord, plan)
+
+
+@router.get("/plans/{plan_id}", **door("plans.show", Right.READ))
+def plan(plan_id: Id, project: Ours, caller: Asking) -> PlanRecord:
+    """Return a plan, with samples for who may see values."""
+    return project.plans.show(plan_id, samples=Right.VALUES in caller.rights)
+
+
+@router.post("/plans/{plan_id}/approve", status_code=202, **door("plans.approve", Right.RUN))
+def approve(plan_id: Id, project: Ours, caller: Asking, once: Once) -> RequestReport:
+    """Let the service do exactly what a plan says; refused when anything moved since."""
+
+    def ask() -> RequestReport:
+        asked = project.plans.approve(plan_id, by=caller.name)
+        project.access.audit.note(caller, "plan.approve", asked.sync, after={"plan": plan_id})
+        return asked
+
+    return once(RequestReport, ask)
+
+
+@router.delete("/plans/{plan_id}", status_code=204, **door("plans.discard", Right.RUN))
+def discard(plan_id: Id, project: Ours, caller: Asking) -> None:
+    """Forget a plan."""
+    project.plans.discard(plan_id)
+    project.access.audit.note(caller, "plan.discard", after={"plan": plan_id})

@@ -1,0 +1,107 @@
+"""Plans over the API: made, looked at, approved, and done by the service."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from doors.api import Api
+from rowlift.core.rights import Right, Role
+from rowlift.state.shelf import GOOD_FOR_SECONDS
+from served import served, until
+from world import World
+
+
+def planned(client: httpx.Client) -> str:
+    made = client.post("/syncs/people/plans").raise_for_status()
+    assert made.json()["samples"] == []
+    return str(made.json()["id"])
+
+
+def request_of(client: httpx.Client) -> dict[str, object]:
+    return dict(client.get("/requests").json()["items"][0])
+
+
+@pytest.mark.door("api")
+def test_C11_a_plan_is_approved_and_done_exactly(api: Api, shop: World) -> None:
+    with served(shop.project()), api.as_user(Role.EDITOR) as editor:
+        until(api.project.service.status)
+        plan = planned(editor)
+        told = editor.get(f"/plans/{plan}").json()
+        assert (told["sync"], told["by"], told["run"]) == ("people", "editor@example.com", None)
+        assert "ann@example.com" in str(told["samples"])
+        shop.rows(("eve", "eve@example.com", "free"))  # the source moves on, the plan does not
+        asked = editor.post(f"/plans/{plan}/approve")
+        assert (asked.status_code, asked.json()["plan"]) == (202, plan)
+        until(lambda: request_of(editor)["status"] not in {None, "Running"})
+        until(shop.applied)
+        run = request_of(editor)["run"]
+        assert shop.applied().keys() == {"ann"}
+        assert editor.get(f"/plans/{plan}").json()["run"] == run
+        again = editor.post(f"/plans/{plan}/approve")
+        assert (again.status_code, again.json()["code"]) == (409, "PLAN_STALE")
+    with api.as_user(Role.ADMIN) as admin:
+        actions = [one["action"] for one in admin.get("/audit").json()["items"]]
+    assert {"plan.make", "plan.approve"} <= {*actions}
+
+
+def test_S16_a_plan_shows_rows_to_who_may_see_them_only(api: Api) -> None:
+    with api.by_token(Role.EDITOR, [Right.READ, Right.RUN]) as program:
+        plan = planned(program)
+        for path in ("/plans", f"/plans/{plan}"):
+            assert "ann@example.com" not in program.get(path).raise_for_status().text
+
+
+def test_a_plan_is_no_longer_done_when_what_it_stands_on_moved(api: Api, shop: World) -> None:
+    with api.as_user(Role.EDITOR) as editor:
+        with shop.project() as project:
+            project.serving().start()
+            editor.post(f"/plans/{planned(editor)}/approve").raise_for_status()
+        shop.run()
+        with served(shop.project()):
+            until(lambda: request_of(editor)["reason_code"])
+        assert request_of(editor)["reason_code"] == "PLAN_STALE"
+        assert request_of(editor)["run"] is None
+        assert len(editor.get("/runs").json()["items"]) == 1
+
+
+def test_a_newer_plan_of_a_sync_takes_the_place_of_the_older_one(api: Api) -> None:
+    with api.as_user(Role.EDITOR) as editor:
+        older, newer = planned(editor), planned(editor)
+        assert [one["id"] for one in editor.get("/plans").json()["items"]] == [newer]
+        assert editor.post(f"/plans/{older}/approve").status_code == 404
+        assert editor.delete(f"/plans/{newer}").status_code == 204
+        assert editor.get("/plans").json()["items"] == []
+
+
+@pytest.mark.parametrize("plan", ["..%2F..%2Frowlift.yml", "0" * 32, "a" * 31, "%2e%2e"])
+def test_S31_a_plan_is_named_by_its_id_and_nothing_else(api: Api, plan: str) -> None:
+    with api.as_user(Role.EDITOR) as editor:
+        planned(editor)
+        assert editor.get(f"/plans/{plan}").status_code in {404, 422}
+
+
+def test_S34_no_plan_keeps_whom_somebody_erased(
+    api: Api, shop: World, everything: Callable[[Path], bytes]
+) -> None:
+    shop.run()
+    shop.rows(("ann", "ann@example.com", "changed"))
+    with api.as_user(Role.ADMIN) as admin:
+        planned(admin)
+        assert b"ann@example.com" in everything(shop.folder / ".rowlift" / "plans")
+        admin.delete("/people/ann").raise_for_status()
+        assert admin.get("/plans").json()["items"] == []
+    assert everything(shop.folder / ".rowlift" / "plans") == b""
+
+
+def test_a_plan_of_yesterday_is_gone(shop: World) -> None:
+    with shop.project() as project:
+        project.plans.make("people", by="ann")
+        assert [one.by for one in project.plans.list()] == ["ann"]
+        (file,) = (shop.folder / ".rowlift" / "plans").iterdir()
+        yesterday = file.stat().st_mtime - GOOD_FOR_SECONDS - 1
+        os.utime(file, (yesterday, yesterday))
+        assert project.plans.list() == []
+        assert not file.exists()
