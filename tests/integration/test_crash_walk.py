@@ -43,6 +43,7 @@ NOT_WALKED = {
     "alerts.forget": "what it forgets concerns nothing that is there",
     "alerts.settle": "killed in test_alerts.py",
     "audit.add": "a line is there or not",
+    "audit.forget": "lines and the hash they ended with go in one transaction",
     "budget": "a moment is booked or not; nothing else hangs on it",
     "collect.expire": "its files are a month old; killed in test_state_collect.py",
     "collect.orphans": "its files are a minute old; killed in test_state_collect.py",

@@ -41,6 +41,7 @@ from rowlift.operations.suppressing import SuppressionReport
 from rowlift.operations.tracing import Why
 from rowlift.operations.unloading import FilesReport
 from rowlift.operations.watching import ExchangeReport
+from rowlift.state.audit import AuditProof, AuditRecord
 from rowlift.state.catalogues import Catalogue
 from rowlift.state.definitions import Version
 from rowlift.state.forwards import ForwardReject
@@ -152,6 +153,8 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "forwards": {"forwards": Sequence[ForwardReport]},
     "forward": {"forward": ForwardReport, "rejects": Sequence[ForwardReject]},
     "users": {"users": Sequence[User]},
+    "audit": {"lines": Sequence[AuditRecord]},
+    "audit_proof": {"proof": AuditProof},
     "backup": {"backup": BackupReport},
     "restore": {"restore": RestoreReport},
     "why": {"why": Why},

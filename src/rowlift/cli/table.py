@@ -48,6 +48,7 @@ COMMANDS = (
     Entry("suppress", "People", "Never process some people again, or lift that."),
     Entry("users", "More", "List who works here, add somebody, change a role or password."),
     Entry("state", "More", "Show what a sync remembers, make it forget, or prune what is old."),
+    Entry("audit", "More", "List who did what, or prove that no line was changed."),
     Entry("backup", "More", "Write everything that is remembered into one file."),
     Entry("restore", "More", "Put a backup in the place of what is remembered."),
     Entry("schema", "More", "Print the JSON Schema of a file or of a command's output."),

@@ -46,6 +46,7 @@ class RetentionSpec:
     rejects: int = 30 * _DAY
     events: int = 365 * _DAY
     history: int = 30 * _DAY
+    audit: int = 730 * _DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 from rowlift.core.clock import Clock
 from rowlift.operations.callers import Caller
 from rowlift.operations.home import Home
-from rowlift.state.audit import AuditLog, AuditRecord
+from rowlift.state.audit import AuditLog, AuditProof, AuditRecord
 
 
 class Audit:
@@ -41,3 +41,10 @@ class Audit:
     def page(self, limit: int = 100, *, before: int | None = None) -> list[AuditRecord]:
         """Return the newest lines first, from the one before an id."""
         return self._log.page(limit, before)
+
+    def prove(self, noted: str | None = None) -> AuditProof:
+        """Tell whether every line is the one that was written.
+
+        `noted` is the hash of a newest line that somebody kept elsewhere.
+        """
+        return self._log.prove(noted)

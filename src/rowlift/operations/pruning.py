@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rowlift.operations.forwarding import begun
 from rowlift.operations.home import Home
+from rowlift.state.audit import AuditLog
 from rowlift.state.prune import prune_exchanges, prune_intake, prune_state
 from rowlift.state.shelf import Shelf
 from rowlift.workspace.prune import LARGEST, prune_workspace
@@ -13,12 +14,13 @@ from rowlift.workspace.prune import LARGEST, prune_workspace
 
 @dataclass(frozen=True, slots=True)
 class PruneReport:
-    """How much was forgotten; `files` are those that nothing counted any more."""
+    """How much was forgotten; `lines` of the audit log, `files` that nothing counted any more."""
 
     runs: int
     deliveries: int
     batches: int
     events: int
+    lines: int
     files: int
 
 
@@ -34,7 +36,7 @@ def prune(home: Home) -> PruneReport:
     gone: Counter[str] = Counter()
     while some := _forget_some(home):
         gone += some
-    names = ("runs", "deliveries", "batches", "events")
+    names = ("runs", "deliveries", "batches", "events", "lines")
     Shelf(home.store.folder).expire()
     files = home.store.collect(home.project.retention)
     return PruneReport(**{name: gone[name] for name in names}, files=files)
@@ -46,6 +48,7 @@ def _forget_some(home: Home) -> Counter[str]:
     gone = Counter(prune_state(home.store.database, home.workspace_id, keep, now))
     gone.update(prune_intake(home.store.database, home.workspace_id, keep, now))
     gone.update(prune_exchanges(home.store.database, home.workspace_id, now))
+    gone["lines"] = AuditLog(home.store.database, home.workspace_id).forget(now - keep.audit)
     wanted = min((one.position for one in begun(home).values()), default=LARGEST)
     gone.update(prune_workspace(home.workspace, keep, now, wanted))
     return +gone

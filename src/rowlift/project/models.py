@@ -201,6 +201,7 @@ class RetentionFile(FileModel):
     )
     events: Kept | None = Field(None, description="Events of segments: 365d.")
     history: Kept | None = Field(None, description="Former values of attributes: 30d.")
+    audit: Kept | None = Field(None, description="The audit log: 730d.")
 
 
 class AlertsFile(FileModel):

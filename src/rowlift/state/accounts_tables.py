@@ -97,6 +97,8 @@ audit = sa.Table(
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("before", sa.Text, nullable=False),  # JSON, secrets masked
     sa.Column("after", sa.Text, nullable=False),
+    sa.Column("previous", sa.Text, nullable=False),  # the hash of the line before
+    sa.Column("hash", sa.Text, nullable=False),
     sa.Index("ix_audit_workspace", "workspace_id", "id"),
     sqlite_autoincrement=True,
 )

@@ -416,6 +416,8 @@ CREATE TABLE audit (
     subject TEXT NOT NULL,
     before TEXT NOT NULL,
     after TEXT NOT NULL,
+    previous TEXT NOT NULL,
+    hash TEXT NOT NULL,
     CONSTRAINT pk_audit PRIMARY KEY (id)
 );
 

@@ -407,7 +407,9 @@ CREATE TABLE audit (
     action TEXT NOT NULL,
     subject TEXT NOT NULL,
     "before" TEXT NOT NULL,
-    "after" TEXT NOT NULL
+    "after" TEXT NOT NULL,
+    previous TEXT NOT NULL,
+    hash TEXT NOT NULL
 );
 
 CREATE INDEX ix_audit_workspace ON audit (workspace_id, id);
