@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rowlift.cli import exits
+from rowlift.cli.estimates import show_estimate
 from rowlift.cli.options import command as _command
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import counted, safe
@@ -37,6 +38,10 @@ def command(
         changes = project.definitions.by(user(), "apply").apply(
             prune=prune, take_over=take_over, dry_run=dry_run, on_plan=partial(_show, terminal)
         )
+    for one in changes:
+        if one.estimate:
+            terminal.say(safe(one.name), style="bold")
+            show_estimate(terminal, one.estimate)
     done = "would change" if dry_run else "changed"
     changed = sum(one.change != "left" for one in changes)
     terminal.say(f"✓ {counted(changed, 'definition')} {done}")

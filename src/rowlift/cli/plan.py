@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from rowlift.cli import exits
+from rowlift.cli.estimates import show_estimate
 from rowlift.cli.options import command as _command
 from rowlift.cli.report import CHANGES
 from rowlift.cli.terminal import Terminal
@@ -47,6 +48,8 @@ def show_plan(terminal: Terminal, plan: PlanReport) -> None:
         terminal.say(f"    {_sample(one)}", style="dim")
     for note in plan.notes:
         terminal.say(f"  ! {safe(note)}", style="yellow")
+    if plan.estimate:
+        show_estimate(terminal, plan.estimate)
     terminal.say(f"  Nothing was changed. Apply it: rowlift run --plan {safe(plan.path)}")
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rowlift.cli import exits
+from rowlift.cli.estimates import show_estimate
 from rowlift.cli.options import command as _command
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, counted, safe
@@ -114,6 +115,8 @@ def show_rules(terminal: Terminal, found: Preview) -> None:
         _rule(terminal, sign, style, text, one.code, one.mend)
     for note in found.notes:
         terminal.say(f"  {safe(note)}", style="dim")
+    if found.estimate:
+        show_estimate(terminal, found.estimate)
     if found.stops:
         terminal.say("× A run would stop: nothing would be changed.", style="red")  # noqa: RUF001
     elif found.problems or any(one.fate is Fate.REJECTED for one in found.met):

@@ -132,6 +132,27 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class TableFacts:
+    """What a catalogue says of a table that a query reads.
+
+    `leading` holds the column or expression that each of its indexes begins with.
+    """
+
+    name: str
+    rows_estimate: int | None
+    leading: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryFacts:
+    """What a source tells of a query before it runs; None is what it does not tell."""
+
+    bytes_read: int | None = None  # which a warehouse may bill
+    is_primary: bool | None = None
+    tables: tuple[TableFacts, ...] = ()  # without views, and without what has no indexes
+
+
+@dataclass(frozen=True, slots=True)
 class Feed:
     """What a destination must know of the sync it serves before it encodes a row."""
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
-from rowlift.core.nouns import Accepts, Column, Finding, Limits, Outcomes, Table
+from rowlift.core.nouns import Accepts, Column, Finding, Limits, Outcomes, QueryFacts, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,6 +44,14 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Give the connection back."""
+
+
+@runtime_checkable
+class FactSource(Protocol):
+    """A source that also tells what a query will cost it; an ability of its own, not a duty."""
+
+    def facts(self, sql: str) -> QueryFacts:
+        """Return what the catalogue and a dry run say of a query; reads no row of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,9 @@ class SegmentSpec:
     create: bool = False
 
 
+SKIPS_IN_A_ROW = 2  # a sync that was skipped so often waits the next time, whatever on_busy says
+
+
 @dataclass(frozen=True, slots=True)
 class SyncSpec:
     """One sync with every setting decided; frozen into each run as JSON.

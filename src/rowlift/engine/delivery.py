@@ -24,6 +24,7 @@ from rowlift.core.nouns import (
     Column,
     Feed,
     Kind,
+    Limits,
     Mode,
     Outcome,
     Outcomes,
@@ -56,6 +57,7 @@ from rowlift.engine.plan import (
     write_plan,
 )
 from rowlift.engine.suppress import op_for, watch
+from rowlift.engine.traffic import Load, large_told, traffic
 from rowlift.state.deliveries import BatchRecord, Delivery
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Ledger
@@ -229,6 +231,7 @@ class DeliveryRun:
 
         suppressions = self._suppressions()
         stored = self._store.files.write("plan", self._owner, fill)
+        self._tell_large(Load(cut.due, cut.bytes, cut.batches), destination.limits)
         with self._store.database.transaction("delivery.plan") as connection:
             self._lease.hold(connection)
             self._store.files.swap(connection, [stored], void)
@@ -240,6 +243,12 @@ class DeliveryRun:
                 counts={"due": cut.due, "unchanged": cut.rolled},
             )  # fmt: skip
         self._delivery = self._store.deliveries.get(self._delivery.id)
+
+    def _tell_large(self, load: Load, limits: Limits) -> None:
+        """Say what a large delivery will take, before its first request."""
+        told = traffic(self._spec.destination, load, (), limits, None)
+        if told.is_large:
+            self._tell(large_told(told))
 
     def _suppressions(self) -> int:
         with self._store.database.read() as connection:

@@ -146,7 +146,7 @@ class Foresight:
         ops = dict(duck.rows("SELECT op, count(*) FROM due WHERE is_due GROUP BY op"))
         path.unlink()
         return ops | {
-            "due": cut.due, "unchanged": cut.rolled, "requests": cut.batches,
+            "due": cut.due, "unchanged": cut.rolled, "requests": cut.batches, "bytes": cut.bytes,
             "rejected": cut.too_large, "suppressed": cut.suppressed,
         }  # fmt: skip
 

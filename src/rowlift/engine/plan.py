@@ -76,6 +76,7 @@ class Cut:
     rolled: int = 0
     suppressed: int = 0
     batches: int = 0
+    bytes: int = 0  # of the messages, before they are compressed
     added: dict[str, int] = field(default_factory=dict)
 
 
@@ -161,6 +162,7 @@ def _write_due(
         ends = batch_ends(sizes, destination.limits)
         writer.write_batch(_batched(found, messages, sizes, ends, cut.batches))
         cut.batches += len(ends)
+        cut.bytes += pc.sum(sizes).as_py()
 
 
 def _rows(found: pa.RecordBatch, timestamp: str) -> Rows:

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rowlift.core.estimates import Estimate
 from rowlift.core.nouns import Column, Finding, Kind
 from rowlift.core.ports import Source
 from rowlift.core.rules import rule
@@ -67,6 +68,7 @@ class Preview:
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     strict: bool = True  # bad rows stop the run
+    estimate: Estimate | None = None  # of the sync's own query
 
     @property
     def stops(self) -> bool:

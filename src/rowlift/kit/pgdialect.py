@@ -55,6 +55,8 @@ class Questions:
     now: str
     server: str
     types: str = ""  # where the driver does not name them
+    is_primary: str = ""  # where there are others
+    indexes: str = ""  # where there are any
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import psycopg
 import pyarrow as pa
 
 from rowlift.core.errors import SourceError
-from rowlift.core.nouns import Column, Finding, Table
+from rowlift.core.nouns import Column, Finding, QueryFacts, Table, TableFacts
 from rowlift.core.values import META
 from rowlift.kit.drivers import installed, load
 from rowlift.kit.patience import hung_up_after
@@ -79,6 +79,13 @@ class PgWarehouse:
             for (schema, name, estimate), columns in groupby(rows, key=lambda row: row[:3])
         ]
 
+    def facts(self, sql: str) -> QueryFacts:
+        questions = self._dialect.questions
+        ((is_primary,),) = self._session.rows(questions.is_primary)
+        rows = self._session.rows(questions.indexes, *_named(guard(sql, "postgres").tables))
+        tables = (TableFacts(name, _estimate(rows), tuple(texts)) for name, rows, texts in rows)
+        return QueryFacts(is_primary=is_primary, tables=tuple(tables))
+
     def now(self) -> int:
         ((seconds,),) = self._session.rows(self._dialect.questions.now)
         return int(seconds)
@@ -124,9 +131,7 @@ class PgWarehouse:
             raise
 
     def _denied(self, tables: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, str, bool]]:
-        schemas = [parts[-2] if len(parts) > 1 else None for parts in tables]
-        names = [parts[-1] for parts in tables]
-        rows = self._session.rows(self._dialect.questions.denied, schemas, names)
+        rows = self._session.rows(self._dialect.questions.denied, *_named(tables))
         return [(schema, table, may_use) for schema, table, may_use in rows]
 
     def _readings(self, described: Described, *, counted: bool) -> list[str]:
@@ -225,6 +230,12 @@ def _carrier(reading: Reading, *, counted: bool) -> pa.DataType:
     if counted and reading.counted:
         return pa.int64()
     return ARROW_TYPES.get(reading.value_type, pa.string())
+
+
+def _named(tables: Sequence[tuple[str, ...]]) -> tuple[list[str | None], list[str]]:
+    """Return the schemas of some tables, None where it is not said, and their names."""
+    schemas = [parts[-2] if len(parts) > 1 else None for parts in tables]
+    return schemas, [parts[-1] for parts in tables]
 
 
 def _estimate(rows: int) -> int | None:

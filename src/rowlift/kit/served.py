@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from rowlift.core.nouns import Column, Finding, Table
+from rowlift.core.nouns import Column, Finding, QueryFacts, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +25,12 @@ class Server(Protocol):
     def cancel(self) -> None: ...
 
     def close(self) -> None: ...
+
+
+class FactServer(Server, Protocol):
+    """A server that also tells what a query will cost it."""
+
+    def facts(self, sql: str) -> QueryFacts: ...
 
 
 class Served:
@@ -63,3 +69,15 @@ class Served:
     def close(self) -> None:
         """Stop what still runs and hang up; rows not read yet are gone."""
         self._server.close()
+
+
+class Informed(Served):
+    """The port of a source whose server also tells what a query will cost it."""
+
+    def __init__(self, server: FactServer) -> None:
+        super().__init__(server)
+        self._informer = server
+
+    def facts(self, sql: str) -> QueryFacts:
+        """Return what the catalogue and a dry run say of a query; reads no row of it."""
+        return self._informer.facts(sql)

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from rowlift.core.estimates import Estimate
 from rowlift.core.specs import ProjectSpec
 from rowlift.operations.defining import require_preview, unified
 from rowlift.operations.home import Home, Unsealed, open_store
@@ -24,13 +25,15 @@ CREATED: Step = "created"
 class DefinitionChange:
     """What becomes of one definition, with a unified diff of its YAML.
 
-    What vanished from the files is archived with `prune`, else left as it is.
+    What vanished from the files is archived with `prune`, else left as it is. A new trait comes
+    with what it would take.
     """
 
     kind: str
     name: str
     change: Step
     diff: str = ""
+    estimate: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Folder:
             changes = _changes(store, project, prune=prune, take_over=take_over)
             if on_plan:
                 on_plan(changes)
-            self._preview(store, project, changes)
+            changes = self._previewed(store, project, changes)
             if not dry_run:
                 write_files(store, project, by, prune=prune, take_over=take_over)
         return changes
@@ -68,12 +71,18 @@ class Folder:
     def _project(self) -> ProjectSpec:
         return load_able(self.path, KINDS, ACCEPTS, profile=self.profile)
 
-    def _preview(self, store: Store, project: ProjectSpec, changes: list[DefinitionChange]) -> None:
+    def _previewed(
+        self, store: Store, project: ProjectSpec, changes: list[DefinitionChange]
+    ) -> list[DefinitionChange]:
         env, workspace_id = Unsealed(self.env, store.vault), _workspace_id(store, project)
         home = Home(project, store, env, workspace_id, {}, {}, {}, files=project)
-        for one in changes:
-            if one.kind == "sync" and one.change == CREATED:
-                require_preview(home, project, one.name)
+
+        def previewed(one: DefinitionChange) -> DefinitionChange:
+            is_new = one.kind == "sync" and one.change == CREATED
+            seen = require_preview(home, project, one.name) if is_new else None
+            return replace(one, estimate=seen.estimate) if seen else one
+
+        return [previewed(one) for one in changes]
 
 
 def _workspace_id(store: Store, project: ProjectSpec) -> int:

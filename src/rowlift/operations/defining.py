@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rowlift.core.errors import ConfigError, GuardStop, StateError
+from rowlift.core.estimates import Estimate
 from rowlift.core.nouns import Preset
 from rowlift.core.specs import ConnectionSpec, Managed, ProjectSpec
 from rowlift.core.spelling import did_you_mean
+from rowlift.engine.preview import Preview
 from rowlift.operations.home import Home
 from rowlift.operations.kinds import KINDS
 from rowlift.operations.opening import held_beside, judged
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _NAMED = ("sync", "forward")  # whose documents hold their names, under the kind as the key
 DOCUMENT_KINDS = (*ROLES, *_NAMED)
 Written = Mapping[str, Any] | str
+_NEW = "new"  # the uid of a sync that is not kept yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,21 +200,38 @@ def unified(old: Sequence[str], new: Sequence[str], before: str, after: str) -> 
 # A5
 
 
-def require_preview(home: Home, project: ProjectSpec, name: str) -> None:
+def require_preview(home: Home, project: ProjectSpec, name: str) -> Preview | None:
     """Preview a new trait over its whole result; raises GuardStop PREVIEW_STOPS."""
-    spec = project.syncs[name]
-    if spec.preset is not Preset.TRAITS:
-        return
-    would_be = replace(home, project=project, syncs={**home.syncs, name: "new"})
-    seen = preview_sync(
-        would_be, name, sample=False, relationships=False, last_sync_time=0, on_sample=None
-    )
+    if project.syncs[name].preset is not Preset.TRAITS:
+        return None
+    seen = _previewed(home, project, name, _NEW)
     if not seen.stops:
-        return
+        return seen
     errors = [(one.code, one.message, one.mend) for one in seen.findings if one.level == "error"]
     code, message, mend = (*errors, *((one.code, str(one), one.mend) for one in seen.problems))[0]
     text = f"{name} was not made, as its preview stops: {message} ({code})"
     raise GuardStop("PREVIEW_STOPS", text, mend=mend)
+
+
+def estimate_of(home: Home, name: str, written: Written | None) -> Estimate:
+    """Return what a sync would take with another document, or as it is; nothing is kept.
+
+    Raises ProjectInvalid, ConfigError NAME_UNKNOWN and SourceError.
+    """
+    project, uid = home.project, home.syncs.get(name, _NEW)
+    if written is not None:
+        one = Definition(uid, "sync", name, "", {}, "rowlift", 0)
+        project = _prepared(home, one, _mapping("sync", name, written))[1].project
+    seen = _previewed(home, project, name, uid)
+    assert seen.estimate  # noqa: S101 - the preview of a first query has one
+    return seen.estimate
+
+
+def _previewed(home: Home, project: ProjectSpec, name: str, uid: str) -> Preview:
+    would_be = replace(home, project=project, syncs={**home.syncs, name: uid})
+    return preview_sync(
+        would_be, name, sample=False, relationships=False, last_sync_time=0, on_sample=None
+    )
 
 
 def _prepared(home: Home, one: Definition, document: Mapping[str, Any]) -> tuple[Change, Admitted]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rowlift.core.estimates import Estimate
 from rowlift.operations.applying import DefinitionChange, Folder
 from rowlift.operations.defining import (
     DefinitionRecord,
@@ -11,6 +12,7 @@ from rowlift.operations.defining import (
     create,
     difference,
     edit,
+    estimate_of,
     find,
     record,
     records,
@@ -62,6 +64,14 @@ class Definitions:
         """Return one definition, archived ones too; raises ConfigError NAME_UNKNOWN."""
         home = self._home()
         return record(home, find(home, kind, name, archived=True))
+
+    def estimate(self, name: str, document: Written | None = None) -> Estimate:
+        """Return what a sync would take, as it is or with a document that is not kept yet.
+
+        Runs its query as a preview does. Raises ProjectInvalid, ConfigError NAME_UNKNOWN, and
+        SourceError.
+        """
+        return estimate_of(self._home(), name, document)
 
     def create(self, kind: str, name: str, document: Written) -> DefinitionRecord:
         """Make a definition, judged like a file; a trait is previewed first.

@@ -38,6 +38,7 @@ from rowlift.engine.populate import TARGET
 from rowlift.engine.read import stage
 from rowlift.engine.run import Planned
 from rowlift.kit.durable import make_folder, write_durable
+from rowlift.operations.estimating import Sight, estimate, facts_of
 from rowlift.operations.home import Home
 from rowlift.operations.importing import Importer
 from rowlift.operations.openings import Opening
@@ -91,7 +92,7 @@ class Planner:
         with self.home.source(spec.source) as source:
             moment = source.now()
             warnings = self._stage(source, spec, folder)
-            dialect = source.dialect
+            dialect, facts = source.dialect, facts_of(source, spec)
         self.progress.phase(spec.name, "plan")
         foresight = Foresight(
             self.home.workspace, store, uid, dialect, self.home.destinations,
@@ -102,9 +103,11 @@ class Planner:
         now = self.clock.now().timestamp()
         warnings += foreseen.warnings
         notes = tuple(f"{one.message} {one.mend}".strip() for one in warnings)
+        seen = Sight.of_foreseen(foreseen, facts)
         report = PlanReport(
-            spec.name, str(out), now, foreseen.counts, foreseen.targets, foreseen.samples, notes
-        )
+            spec.name, str(out), now, foreseen.counts, foreseen.targets, foreseen.samples, notes,
+            estimate(self.home, spec, uid, seen, dialect),
+        )  # fmt: skip
         return report, moment
 
     def _stage(self, source: Source, spec: SyncSpec, folder: Path) -> list[Finding]:

@@ -1,12 +1,14 @@
 """Preview a sync's query: its rows, whom they meet in the workspace, and the rules."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from rowlift.core.errors import ConfigError
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.preflight import is_guarded
 from rowlift.engine.preview import Meeting, Preview, preview
+from rowlift.operations.estimating import Sight, estimate, facts_of
 from rowlift.operations.home import Home
 from rowlift.workspace.standing import known
 
@@ -24,7 +26,7 @@ def preview_sync(
     own, uid = home.sync(name), home.syncs[name]
     spec = _second(own) if relationships else own
     with home.source(spec.source) as source:
-        return preview(
+        found = preview(
             source,
             spec,
             last_sync_time=last_sync_time,
@@ -40,6 +42,10 @@ def preview_sync(
             sync_uid=uid,
             scratch=home.store.files.scratch,
         )
+        if relationships:
+            return found
+        seen = Sight.of_preview(found, facts_of(source, spec))
+        return replace(found, estimate=estimate(home, spec, uid, seen, source.dialect))
 
 
 def _second(spec: SyncSpec) -> SyncSpec:

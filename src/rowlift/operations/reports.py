@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rowlift.core.estimates import Estimate
 from rowlift.core.nouns import Status
 
 GOING = frozenset({Status.QUEUED, Status.RUNNING})
@@ -90,6 +91,7 @@ class PlanReport:
     targets: Mapping[str, Mapping[str, Any]]
     samples: Sequence[Mapping[str, Any]] = ()
     notes: Sequence[str] = ()
+    estimate: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)

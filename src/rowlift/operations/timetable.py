@@ -6,15 +6,13 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from rowlift.core.specs import SyncSpec
+from rowlift.core.specs import SKIPS_IN_A_ROW, SyncSpec
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.openings import Opening
 from rowlift.project.slots import Every, Slots, slots_of, start_of, written
 from rowlift.state.runs import Run
 from rowlift.state.schedules import Schedule, Skip
 from rowlift.state.triggers import Trigger
-
-SKIPS_IN_A_ROW = 2  # a sync that was skipped so often waits the next time, whatever on_busy says
 
 
 @dataclass(frozen=True, slots=True)

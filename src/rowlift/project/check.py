@@ -6,6 +6,7 @@ from pathlib import Path
 from rowlift.core.errors import Place, RowliftError
 from rowlift.core.nouns import Accepts, Kind
 from rowlift.core.specs import ProjectSpec, SyncSpec, UseSpec
+from rowlift.kit.sqladvice import limit_told
 from rowlift.kit.sqlguard import GuardedQuery
 from rowlift.project.connections import ConnectorKinds
 from rowlift.project.documents import Document
@@ -86,6 +87,8 @@ def guarded(
                 if query.unread:
                     where = _in_query(place.document, at, query.unread.place)
                     yield Problem("SQL_UNREAD", query.unread.message, place=where)
+                if query.has_limit:
+                    yield Problem("LIMIT_LOSES_ROWS", limit_told(sql), place=at)
         except RowliftError as error:
             where = _in_query(place.document, at, error.place)
             yield Problem(error.code, error.message, place=where, mend=error.mend)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, SecretStr, StringConstraints, model_valid
 
 from rowlift.kit.config import ConnectorConfig, LocalPath
 from rowlift.kit.drivers import load
-from rowlift.kit.served import Served
+from rowlift.kit.served import Informed
 
 HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
 PROJECT = r"^[a-z][a-z0-9.:-]*[a-z0-9]$"
@@ -72,7 +72,7 @@ class BigQueryConfig(ConnectorConfig):
         return self
 
 
-class BigQuery(Served):
+class BigQuery(Informed):
     """A project of BigQuery; what a query is and reads is asked of the service before it runs.
 
     Arrays and structs travel as JSON, BIGNUMERIC, TIME, INTERVAL, RANGE and GEOGRAPHY as text.

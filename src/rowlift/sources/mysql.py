@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 from rowlift.kit.config import ConnectorConfig, LocalPath
 from rowlift.kit.drivers import load
 from rowlift.kit.fields import OpenNetworks, PublicOnly
-from rowlift.kit.served import Served
+from rowlift.kit.served import Informed
 from rowlift.kit.sshconfig import SshConfig
 
 HOST = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?$|^[0-9a-fA-F:.]+$"
@@ -64,7 +64,7 @@ class MySQLConfig(ConnectorConfig):
         return self
 
 
-class MySQL(Served):
+class MySQL(Informed):
     """A MySQL or MariaDB server, read in one consistent snapshot per query."""
 
     Config: ClassVar[type[BaseModel]] = MySQLConfig

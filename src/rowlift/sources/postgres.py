@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from rowlift.kit.drivers import load
 from rowlift.kit.pgconfig import PgConfig
-from rowlift.kit.served import Served
+from rowlift.kit.served import Informed
 from rowlift.sources.dialects.postgres import POSTGRES
 
 
@@ -14,7 +14,7 @@ class PostgresConfig(PgConfig):
     """A PostgreSQL database, version 12 or later; a replica is as good as its primary."""
 
 
-class Postgres(Served):
+class Postgres(Informed):
     r"""A PostgreSQL database; every transaction is read-only, in UTC and under a timeout.
 
     Numerics, dates, times, intervals and whatever Arrow has no exact type for travel as text, and

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pydantic import BaseModel, Field
 
 from rowlift.core.errors import SourceError
-from rowlift.core.nouns import Column, Finding, Table
+from rowlift.core.nouns import Column, Finding, QueryFacts, Table
 from rowlift.kit.config import ConnectorConfig, LocalPath
 from rowlift.sources.dialects.sqlite_file import File
 
@@ -62,6 +62,10 @@ class SQLite:
     def catalog(self) -> Sequence[Table]:
         """Return the tables and views with their columns."""
         return self._file.catalog()
+
+    def facts(self, sql: str) -> QueryFacts:
+        """Return what the indexes of a query's tables begin with."""
+        return self._file.facts(sql)
 
     def now(self) -> int:
         """Return this machine's clock: a file has no other."""

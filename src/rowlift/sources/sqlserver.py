@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from rowlift.kit.config import ConnectorConfig, LocalPath
 from rowlift.kit.drivers import load
-from rowlift.kit.served import Served
+from rowlift.kit.served import Informed
 from rowlift.kit.sshconfig import SshConfig
 
 HOST = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9.])?$|^[0-9a-fA-F:.]+$"
@@ -73,7 +73,7 @@ class SQLServerConfig(ConnectorConfig):
         return self
 
 
-class SQLServer(Served):
+class SQLServer(Informed):
     """A database of SQL Server or Azure SQL; what is read is rolled back, whatever it was."""
 
     Config: ClassVar[type[BaseModel]] = SQLServerConfig

@@ -4,6 +4,7 @@ The reference page is generated from this table; a code that is not here cannot 
 """
 
 from rowlift.core.rules import (
+    advice,
     columns,
     commands,
     destinations,
@@ -27,6 +28,7 @@ _ALL = (
     *rows.RULES,
     *messages.RULES,
     *runs.RULES,
+    *advice.RULES,
     *service.RULES,
     *sql.RULES,
     *sources.RULES,

@@ -11,7 +11,7 @@ from google.cloud.bigquery import DatasetReference, QueryJob, QueryJobConfig
 from google.oauth2.service_account import Credentials
 
 from rowlift.core.errors import SourceError
-from rowlift.core.nouns import Column, Finding, Table
+from rowlift.core.nouns import Column, Finding, QueryFacts, Table
 from rowlift.core.rules import rule
 from rowlift.kit.patience import patient
 from rowlift.kit.running import Queries
@@ -59,6 +59,12 @@ class Warehouse:
     def catalog(self) -> list[Table]:
         """Return what the datasets hold."""
         return [table for dataset in self.datasets() for table in self._tables(dataset)]
+
+    def facts(self, sql: str) -> QueryFacts:
+        """Return how many bytes a query would read, and so cost."""
+        with self.asking() as wire:
+            dry = self.dry_run(wire, guard(sql, "bigquery").sql)
+        return QueryFacts(bytes_read=dry.total_bytes_processed)
 
     def now(self) -> int:
         """Return the service's clock."""

@@ -144,6 +144,16 @@ ORDER BY table_schema, table_name, ordinal_position
 ESTIMATES = f"""
 SELECT table_schema, table_name, table_rows FROM information_schema.tables WHERE {USERS_OWN}
 """
+IS_PRIMARY = "SELECT NOT @@global.read_only"
+# table, estimate, and the columns that its indexes begin with, line by line
+INDEXES = """
+SELECT t.table_name, t.table_rows, GROUP_CONCAT(DISTINCT s.column_name SEPARATOR '\n')
+FROM information_schema.tables t LEFT JOIN information_schema.statistics s
+    ON s.table_schema = t.table_schema AND s.table_name = t.table_name AND s.seq_in_index = 1
+WHERE t.table_type = 'BASE TABLE' AND ({tables})
+GROUP BY t.table_schema, t.table_name, t.table_rows
+"""
+INDEXED_TABLE = "t.table_schema = {schema} AND t.table_name = {name}"
 
 HARMLESS = {
     "USAGE",

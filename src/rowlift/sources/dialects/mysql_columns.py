@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from rowlift.core.nouns import Column, Table
+from rowlift.core.nouns import Column, Table, TableFacts
 from rowlift.kit import dbapi
 from rowlift.kit.sqlguard import GuardedQuery
 from rowlift.sources.dialects import mysql as data
@@ -111,6 +111,30 @@ def tables(
 def _catalogued(name: str | None, column_type: str | None, data_type: str | None) -> Column:
     value_type = data.CATALOG_VALUES.get(data_type or "", "text")
     return Column(name or "", column_type or "", "bool" if column_type == "bit(1)" else value_type)
+
+
+def indexes(tables: Sequence[tuple[str, ...]]) -> str:
+    """Return the question of what the indexes of some tables begin with."""
+    conditions = (
+        data.INDEXED_TABLE.format(
+            schema=_text(parts[-2]) if len(parts) > 1 else "DATABASE()", name=_text(parts[-1])
+        )
+        for parts in tables
+    )
+    return data.INDEXES.format(tables=" OR ".join(conditions))
+
+
+def _text(value: str) -> str:
+    """Return a text that nothing in it can end."""
+    return f"CONVERT(0x{value.encode().hex()} USING utf8mb4)"
+
+
+def facts(rows: Sequence[tuple[str | None, ...]]) -> tuple[TableFacts, ...]:
+    """Return what the answer says of the tables."""
+    return tuple(
+        TableFacts(name or "", int(count) if count else None, tuple((leading or "").split("\n")))
+        for name, count, leading in rows
+    )
 
 
 def quoted(name: str) -> str:

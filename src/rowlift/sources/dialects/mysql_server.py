@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from rowlift.core.errors import ConnectError, SourceError
-from rowlift.core.nouns import Column, Finding, Table
+from rowlift.core.nouns import Column, Finding, QueryFacts, Table
 from rowlift.kit import mysqlwire
 from rowlift.kit.arrowchild import ArrowChild, ChildFailed
 from rowlift.kit.drivers import installed, load
@@ -98,6 +98,14 @@ class Server:
         with self.session() as connection:
             estimates = mysqlwire.rows(connection, data.ESTIMATES)
             return columns.tables(mysqlwire.rows(connection, data.CATALOG), estimates)
+
+    def facts(self, sql: str) -> QueryFacts:
+        """Return what the catalogue says of the tables of a query."""
+        named = guard(sql, "mysql").tables
+        with self.session() as connection:
+            ((is_primary,),) = mysqlwire.rows(connection, data.IS_PRIMARY)
+            rows = mysqlwire.rows(connection, columns.indexes(named)) if named else []
+        return QueryFacts(is_primary=is_primary == "1", tables=columns.facts(rows))
 
     def now(self) -> int:
         """Return the server's clock, less what a replica has not replayed yet."""

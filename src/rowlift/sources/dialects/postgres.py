@@ -143,6 +143,20 @@ WHERE {RELATIONS} AND {USERS_OWN} AND has_schema_privilege(n.oid, 'USAGE')
 ORDER BY n.nspname, c.relname, a.attnum
 """
 
+IS_PRIMARY = "SELECT NOT pg_is_in_recovery()"
+
+# table, estimate (-1: unknown), what each of its indexes begins with; the names are parameters
+INDEXES = """
+SELECT c.relname, c.reltuples::int8,
+    coalesce(array_agg(pg_get_indexdef(i.indexrelid, 1, true)) FILTER (WHERE i.indisvalid), '{}')
+FROM unnest(%s::text[], %s::text[]) AS asked (schema_name, table_name)
+JOIN pg_catalog.pg_class c ON c.relname = asked.table_name AND c.relkind IN ('r', 'p', 'm')
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND (n.nspname = asked.schema_name
+    OR asked.schema_name IS NULL AND n.nspname = ANY (current_schemas(true)))
+LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid
+GROUP BY c.oid, c.relname, c.reltuples ORDER BY c.relname
+"""
+
 # A replica knows what it replayed; after a restart only what its last checkpoint holds.
 NOW = """
 SELECT floor(extract(epoch FROM CASE WHEN pg_is_in_recovery()
@@ -342,6 +356,8 @@ POSTGRES = PgDialect(
         catalog=CATALOG,
         now=NOW,
         server=SERVER,
+        is_primary=IS_PRIMARY,
+        indexes=INDEXES,
     ),
     grants=Grants(
         schema="GRANT USAGE ON SCHEMA {schema} TO {user};",

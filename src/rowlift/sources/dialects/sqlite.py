@@ -125,7 +125,13 @@ BEYOND_FLOAT = (
 TABLES = (
     "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
 )
+ONLY_TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table'"
 COLUMNS = "SELECT name, type FROM pragma_table_xinfo({table}) WHERE hidden <> 1 ORDER BY cid"
+INDEXES = """
+SELECT coalesce(i.name, (SELECT sql FROM sqlite_schema WHERE name = l.name))
+FROM pragma_index_list({table}) AS l JOIN pragma_index_info(l.name) AS i ON i.seqno = 0
+UNION SELECT name FROM pragma_table_xinfo({table}) WHERE pk = 1
+"""
 
 # By SQLite's own name of the error, then by a part of its message.
 ERRORS: Sequence[tuple[str, str, str, str]] = (

@@ -11,7 +11,7 @@ from weakref import WeakSet
 import pyarrow as pa
 
 from rowlift.core.errors import ConnectError, SourceError
-from rowlift.core.nouns import Column, Table
+from rowlift.core.nouns import Column, QueryFacts, Table, TableFacts
 from rowlift.core.rules import rule
 from rowlift.kit import dbapi
 from rowlift.kit.sqlguard import guard
@@ -61,6 +61,14 @@ class File:
         with self._opened() as opened:
             names = [str(name) for (name,) in opened.rows(data.TABLES)]
             return [Table("main", name, tuple(_columns(opened, name))) for name in names]
+
+    def facts(self, sql: str) -> QueryFacts:
+        """Return what the indexes of a query's tables begin with."""
+        named = {parts[-1].lower() for parts in guard(sql, "sqlite").tables}
+        with self._opened() as opened:
+            names = [str(name) for (name,) in opened.rows(data.ONLY_TABLES)]
+            found = [_facts(opened, name) for name in names if name.lower() in named]
+        return QueryFacts(tables=tuple(found))
 
     def stop(self) -> None:
         """End every query that runs."""
@@ -167,15 +175,23 @@ def _pass(sql: str, places: Sequence[str], selected: Sequence[str]) -> str:
 
 
 def _columns(opened: Opened, table: str) -> Iterator[Column]:
-    literal = "'" + table.replace("'", "''") + "'"
     try:
-        rows = opened.rows(data.COLUMNS.format(table=literal))
+        rows = opened.rows(data.COLUMNS.format(table=_literal(table)))
     except sqlite3.OperationalError:
         return  # a view whose table is gone
     for name, declared in rows:
         wanted = str(declared).upper()
         fitting = (value for part, value in data.AFFINITIES if part in wanted)
         yield Column(str(name), str(declared).lower() or "any", next(fitting, "text"))
+
+
+def _facts(opened: Opened, table: str) -> TableFacts:
+    rows = opened.rows(data.INDEXES.format(table=_literal(table)))
+    return TableFacts(table, None, tuple(str(leading) for (leading,) in rows))
+
+
+def _literal(table: str) -> str:
+    return "'" + table.replace("'", "''") + "'"
 
 
 @contextmanager

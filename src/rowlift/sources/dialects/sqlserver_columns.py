@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
-from rowlift.core.nouns import Column, Table
+from rowlift.core.nouns import Column, Table, TableFacts
 from rowlift.kit import dbapi
 from rowlift.sources.dialects import sqlserver as data
 
@@ -61,6 +61,21 @@ def tables(rows: Iterable[Sequence[Any]]) -> list[Table]:
         columns = (*before.columns, _column(column, _type_name(*about)))
         found[schema, name] = Table(schema, name, columns, before.rows_estimate)
     return list(found.values())
+
+
+def table_ids(named: Iterable[Sequence[str]]) -> list[str]:
+    """Return what the server is asked for the ids of some tables by."""
+    names = (".".join(quoted(part) for part in parts) for parts in named)
+    return [data.TABLE_ID.format(name=name.replace("'", "''")) for name in names]
+
+
+def facts(rows: Iterable[Sequence[Any]]) -> tuple[TableFacts, ...]:
+    """Return what the answer says of the tables; it has a row for each index."""
+    found: dict[str, TableFacts] = {}
+    for name, estimate, leading in rows:
+        before = found.get(name, TableFacts(name, estimate, ()))
+        found[name] = replace(before, leading=(*before.leading, leading or ""))
+    return tuple(found.values())
 
 
 def _type_name(

@@ -9,7 +9,7 @@ from weakref import WeakSet
 import pyarrow as pa
 
 from rowlift.core.errors import ConnectError, SourceError
-from rowlift.core.nouns import Column, Finding, Table
+from rowlift.core.nouns import Column, Finding, QueryFacts, Table
 from rowlift.kit.patience import patient
 from rowlift.kit.reach import Reach
 from rowlift.kit.sqlguard import guard
@@ -70,6 +70,14 @@ class Server:
         """Return what the user may see."""
         with self._errand(ask=[data.CATALOG]) as errand:
             return columns.tables(errand.heard())
+
+    def facts(self, sql: str) -> QueryFacts:
+        """Return what the catalogue says of the tables of a query."""
+        ids = columns.table_ids(guard(sql, "tsql").tables)
+        indexes = data.INDEXES.format(tables=", ".join(ids) or "NULL")
+        with self._errand(ask=[data.IS_PRIMARY, indexes]) as errand:
+            ((is_primary,),) = errand.heard()
+            return QueryFacts(is_primary=bool(is_primary), tables=columns.facts(errand.heard()))
 
     def now(self) -> int:
         """Return the server's clock."""

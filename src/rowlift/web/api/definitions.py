@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from rowlift.core.errors import GuardStop
+from rowlift.core.estimates import Estimate
 from rowlift.core.rights import Right
 from rowlift.operations.callers import Caller
 from rowlift.operations.defining import DefinitionRecord
@@ -39,6 +40,15 @@ class Document(BaseModel):
     document: dict[str, Any] = Field(examples=[{"type": "sqlite", "path": "shop.db"}])
 
 
+class Sketch(BaseModel):
+    """A sync as it might be; without a document, as it is."""
+
+    name: str = Field(max_length=200, examples=["people"])
+    document: dict[str, Any] | None = Field(
+        None, examples=[{"source": "shop", "sql": "SELECT id, plan FROM people"}]
+    )
+
+
 class Rename(BaseModel):
     """Another name."""
 
@@ -68,6 +78,12 @@ def create(
     """Make a definition, judged like a file; a trait is previewed first. Secrets are sealed."""
     made = _ours(project, caller).create(kind, body.name, body.document)
     return _changed(project, caller, response, "create", None, made)
+
+
+@router.post("/sync/estimate", **door("definitions.estimate", Right.EDIT))
+def estimate(body: Sketch, project: Ours) -> Estimate:
+    """Say what a sync would take before it is saved: time, calls, bytes, and what is advised."""
+    return project.definitions.estimate(body.name, body.document)
 
 
 @router.get("/{kind}/{name}", **door("definitions.get", Right.READ))
