@@ -13,6 +13,7 @@ from rowlift.operations.opening import found
 from rowlift.state.definitions import Author
 
 CONSOLE = Author("console", "cli")
+ESTIMATE = "/definitions/sync/estimate"
 SHOP = {"type": "files", "root": "data"}
 HOOK = {"type": "webhook", "url": "https://hooks.example.com/in", "secret": "whsec_" + "A" * 32}
 
@@ -103,3 +104,24 @@ def test_a_wrong_document_tells_every_problem(empty: Api) -> None:
         wrong = make(editor, "sync", "people", trait(kind="persn", identify_by=7))
         assert wrong.status_code == 422
         assert len(wrong.json()["examples"]) >= 2, wrong.text
+
+
+@pytest.mark.door("api")
+def test_C7_what_a_sync_would_take_is_told_before_it_is_saved(empty: Api) -> None:
+    with empty.as_user(Role.EDITOR) as editor:
+        make(editor, "source", "shop", SHOP)
+        hook = {"type": "webhook", "url": "https://hooks.example.com/in"}
+        make(editor, "destination", "hook", hook)
+        document = trait(destinations=[{"use": "hook"}], schedule={"every": "30m"})
+        asked = editor.post(ESTIMATE, json={"name": "people", "document": document})
+        told = asked.raise_for_status().json()
+        assert (told["rows"], told["duration"]["basis"]) == (1, "unknown")
+        assert (told["cadence"]["runs_a_day"], told["cadence"]["skipped"]) == (48, None)
+        (there,) = told["traffic"]
+        assert (there["messages"], there["calls"], there["calls_a_day"]) == (1, 1, 48)
+        assert editor.get("/syncs").json()["items"] == []
+        make(editor, "sync", "people", document)
+        assert editor.post(ESTIMATE, json={"name": "people"}).json() == told
+        wrong = editor.post(ESTIMATE, json={"name": "people", "document": {"sql": "SELECT"}})
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "KEY_MISSING")
+        assert editor.post(ESTIMATE, json={"name": "nobody"}).json()["code"] == "NAME_UNKNOWN"

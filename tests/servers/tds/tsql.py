@@ -41,10 +41,17 @@ CREATE VIEW tsql.tables AS SELECT table_schema AS "TABLE_SCHEMA", table_name AS 
     FROM information_schema.tables WHERE table_schema = 'dbo';
 CREATE VIEW tsql.partitions AS SELECT schema_name || '.' || table_name AS object_id, 1 AS index_id,
     estimated_size AS "rows" FROM duckdb_tables();
+CREATE VIEW tsql.index_columns AS SELECT schema_name || '.' || table_name AS object_id,
+    1 AS key_ordinal, split_part(trim(expressions, '[]'), ',', 1) AS column_id
+    FROM duckdb_indexes();
 """
 FUNCTIONS = """
 CREATE TEMP MACRO quotename(n) AS n;
-CREATE TEMP MACRO object_id(n) AS n;
+CREATE TEMP MACRO object_id(n) AS CASE WHEN contains(n, '.') THEN translate(n, '[]', '')
+    ELSE 'dbo.' || translate(n, '[]', '') END;
+CREATE TEMP MACRO object_name(n) AS split_part(n, '.', 2);
+CREATE TEMP MACRO col_name(o, c) AS c;
+CREATE TEMP MACRO databasepropertyex(n, p) AS 'READ_WRITE';
 CREATE TEMP MACRO db_name() AS '{database}';
 CREATE TEMP MACRO suser_sname() AS '{user}';
 CREATE TEMP MACRO user_name() AS '{user}';

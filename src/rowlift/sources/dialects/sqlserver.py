@@ -119,16 +119,13 @@ IS_PRIMARY = """
 SELECT CAST(CASE WHEN DATABASEPROPERTYEX(DB_NAME(), 'Updateability') = 'READ_ONLY' THEN 0 ELSE 1 END
     AS int) AS is_primary
 """
-# A row for each index of each table; views have none that is their own.
+# A row for each index of each table.
 INDEXES = """
-SELECT o.name AS table_name, p.rows_estimate, c.name AS leading
-FROM sys.objects AS o
-JOIN (SELECT object_id, CAST(SUM(rows) AS bigint) AS rows_estimate FROM sys.partitions
-    WHERE index_id IN (0, 1) GROUP BY object_id) AS p ON p.object_id = o.object_id
-LEFT JOIN sys.index_columns AS i ON i.object_id = o.object_id AND i.key_ordinal = 1
-LEFT JOIN sys.columns AS c ON c.object_id = i.object_id AND c.column_id = i.column_id
-WHERE o.type = 'U' AND o.object_id IN ({tables})
-ORDER BY o.name, c.name
+SELECT OBJECT_NAME(p.object_id) AS table_name, p.rows_estimate,
+    COL_NAME(i.object_id, i.column_id) AS leading
+FROM (SELECT object_id, CAST(SUM(rows) AS bigint) AS rows_estimate FROM sys.partitions
+    WHERE index_id IN (0, 1) AND object_id IN ({tables}) GROUP BY object_id) AS p
+LEFT JOIN sys.index_columns AS i ON i.object_id = p.object_id AND i.key_ordinal = 1
 """
 TABLE_ID = "OBJECT_ID(N'{name}')"
 

@@ -1,0 +1,34 @@
+"""Which columns of a query are compared with the moment of the last run."""
+
+import pytest
+
+from rowlift.kit.sqladvice import cursor_columns
+
+
+@pytest.mark.parametrize(
+    ("sql", "dialect", "expected"),
+    [
+        ("SELECT * FROM t WHERE seen > {{last_sync_time}}", "postgres", [("t", "seen")]),
+        ("SELECT * FROM t WHERE Seen > to_timestamp({{last_sync_time}})", "postgres",
+         [("t", "seen")]),
+        ("SELECT * FROM t WHERE {{last_sync_time}} <= a OR b >= {{last_sync_time}}", "postgres",
+         [("t", "a"), ("t", "b")]),
+        ("SELECT * FROM t WHERE EXTRACT(EPOCH FROM a) BETWEEN {{last_sync_time}} AND 5", "postgres",
+         [("t", "a")]),
+        ("SELECT * FROM t x JOIN u y ON x.i = y.i WHERE y.seen > {{last_sync_time}}", "mysql",
+         [("u", "seen")]),
+        ("SELECT * FROM t JOIN u ON t.i = u.i WHERE seen > {{last_sync_time}}", "mysql",
+         [("", "seen")]),
+        ("WITH w AS (SELECT * FROM t WHERE seen > {{last_sync_time}}) SELECT * FROM w", "sqlite",
+         [("t", "seen")]),
+        ("SELECT [id] FROM dbo.t WHERE [Seen] > DATEADD(s, {{last_sync_time}}, 0)", "tsql",
+         [("t", "Seen")]),
+        ("SELECT {{last_sync_time}} AS a FROM t WHERE b > 5", "postgres", []),
+        ("SELECT '{{last_sync_time}}' FROM t -- a > {{last_sync_time}}", "postgres", []),
+        ("SELECT * FROM t WHERE ((", "postgres", []),
+        ("", "postgres", []),
+    ],
+)  # fmt: skip
+def test_B27_the_columns_of_the_cursor(sql, dialect, expected):
+    found = [(table, name.lower()) for table, name in cursor_columns(sql, dialect)]
+    assert found == [(table, name.lower()) for table, name in expected]
