@@ -12,14 +12,19 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _THOUSAND = 1000
 
 
-def show_estimate(terminal: Terminal, found: Estimate) -> None:
-    """Print what a run would take, what each destination would get, and what is advised."""
+def show_estimate(terminal: Terminal, found: Estimate, *, is_planned: bool = False) -> None:
+    """Print what a run would take, what each destination would get, and what is advised.
+
+    What is planned has told already what exactly each would get.
+    """
     terminal.say(f"  a run       {_run(found.duration)}")
     if found.cadence:
         terminal.say(f"  schedule    {_schedule(found.cadence)}")
     for one in found.traffic:
         style = "bold" if one.is_large else ""
-        terminal.say(f"  {safe(one.destination):<11} {', '.join(_traffic(one))}", style=style)
+        told = [*([] if is_planned else _load(one)), *_pace(one)]
+        if told:
+            terminal.say(f"  {safe(one.destination):<11} {', '.join(told)}", style=style)
     if found.bytes_read is not None:
         terminal.say(f"  warehouse   reads {_size(found.bytes_read)}")
     for advice in found.advice:
@@ -43,14 +48,17 @@ def _schedule(told: Cadence) -> str:
     return f"{times}, of which about {told.skipped:.0%} would be skipped"
 
 
-def _traffic(told: Traffic) -> Iterator[str]:
+def _load(told: Traffic) -> Iterator[str]:
     yield "unknown" if told.messages is None else f"at most {counted(told.messages, 'message')}"
     if told.calls is not None and told.bytes is not None:
         yield f"{counted(told.calls, 'call')}, {_size(told.bytes)}"
+
+
+def _pace(told: Traffic) -> Iterator[str]:
     if told.seconds:
         yield f"at least {lasted(0, told.seconds)} at its rate limit"
     if told.usual is not None:
-        yield f"as a rule {told.usual:,}"
+        yield f"as a rule {counted(told.usual, 'message')}"
     if told.calls_a_day is not None:
         quota = "" if told.quota is None else f" ({told.quota:.1%} of what its limit allows)"
         about = "at most" if told.usual is None else "about"

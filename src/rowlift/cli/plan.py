@@ -49,7 +49,7 @@ def show_plan(terminal: Terminal, plan: PlanReport) -> None:
     for note in plan.notes:
         terminal.say(f"  ! {safe(note)}", style="yellow")
     if plan.estimate:
-        show_estimate(terminal, plan.estimate)
+        show_estimate(terminal, plan.estimate, is_planned=True)
     terminal.say(f"  Nothing was changed. Apply it: rowlift run --plan {safe(plan.path)}")
 
 

@@ -1,6 +1,7 @@
 """What a sync would take before it is saved or run: from its past, its preview and its source."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from statistics import median_low
 from typing import Any
@@ -19,7 +20,7 @@ from rowlift.engine.ledger import mapping_of
 from rowlift.engine.preview import SAMPLE_ROWS, Preview
 from rowlift.engine.traffic import Load, load, sampled, traffic
 from rowlift.kit.sqlguard import guard, render, uses_last_sync_time
-from rowlift.operations.home import Home, source_config
+from rowlift.operations.home import Home, open_destination, source_config
 from rowlift.state.carried import Carried, carried, sent, timed_out
 from rowlift.state.leases import database_now
 
@@ -125,8 +126,10 @@ def _traffic(
     usual = sent(home.store.database, uid, destination_uid, PAST_RUNS)
     names = [one.name for one in seen.columns]
     columns = [one for one in seen.columns if one.name not in left_out(names, spec)]
+    declared, feed = home.project.destinations[use.use], feed_of(spec, use, uid, columns)
     try:
-        with home.destination(use.use, feed_of(spec, use, uid, columns)) as destination:
+        opened = open_destination(home.project.root, declared, feed, home.env)
+        with closing(opened) as destination:
             known = seen.loads.get(use.use) or _load(destination, use, columns, seen)
             limits = destination.limits
     except RowliftError:
