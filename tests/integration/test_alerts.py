@@ -1,5 +1,6 @@
 """Alerts: told once and again when it is over, through real channels, whatever dies or is down."""
 
+import json
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -9,13 +10,16 @@ from standardwebhooks import Webhook
 
 import rowlift
 from crashes.child import KILLED
+from days import START, Days
 from doors.forks import forked
 from rowlift.core import faults
 from rowlift.core.errors import GuardStop, SourceError
 from rowlift.core.nouns import Status
-from rowlift.testing.clock import SetClock
+from rowlift.testing.clock import QuickClock, SetClock
 from rowlift.testing.misbehaviour import status
 from rowlift.testing.sink import Sink
+from rowlift.workers.alerting import AlertWorker
+from served import until
 from world import World
 
 SECRET = "whsec_" + "QUJD" * 8
@@ -267,3 +271,45 @@ def test_B16_a_storm_is_one_message_that_names_some_and_counts_the_others(world,
     (message,) = told(sink)
     assert (len(message["alerts"]), message["others"]) == (20, 5)
     assert message["title"] == "Rowlift acme: 25 alerts, 0 of them recoveries"
+
+
+@pytest.mark.door("python")
+def test_B16_slots_that_were_missed_are_told_when_the_service_is_back(tmp_path, sink):
+    days = Days(tmp_path, syncs=1, seed=1, env={"HOOK": SECRET}, minutes=10)
+    connections = json.loads((tmp_path / "connections.yml").read_text())
+    connections["profiles"]["dev"]["channels"] = {"ops": hook(sink)}
+    (tmp_path / "connections.yml").write_text(json.dumps(connections))
+    days.serve(START + timedelta(hours=1))
+    days.clock.set(START + timedelta(hours=5))
+    for hours in (6, 7):
+        days.serve(START + timedelta(hours=hours))
+        with days.project() as project:
+            project.alerts.look()
+            project.alerts.tell()
+            assert wrong(project) == []
+    ((missed, caught_up),) = [one["alerts"] for one in told(sink)]
+    assert (missed["rule"], missed["code"]) == ("missed_slot", "SLOTS_MISSED")
+    assert "from 2026-11-22 01:00 UTC until 2026-11-22 05:00 UTC" in missed["text"]
+    assert (caught_up["rule"], caught_up["recovered"]) == ("missed_slot", True)
+
+
+@SQLITE
+@pytest.mark.door("python")
+def test_B16_while_a_service_runs_its_worker_tells_and_survives_what_nobody_foresaw(world, sink):
+    world.rows(("1", "free"), ("", CANARY))
+    world.save()
+    clock, trouble = QuickClock(), iter([ValueError("a fault of ours")])
+    with rowlift.Project(world.folder, env=world.env, clock=clock) as project:
+
+        def alerts():
+            for error in trouble:
+                raise error
+            return project.alerts
+
+        project.serving().start()
+        project.run()
+        assert wrong(project) == []
+        with AlertWorker(alerts):
+            until(lambda: clock.sleep(30) or sink.requests)
+        assert wrong(project) == [("rows_failed", "people", "")]
+    assert len(told(sink)) == 1

@@ -18,7 +18,7 @@ from rowlift.core.rights import Role
 from rowlift.operations.opening import found
 from rowlift.project.problems import ProjectInvalid
 from rowlift.state.definitions import Author
-from rowlift.testing.misbehaviour import silent, status
+from rowlift.testing.misbehaviour import status
 from rowlift.testing.sink import Sink
 from world import World
 
@@ -105,7 +105,7 @@ def test_B16_an_e_mail_and_a_chat_hear_of_failed_rows(world, sink):
 
 
 @pytest.mark.door("python")
-def test_S20_apprise_reaches_no_address_that_is_closed(world, sink):
+def test_S20_S9_a_channel_reaches_no_address_that_is_closed(world, sink):
     world.env["CHAT"] = f"json://user:{CANARY}@127.0.0.1:{sink.port}/chat"
     for number, host in enumerate(("127.0.0.1", "localhost", "2130706433", "[::1]")):
         world.env[f"CHAT{number}"] = f"json://user:{CANARY}@{host}:{sink.port}/chat"
@@ -178,14 +178,35 @@ def test_C11_a_channel_made_over_the_api_keeps_its_secret(tmp_path, sink):
 
 
 @pytest.mark.door("python")
-def test_B16_a_channel_that_says_nothing_holds_a_run_up_for_ten_seconds_at_most(world, sink):
-    sink.always(silent())
-    world.channels["ops"] = hook(sink)
+def test_B16_a_channel_whose_secret_is_not_set_fails_alone(world, sink):
+    world.channels |= {"desk": hook(sink, secret="${NOT_SET}"), "ops": hook(sink)}
     with world.project() as project:
-        (run,) = project.run()
-        assert run.status is Status.SOME_ROWS_FAILED
-        (channel,) = project.alerts.channels()
-    assert (channel.failing, channel.code) == (True, "UNREACHABLE")
+        project.run()
+        desk, ops = project.alerts.channels()
+    assert (desk.failing, desk.code) == (True, "VARIABLE_UNSET")
+    assert not ops.failing
+    assert len(sink.requests) == 1
+
+
+@pytest.mark.door("api")
+def test_C11_a_channel_that_rules_name_stays(tmp_path, sink):
+    found(tmp_path, {}, "acme", Author("console", "cli"))
+    rules = {"version": 1, "workspace": {"name": "acme"}, "alerts": {"to": ["ops"]}}
+    with serving(tmp_path) as api, api.as_user(Role.EDITOR) as editor:
+
+        def edit(document):
+            tag = editor.get("/definitions/workspace/acme").headers["etag"]
+            path, body = "/definitions/workspace/acme", {"document": document}
+            return editor.put(path, json=body, headers={"if-match": tag})
+
+        assert edit(rules).json()["code"] == "IN_USE"
+        document = hook(sink, secret=SECRET)
+        editor.post("/definitions/channel", json={"name": "ops", "document": document})
+        assert edit(rules).status_code == 200
+        path, tag = "/definitions/channel/ops", {"if-match": '"1"'}
+        assert editor.delete(path, headers=tag).json()["code"] == "IN_USE"
+        assert edit(rules | {"alerts": {}}).status_code == 200
+        assert editor.delete(path, headers=tag).status_code == 200
 
 
 def test_the_documented_check_of_a_signature_takes_ours_and_nothing_else(world, sink):

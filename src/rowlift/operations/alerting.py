@@ -1,21 +1,21 @@
 """What is wrong, who is told of it, and how fresh everything is."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from rowlift.core.alerts import AlertRule, Notice
 from rowlift.core.clock import Clock
-from rowlift.core.errors import RowliftError
+from rowlift.core.errors import RowliftError, StateError
 from rowlift.core.specs import AlertSpec
 from rowlift.operations.freshness import Freshness, freshness, levels
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.judging import PAST, Found, of_delivery, of_run
-from rowlift.operations.telling import Teller
+from rowlift.operations.telling import Teller, heard_discreetly
 from rowlift.project.alerts import rules_of
 from rowlift.project.slots import written
 from rowlift.project.units import duration
-from rowlift.state.alerts import SENT, AlertState, Judgement, Outgoing, Subject
+from rowlift.state.alerts import AlertState, Judgement, Outgoing, Subject
 from rowlift.state.deliveries import Delivery
 from rowlift.state.runs import Run
 
@@ -60,11 +60,12 @@ class Alerts:
         self._store = home.store.alerts
         self._names = sync_names(home)
         self._live = {uid: name for name, uid in home.syncs.items()}
+        self._destinations = {uid: name for name, uid in home.destinations.items()}
 
     # what is done beside runs
 
-    def look(self) -> None:
-        """Judge what has ended since somebody looked last, and how fresh everything is."""
+    def look(self, *, levels: bool = True) -> None:
+        """Judge what has ended since somebody looked last and, with `levels`, what is late."""
         workspace_id = self._home.workspace_id
         while True:
             runs, deliveries = self._store.unjudged(workspace_id)
@@ -75,7 +76,8 @@ class Alerts:
                 {one.id: list(self._of_run(one)) for one in runs},
                 {one.id: list(self._of_delivery(one)) for one in deliveries},
             )
-        self._look_at_levels()
+        if levels:
+            self._look_at_levels()
 
     def tell(self, *, at_once: bool = False) -> None:
         """Tell channels what is due; `at_once` without gathering what may still come."""
@@ -87,16 +89,15 @@ class Alerts:
         changed = [one for subject, one in found.items() if one.wrong != (subject in wrong)]
         if changed:
             self._store.judge(self._home.workspace_id, {}, {}, changed)
-        gone = [one for one in wrong if not self._is_there(one, found)]
+        gone = [one for one in wrong if self._is_gone(one) or _has_no_level(one, found)]
         if gone:
             self._store.forget(self._home.workspace_id, gone)
 
-    def _is_there(self, one: Subject, levels_: Mapping[Subject, Judgement]) -> bool:
-        if one.sync_uid.partition(".")[0] not in self._live:
-            return one.sync_uid not in self._names
-        if one.destination_uid and one.destination_uid not in self._home.destinations.values():
-            return False
-        return one.rule is not AlertRule.LATE or one in levels_
+    def _is_gone(self, one: Subject) -> bool:
+        """Tell whether the sync or the destination is not declared any more."""
+        own = one.sync_uid.partition(".")[0]
+        is_known = not one.destination_uid or one.destination_uid in self._destinations
+        return not is_known or (own in self._names and own not in self._live)
 
     def _levels(self) -> Iterator[Judgement]:
         """Yield for each target of a sync whether one of its levels is missed."""
@@ -153,8 +154,7 @@ class Alerts:
         return f"{self._names.get(own, own)} {part}".strip()
 
     def _destination(self, uid: str) -> str:
-        names = {known: name for name, known in self._home.destinations.items()}
-        return names.get(uid, uid)
+        return self._destinations.get(uid, uid)
 
     # answers
 
@@ -184,9 +184,14 @@ class Alerts:
         ]
         return sorted([*found, *broken], key=lambda one: one.name)
 
-    def test(self, channel: str) -> None:
-        """Send a test to a channel; raises RowliftError CHANNEL_FAILED where it is not taken."""
+    def test(self, channel: str, *, discreet: bool = False) -> None:
+        """Send a test to a channel; raises RowliftError CHANNEL_FAILED where it is not taken.
+
+        With `discreet` whatever keeps a server from us reads the same.
+        """
         heard = Teller(self._home, self._clock).test(channel)
+        if discreet:
+            heard = heard_discreetly(heard)
         if not heard.ok:
             text = f"The channel {channel} did not take the test: {heard.reason} ({heard.code})"
             raise RowliftError("CHANNEL_FAILED", text, mend="Mend its settings and test it again.")
@@ -211,11 +216,16 @@ def telling(home: Home, clock: Clock) -> Iterator[None]:
 
 
 def _tell(home: Home, clock: Clock) -> None:
-    service = home.store.services.last(home.workspace_id)
-    if service is None or not service.is_alive:
-        alerts = Alerts(home, clock)
-        alerts.look()
-        alerts.tell(at_once=True)
+    with suppress(StateError):  # what is not told now is told the next time
+        service = home.store.services.last(home.workspace_id)
+        if service is None or not service.is_alive:
+            alerts = Alerts(home, clock)
+            alerts.look()
+            alerts.tell(at_once=True)
+
+
+def _has_no_level(one: Subject, levels_: Mapping[Subject, Judgement]) -> bool:
+    return one.rule is AlertRule.LATE and one not in levels_
 
 
 def _lateness(late: Sequence[Freshness]) -> Found:
@@ -235,7 +245,7 @@ def _channel(
     number = waiting[0] if waiting else 0
     if last is None:
         return ChannelReport(name, kind, number)
-    failing = last.status != SENT and last.tried_at is not None
     return ChannelReport(
-        name, kind, number, last.tried_at, last.attempts, failing, last.reason_code, last.reason
-    )
+        name, kind, number, last.tried_at, last.attempts, last.is_failing, last.reason_code,
+        last.reason,
+    )  # fmt: skip

@@ -19,7 +19,7 @@ from rowlift.operations.previewing import preview_sync
 from rowlift.project.confiding import Confided, confide, secret_paths, with_present_secrets
 from rowlift.project.connections import ROLES
 from rowlift.project.held import Admitted, Held, given, name_of, settings
-from rowlift.project.problems import ProjectInvalid, shown
+from rowlift.project.problems import ProjectInvalid, listed, shown
 from rowlift.project.writing import write_yaml
 from rowlift.state.definitions import FILES, Author, Change, Definition, Version
 
@@ -312,6 +312,11 @@ def _refuse_broken(home: Home, admitted: Admitted, one: Definition) -> None:
         if (kind, name) not in home.broken:
             text = f"The {kind} {name} would not work any more: {wrong.message}"
             raise ConfigError("IN_USE", text, mend=f"Change the {kind} {name} first.")
+    unheard = {*admitted.project.alerts.get("to", ())} - admitted.project.channels.keys()
+    if unheard and one.kind in {"channel", "workspace"}:
+        names = listed(sorted(unheard), "and")
+        text = f"The workspace's alerts go to {names}, which would be no channel."
+        raise ConfigError("IN_USE", text, mend="Change alerts in the workspace's settings first.")
 
 
 def _held(home: Home) -> list[Held]:

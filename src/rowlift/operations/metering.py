@@ -65,6 +65,10 @@ METRICS: Mapping[str, Metric] = {
     "rowlift_message_requests_refused_total": Metric(
         "counter", "Requests of SDKs that this process refused since it began.", ("code",)
     ),
+    "rowlift_alerts": Metric("gauge", "What is wrong with a sync.", ("sync", "rule")),
+    "rowlift_channel_failing": Metric(
+        "gauge", "1 where a channel did not take its last message.", ("channel",)
+    ),
     "rowlift_messages_total": Metric(
         "counter", "Messages of SDKs that were accepted, by outcome.", ("outcome",)
     ),
@@ -106,7 +110,7 @@ def figures(home: Home) -> Figures:
     values: defaultdict[tuple[str, tuple[str, ...]], float] = defaultdict(float)
     values["rowlift_build_info", (VERSION,)] = 1
     for name, labels, value in chain(
-        _counted(home, told), _lags(home, told, waits.now), _waiting(home, waits)
+        _counted(home, told), _lags(home, told, waits.now), _waiting(home, waits), _alerts(home)
     ):
         values[name, labels] += value  # the parts of a sync are one to who looks on
     return Figures(values, list(_durations(home, told)))
@@ -123,6 +127,15 @@ def _counted(home: Home, told: Sequence[Tally]) -> Iterator[_Sample]:
         elif one.subject in _COUNTED and sync and (target or not one.target):
             labels = tuple(label for label in (sync, target, one.label) if label)
             yield _COUNTED[one.subject], labels, one.value
+
+
+def _alerts(home: Home) -> Iterator[_Sample]:
+    syncs, last = _names(home.syncs), home.store.alerts.last(home.workspace_id)
+    for one in home.store.alerts.wrong(home.workspace_id):
+        if sync := syncs.get(one.subject.sync_uid.partition(".")[0]):
+            yield "rowlift_alerts", (sync, one.subject.rule), 1
+    for name, uid in home.channels.items():
+        yield "rowlift_channel_failing", (name,), float(uid in last and last[uid].is_failing)
 
 
 def _lags(home: Home, told: Sequence[Tally], now: float) -> Iterator[_Sample]:

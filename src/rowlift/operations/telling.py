@@ -1,13 +1,16 @@
 """Messages on their way: gathered for some seconds, sent, and tried again while nobody answers."""
 
 from contextlib import closing
+from dataclasses import replace
 from uuid import uuid4
 
 from rowlift.core.alerts import AlertMessage, AlertRule, Channel, Heard, Notice
 from rowlift.core.clock import Clock
 from rowlift.core.errors import ConfigError, RowliftError
+from rowlift.core.rules import rule
 from rowlift.core.spelling import did_you_mean
 from rowlift.operations.home import Home
+from rowlift.operations.testing import UNREACHED
 from rowlift.project.problems import shown
 from rowlift.project.secrets import resolve
 from rowlift.registry import channel_kind
@@ -61,7 +64,9 @@ class Teller:
             heard = self._said(self._names[claimed.channel_uid], claimed.message)
         except RowliftError as error:
             heard = Heard(ok=False, code=error.code, reason=error.message)
-        self._alerts.settle(claimed, heard, self._now(), self._again_at(claimed))
+        self._alerts.settle(
+            claimed, heard_discreetly(heard), self._now(), self._again_at(claimed)
+        )  # fmt: skip
 
     def _is_due(self, next_at: float) -> bool:
         return not 0 < next_at - self._now() <= _AGAIN_SECONDS[-1]
@@ -100,3 +105,10 @@ class Teller:
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
+
+
+def heard_discreetly(heard: Heard) -> Heard:
+    """Say of a closed port, a filtered one and an unknown name the same."""
+    if heard.code not in UNREACHED:
+        return heard
+    return replace(heard, reason=f"{rule(heard.code).title}.")

@@ -80,6 +80,11 @@ class Outgoing:
     reason_code: str
     reason: str
 
+    @property
+    def is_failing(self) -> bool:
+        """Tell whether it was tried and not taken."""
+        return self.status != SENT and self.tried_at is not None
+
 
 class AlertStore:
     """Keeps what is wrong and what is told of it."""

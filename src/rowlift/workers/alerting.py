@@ -1,15 +1,17 @@
-"""The thread that looks at what has ended, and tells channels."""
+"""The thread that looks at what has ended and at what is late, and tells channels."""
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from rowlift.core.errors import RowliftError
+from rowlift.core.errors import RowliftError, unexpected
 from rowlift.operations.alerting import Alerts
 
 LOOK_SECONDS = 2.0
+LEVEL_SECONDS = 30.0  # from one look at what is late to the next
 _log = logging.getLogger(__name__)
 
 
@@ -22,6 +24,7 @@ class AlertWorker:
     def __init__(self, alerts: Callable[[], Alerts]) -> None:
         self._alerts = alerts
         self._stopped = threading.Event()
+        self._levels_at = -LEVEL_SECONDS
         self._thread = threading.Thread(target=self._work, name="alerts")
 
     def __enter__(self) -> Self:
@@ -38,10 +41,19 @@ class AlertWorker:
         self._thread.join()
 
     def _work(self) -> None:
+        """Look again and again; the documented boundary at which any exception ends."""
         while not self._stopped.wait(LOOK_SECONDS):
             try:
-                alerts = self._alerts()
-                alerts.look()
-                alerts.tell()
+                self._look()
             except RowliftError as error:
                 _log.warning("alerts wait: %s", error)
+            except Exception as error:  # noqa: BLE001
+                _log.warning("alerts wait: %s", unexpected(error))
+
+    def _look(self) -> None:
+        is_time = time.monotonic() - self._levels_at >= LEVEL_SECONDS
+        alerts = self._alerts()
+        alerts.look(levels=is_time)
+        if is_time:
+            self._levels_at = time.monotonic()
+        alerts.tell()
