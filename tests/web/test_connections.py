@@ -1,12 +1,17 @@
 """Connections as the API tests them."""
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 
+import pytest
+
 from doors.api import serving
+from doors.cli import run_cli
 from rowlift.core.rights import Role
 from world import World
 
@@ -55,6 +60,33 @@ def told(shop: World, host: str, port: int) -> dict[str, object]:
         found = editor.post("/connections/test").raise_for_status().json()
         refused = editor.get("/sources/postgres/catalog").json()
     return {name: found[name] for name in (*KINDS, "crm")} | {"catalog": refused}
+
+
+@pytest.mark.door("api")
+def test_B29_the_addresses_for_an_allow_list_are_told(shop: World) -> None:
+    shop.save()
+    with serving(shop.folder) as api, api.as_user(Role.VIEWER) as viewer:
+        own = viewer.get("/connections/addresses").json()
+        assert not own["is_declared"]
+        assert all(ip_address(one) for one in own["addresses"])
+        workspace = {"name": "acme", "addresses": ["203.0.113.7", "2001:db8::/48"]}
+        shop.write("rowlift.yml", {"version": 1, "workspace": workspace})
+        told = viewer.get("/connections/addresses").json()
+    assert (told["addresses"], told["is_declared"]) == (["203.0.113.7", "2001:db8::/48"], True)
+
+
+@pytest.mark.door("cli")
+def test_B29_debug_tells_the_addresses_and_check_refuses_what_is_none(shop: World) -> None:
+    shop.save()
+    workspace = {"name": "acme", "addresses": ["203.0.113.0/28"]}
+    shop.write("rowlift.yml", {"version": 1, "workspace": workspace})
+    done = run_cli("debug", "-o", "json", cwd=shop.folder)
+    assert json.loads(done.stdout)["addresses"]["addresses"] == ["203.0.113.0/28"]
+    for wrong in ("gateway.example.com", "203.0.113.1/28", "::ffff:1.2.3.4.5"):
+        workspace["addresses"] = [wrong]
+        shop.write("rowlift.yml", {"version": 1, "workspace": workspace})
+        refused = run_cli("check", "-o", "json", cwd=shop.folder)
+        assert (refused.code, wrong in refused.stdout) == (2, True)
 
 
 def test_S9_whatever_keeps_a_server_away_reads_the_same(shop: World) -> None:

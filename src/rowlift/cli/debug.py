@@ -70,11 +70,14 @@ def command(
 def _test(terminal: Terminal, certify: str | None) -> int:
     with terminal.working() as project:
         found = {certify: project.certify(certify)} if certify else project.debug()
+        ours = project.addresses()
     for name, findings in found.items():
         terminal.say(Text(safe(name), style="bold"))
         for one in findings:
             _print(terminal, one)
-    terminal.document("debug", connections=found)
+    come_from = ", ".join(map(safe, ours.addresses)) or "an address that is not known"
+    terminal.note(f"Connections come from {come_from}. {ours.note}")
+    terminal.document("debug", connections=found, addresses=ours)
     return exit_code(found)
 
 

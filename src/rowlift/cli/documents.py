@@ -11,6 +11,7 @@ from rowlift.core.errors import RowliftError
 from rowlift.core.nouns import Finding
 from rowlift.core.rules import RULES
 from rowlift.engine.preview import Preview
+from rowlift.operations.addresses import Addresses
 from rowlift.operations.alerting import AlertReport, ChannelReport
 from rowlift.operations.applying import DefinitionChange
 from rowlift.operations.backups import BackupReport
@@ -107,7 +108,7 @@ class Step:
 FIELDS: Mapping[str, Mapping[str, Any]] = {
     "error": {"error": Problem},
     "check": {"problems": Sequence[Problem]},
-    "debug": {"connections": Mapping[str, Sequence[Finding]]},
+    "debug": {"connections": Mapping[str, Sequence[Finding]], "addresses": Addresses},
     "catalog": {"source": str, "catalogue": Catalogue},
     "preview": {"preview": Preview},
     "plan": {"plan": PlanReport},

@@ -17,12 +17,16 @@ Managed = Literal["files", "rowlift"]
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceSpec:
-    """The workspace and its identity rules; `identifiers` holds id, email or both."""
+    """The workspace and its identity rules; `identifiers` holds id, email or both.
+
+    `addresses` are those, or the networks, that connections come from as others see them.
+    """
 
     name: str
     identifiers: tuple[str, ...] = ("id", "email")
     allow_email_change_by_id: bool = False
     viewers_see_values: bool = False
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

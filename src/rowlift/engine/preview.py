@@ -29,6 +29,7 @@ from rowlift.engine.preflight import Met, look_ahead, meet, mostly_unknown
 from rowlift.engine.problems import Problem
 from rowlift.engine.read import ROW_NUMBER, row_numbers, staged_columns
 from rowlift.engine.validate import judge
+from rowlift.kit.html import table
 from rowlift.kit.sqlguard import guard, render
 from rowlift.workspace.workspace import Workspace
 
@@ -80,6 +81,15 @@ class Preview:
     def good(self) -> bool:
         """Tell whether no rule is broken as far as this preview looked."""
         return not self.problems and all(one.level != "error" for one in self.findings)
+
+    def _repr_html_(self) -> str:
+        title = f"{self.sync}: the first {len(self.rows)} rows"
+        columns = ("row", "identifier", "mark", "problem", *(one.name for one in self.columns))
+        rows = (
+            (one.number, one.identifier, one.mark.value, one.problem, *one.values)
+            for one in self.rows
+        )
+        return table(title, columns, rows)
 
 
 @dataclass(frozen=True, slots=True)

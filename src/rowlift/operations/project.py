@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from rowlift.core.clock import Clock, SystemClock
@@ -15,6 +14,7 @@ from rowlift.core.nouns import Finding
 from rowlift.core.progress import Progress, Silent
 from rowlift.engine.preview import Preview
 from rowlift.operations.access import Access
+from rowlift.operations.addresses import Addresses, addresses
 from rowlift.operations.alerting import Alerts, telling
 from rowlift.operations.applying import Folder
 from rowlift.operations.cataloguing import catalogue
@@ -30,6 +30,7 @@ from rowlift.operations.importing import Importer
 from rowlift.operations.ingesting import Ingest
 from rowlift.operations.kinds import ACCEPTS, KINDS, guarded
 from rowlift.operations.merging import MergeRecord, merges_page, undo_merge
+from rowlift.operations.notebook import People, Runs
 from rowlift.operations.opening import open_folder, refreshed
 from rowlift.operations.pausing import chosen, is_paused, pause, refuse_paused
 from rowlift.operations.planning import Planner
@@ -106,12 +107,7 @@ class Project:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def open(self) -> None:
@@ -162,6 +158,10 @@ class Project:
         With `discreet` nothing tells why a server cannot be reached: nobody scans ports with it.
         """
         return tested(self._home, discreet=discreet)
+
+    def addresses(self) -> Addresses:
+        """Return from which addresses connections come, for the allow lists of firewalls."""
+        return addresses(self._home)
 
     def certify(self, source: str) -> list[Finding]:
         """Test a source, then prove values, limits, errors, cancel and timeout on the service."""
@@ -220,16 +220,16 @@ class Project:
         with telling(self._home, self._clock), self._telling_all(wait=wait):
             finished = self._finish_interrupted(wait=wait)
             if plan is not None:
-                return [self._apply(plan, finished, wait=wait)]
+                return Runs([self._apply(plan, finished, wait=wait)])
             names = chosen(self._home, syncs)
             idle = set(self.paused(names)) - finished.keys()
             one = len(names) == 1
-            return [
+            return Runs(
                 finished.get(name)
                 or self._run_one(name, wait=wait, allow_removals=allow_removals, raising=one)
                 for name in names
                 if name not in idle
-            ]
+            )
 
     @contextmanager
     def _telling_all(self, *, wait: bool) -> Iterator[None]:
@@ -436,7 +436,7 @@ class Project:
         """Return the newest runs first, from the one before an id."""
         uid = self._home.syncs[self._home.sync(sync).name] if sync else None
         found = self._home.store.runs.latest(self._home.workspace_id, uid, limit, before)
-        return [report_run(self._home, one) for one in found]
+        return Runs(report_run(self._home, one) for one in found)
 
     def run_report(self, run_id: int) -> RunReport:
         """Return one run; raises StateError NOT_FOUND."""
@@ -470,7 +470,7 @@ class Project:
 
     def people(self, limit: int = 20, *, after: int = 0) -> list[PersonRecord]:
         """Return people without their relationships, from the one after a number."""
-        return people_page(self._home, limit, after)
+        return People(people_page(self._home, limit, after))
 
     def export_people(self, *, suppressed: bool = False) -> Iterator[PersonRecord]:
         """Yield people without their relationships, those who are suppressed only if asked for."""

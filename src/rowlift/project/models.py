@@ -1,5 +1,6 @@
 """YAML files as people write them, but for forwards; defaults of presets are in `presets.py`."""
 
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -87,6 +88,13 @@ def _segment(text: str) -> str:
     return text
 
 
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text)).removesuffix("/32").removesuffix("/128")
+    except ValueError:
+        raise ValueError("must be an address, or a network such as 203.0.113.0/28") from None
+
+
 def _kept(value: object) -> object:
     total = seconds(value)
     if total < SECONDS["d"]:
@@ -158,6 +166,7 @@ RecordBytes = Annotated[
     PlainValidator(_record_bytes),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "none"}]}),
 ]
+NetworkText = Annotated[str, AfterValidator(_network), Field(max_length=50)]
 KindKey = Annotated[Kind, AfterValidator(_imported)]
 ObjectType = Annotated[str, BeforeValidator(_object_type), Field(max_length=128)]
 Identifier = Literal["user_id", "id", "email", "anonymous_id", "group_id", "object_id"]
@@ -186,6 +195,11 @@ class WorkspaceFile(FileModel):
     viewers_see_values: StrictBool = Field(
         default=False,
         description="Whether viewers see rows and people, not only counts and settings.",
+    )
+    addresses: list[NetworkText] = Field(
+        default_factory=list,
+        description="Addresses or networks that connections come from, as others see them.",
+        max_length=100,
     )
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Request
 
 from rowlift.core.nouns import Finding
 from rowlift.core.rights import Right
+from rowlift.operations.addresses import Addresses
 from rowlift.state.catalogues import Catalogue
 from rowlift.web.rights import Asking, Ours, door
 
@@ -29,6 +30,12 @@ def catalog(
     if refresh:
         caller.require(Right.EDIT)
     return project.catalog(name, refresh=refresh)
+
+
+@router.get("/connections/addresses", **door("addresses", Right.READ))
+def addresses(project: Ours) -> Addresses:
+    """Tell from which addresses connections come, for the allow lists of firewalls."""
+    return project.addresses()
 
 
 @router.post("/connections/test", **door("debug", Right.EDIT))
