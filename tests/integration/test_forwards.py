@@ -83,6 +83,23 @@ def test_A24_chosen_traits_of_the_person_go_along(
     assert (envelope["type"], envelope["data"]["forward"]) == ("events.forwarded", FORWARD)
 
 
+def test_figures_and_requests_tell_of_a_forward(sink: Sink, tmp_path: Path) -> None:
+    crossing = Crossing(tmp_path / "acme", hook(sink))
+    crossing.come(track("ann"), track("bad"))
+    sink.poison = {"bad"}
+    crossing.run()
+    crossing.come(track("ann", "waits"))
+    with crossing.project() as project:
+        values = project.watch.figures().values
+        assert {one.sync for one in project.watch.requests("there")} == {FORWARD}
+    assert values["rowlift_forward_events_waiting", (FORWARD,)] == 1
+    told = {
+        outcome: values["rowlift_forwarded_events_total", (FORWARD, outcome)]
+        for outcome in ("delivered", "rejected", "suppressed", "skipped")
+    }
+    assert told == {"delivered": 1, "rejected": 1, "suppressed": 0, "skipped": 0}
+
+
 def test_only_the_chosen_events_go_and_only_those_that_come_from_now_on(
     sink: Sink, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from rowlift.operations.home import Home
 from rowlift.state import tallies
 from rowlift.state.queues import Queues, queues
 from rowlift.state.tallies import Tally
+from rowlift.workspace.tracking import count_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Metric:
     labels: tuple[str, ...] = ()
 
 
-# Syncs and destinations by name, statuses and outcomes: no other label grows with what is moved.
+# What is declared, by name, statuses and outcomes: no other label grows with what is moved.
 METRICS: Mapping[str, Metric] = {
     "rowlift_build_info": Metric("gauge", "Always 1.", ("version",)),
     "rowlift_runs_total": Metric("counter", "Runs that are over.", ("sync", "status")),
@@ -72,6 +73,12 @@ METRICS: Mapping[str, Metric] = {
     "rowlift_messages_total": Metric(
         "counter", "Messages of SDKs that were accepted, by outcome.", ("outcome",)
     ),
+    "rowlift_forwarded_events_total": Metric(
+        "counter", "Events that a forward has done with.", ("forward", "outcome")
+    ),
+    "rowlift_forward_events_waiting": Metric(
+        "gauge", "Events that a forward has not looked at yet.", ("forward",)
+    ),
 }
 
 _Sample = tuple[str, tuple[str, ...], float]
@@ -110,8 +117,9 @@ def figures(home: Home) -> Figures:
     values: defaultdict[tuple[str, tuple[str, ...]], float] = defaultdict(float)
     values["rowlift_build_info", (VERSION,)] = 1
     for name, labels, value in chain(
-        _counted(home, told), _lags(home, told, waits.now), _waiting(home, waits), _alerts(home)
-    ):
+        _counted(home, told), _lags(home, told, waits.now), _waiting(home, waits),
+        _alerts(home), _forwarded(home),
+    ):  # fmt: skip
         values[name, labels] += value  # the parts of a sync are one to who looks on
     return Figures(values, list(_durations(home, told)))
 
@@ -157,6 +165,17 @@ def _waiting(home: Home, waits: Queues) -> Iterator[_Sample]:
     if waits.beat_at is not None:
         age = max(0.0, waits.now - waits.beat_at)
         yield "rowlift_service_heartbeat_age_seconds", (), age
+
+
+def _forwarded(home: Home) -> Iterator[_Sample]:
+    names = _names(home.forwards)
+    for uid, one in home.store.forwards.of(home.workspace_id).items() if names else ():
+        if uid in names:
+            waiting = count_after(home.workspace, one.position)
+            yield "rowlift_forward_events_waiting", (names[uid],), waiting
+            for outcome in ("delivered", "rejected", "suppressed", "skipped"):
+                value = getattr(one, outcome)
+                yield "rowlift_forwarded_events_total", (names[uid], outcome), value
 
 
 def _durations(home: Home, told: Sequence[Tally]) -> Iterator[Histogram]:

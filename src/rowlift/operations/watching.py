@@ -18,8 +18,8 @@ from rowlift.state.exchanges import KEPT, KEPT_SECONDS, Exchange
 class ExchangeReport:
     """A request to a destination and its reply, without secrets; `at` is in Unix seconds.
 
-    Bodies are cut after 4,000 characters; `body_bytes` is the size of what was sent. Where there
-    was no reply, `status` is null and `reply` says why.
+    Where events went, `sync` is their forward. Bodies are cut after 4,000 characters; `body_bytes`
+    is the size of what was sent. Where there was no reply, `status` is null and `reply` says why.
     """
 
     id: int
@@ -50,7 +50,9 @@ class Watch:
         Some of each second are kept, for a day. Without `values` bodies show only the names of
         members. Raises ConfigError NAME_UNKNOWN.
         """
-        uid, names = self._uid(destination), sync_names(self.home)
+        uid = self._uid(destination)
+        forwards = self.home.store.definitions.names(self.home.workspace_id, "forward")
+        names = {**sync_names(self.home), **forwards}
         since = time.time() - KEPT_SECONDS
         found = self.home.store.exchanges.after(uid, after, since)[-limit:]
         return [_report(one, names, values=values) for one in found]

@@ -111,7 +111,7 @@ class ForwardStore:
             values = {
                 "active": 1, "generation": generation, "owner": owner_name(),
                 "lease_until": now + LEASE_SECONDS, "status": Status.RUNNING.value,
-                "cancelled_by": "",
+                "cancelled_by": "", "reason_code": "", "reason": "",
             }  # fmt: skip
             connection.execute(forwards.update().where(forwards.c.id == row.id).values(values))
             return _forward(connection.execute(mine).one())
