@@ -332,7 +332,7 @@ class Notes:
     def advance(self, task: str, rows: int) -> None:
         """Nothing is shown."""
 
-    def note(self, task: str, text: str) -> None:
+    def note(self, task: str, text: str, detail: str = "") -> None:
         self.said.append(text)
 
 

@@ -211,7 +211,7 @@ class Heard(Silent):
     def __init__(self):
         self.notes = []
 
-    def note(self, task, text):
+    def note(self, task, text, detail=""):
         self.notes.append(text)
 
 

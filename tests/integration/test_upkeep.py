@@ -97,7 +97,7 @@ class Notes:
 
     def advance(self, task: str, rows: int) -> None: ...
 
-    def note(self, task: str, text: str) -> None:
+    def note(self, task: str, text: str, detail: str = "") -> None:
         self.told.append(text)
 
 

@@ -3,7 +3,6 @@
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from rowlift.cli import exits
 from rowlift.cli.interrupts import interrupted
 from rowlift.cli.terminal import Terminal
 from rowlift.core.errors import RowliftError, unexpected
+from rowlift.kit.logs import trace_of
 
 
 def guarded(chosen: Mapping[str, Any], body: Callable[[Terminal], int]) -> int:
@@ -70,10 +70,4 @@ def _report(terminal: Terminal, error: Exception) -> Path | None:
 def _lines(error: BaseException) -> Iterator[str]:
     version = sys.version.split()[0]
     yield f"rowlift {rowlift.__version__}, Python {version}, {sys.platform}"
-    seen: BaseException | None = error
-    while seen is not None:
-        # Other messages may quote a row or a password, whatever raised them.
-        said = str(seen) if isinstance(seen, RowliftError) else "(message left out)"
-        yield f"\n{type(seen).__module__}.{type(seen).__qualname__}: {said}"
-        yield from (line.rstrip() for line in traceback.format_tb(seen.__traceback__))
-        seen = seen.__cause__ or seen.__context__
+    yield from trace_of(error)

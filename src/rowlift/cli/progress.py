@@ -67,8 +67,9 @@ class Bars:
         if known is not None:
             self._shown.advance(known, rows)
 
-    def note(self, task: str, text: str) -> None:
-        self._shown.console.print(f"{safe(task)}: {safe(text)}", markup=False, style="dim")
+    def note(self, task: str, text: str, detail: str = "") -> None:
+        line = f"{safe(task)}: {safe(text)} {safe(detail)}".rstrip()
+        self._shown.console.print(line, markup=False, style="dim")
 
 
 class Lines:
@@ -84,8 +85,8 @@ class Lines:
 
     def advance(self, task: str, rows: int) -> None: ...
 
-    def note(self, task: str, text: str) -> None:
-        self._say(task, text)
+    def note(self, task: str, text: str, detail: str = "") -> None:
+        self._say(task, f"{text} {detail}".rstrip())
 
     def _say(self, task: str, text: str) -> None:
         seconds = time.monotonic() - self._start

@@ -1,18 +1,19 @@
 """rowlift serve."""
 
+import logging
 import os
-import time
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from rowlift.cli import exits
 from rowlift.cli.options import command as _command
 from rowlift.cli.terminal import Terminal
-from rowlift.cli.text import safe
 from rowlift.core.errors import StateError
+from rowlift.kit.logs import about, begin
 from rowlift.operations.opening import found_if_empty
 from rowlift.operations.project import Project
 from rowlift.scheduler.service import ServiceLoop
@@ -31,21 +32,27 @@ AllowedHosts = Annotated[
     list[str] | None,
     typer.Option("--allow-host", help="A name that leads to it; once for each.", metavar="NAME"),
 ]
+LogFormat = Annotated[
+    Literal["text", "json"],
+    typer.Option(
+        "--log", envvar="ROWLIFT_LOG", metavar="text|json",
+        help="text for people, or JSON lines, which hold no value of a row and no reply.",
+    ),
+]  # fmt: skip
+
+_log = logging.getLogger("rowlift.service")
 
 
 class Log:
-    """A line for each beginning and end, with the time in UTC; phases are left out."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
+    """A line of the log for each beginning and end; phases are left out."""
 
     def phase(self, task: str, phase: str, total: int | None = None) -> None: ...
 
     def advance(self, task: str, rows: int) -> None: ...
 
-    def note(self, task: str, text: str) -> None:
-        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        self._terminal.note(f"{moment}  {safe(task)}: {safe(text)}", style="")
+    def note(self, task: str, text: str, detail: str = "") -> None:
+        with about(task=task, detail=detail):
+            _log.info("%s", text)
 
 
 @_command
@@ -54,6 +61,7 @@ def command(
     host: Host = "127.0.0.1",
     port: Port = 7070,
     allowed_hosts: AllowedHosts = None,
+    log_format: LogFormat = "text",
 ) -> int:
     """Begins a run at each slot of a schedule and when it is asked for, and delivers beside it.
 
@@ -61,7 +69,9 @@ def command(
     without a restart. Ctrl-C or SIGTERM ends it in order, within 15 s; ended in any other way, the
     next start goes on where it stopped.
     """
-    log = Log(terminal)
+    level = logging.WARNING if terminal.quiet else logging.INFO
+    begin(sys.stderr, as_json=log_format == "json", level=level)
+    log = Log()
     if name := found_if_empty(terminal.folder, os.environ, Author("console", "cli")):
         log.note("service", f"There was no project here; the workspace {name} was made.")
     with terminal.project(log) as project:
@@ -73,14 +83,14 @@ def command(
                 _answering(terminal, project, host, port, allowed_hosts or ()) as url,
             ):
                 log.note("service", f"The API answers at {url}/api/v1")
-                _welcome(log, project)
+                _welcome(log, project, is_console=log_format == "text")
                 loop.run()
         except StateError as error:
             if error.code != "DRAIN_LATE":
                 raise
             terminal.error(error)
             os._exit(exits.FAILED)  # a thread that hangs in a driver would keep the process
-    terminal.note("Ended in order.")
+    log.note("service", "Ended in order.")
     return exits.DONE
 
 
@@ -97,7 +107,9 @@ def _answering(
             yield server.url
 
 
-def _welcome(log: Log, project: Project) -> None:
-    code = project.access.accounts.setup_code()
-    if code:
+def _welcome(log: Log, project: Project, *, is_console: bool) -> None:
+    """Say how the first admin gets in; the code is not for logs that others keep."""
+    if not is_console and not project.access.accounts.is_set_up:
+        log.note("service", "Nobody works here yet: rowlift users add EMAIL --role admin")
+    elif code := project.access.accounts.setup_code():
         log.note("service", f"Nobody works here yet. The first admin signs up with {code}")

@@ -13,8 +13,11 @@ class Progress(Protocol):
     def advance(self, task: str, rows: int) -> None:
         """Add rows to what the present phase has done."""
 
-    def note(self, task: str, text: str) -> None:
-        """Say one sentence that a person waiting should know."""
+    def note(self, task: str, text: str, detail: str = "") -> None:
+        """Say one sentence that a person waiting should know.
+
+        `detail` is what others said of it, such as a reply: it may quote a row.
+        """
 
 
 class Silent:
@@ -24,7 +27,7 @@ class Silent:
 
     def advance(self, task: str, rows: int) -> None: ...
 
-    def note(self, task: str, text: str) -> None: ...
+    def note(self, task: str, text: str, detail: str = "") -> None: ...
 
 
 class Attentive:
@@ -45,5 +48,5 @@ class Attentive:
         self._look()
         self._listener.advance(task, rows)
 
-    def note(self, task: str, text: str) -> None:
-        self._listener.note(task, text)
+    def note(self, task: str, text: str, detail: str = "") -> None:
+        self._listener.note(task, text, detail)

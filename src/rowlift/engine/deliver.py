@@ -10,7 +10,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Protocol
 
@@ -52,7 +54,7 @@ class Pace:
         rate: float | None,
         reserve: Callable[[int, float], float],
         cancelled: Callable[[], bool] = lambda: False,
-        tell: Callable[[str], None] = lambda _text: None,
+        tell: Callable[[str, str], None] = lambda _text, _detail: None,
     ) -> None:
         self._tell = tell
         self._clock = clock
@@ -142,7 +144,7 @@ class Pace:
             if outcome.retry_after is not None:
                 wait_for = min(outcome.retry_after, LONGEST_WAIT)
                 if now + wait_for > self._not_before + 1:
-                    self._tell(f"The destination asked to wait {wait_for:.0f} s.")
+                    self._tell(f"The destination asked to wait {wait_for:.0f} s.", "")
                 self._not_before = max(self._not_before, now + wait_for)
             if asked_before:  # sent side by side with one that was asked to wait: one failure
                 self._probing = False
@@ -150,14 +152,15 @@ class Pace:
             self._failures += 1
             said = outcome.reason or outcome.code
             if self._failures == 1:
-                self._tell(f"A request failed ({said}); it is tried again.")
+                self._tell("A request failed; it is tried again.", said)
             if self._failures > FAILURES_TO_OPEN and self._probing:
                 self.stopped = self.stopped or Stopped("CIRCUIT_OPEN", _open_reason(outcome))
             elif self._failures == FAILURES_TO_OPEN:
                 self._not_before = max(self._not_before, now + OPEN_SECONDS)
                 self._tell(
-                    f"{FAILURES_TO_OPEN} requests failed one after another ({said}); "
-                    f"one more is tried in {OPEN_SECONDS:.0f} s."
+                    f"{FAILURES_TO_OPEN} requests failed one after another; "
+                    f"one more is tried in {OPEN_SECONDS:.0f} s.",
+                    said,
                 )
 
 
@@ -350,7 +353,8 @@ def _pump(
             superseded = True
             continue
         for batch in fresh:
-            future = pool.submit(settler.settle, batch, in_doubt=batch.number in doubted)
+            settle = partial(settler.settle, batch, in_doubt=batch.number in doubted)
+            future = pool.submit(copy_context().run, settle)
             waiting[future] = batch
     if superseded and not pace.stopped:
         return Stopped("SUPERSEDED", "A newer image took over.")

@@ -326,8 +326,8 @@ class DeliveryRun:
             return Stopped("CANCELLED", f"Cancelled by {by}; the rows stay due.")
         return stopped
 
-    def _tell(self, text: str) -> None:
-        self._progress.note(self._task, text)
+    def _tell(self, text: str, detail: str) -> None:
+        self._progress.note(self._task, text, detail)
 
     def _write_down(
         self,

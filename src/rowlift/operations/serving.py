@@ -7,6 +7,7 @@ from rowlift.core.errors import ConfigError, GuardStop, SourceError
 from rowlift.core.nouns import Status
 from rowlift.core.progress import Attentive, Progress
 from rowlift.core.specs import SyncSpec
+from rowlift.kit.logs import Fact, about
 from rowlift.operations.alerting import Alerts
 from rowlift.operations.delivering import Drain
 from rowlift.operations.forwarding import Forwarder
@@ -62,8 +63,8 @@ class Serving:
         try:
             home = refreshed(self.home, profile=self._profile)
         except ConfigError as error:
-            text = f"The files are wrong, so those of before stay in force: {error}"
-            self.note("project", text)
+            text = "The files are wrong, so those of before stay in force."
+            self.note("project", text, str(error), code=error.code)
         else:
             self._take_in(home)
         self._seen = seen(self.home)
@@ -80,9 +81,10 @@ class Serving:
         """Return what is told of the project as it is now."""
         return Alerts(self.home, self.clock)
 
-    def note(self, task: str, text: str) -> None:
+    def note(self, task: str, text: str, detail: str = "", **facts: Fact) -> None:
         """Tell whoever looks on what the service does."""
-        self._progress.note(task, text)
+        with about(workspace=self.home.workspace_id, **facts):
+            self._progress.note(task, text, detail)
 
     # what it carries; each in a thread of its own
 
@@ -97,15 +99,17 @@ class Serving:
         """Carry a run that was begun here to its end, or leave it when the process ends."""
         home, name = self.home, self.name_of(run.sync_uid)
         importer, spec = self._importer(home, ending), SyncSpec.from_json(run.spec)
-        try:
-            done = importer.carry(
-                run, spec, allow_removals=opening.allow_removals, planned=opening.planned
-            )
-        except (GuardStop, SourceError) as error:
-            self.note(name, f"Run {run.id} ended: {error}")
-        else:
-            self.note(name, f"Run {run.id}: {done.status.value}. {done.reason}".strip())
-        tidy(home)
+        with about(workspace=home.workspace_id, sync=name, run=run.id):
+            try:
+                done = importer.carry(
+                    run, spec, allow_removals=opening.allow_removals, planned=opening.planned
+                )
+            except (GuardStop, SourceError) as error:
+                self.note(name, f"Run {run.id} ended.", str(error), code=error.code)
+            else:
+                facts = {"status": done.status.value, "code": done.reason_code}
+                self.note(name, f"Run {run.id}: {done.status.value}.", done.reason, **facts)
+            tidy(home)
 
     def resume(self, ending: threading.Event) -> None:
         """Finish the run that a dead process left."""
@@ -113,10 +117,16 @@ class Serving:
 
     def deliver(self, delivery: Delivery, ending: threading.Event) -> None:
         """Carry a delivery to its end, unless somebody else has begun to."""
-        done = Drain(self.home, self.clock, self._progress, ending).one(delivery.id)
-        if done:
-            text = f"Delivery {done.id} to {self.target_of(done)}: {done.status.value}."
-            self.note(self.name_of(done.sync_uid), f"{text} {done.reason}".strip())
+        name, target = self.name_of(delivery.sync_uid), self.target_of(delivery)
+        with about(
+            workspace=self.home.workspace_id, sync=name, run=delivery.run_id,
+            delivery=delivery.id, destination=target,
+        ):  # fmt: skip
+            done = Drain(self.home, self.clock, self._progress, ending).one(delivery.id)
+            if done:
+                text = f"Delivery {done.id} to {target}: {done.status.value}."
+                facts = {"status": done.status.value, "code": done.reason_code}
+                self.note(name, text, done.reason, **facts)
 
     def deliver_again(self, delivery: Delivery) -> None:
         """Queue once more what a delivery left, as the newest settings say."""
@@ -130,7 +140,8 @@ class Serving:
         """Send on what came, unless somebody else does; only what went wrong is told."""
         done = self._forwarder().carry(name, forward, ending.is_set)
         if done and done.status is not Status.COMPLETED:
-            self.note(name, f"Forward: {done.status.value}. {done.reason}".strip())
+            facts = {"status": done.status.value, "code": done.reason_code}
+            self.note(name, f"Forward: {done.status.value}.", done.reason, **facts)
 
     def _forwarder(self) -> Forwarder:
         return Forwarder(self.home, self.clock, self._progress)

@@ -95,7 +95,7 @@ class Scheduler:
     def _start(self, turn: Turn, run: Run, opening: Opening) -> None:
         asked = turn.trigger
         why = f"asked for by {asked.asked_by}" if asked else f"slot {written(turn.slot or 0)}"
-        self._serving.note(turn.sync, f"Run {run.id} begins: {why}.")
+        self._serving.note(turn.sync, f"Run {run.id} begins: {why}.", sync=turn.sync, run=run.id)
         work = partial(self._serving.carry, run, opening=opening)
         self._runner.start(Job(Kind.IMPORT, run.id, turn.sync, work, run))
 
@@ -116,7 +116,10 @@ class Scheduler:
     def _deliver(self, delivery: Delivery) -> None:
         title = self._serving.name_of(delivery.sync_uid)
         target = self._serving.target_of(delivery)
-        self._serving.note(title, f"Delivery {delivery.id} to {target} begins.")
+        self._serving.note(
+            title, f"Delivery {delivery.id} to {target} begins.",
+            sync=title, run=delivery.run_id, delivery=delivery.id, destination=target,
+        )  # fmt: skip
         work = partial(self._serving.deliver, delivery)
         self._runner.start(Job(Kind.DELIVERY, delivery.id, title, work))
 

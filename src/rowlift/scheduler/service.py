@@ -55,7 +55,8 @@ class ServiceLoop:
             seconds = scheduler.tick()
         except StateError as error:
             if error.code != self._trouble:
-                self._serving.note("service", f"{error} It is tried again.")
+                text = "The state is away; it is tried again."
+                self._serving.note("service", text, str(error), code=error.code)
             self._trouble = error.code
             return LOOK_SECONDS
         self._trouble = ""
@@ -66,4 +67,6 @@ class ServiceLoop:
         self._wake.clear()
 
     def _failed(self, job: Job, error: RowliftError) -> None:
-        self._serving.note(job.title or "service", f"{error} {error.mend}".strip())
+        said = f"{error} {error.mend}".strip()
+        text = f"The {job.kind} {job.number} failed."
+        self._serving.note(job.title or "service", text, said, code=error.code)

@@ -143,7 +143,7 @@ def astray(_request: Request, error: Exception) -> Response:
 def broken(_request: Request, error: Exception) -> Response:
     """Answer where nobody foresaw the failure: a reference, and the rest in the log only."""
     reference = secrets.token_hex(6)
-    log.error("reference %s", reference, exc_info=error)
+    log.error("The server failed to answer: reference %s", reference, exc_info=error)
     found = problem(unexpected(error))
     content: dict[str, Any] = asdict(found) | {
         "detail": "The server failed to answer.",

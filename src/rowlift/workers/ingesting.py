@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from rowlift.core.errors import RowliftError
+from rowlift.kit.logs import about
 from rowlift.operations.ingesting import Ingest
 
 POLL_SECONDS = 2.0  # for what another process accepted, and for what had to wait
@@ -51,5 +52,6 @@ class IngestWorker:
         try:
             return self._ingest.write_some() is not None
         except RowliftError as error:
-            _log.warning("messages wait to be written: %s", error)
+            with about(task="messages", code=error.code, detail=str(error)):
+                _log.warning("Messages wait to be written.")
             return False
