@@ -16,6 +16,7 @@ from rich.text import Text
 
 from rowlift.cli.streams import OUTPUT_LOST, speak_utf8
 from rowlift.cli.text import safe
+from rowlift.cli.traces import TRACES, traced
 from rowlift.core.errors import RowliftError
 
 if TYPE_CHECKING:
@@ -117,7 +118,11 @@ class Terminal:
         from rowlift.core.progress import Silent
         from rowlift.operations.project import Project
 
-        with Project(self.folder, profile=self.profile, progress=progress or Silent()) as project:
+        listener = progress or Silent()
+        with (
+            traced(os.environ.get(TRACES, "")),
+            Project(self.folder, profile=self.profile, progress=listener) as project,
+        ):
             yield project
 
     @contextlib.contextmanager

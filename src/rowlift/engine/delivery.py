@@ -5,7 +5,6 @@ Every phase ends with one fenced commit; a killed delivery goes on from the last
 
 import json
 import random
-from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
@@ -26,14 +25,13 @@ from rowlift.core.nouns import (
     Kind,
     Limits,
     Mode,
-    Outcome,
     Outcomes,
     Removed,
     Status,
-    Verdict,
 )
 from rowlift.core.ports import Batch, Destination
 from rowlift.core.progress import Progress
+from rowlift.core.spans import Span, span, trace_of
 from rowlift.core.specs import SyncSpec, UseSpec
 from rowlift.engine.deliver import Pace, Settler, Stopped, send
 from rowlift.engine.duck import Duck, parquet
@@ -58,7 +56,8 @@ from rowlift.engine.plan import (
 )
 from rowlift.engine.suppress import op_for, watch
 from rowlift.engine.traffic import Load, large_told, traffic
-from rowlift.state.deliveries import BatchRecord, Delivery
+from rowlift.engine.verdicts import verdict, verdict_rows
+from rowlift.state.deliveries import Delivery
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Ledger
 from rowlift.state.store import Store
@@ -174,6 +173,13 @@ class DeliveryRun:
         Whatever stops the sending, what is known of the batches that left goes into the ledger. A
         fault of ours is raised after that: left active, the delivery would meet it again and again.
         """
+        with self._span() as told:
+            self._carry()
+            ended = self._store.deliveries.get(self._delivery.id)
+            told.note(status=ended.status.value, **ended.counts)
+        return ended
+
+    def _carry(self) -> None:
         with self._lease, Duck(self._store.files.scratch) as duck:
             try:
                 stopped = self._sent(duck)
@@ -187,13 +193,25 @@ class DeliveryRun:
                 raise
             else:
                 self._end(duck, stopped)
-        return self._store.deliveries.get(self._delivery.id)
+
+    def _span(self) -> AbstractContextManager[Span]:
+        one = self._delivery
+        return span(
+            "delivery", trace_of(one.sync_uid, one.run_id), workspace=one.workspace_id,
+            run=one.run_id, delivery=one.id, sync=self._spec.feed.sync,
+            destination=self._spec.destination, phase=one.phase,
+        )  # fmt: skip
 
     def _sent(self, duck: Duck) -> Stopped | None:
         with self._open() as destination:
             if self._delivery.phase == "plan":
-                self._plan(duck, destination)
-            return self._send(destination)
+                with span("plan") as told:
+                    self._plan(duck, destination)
+                    told.note(**self._delivery.counts)
+            with span("send") as told:
+                stopped = self._send(destination)
+                told.note(stopped=stopped.code if stopped else "")
+            return stopped
 
     def _end(self, duck: Duck, stopped: Stopped | None) -> None:
         if self._delivery.phase == "send":
@@ -374,7 +392,7 @@ class DeliveryRun:
         known = sum(counts[name] for name in _IN_LEDGER)
         added = add_to_ledger(duck, self._store, self._owner, found, "ledger_rows", known)
         failed = self._write_rejects(duck, counts)
-        status, code, reason = _verdict(counts, stopped)
+        status, code, reason = verdict(counts, stopped)
         with self._store.database.transaction("delivery.record") as connection:
             self._lease.hold(connection)
             self._store.files.swap(connection, (*added.stored, *failed), added.replaced)
@@ -395,7 +413,7 @@ class DeliveryRun:
 
     def _fold(self, duck: Duck, left: str) -> dict[str, Any]:
         known = self._store.deliveries.batches(self._delivery.id)
-        batch_rows, odd_rows = _verdict_rows(known)
+        batch_rows, odd_rows = verdict_rows(known)
         duck.register("batch_verdicts", pa.Table.from_pylist(batch_rows, _VERDICTS))
         duck.register("row_verdicts", pa.Table.from_pylist(odd_rows, _ROW_VERDICTS))
         plan = parquet([self._plan_file().path])
@@ -466,42 +484,3 @@ def timestamp_of(seconds: float) -> str:
     """Return a moment as ISO 8601 UTC with milliseconds."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-
-
-def _verdict_rows(
-    known: dict[int, BatchRecord],
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    left = Outcomes(Outcome(Verdict.IN_DOUBT, "INTERRUPTED", "A killed process may have sent it."))
-    batch_rows, odd_rows = [], []
-    for number, record in known.items():
-        outcomes = record.outcomes or left
-        batch_rows.append({"batch": number, **_cells(outcomes.default)})
-        odd_rows += [
-            {"batch": number, "position": position, **_cells(outcome)}
-            for position, outcome in outcomes.rows.items()
-        ]
-    return batch_rows, odd_rows
-
-
-def _cells(outcome: Outcome) -> dict[str, str]:
-    return {
-        "verdict": outcome.verdict.value,
-        "code": "" if outcome.verdict is Verdict.DELIVERED else outcome.code,
-        "reason": outcome.reason,
-    }
-
-
-def _verdict(counts: dict[str, Any], stopped: Stopped | None) -> tuple[Status, str, str]:
-    if stopped and stopped.code == "SUPERSEDED":
-        return Status.COMPLETED, stopped.code, stopped.reason
-    if stopped and stopped.code in {"INTERRUPTED", "CANCELLED"}:
-        return Status.CANCELLED, stopped.code, stopped.reason
-    if stopped:
-        return Status.FAILED, stopped.code, stopped.reason
-    failed = Counter(counts["codes"])
-    if counts["rejected"] or counts["pending"] or counts["in_doubt"]:
-        code = next(iter(failed), "")
-        if counts["pending"] + counts["in_doubt"] == counts["due"]:
-            return Status.FAILED, code, "No row was delivered; all stay due."
-        return Status.SOME_ROWS_FAILED, code, f"Rows not delivered: {sum(failed.values()):,}."
-    return Status.COMPLETED, "", ""

@@ -22,6 +22,7 @@ from rowlift.core.nouns import Column, Finding, Status
 from rowlift.core.ports import Source
 from rowlift.core.progress import Attentive, Progress
 from rowlift.core.rules import rule
+from rowlift.core.spans import Span, span, trace_of
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.arrivals import forget
 from rowlift.engine.compare import Result, compare, trait_columns
@@ -97,6 +98,13 @@ class ImportRun:
         A refusal or a failure is recorded in the run and raised; so is a fault of ours, or else
         the run would stay active and block its workspace. This is the boundary where it is caught.
         """
+        with self._span() as told:
+            self._carry_on()
+            ended = self._store.runs.get(self._run.id)
+            told.note(status=ended.status.value)
+        return ended
+
+    def _carry_on(self) -> None:
         with self._lease, Duck(self._store.files.scratch) as duck:
             try:
                 self._carry(duck)
@@ -109,7 +117,13 @@ class ImportRun:
             except Exception as error:
                 self._fail(unexpected(error))
                 raise
-        return self._store.runs.get(self._run.id)
+
+    def _span(self) -> AbstractContextManager[Span]:
+        run = self._run
+        return span(
+            "run", trace_of(run.sync_uid, run.id), workspace=run.workspace_id, run=run.id,
+            sync=self._task, phase=run.phase,
+        )  # fmt: skip
 
     def _refuse_cancelled(self) -> None:
         """Raise GuardStop CANCELLED once somebody asked for the run's end."""
@@ -130,7 +144,9 @@ class ImportRun:
         if self._run.phase in ("read", "validate"):
             with self._work.source() as source, self._lease.stopping(source.cancel):
                 if self._run.phase == "read":
-                    self._read(source)
+                    with span("read") as told:
+                        self._read(source)
+                        told.note(rows=self._run.counts["read"])
                 self._merge(duck, source.dialect)
         self._apply(duck)
 
@@ -215,11 +231,13 @@ class ImportRun:
     def _merged(self, duck: Duck, dialect: str, part: Part) -> _Merged:
         self._progress.phase(part.title, "validate")
         (staged,) = self._store.files.of_run("stage", self._run.id, part.uid)
-        compared = compare(
-            duck, self._store, part.uid, part.spec,
-            Result(staged.path, dialect, self._run.created_at),
-            allow_removals=self._work.allow_removals,
-        )  # fmt: skip
+        with span("judge", part=part.name) as told:
+            compared = compare(
+                duck, self._store, part.uid, part.spec,
+                Result(staged.path, dialect, self._run.created_at),
+                allow_removals=self._work.allow_removals,
+            )  # fmt: skip
+            told.note(**compared.counts)
         self._tell(compared.warnings)
         if not part.name and not self._work.allow_removals:
             guard_unknown(
@@ -227,10 +245,11 @@ class ImportRun:
             )
         self._progress.phase(part.title, "changes")
         owner, counts = self._owner(part), compared.counts
-        added = add_to_image(
-            duck, self._store, owner, compared.found, revision=compared.revision,
-            judged=compared.judged, rewritten=compared.rewritten,
-        )  # fmt: skip
+        with span("merge", part=part.name):
+            added = add_to_image(
+                duck, self._store, owner, compared.found, revision=compared.revision,
+                judged=compared.judged, rewritten=compared.rewritten,
+            )  # fmt: skip
         rejects = self._write_rejects(duck, owner, counts, staged.path)
         held = write_held(self._store, owner, compared.holding)
         image = Image(
@@ -290,10 +309,12 @@ class ImportRun:
         done: list[tuple[Populated, LedgerChange]] = []
         for part in self._parts if self._spec.workspace else ():
             self._progress.phase(part.title, "workspace")
-            populated = populate(
-                duck, self._store, self._lease, self._run, part, self._work.workspace,
-                self._progress,
-            )  # fmt: skip
+            with span("apply", part=part.name) as told:
+                populated = populate(
+                    duck, self._store, self._lease, self._run, part, self._work.workspace,
+                    self._progress,
+                )  # fmt: skip
+                told.note(**populated.counts)
             done.append((populated, fold(duck, self._store, self._run, part, populated)))
         self._progress.phase(self._task, "record")
         counts, rejected, code = self._counted([populated for populated, _ in done])
