@@ -273,7 +273,7 @@ class Heard(Silent):
         self._sink = sink
         self.notes: list[tuple[str, int]] = []
 
-    def note(self, task: str, text: str) -> None:
+    def note(self, task: str, text: str, detail: str = "") -> None:
         self.notes.append((f"{task}: {text}", len(self._sink.requests)))
 
 

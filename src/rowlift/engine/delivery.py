@@ -344,7 +344,7 @@ class DeliveryRun:
             return Stopped("CANCELLED", f"Cancelled by {by}; the rows stay due.")
         return stopped
 
-    def _tell(self, text: str, detail: str) -> None:
+    def _tell(self, text: str, detail: str = "") -> None:
         self._progress.note(self._task, text, detail)
 
     def _write_down(

@@ -58,7 +58,7 @@ class ForwardRun:
         spec: ForwardSpec,
         destination: Callable[[], AbstractContextManager[EventDestination]],
         clock: Clock,
-        tell: Callable[[str], None] = lambda _text: None,
+        tell: Callable[[str, str], None] = lambda _text, _detail: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
