@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from rowlift.workspace.rows import any_of, fetch, run_rows
+from rowlift.workspace.rows import any_of, by_index, fetch, run_rows
 
 CHUNK = 20_000  # values per look-up
 
@@ -160,7 +160,8 @@ def _looked_up(
     **parameters: str,
 ) -> Iterator[pa.RecordBatch]:
     sql = f"{select} AND {any_of(connection, column, 'chunk')}"
-    for start in range(0, len(values), CHUNK):
-        chunk = list(values[start : start + CHUNK])
-        given = {"workspace": workspace_id, "chunk": chunk, **parameters}
-        yield from fetch(connection, sql, given, schema)
+    with by_index(connection):
+        for start in range(0, len(values), CHUNK):
+            chunk = list(values[start : start + CHUNK])
+            given = {"workspace": workspace_id, "chunk": chunk, **parameters}
+            yield from fetch(connection, sql, given, schema)

@@ -43,6 +43,29 @@ def any_of(connection: sa.Connection, column: str, name: str) -> str:
     return f"{column} = ANY(:{name})"
 
 
+# To compile a plan takes longer than to carry it out, and whatever is not enabled seems expensive.
+_PLANS = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
+
+
+@contextmanager
+def by_index(connection: sa.Connection) -> Iterator[None]:
+    """Let PostgreSQL find rows by an index, one after the other.
+
+    As long as a table has no statistics, or a wrong share of it seems to be meant, it looks at all
+    of it for each thousand. A failure ends the transaction or the savepoint, and this with it.
+    """
+    if is_sqlite(connection):
+        yield
+        return
+    _set_plans(connection, "off")
+    yield
+    _set_plans(connection, "DEFAULT")
+
+
+def _set_plans(connection: sa.Connection, value: str) -> None:
+    connection.exec_driver_sql(";".join(f"SET LOCAL {plan} TO {value}" for plan in _PLANS))
+
+
 def run(connection: sa.Connection, sql: str, **parameters: Any) -> int:
     """Run one statement and return the number of rows it changed."""
     return connection.execute(sa.text(sql), _bound(connection, parameters)).rowcount

@@ -19,7 +19,7 @@ from rowlift.workspace import conflicts
 from rowlift.workspace.contributions import contribution
 from rowlift.workspace.membership import follow
 from rowlift.workspace.merges import absorb
-from rowlift.workspace.rows import any_of, insert, is_sqlite, literal, many, run, stage
+from rowlift.workspace.rows import any_of, by_index, insert, is_sqlite, literal, many, run, stage
 from rowlift.workspace.tables import slices
 from rowlift.workspace.workspace import Workspace, Writer
 
@@ -54,7 +54,7 @@ def write(
     for _ in range(_MOST_TRIES):
         part = _without(given, late)
         try:
-            with connection.begin_nested():
+            with connection.begin_nested(), by_index(connection):
                 _write(connection, part)
             return tuple(late.values())
         except (sa.exc.IntegrityError, _Stale):
@@ -224,12 +224,9 @@ def _update_postgresql(
 ) -> int:
     stage(connection, "slice_rows", _STAGED, where | values)
     changes = ", ".join(f"{name} = s.{name}" for name in values)
-    # Without bounds a join in the order of pids looks at all records before the slice's first.
-    bounds = pc.min_max(where["pid"])
     return connection.exec_driver_sql(
         f"UPDATE {table} AS t SET {changes}, {shared} FROM slice_rows s"
         " WHERE t.pid = s.pid AND t.revision = s.revision"
-        f" AND t.pid BETWEEN {bounds['min']} AND {bounds['max']}"
     ).rowcount
 
 
