@@ -16,6 +16,7 @@ from rowlift.core import faults
 from rowlift.core.errors import GuardStop, SourceError
 from rowlift.core.nouns import Status
 from rowlift.testing.clock import QuickClock, SetClock
+from rowlift.testing.forwards import FORWARD, Crossing, track
 from rowlift.testing.misbehaviour import status
 from rowlift.testing.sink import Sink
 from rowlift.workers.alerting import AlertWorker
@@ -312,4 +313,49 @@ def test_B16_while_a_service_runs_its_worker_tells_and_survives_what_nobody_fore
         with AlertWorker(alerts):
             until(lambda: clock.sleep(30) or sink.requests)
         assert wrong(project) == [("rows_failed", "people", "")]
+    assert len(told(sink)) == 1
+
+
+@pytest.mark.door("python")
+def test_A24_a_forward_that_does_not_go_on_is_told(tmp_path, sink):
+    crossing = Crossing(tmp_path / "acme", {**hook(sink), "secret": SECRET})
+    crossing.come(track("ann"))
+    sink.always(status(401))
+    with crossing.project() as project:
+        project.ingest.forwards.run()
+        project.alerts.look()
+        (found,) = project.alerts.wrong()
+    assert (found.sync, found.code) == (f"forward {FORWARD}", "CREDENTIALS_REFUSED")
+    sink.always(None)
+    with crossing.project() as project:
+        project.ingest.forwards.run()
+        project.alerts.look()
+        assert wrong(project) == []
+
+
+@SQLITE
+@pytest.mark.door("python")
+def test_B16_the_share_of_rows_a_destination_refuses_is_of_what_the_run_read(world):
+    world.rows(*((str(number), "free") for number in range(50)))
+    world.crm["reject"] = ["7"]
+    world.sync["alerts"] = {"rows_failed": "5%"}
+    for _ in range(2):
+        assert world.run().deliveries[0].status is Status.SOME_ROWS_FAILED
+    world.sync["alerts"] = {"rows_failed": "1%"}
+    world.run()
+    with world.project() as project:
+        (found,) = project.alerts.wrong()
+    assert (found.destination, found.text) == ("crm", "1 of 50 rows failed")
+
+
+@SQLITE
+@pytest.mark.door("python")
+def test_B16_what_was_wrong_with_a_sync_that_is_gone_is_forgotten_without_a_word(world, sink):
+    world.rows(("1", "free"), ("", CANARY))
+    world.run()
+    (world.folder / "syncs" / "people.yml").unlink()
+    with rowlift.Project(world.folder, env=world.env) as project:
+        project.alerts.look()
+        assert wrong(project) == []
+        project.alerts.tell(at_once=True)
     assert len(told(sink)) == 1

@@ -12,6 +12,7 @@ from rowlift.core.nouns import Status
 from rowlift.core.rules import RULES
 from rowlift.core.specs import AlertSpec
 from rowlift.state.deliveries import Delivery
+from rowlift.state.forwards import Forward
 from rowlift.state.runs import Run
 
 PAST = 20  # runs that tell what is usual
@@ -42,7 +43,7 @@ def of_run(run: Run, rules: AlertSpec, past: Sequence[Run]) -> Iterator[Found]:
         yield _wrong(AlertRule.GUARD_STOP, run.reason_code, f"stopped: {_why(run)}")
     if run.status not in _DONE:
         return
-    yield _rows_failed(run, rules, _rejected(run), int(run.counts.get("read", 0)))
+    yield _rows_failed(run, rules, _rejected(run), _read(run) + int(run.counts.get("retried", 0)))
     if run.retry_of is not None:
         return
     yield _over(AlertRule.FAILURE, "runs again")
@@ -52,15 +53,27 @@ def of_run(run: Run, rules: AlertSpec, past: Sequence[Run]) -> Iterator[Found]:
     yield from _unusual(run, rules, [one for one in past if _is_whole(one)][:PAST])
 
 
-def of_delivery(delivery: Delivery, rules: AlertSpec) -> Iterator[Found]:
-    """Yield what a delivery's end says."""
+def of_delivery(delivery: Delivery, run: Run | None, rules: AlertSpec) -> Iterator[Found]:
+    """Yield what the end of a delivery of a run says.
+
+    Rejected rows are due again and again, so their share is of what the run read, at least.
+    """
     if delivery.status is Status.FAILED and rules.failure:
         why = _why(delivery)
         yield _wrong(AlertRule.FAILURE, delivery.reason_code, f"delivery failed: {why}")
     if delivery.status in _DONE:
         yield _over(AlertRule.FAILURE, "is delivered to again")
         left = sum(int(delivery.counts.get(name, 0)) for name in _LEFT)
-        yield _rows_failed(delivery, rules, left, int(delivery.counts.get("due", 0)))
+        due = int(delivery.counts.get("due", 0))
+        yield _rows_failed(delivery, rules, left, max(due, _read(run) if run else 0))
+
+
+def of_forward(forward: Forward) -> Found:
+    """Return what the state of a forward says."""
+    if forward.status is Status.FAILED:
+        code = forward.reason_code
+        return _wrong(AlertRule.FAILURE, code, f"does not go on: {title(code)}")
+    return _over(AlertRule.FAILURE, "goes on")
 
 
 def title(code: str) -> str:

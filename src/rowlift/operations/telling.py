@@ -1,5 +1,6 @@
 """Messages on their way: gathered for some seconds, sent, and tried again while nobody answers."""
 
+import threading
 from contextlib import closing
 from dataclasses import replace
 from uuid import uuid4
@@ -32,10 +33,12 @@ class Teller:
         self._clock = clock
         self._names = {uid: name for name, uid in home.channels.items()}
 
-    def tell(self, *, at_once: bool = False) -> None:
+    def tell(self, *, at_once: bool = False, ending: threading.Event | None = None) -> None:
         """Send what is due, a message of each channel; `at_once` gathers no longer."""
         self._compose(at_once=at_once)
         for uid, last in self._alerts.last(self._home.workspace_id).items():
+            if ending and ending.is_set():
+                return
             if uid in self._names and last.status in {WAITING, SENDING}:
                 self._attempt(last)
 

@@ -199,16 +199,11 @@ class AlertStore:
 
     def last(self, workspace_id: int) -> dict[str, Outgoing]:
         """Return the newest message of each channel."""
-        newest = sa.func.row_number().over(
-            partition_by=alert_messages.c.channel_uid,
-            order_by=alert_messages.c.id.desc(),
-        )
-        ranked = sa.select(alert_messages, newest.label("rank")).where(
-            alert_messages.c.workspace_id == workspace_id
-        )
-        numbered = ranked.subquery()
+        newest = sa.select(sa.func.max(alert_messages.c.id)).group_by(alert_messages.c.channel_uid)
+        mine = newest.where(alert_messages.c.workspace_id == workspace_id)
+        query = sa.select(alert_messages).where(alert_messages.c.id.in_(mine))
         with self._database.read() as connection:
-            rows = connection.execute(sa.select(numbered).where(numbered.c.rank == 1)).all()
+            rows = connection.execute(query).all()
         return {row.channel_uid: _outgoing(row) for row in rows}
 
     def claim(self, message_id: str, is_due: Callable[[float], bool]) -> Outgoing | None:

@@ -11,7 +11,7 @@ from rowlift.core.errors import RowliftError, unexpected
 from rowlift.operations.alerting import Alerts
 
 LOOK_SECONDS = 2.0
-LEVEL_SECONDS = 30.0  # from one look at what is late to the next
+STATE_SECONDS = 30.0  # from one look at what is late to the next
 _log = logging.getLogger(__name__)
 
 
@@ -24,7 +24,7 @@ class AlertWorker:
     def __init__(self, alerts: Callable[[], Alerts]) -> None:
         self._alerts = alerts
         self._stopped = threading.Event()
-        self._levels_at = -LEVEL_SECONDS
+        self._states_at = -STATE_SECONDS
         self._thread = threading.Thread(target=self._work, name="alerts")
 
     def __enter__(self) -> Self:
@@ -51,9 +51,9 @@ class AlertWorker:
                 _log.warning("alerts wait: %s", unexpected(error))
 
     def _look(self) -> None:
-        is_time = time.monotonic() - self._levels_at >= LEVEL_SECONDS
+        is_time = time.monotonic() - self._states_at >= STATE_SECONDS
         alerts = self._alerts()
-        alerts.look(levels=is_time)
+        alerts.look(states=is_time)
         if is_time:
-            self._levels_at = time.monotonic()
-        alerts.tell()
+            self._states_at = time.monotonic()
+        alerts.tell(ending=self._stopped)

@@ -1,0 +1,151 @@
+"""Looking at what has ended and at what is late, and writing down what that changes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rowlift.core.alerts import AlertRule, Notice
+from rowlift.core.clock import Clock
+from rowlift.core.nouns import Status
+from rowlift.core.specs import AlertSpec
+from rowlift.operations.erasing import ERASURE
+from rowlift.operations.freshness import Freshness, levels
+from rowlift.operations.home import Home, sync_names
+from rowlift.operations.judging import PAST, Found, of_delivery, of_forward, of_run
+from rowlift.project.alerts import rules_of
+from rowlift.project.slots import written
+from rowlift.project.units import duration
+from rowlift.state.alerts import Judgement, Subject
+from rowlift.state.deliveries import Delivery
+from rowlift.state.runs import Run
+
+
+class Names:
+    """What people call syncs and their parts, forwards, and destinations, by uid."""
+
+    def __init__(self, home: Home) -> None:
+        self._forwards = {uid: name for name, uid in home.forwards.items()}
+        self._syncs = sync_names(home)
+        self._destinations = {uid: name for name, uid in home.destinations.items()}
+        self._live = {*home.syncs.values(), *self._forwards, ERASURE}
+
+    def sync(self, uid: str) -> str:
+        """Return the name of a sync or forward, also of a sync that is gone."""
+        if uid in self._forwards:
+            return f"forward {self._forwards[uid]}"
+        own, _, part = uid.partition(".")
+        return f"{self._syncs.get(own, own)} {part}".strip()
+
+    def destination(self, uid: str) -> str:
+        """Return the name of a destination; nothing for none."""
+        return self._destinations.get(uid, uid)
+
+    def are_gone(self, subject: Subject) -> bool:
+        """Tell whether a sync, forward or destination is not declared any more."""
+        own, to = subject.sync_uid.partition(".")[0], subject.destination_uid
+        return own not in self._live or (bool(to) and to not in self._destinations)
+
+
+class Lookout:
+    """Judges each run and delivery once, and what is a state of things again and again."""
+
+    def __init__(self, home: Home, clock: Clock) -> None:
+        self._home = home
+        self._clock = clock
+        self._store = home.store.alerts
+        self._names = Names(home)
+        self._live = {uid: name for name, uid in home.syncs.items()}
+
+    def look(self) -> None:
+        """Judge runs and deliveries that have ended since somebody looked last."""
+        workspace_id = self._home.workspace_id
+        while True:
+            runs, deliveries = self._store.unjudged(workspace_id)
+            if not (runs or deliveries):
+                return
+            self._store.judge(
+                workspace_id,
+                {one.id: list(self._of_run(one)) for one in runs},
+                {one.id: list(self._of_delivery(one)) for one in deliveries},
+            )
+
+    def look_at_states(self) -> None:
+        """Judge how fresh everything is and how forwards stand; forget what is gone."""
+        workspace_id = self._home.workspace_id
+        known = {one.subject for one in self._store.wrong(workspace_id)}
+        found = {one.subject: one for one in (*self._levels(), *self._forwards())}
+        changed = [one for subject, one in found.items() if one.wrong != (subject in known)]
+        if changed:
+            self._store.judge(workspace_id, {}, {}, changed)
+        has_level = {one for one in known if one.rule is not AlertRule.LATE or one in found}
+        if gone := [one for one in known if one not in has_level or self._names.are_gone(one)]:
+            self._store.forget(workspace_id, gone)
+
+    def _levels(self) -> Iterator[Judgement]:
+        """Yield for each target of a sync whether one of its levels is missed."""
+        paused = self._home.store.runs.paused(self._home.workspace_id)
+        for name, uid in self._home.syncs.items():
+            fresh, rules = self._home.project.syncs[name].fresh, self._rules(uid)
+            has_level = fresh.within is not None or fresh.attributes
+            if has_level and rules.late and uid not in paused:
+                for target, late in _by_target(levels(self._home, name, self._clock)).items():
+                    destination = self._home.destinations.get(target, "")
+                    yield self._judged(_lateness(late), uid, destination, None, rules)
+
+    def _forwards(self) -> Iterator[Judgement]:
+        known = self._home.store.forwards.of(self._home.workspace_id) if self._home.forwards else {}
+        rules = rules_of(self._home.project.alerts, {})
+        for name, uid in self._home.forwards.items():
+            if uid in known and rules.failure and known[uid].status is not Status.RUNNING:
+                target = self._home.project.forwards[name].destination
+                destination = self._home.destinations.get(target, "")
+                yield self._judged(of_forward(known[uid]), uid, destination, None, rules)
+
+    def _of_run(self, run: Run) -> Iterator[Judgement]:
+        rules = self._rules(run.sync_uid)
+        past: Sequence[Run] = ()
+        if rules.slower is not None or rules.count_off is not None:
+            latest = self._home.store.runs.latest
+            past = latest(run.workspace_id, run.sync_uid, 2 * PAST, run.id)
+        for found in of_run(run, rules, past):
+            yield self._judged(found, run.sync_uid, "", run.id, rules)
+
+    def _of_delivery(self, one: Delivery) -> Iterator[Judgement]:
+        rules = self._rules(one.sync_uid)
+        for found in of_delivery(one, self._home.store.runs.find(one.run_id), rules):
+            yield self._judged(found, one.sync_uid, one.destination_uid, one.run_id, rules)
+
+    def _rules(self, sync_uid: str) -> AlertSpec:
+        name = self._live.get(sync_uid.partition(".")[0])
+        own = self._home.project.syncs[name].alerts if name else {}
+        return rules_of(self._home.project.alerts, own)
+
+    def _judged(
+        self, found: Found, sync_uid: str, destination_uid: str, run: int | None, rules: AlertSpec
+    ) -> Judgement:
+        notice = Notice(
+            found.rule, self._names.sync(sync_uid), self._names.destination(destination_uid), run,
+            found.code, found.text, not found.wrong, self._clock.now().timestamp(),
+        )  # fmt: skip
+        channels = self._home.channels
+        names = channels if rules.to is None else [one for one in rules.to if one in channels]
+        subject = Subject(found.rule, sync_uid, destination_uid)
+        return Judgement(subject, found.wrong, notice, [channels[one] for one in names])
+
+
+def _by_target(found: Iterable[Freshness]) -> dict[str, list[Freshness]]:
+    """Return the levels that are missed at each target, none of them at those where all is well."""
+    by_target: dict[str, list[Freshness]] = {}
+    for one in found:
+        late = by_target.setdefault(one.target, [])
+        late += [one] if one.late else []
+    return by_target
+
+
+def _lateness(late: Sequence[Freshness]) -> Found:
+    """Return what is said of the levels of one target that are missed."""
+    if not late:
+        return Found(AlertRule.LATE, wrong=False, code="", text="is fresh again")
+    shown = [f"{one.attribute or 'it'} within {duration(one.within or 0)}" for one in late]
+    since = [one.as_of for one in late if one.as_of is not None]
+    as_of = f"as of {written(min(since))}" if since else "nothing came yet"
+    text = f"is late, {as_of}; promised: {', '.join(shown)}"
+    return Found(AlertRule.LATE, wrong=True, code="LATE", text=text)
