@@ -48,8 +48,13 @@ def give_back() -> None:
 
 def digest(texts: pa.StringArray) -> str:
     """Return a name of 64 characters that only the same texts in the same order have."""
-    _, offsets, data = texts.buffers()
-    bounds = memoryview(offsets).cast("i")[texts.offset : texts.offset + len(texts) + 1]
     whole = hashlib.sha256(pc.binary_length(texts).buffers()[1])
-    whole.update(memoryview(data)[bounds[0] : bounds[-1]])
+    whole.update(run_of(texts))
     return whole.hexdigest()
+
+
+def run_of(texts: pa.StringArray) -> memoryview:
+    """Return the bytes of all texts as they lie one after the other, without a copy."""
+    _, offsets, data = texts.buffers()
+    bounds = memoryview(offsets or bytes(4)).cast("i")[texts.offset :][: len(texts) + 1]
+    return memoryview(data or b"")[bounds[0] : bounds[-1]]

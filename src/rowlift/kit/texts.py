@@ -1,6 +1,7 @@
 """Texts made safe for the formats they go into, as whole columns."""
 
 import json
+import re
 from collections.abc import Sequence
 
 import duckdb
@@ -9,8 +10,10 @@ import pyarrow.compute as pc
 
 from rowlift.core.nouns import Kind
 from rowlift.core.ports import Events, Rows
+from rowlift.kit.arrow import run_of
 
 _OBJECT = ("object_type", "object_id")
+_ESCAPED = re.compile(rb'["\\\x00-\x1f]')
 _CONTROL = r"[\x00-\x1f]"
 # What makes a spreadsheet run a cell, full-width = + - @ too; a plain negative number does not.
 _FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
@@ -29,6 +32,8 @@ def json_text(texts: pa.StringArray) -> pa.StringArray:
 
 def json_inner(texts: pa.StringArray) -> pa.StringArray:
     """Return each text as it stands between the quotes of a JSON string."""
+    if not _ESCAPED.search(run_of(texts)):
+        return texts
     escaped = pc.replace_substring(texts, "\\", "\\\\")
     escaped = pc.replace_substring(escaped, '"', '\\"')
     if pc.any(pc.match_substring_regex(escaped, _CONTROL)).as_py():
