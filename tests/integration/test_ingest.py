@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from doors.cli import run_cli
 from intake import Asked, Inlet, written
@@ -19,6 +20,7 @@ from rowlift.state.intake import DEDUPE_SECONDS, Accepted
 from rowlift.state.prune import prune_intake
 from rowlift.state.store import Store
 from rowlift.workspace.prune import prune_workspace
+from rowlift.workspace.tables import people
 from rowlift.workspace.workspace import Workspace
 
 ANN = {"type": "identify", "userId": "ann", "traits": {"plan": "free"}}
@@ -143,6 +145,33 @@ def test_later_traits_win_null_removes_and_digits_are_exact(asked: Asked) -> Non
     assert asked.attributes("ann") == {
         "plan": "pro", "big": "12345678901234567890", "f": 1.1, "e": "",
     }  # fmt: skip
+
+
+def test_an_identify_that_repeats_what_stands_there_writes_nothing(
+    asked: Asked, inlet: Inlet
+) -> None:
+    who = {**ANN, "anonymousId": "a1", "traits": {"plan": "free", "email": "ann@x.org", "n": 1.50}}
+    stranger = {"type": "identify", "anonymousId": "z", "traits": {"seen": True}}
+    asked.send(who, stranger)
+    before = revisions(asked)
+    for _ in range(2):
+        assert asked.send(who, stranger).messages == 2
+    assert revisions(asked) == before
+    asked.send({**who, "traits": {**who["traits"], "plan": "pro"}}, {**stranger, "userId": "zoe"})
+    assert revisions(asked)["ann"] > before["ann"]
+    assert asked.attributes("zoe") == {"seen": True}
+    inlet.rows(("ann", "ann@x.org", "pro"))
+    asked.project.run(["people"])
+    before = revisions(asked)
+    asked.send({**ANN, "traits": {"plan": "pro"}})  # it stands there, but another one told it
+    assert revisions(asked)["ann"] > before["ann"]
+    assert asked.project.person("ann").attributes[-1].sync == "ingest"
+
+
+def revisions(asked: Asked) -> dict[str | None, int]:
+    query = sa.select(people.c.id, people.c.revision)
+    with asked.project.ingest.home.store.database.read() as connection:
+        return {row.id: row.revision for row in connection.execute(query)}
 
 
 def test_a_repeated_message_id_is_written_once(everywhere: Asked) -> None:

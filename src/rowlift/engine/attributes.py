@@ -76,6 +76,13 @@ def completed(own: Stored, others: Sequence[Stored]) -> tuple[str, str]:
     return joined(members), _told(groups)
 
 
+def written_by(record: Stored, sync_uid: str) -> dict[str, str]:
+    """Return the raw members that a sync wrote last."""
+    members = split(record.attributes)
+    own = (group["names"] for group in _stored_groups(record) if group["sync"] == sync_uid)
+    return {name: members[name] for names in own for name in names}
+
+
 def reduced(own: Stored, lent: Stored, names: Iterable[str]) -> tuple[str, str]:
     """Return attributes and origins without those that are still as they were lent by another."""
     mine, theirs = _writers(own), _writers(lent)

@@ -22,12 +22,14 @@ Who = tuple[str, str]  # kind of identifier as a sync names it, and its value
 class Known:
     """Who is known of those whom messages name: ids, anonymous ids, and owners of these.
 
-    An owner is named by their id; None where they have none but an e-mail address.
+    An owner is named by their id; None where they have none but an e-mail address. `told` are the
+    raw traits that messages told of somebody and that stand as they were told.
     """
 
     ids: Collection[str]
     anonymous_ids: Collection[str]
     owners: Mapping[str, str | None]
+    told: Mapping[Who, Mapping[str, str]]
 
 
 @dataclass(slots=True)
@@ -38,19 +40,24 @@ class Row:
     identifiers: dict[str, str] = field(default_factory=dict)  # beside the key
     is_laid: bool = True  # its messages' traits are its own
     is_known: bool = False
+    told: Mapping[str, str] = field(default_factory=dict)
 
     def attributes(self) -> str:
         """Return the traits of all messages laid over each other, as one canonical text."""
+        named = {name: _text(value) for name, value in self.identifiers.items()}
+        return joined(self._laid() | named)
+
+    def says_nothing(self) -> bool:
+        """Tell whether the person is known, by no other identifier, and each trait was told."""
+        if self.identifiers or not self.is_known:
+            return False
+        return all(self.told.get(name) == value for name, value in self._laid().items())
+
+    def _laid(self) -> dict[str, str]:
         laid: dict[str, str] = {}
         for message in self.messages if self.is_laid else ():
             laid |= message.members
-        named = {name: _text(value) for name, value in self.identifiers.items()}
-        return joined(laid | named)
-
-    def says_nothing(self) -> bool:
-        """Tell whether the person is known, and no message has a trait or another identifier."""
-        news = self.identifiers or any(message.members for message in self.messages)
-        return self.is_known and not news
+        return laid
 
 
 Rows = dict[str, Row]
@@ -98,8 +105,7 @@ class _Folding:
         elif kind == "user_id":
             self._person(value).messages.append(message)
         else:
-            known = value in self._known.anonymous_ids
-            self.folded.strangers.setdefault(value, Row(is_known=known)).messages.append(message)
+            self._stranger(value).messages.append(message)
         if message.type in EVENTS:
             self.folded.events.append((who, message))
 
@@ -128,7 +134,14 @@ class _Folding:
         return has_owner and bool(self._owners[anonymous_id] or user_id in self._known.ids)
 
     def _person(self, user_id: str) -> Row:
-        return self.folded.people.setdefault(user_id, Row(is_known=user_id in self._known.ids))
+        told = self._known.told.get(("user_id", user_id), {})
+        row = Row(is_known=user_id in self._known.ids, told=told)
+        return self.folded.people.setdefault(user_id, row)
+
+    def _stranger(self, anonymous_id: str) -> Row:
+        told = self._known.told.get(("anonymous_id", anonymous_id), {})
+        row = Row(is_known=anonymous_id in self._known.anonymous_ids, told=told)
+        return self.folded.strangers.setdefault(anonymous_id, row)
 
     def _add_group(self, message: Message, who: Who) -> None:
         """A group call makes nobody of an anonymous id: account rows of a sync have one each."""

@@ -33,7 +33,7 @@ from rowlift.state.store import Store
 from rowlift.workspace import suppression
 from rowlift.workspace.tracking import last_within, newest
 
-WINDOW = 2000  # events
+WINDOW = 1000  # events
 TRY_AGAIN_SECONDS = (15, 60, 240, 960, 3600)  # after the first failure, the second, …
 
 _OPEN = frozenset({Verdict.IN_DOUBT, Verdict.PENDING})

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from rowlift.core.errors import RowliftError
 from rowlift.core.specs import SyncSpec
+from rowlift.engine.attributes import Stored, label, written_by
 from rowlift.engine.duck import Duck
 from rowlift.engine.folding import Folded, Known, Row, Rows, Who, fold, without_email
 from rowlift.engine.ingestrows import (
@@ -113,9 +114,34 @@ def _known(workspace: Workspace, messages: Collection[Message]) -> Known:
             for batch in identifiers.anonymous(connection, workspace.id, named)
             for row in batch.to_pylist()
         }
+        own = {one["id"]: pid for pid, one in people.items() if one["id"]}
+        told = _told(connection, workspace.id, messages, own, pids)
     known = {name: people[pid] for name, pid in pids.items() if pid in people}
     owners = {name: one["id"] for name, one in known.items() if one["id"] or one["email_key"]}
-    return Known({one["id"] for one in people.values() if one["id"]}, set(pids), owners)
+    return Known(set(own), set(pids), owners, told)
+
+
+def _told(
+    connection: sa.Connection,
+    workspace_id: int,
+    messages: Collection[Message],
+    own: Mapping[str, int],
+    strangers: Mapping[str, int],
+) -> dict[Who, Mapping[str, str]]:
+    """Return what messages told of those of whom they tell traits again."""
+    again = [one for one in messages if one.type == "identify" and one.members]
+    whose: dict[Who, int] = {
+        ("user_id", one.user_id): own[one.user_id] for one in again if one.user_id in own
+    }
+    named = (one.anonymous_id for one in again)
+    whose |= {("anonymous_id", name): strangers[name] for name in named if name in strangers}
+    told = {}
+    for batch in identifiers.records(connection, workspace_id, "people", sorted({*whose.values()})):
+        for one in batch.to_pylist():
+            pid, email = one.pop("pid"), one.pop("email")
+            address = {"email": label(email)} if email else {}
+            told[pid] = written_by(Stored(**one), INGEST) | address
+    return {who: told[pid] for who, pid in whose.items() if pid in told}
 
 
 _Lost = dict[Message, MessageReject | None]  # None: of somebody suppressed
