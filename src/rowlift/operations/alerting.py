@@ -1,6 +1,5 @@
 """What is wrong, who is told of it, and how fresh everything is."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -63,12 +62,9 @@ class Alerts:
         if states:
             lookout.look_at_states()
 
-    def tell(self, *, at_once: bool = False, ending: threading.Event | None = None) -> None:
-        """Tell channels what is due; `at_once` without gathering what may still come.
-
-        Once `ending` is set no further channel is tried.
-        """
-        Teller(self._home, self._clock).tell(at_once=at_once, ending=ending)
+    def tell(self, *, at_once: bool = False) -> None:
+        """Tell channels what is due; `at_once` without gathering what may still come."""
+        Teller(self._home, self._clock).tell(at_once=at_once)
 
     # answers
 

@@ -1,6 +1,6 @@
 """Messages on their way: gathered for some seconds, sent, and tried again while nobody answers."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from uuid import uuid4
@@ -8,7 +8,6 @@ from uuid import uuid4
 from rowlift.core.alerts import AlertMessage, AlertRule, Channel, Heard, Notice
 from rowlift.core.clock import Clock
 from rowlift.core.errors import ConfigError, RowliftError
-from rowlift.core.rules import rule
 from rowlift.core.spelling import did_you_mean
 from rowlift.operations.home import Home
 from rowlift.operations.testing import UNREACHED
@@ -19,6 +18,7 @@ from rowlift.state.alerts import SENDING, WAITING, Outgoing
 
 GATHER_SECONDS = 10.0  # what comes within them goes in one message
 APART_SECONDS = 60.0  # from one message of a channel to the next
+CHANNELS_AT_ONCE = 8
 _AGAIN_SECONDS = (15, 60, 240, 900, 3600)  # after the first failure, the second, …
 _GIVE_UP_SECONDS = 86_400.0
 _LEAST_ATTEMPTS = 10
@@ -33,14 +33,16 @@ class Teller:
         self._clock = clock
         self._names = {uid: name for name, uid in home.channels.items()}
 
-    def tell(self, *, at_once: bool = False, ending: threading.Event | None = None) -> None:
-        """Send what is due, a message of each channel; `at_once` gathers no longer."""
+    def tell(self, *, at_once: bool = False) -> None:
+        """Send what is due, a message of each channel; `at_once` gathers no longer.
+
+        Channels are told side by side: one that does not answer delays no other.
+        """
         self._compose(at_once=at_once)
-        for uid, last in self._alerts.last(self._home.workspace_id).items():
-            if ending and ending.is_set():
-                return
-            if uid in self._names and last.status in {WAITING, SENDING}:
-                self._attempt(last)
+        last = self._alerts.last(self._home.workspace_id)
+        open_ = [one for one in last.values() if one.status in {WAITING, SENDING}]
+        with ThreadPoolExecutor(CHANNELS_AT_ONCE) as pool:
+            list(pool.map(self._attempt, [one for one in open_ if one.channel_uid in self._names]))
 
     def _compose(self, *, at_once: bool) -> None:
         workspace_id = self._home.workspace_id
@@ -114,4 +116,4 @@ def heard_discreetly(heard: Heard) -> Heard:
     """Say of a closed port, a filtered one and an unknown name the same."""
     if heard.code not in UNREACHED:
         return heard
-    return replace(heard, reason=f"{rule(heard.code).title}.")
+    return replace(heard, reason="It cannot be reached.")

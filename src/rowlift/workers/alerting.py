@@ -56,4 +56,4 @@ class AlertWorker:
         alerts.look(states=is_time)
         if is_time:
             self._states_at = time.monotonic()
-        alerts.tell(ending=self._stopped)
+        alerts.tell()
