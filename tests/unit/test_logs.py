@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from rowlift.core.errors import ConfigError
-from rowlift.kit.logs import about, begin
+from rowlift.kit.logs import about, log_to
 
 log = logging.getLogger("rowlift.tests")
 
@@ -24,7 +24,7 @@ def as_before() -> Iterator[None]:
 
 def told(*, as_json: bool) -> str:
     stream = io.StringIO()
-    begin(stream, as_json=as_json)
+    log_to(stream, as_json=as_json)
     with (
         about(task="people", sync="people", run=7),
         about(detail='said "ann@example.com"', code=""),

@@ -42,6 +42,7 @@ from rowlift.operations.suppressing import SuppressionReport
 from rowlift.operations.tracing import Why
 from rowlift.operations.unloading import FilesReport
 from rowlift.operations.watching import ExchangeReport
+from rowlift.operations.writing_back import WriteBackReport
 from rowlift.state.audit import AuditProof, AuditRecord
 from rowlift.state.catalogues import Catalogue
 from rowlift.state.definitions import Version
@@ -120,6 +121,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "rejects": {"run": int, "rejects": Sequence[RejectedRow]},
     "state": {"state": Mapping[str, Any]},
     "prune": {"prune": PruneReport},
+    "write_back": {"write_back": WriteBackReport},
     "rotation": {"sealed": int},
     "apply": {"changes": Sequence[DefinitionChange], "applied": bool},
     "files": {"files": FilesReport},

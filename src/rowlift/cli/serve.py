@@ -13,7 +13,7 @@ from rowlift.cli import exits
 from rowlift.cli.options import command as _command
 from rowlift.cli.terminal import Terminal
 from rowlift.core.errors import StateError
-from rowlift.kit.logs import about, begin
+from rowlift.kit.logs import about, log_to
 from rowlift.operations.opening import found_if_empty
 from rowlift.operations.project import Project
 from rowlift.scheduler.service import ServiceLoop
@@ -70,7 +70,7 @@ def command(
     next start goes on where it stopped.
     """
     level = logging.WARNING if terminal.quiet else logging.INFO
-    begin(sys.stderr, as_json=log_format == "json", level=level)
+    log_to(sys.stderr, as_json=log_format == "json", level=level)
     log = Log()
     if name := found_if_empty(terminal.folder, os.environ, Author("console", "cli")):
         log.note("service", f"There was no project here; the workspace {name} was made.")

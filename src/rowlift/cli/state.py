@@ -12,12 +12,12 @@ from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import counted, listed, moment, safe
 from rowlift.core.errors import ConfigError
 
-RESET, PRUNE, ROTATE = "reset", "prune", "rotate-key"
+RESET, PRUNE, ROTATE, WRITE_BACK = "reset", "prune", "rotate-key", "write-back"
 
 Words = Annotated[
     list[str],
     typer.Argument(
-        help="NAME of a sync, or: reset NAME, or: prune, or: rotate-key.", metavar="NAME"
+        help="NAME of a sync, or: reset NAME, or: prune, rotate-key or write-back.", metavar="NAME"
     ),
 ]
 Target = Annotated[
@@ -39,10 +39,15 @@ def command(terminal: Terminal, words: Words, target: Target = None, yes: Yes = 
 
     With rotate-key it seals the secrets of its definitions with a new key, or with the first of
     those that ROWLIFT_SECRET_KEY holds.
+
+    With write-back it writes what runs did, which rows did not go, and which attributes changed to
+    the warehouse that ROWLIFT_WRITE_BACK_URL names, from where it stopped the last time.
     """
     match words:
         case [word] if word == ROTATE:
             return _rotate(terminal)
+        case [word] if word == WRITE_BACK:
+            return _write_back(terminal)
         case [word] if word == PRUNE:
             return _prune(terminal)
         case [word] if word == RESET:
@@ -54,7 +59,7 @@ def command(terminal: Terminal, words: Words, target: Target = None, yes: Yes = 
     raise ConfigError(
         "VALUE_WRONG",
         "state takes the name of one sync.",
-        mend="rowlift state NAME, rowlift state reset NAME, rowlift state prune, or: rotate-key",
+        mend="rowlift state NAME, or: reset NAME, prune, rotate-key, write-back",
     )
 
 
@@ -99,6 +104,15 @@ def _rotate(terminal: Terminal) -> int:
         sealed = project.definitions.rotate_key()
     terminal.say(f"✓ {counted(sealed, 'secret')} sealed with the new key")
     terminal.document("rotation", sealed=sealed)
+    return exits.DONE
+
+
+def _write_back(terminal: Terminal) -> int:
+    with terminal.project() as project:
+        done = project.watch.write_back()
+    later = f"; {counted(done.open, 'run')} not over yet" if done.open else ""
+    terminal.say(f"✓ {counted(done.runs, 'run')} written, {counted(done.rows, 'row')}{later}")
+    terminal.document("write_back", write_back=done)
     return exits.DONE
 
 

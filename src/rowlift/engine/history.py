@@ -15,6 +15,9 @@ _OF_KEY = "SELECT {columns} FROM {files} WHERE key = {key}"
 # After a compaction the newest rows stand in the base and in a delta, which alone says what was.
 _NEWEST_LAST = "SELECT DISTINCT ON (version) {columns} FROM ({rows}) ORDER BY version, is_base"
 
+_CHANGED = """
+SELECT key, present, attributes, before FROM {files} WHERE before IS NOT NULL ORDER BY key
+"""
 _REJECTED = """
 SELECT row_number, code, reason, {verdict} FROM {files}
 WHERE identifier = {key} OR lower(identifier) = {key} LIMIT 1
@@ -91,6 +94,24 @@ def changes(found: Sequence[Edition]) -> Iterator[tuple[Edition, str, Any, Any]]
             if before.get(name) != after.get(name):
                 yield edition, name, before.get(name), after.get(name)
         last = after
+
+
+def changed_attributes(
+    duck: Duck, deltas: Sequence[StoredFile]
+) -> Iterator[tuple[str, str, Any, Any]]:
+    """Yield each change of an attribute in files of a merge: key, name, before and after.
+
+    Rows that are new are left out: all of them changed.
+    """
+    if not deltas:
+        return
+    query = _CHANGED.format(files=parquet(one.path for one in deltas))
+    for batch in duck.reader(query):
+        for key, present, values, was in zip(*(one.to_pylist() for one in batch), strict=True):
+            before, after = json.loads(was), json.loads(values) if present else {}
+            for name in sorted({*before, *after}):
+                if before.get(name) != after.get(name):
+                    yield key, name, before.get(name), after.get(name)
 
 
 def acknowledged(duck: Duck, store: Store, uid: str, target: str, key: str) -> Acknowledged | None:

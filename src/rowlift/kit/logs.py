@@ -35,7 +35,7 @@ def about(**facts: Fact) -> Iterator[None]:
         _facts.reset(token)
 
 
-def begin(stream: TextIO, *, as_json: bool, level: int = logging.INFO) -> None:
+def log_to(stream: TextIO, *, as_json: bool, level: int = logging.INFO) -> None:
     """Log to a stream from now on, whatever logged before; of libraries their warnings only."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines() if as_json else Lines())

@@ -10,6 +10,7 @@ from rowlift.db import LEASE_SECONDS
 from rowlift.kit.masks import without_values
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.metering import Figures, figures
+from rowlift.operations.writing_back import WriteBackReport, write_back
 from rowlift.project.problems import shown
 from rowlift.state.exchanges import KEPT, KEPT_SECONDS, Exchange
 
@@ -60,6 +61,10 @@ class Watch:
     def figures(self) -> Figures:
         """Return runs, rows, queues and heartbeats in numbers."""
         return figures(self.home)
+
+    def write_back(self) -> WriteBackReport:
+        """Write the logs of runs that are over to the warehouse that the environment names."""
+        return write_back(self.home)
 
     def ready(self) -> None:
         """Raise RowliftError where the service does not do its work, with what mends it.

@@ -199,11 +199,18 @@ class FileStore:
         )
         return [one for one in found if one.path.exists()]
 
-    def of_run(self, kind: str, run_id: int, sync_uid: str) -> list[StoredFile]:
-        """Return the live files a run wrote for its sync, or for a part of it."""
-        return self._select(
-            files.c.kind == kind, files.c.run_id == run_id, files.c.sync_uid == sync_uid
-        )
+    def of_run(
+        self, kind: str, run_id: int, sync_uid: str, *, replaced: bool = False
+    ) -> list[StoredFile]:
+        """Return the live files a run wrote for its sync, or for a part of it.
+
+        With `replaced` also those that are still there though others took their place.
+        """
+        found = self._select(
+            files.c.kind == kind, files.c.run_id == run_id, files.c.sync_uid == sync_uid,
+            states=("live", "dead") if replaced else ("live",),
+        )  # fmt: skip
+        return [one for one in found if one.path.exists()] if replaced else found
 
     def of_delivery(self, kind: str, delivery_id: int) -> list[StoredFile]:
         """Return the live files a delivery wrote."""

@@ -285,6 +285,13 @@ class RunStore:
             found = connection.execute(query.order_by(runs.c.id.desc()).limit(limit)).all()
         return [run_from(row) for row in found]
 
+    def after(self, workspace_id: int, number: int, limit: int) -> Sequence[Run]:
+        """Return the runs from the one after a number, the oldest first."""
+        query = sa.select(runs).where(runs.c.workspace_id == workspace_id, runs.c.id > number)
+        with self._database.read() as connection:
+            found = connection.execute(query.order_by(runs.c.id).limit(limit)).all()
+        return [run_from(row) for row in found]
+
     def of_revisions(self, sync_uid: str, revisions: Collection[int]) -> dict[int, Run]:
         """Return the run that made each revision of a sync's image, as far as it is known."""
         query = sa.select(runs).where(

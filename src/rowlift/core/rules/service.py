@@ -4,6 +4,12 @@ from rowlift.core.rules.scopes import Rule
 
 RULES = (
     Rule(
+        "WRITE_BACK_FAILED",
+        "run",
+        "The logs could not be written to their warehouse",
+        "Check its address, login and rights, then run again: it goes on where it stopped.",
+    ),
+    Rule(
         "NOTHING_LEFT",
         "run",
         "The workspace has no reject of the run any more",

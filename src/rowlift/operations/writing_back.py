@@ -1,0 +1,119 @@
+"""Write what runs did to a schema of a warehouse, each run once it and its deliveries are over."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from rowlift.core.errors import ConfigError
+from rowlift.engine.duck import Duck
+from rowlift.engine.history import changed_attributes
+from rowlift.engine.parts import uids
+from rowlift.kit.logbook import Logbook, Row
+from rowlift.operations.home import Home
+from rowlift.operations.rejects import rejects
+from rowlift.operations.reporting import report_run
+from rowlift.operations.reports import RunReport
+from rowlift.state.runs import Run
+
+URL, SCHEMA = "ROWLIFT_WRITE_BACK_URL", "ROWLIFT_WRITE_BACK_SCHEMA"
+_AT_ONCE = 200
+_OUTCOME = ("target", "query", "row_number", "identifier", "code", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBackReport:
+    """How many runs were written, in how many rows; `open` are not over yet and come later."""
+
+    runs: int
+    rows: int
+    open: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """How far a schema is: up to which run, but for those that were not over."""
+
+    last: int = 0
+    open: tuple[int, ...] = ()
+
+
+def write_back(home: Home) -> WriteBackReport:
+    """Write the runs that are not written yet; one that is repeated replaces itself.
+
+    Raises ConfigError VALUE_WRONG where no warehouse is named, and DestinationError
+    WRITE_BACK_FAILED.
+    """
+    url, schema = home.env.get(URL, ""), home.env.get(SCHEMA, "rowlift")
+    if not url:
+        raise ConfigError(
+            "VALUE_WRONG", f"{URL} names no warehouse for the logs.",
+            mend="Set it to duckdb:///FILE, or to postgresql://USER:PASSWORD@HOST/DATABASE.",
+        )  # fmt: skip
+    key = f"write_back:{home.workspace_id}:{sha256(f'{url} {schema}'.encode()).hexdigest()[:16]}"
+    mark, runs, rows = _recalled(home, key), 0, 0
+    with Logbook.opened(url, schema) as book, Duck(home.store.files.scratch) as duck:
+        instance = home.store.recall("instance")
+        for page, reached in _pages(home, mark):
+            for run, report in page:
+                rows += book.write(instance, run.id, _logs(home, duck, run, report))
+            runs += len(page)
+            if reached != mark:
+                home.store.remember(key, json.dumps([reached.last, reached.open]))
+            mark = reached
+    return WriteBackReport(runs, rows, len(mark.open))
+
+
+def _pages(home: Home, mark: _Mark) -> Iterator[tuple[list[tuple[Run, RunReport]], _Mark]]:
+    """Yield runs that are over, the oldest first, with how far the schema is after them."""
+    last, left = mark.last, []
+    found: Sequence[Run] = [run for run in map(home.store.runs.find, mark.open) if run]
+    while True:
+        page = [(run, report_run(home, run)) for run in found]
+        last = max([last, *(run.id for run in found)])
+        left += [run.id for run, report in page if not report.is_over]
+        yield [one for one in page if one[1].is_over], _Mark(last, tuple(left))
+        found = home.store.runs.after(home.workspace_id, last, _AT_ONCE)
+        if not found:
+            return
+
+
+def _recalled(home: Home, key: str) -> _Mark:
+    text = home.store.recall(key)
+    last, left = json.loads(text) if text else (0, ())
+    return _Mark(last, tuple(left))
+
+
+def _logs(home: Home, duck: Duck, run: Run, report: RunReport) -> dict[str, Any]:
+    return {
+        "runs": [(
+            report.sync, report.status.value, report.reason_code, report.reason,
+            _moment(report.created_at), _moment(report.finished_at), json.dumps(report.counts),
+        )],
+        "deliveries": [
+            (
+                one.id, one.destination, one.query, one.status.value, one.reason_code, one.reason,
+                json.dumps(one.counts),
+            )
+            for one in report.deliveries
+        ],
+        "row_outcomes": (tuple(row[name] for name in _OUTCOME) for row in rejects(home, run)),
+        "attribute_changes": _changes(home, duck, run),
+    }  # fmt: skip
+
+
+def _changes(home: Home, duck: Duck, run: Run) -> Iterator[Row]:
+    for part, uid in uids(run.sync_uid).items():
+        files = home.store.files.of_run("image_delta", run.id, uid, replaced=True)
+        for key, name, before, after in changed_attributes(duck, files):
+            yield part, key, name, _text(before), _text(after)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,108 @@
+"""Logs of runs in a warehouse: whole, incremental, resumed, on DuckDB and PostgreSQL."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from doors.cli import run_cli
+from rowlift.core import faults
+from rowlift.core.errors import ConfigError, DestinationError
+from world import World
+
+Ask = Callable[[str], list]
+
+
+@pytest.fixture(params=["duckdb", "postgresql"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Ask]]:
+    if request.param == "duckdb":
+        path = tmp_path / "logs.duckdb"
+        yield f"duckdb://{path}", lambda sql: _asked(duckdb.connect(path, read_only=True), sql)
+        return
+    server = request.getfixturevalue("postgres_server")
+    database = server.create_database(f"logs_{uuid.uuid4().hex[:8]}")
+    yield database.url, lambda sql: _asked(database.connect(), sql)
+    server.drop_database(database.name)
+
+
+def _asked(connection, sql: str) -> list:
+    with closing(connection):
+        return connection.execute(sql).fetchall()
+
+
+@pytest.fixture
+def world(tmp_path: Path, warehouse: tuple[str, Ask]) -> World:
+    made = World(tmp_path / "acme")
+    made.sync["workspace"] = "write"
+    made.env = {"ROWLIFT_WRITE_BACK_URL": warehouse[0]}
+    made.rows(("ann", "pro"), ("bob", "free"), ("", "free"))
+    return made
+
+
+@pytest.mark.door("cli")
+def test_C11_logs_are_written_back_and_only_once(world: World, warehouse) -> None:
+    _, ask = warehouse
+    world.run()
+    world.rows(("ann", "max"), ("bob", "free"))
+    world.run()
+    done = run_cli("state", "write-back", "-o", "json", cwd=world.folder, env=world.env)
+    assert done.json["write_back"] == {"runs": 2, "rows": 6, "open": 0}
+    assert ask("SELECT run, sync, status FROM rowlift.runs ORDER BY run") == [
+        (1, "people", "Some rows failed"), (2, "people", "Completed"),
+    ]  # fmt: skip
+    assert ask("SELECT run, destination, status FROM rowlift.deliveries ORDER BY run") == [
+        (1, "crm", "Completed"), (2, "crm", "Completed"),
+    ]  # fmt: skip
+    outcomes = "SELECT run, target, row_number, code FROM rowlift.row_outcomes"
+    assert ask(outcomes) == [(1, "", 3, "ID_NULL")]
+    changes = "SELECT run, identifier, attribute, before, after FROM rowlift.attribute_changes"
+    assert ask(changes) == [(2, "ann", "plan", '"pro"', '"max"')]
+    again = run_cli("state", "write-back", cwd=world.folder, env=world.env)
+    assert again.stdout == "✓ 0 runs written, 0 rows\n"
+    world.run()
+    more = run_cli("state", "write-back", cwd=world.folder, env=world.env)
+    assert more.stdout == "✓ 1 run written, 2 rows\n"
+    assert len(ask("SELECT * FROM rowlift.runs")) == 3
+
+
+def test_it_goes_on_after_it_was_cut_off_and_repeats_nothing(world: World, warehouse) -> None:
+    _, ask = warehouse
+    for _ in range(3):
+        world.run()
+    faults.arm("meta.remember.before_commit:1:raise")
+    try:
+        with world.project() as project, pytest.raises(faults.InjectedFault):
+            project.watch.write_back()
+    finally:
+        faults.arm()
+    with world.project() as project:
+        assert project.watch.write_back().runs == 3
+    assert ask("SELECT run FROM rowlift.runs ORDER BY run") == [(1,), (2,), (3,)]
+
+
+def test_a_run_that_is_not_over_comes_later(world: World, warehouse) -> None:
+    _, ask = warehouse
+    world.run(wait=False)
+    with world.project() as project:
+        assert (project.watch.write_back().open, ask("SELECT * FROM rowlift.runs")) == (1, [])
+        world.run()
+        done = project.watch.write_back()
+    assert (done.runs, done.open) == (2, 0)
+
+
+def test_what_is_wrong_is_told_without_the_address(world: World, tmp_path: Path) -> None:
+    (tmp_path / "no.duckdb").write_text("no database, but a canary")
+    world.env["ROWLIFT_WRITE_BACK_URL"] = f"duckdb://{tmp_path}/no.duckdb"
+    with world.project() as project, pytest.raises(DestinationError) as failed:
+        project.watch.write_back()
+    assert failed.value.code == "WRITE_BACK_FAILED"
+    assert "no.duckdb" not in str(failed.value)
+    for name, wrong in (("URL", "mysql://root:canary@db/x"), ("SCHEMA", 'x"; DROP'), ("URL", "")):
+        world.env[f"ROWLIFT_WRITE_BACK_{name}"] = wrong
+        with world.project() as project, pytest.raises(ConfigError, match="VALUE_WRONG") as told:
+            project.watch.write_back()
+        assert "canary" not in str(told.value)
+        world.env.pop("ROWLIFT_WRITE_BACK_SCHEMA", None)
