@@ -11,7 +11,7 @@ from rowlift.core.rights import Right, Role
 from world import World
 
 
-def test_people_are_exported_with_the_origin_of_each_attribute(api: Api, shop: World) -> None:
+def test_S29_people_are_exported_with_origins_and_without_formulas(api: Api, shop: World) -> None:
     shop.rows(("ann", "ann@example.com", "=1+1"))
     shop.run()
     with api.as_user(Role.EDITOR) as editor:

@@ -224,7 +224,7 @@ def test_S19_a_request_for_another_host_is_refused(api: Api, host: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_who_asks_too_often_waits_whatever_proof_is_made_up(shop: World) -> None:
+async def test_S43_who_asks_too_often_waits_whatever_proof_is_made_up(shop: World) -> None:
     office = Office(shop.project)
     app = api_of(office)
     app.state.pace = Pace(per_minute=3)
@@ -239,7 +239,7 @@ async def test_who_asks_too_often_waits_whatever_proof_is_made_up(shop: World) -
     office.close()
 
 
-def test_a_body_is_read_up_to_its_limit_whatever_it_says_of_its_length(api: Api) -> None:
+def test_S43_a_body_is_read_up_to_its_limit_whatever_it_says_of_its_length(api: Api) -> None:
     def endless() -> Iterator[bytes]:
         for _ in range(LARGEST_BODY // 10_000 + 2):
             yield b" " * 10_000

@@ -52,7 +52,7 @@ schema = schemathesis.openapi.from_dict(document).exclude(path_regex="/(setup|se
 
 @schema.parametrize()
 @hypothesis.settings(max_examples=10, suppress_health_check=list(hypothesis.HealthCheck))
-def test_no_request_breaks_the_server(
+def test_S46_no_request_breaks_the_server(
     case: schemathesis.Case, served: Api, admin: dict[str, str]
 ) -> None:
     case.call_and_validate(base_url=served.url, headers=admin, checks=CHECKS)

@@ -350,20 +350,22 @@ class Project:
         """Forget runs, rejects, events and former values that are older than the retention."""
         return prune(self._home)
 
-    def suppress(self, named: Iterable[str], *, note: str = "") -> SuppressionReport:
+    def suppress(
+        self, named: Iterable[str], *, note: str = "", wait: bool = True
+    ) -> SuppressionReport:
         """Never process some people again, and take them out of where they were delivered to.
 
         Each is written id:VALUE, email:VALUE, anonymous_id:VALUE, or plainly an address or an id.
         """
         report = suppress(self._home, named, note)
-        if report.identifiers:
+        if wait and report.identifiers:
             self._drain_all()
         return report
 
-    def unsuppress(self, named: Iterable[str]) -> SuppressionReport:
+    def unsuppress(self, named: Iterable[str], *, wait: bool = True) -> SuppressionReport:
         """Process some people again; the next deliveries bring them back."""
         report = unsuppress(self._home, named)
-        if report.identifiers:
+        if wait and report.identifiers:
             self._drain_all()
         return report
 

@@ -37,6 +37,7 @@ from rowlift.web.api import (
     users,
     watch,
 )
+from rowlift.web.names import meant
 from rowlift.web.office import Office
 from rowlift.web.pace import Pace
 from rowlift.web.problems import MEDIA_TYPE, Problem, astray, broken, refused, unreadable
@@ -127,7 +128,7 @@ def api(office: Office) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        dependencies=[Depends(admit)],
+        dependencies=[Depends(meant), Depends(admit)],
         responses=dict(_PROBLEMS),
         redirect_slashes=False,
         lifespan=_closing,

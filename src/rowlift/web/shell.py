@@ -6,6 +6,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rowlift.core.errors import ConfigError, RowliftError
+from rowlift.web.names import kept
 from rowlift.web.problems import answer, problem
 
 LARGEST_BODY = 1_000_000  # bytes
@@ -40,7 +41,7 @@ class Shell:
         refusal = self._refusal(Headers(scope=scope))
         try:
             if refusal is None:
-                await self._inner(scope, body, sent)
+                await self._inner(kept(scope), body, sent)
                 refusal = _too_large() if body.is_too_large else None
             if refusal:
                 await answer(problem(refusal))(scope, receive, sent.anyhow)

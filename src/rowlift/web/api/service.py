@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -15,10 +16,9 @@ from rowlift.operations.reports import RequestReport, RetryRequest, RunReport, S
 from rowlift.web.paging import Limit, Page, whole
 from rowlift.web.repeats import Once
 from rowlift.web.rights import Asking, Ours, door
+from rowlift.web.streams import LONGEST_SECONDS, LOOK_SECONDS
 
 router = APIRouter(tags=["service"])
-
-LOOK_SECONDS = 0.5
 
 Id = Annotated[int, Path(ge=1, lt=2**63, description="The run's id.")]
 
@@ -93,7 +93,8 @@ def cancel(run_id: Id, project: Ours, caller: Asking) -> RunReport:
 def events(request: Request, run_id: Id, project: Ours, last_event_id: LastEvent = "") -> Response:
     """Send the run each time that it has changed, until it and its deliveries are over.
 
-    Comments between events keep proxies from closing the connection.
+    Comments between events keep proxies from closing the connection, which ends after a quarter of
+    an hour; who comes back hears only what is new.
     """
     report = project.run_report(run_id)
     if report.is_over and _event(report).id == last_event_id:
@@ -105,7 +106,8 @@ def events(request: Request, run_id: Id, project: Ours, last_event_id: LastEvent
 async def _changes(
     project: Project, report: RunReport, told: str | None
 ) -> AsyncIterator[ServerSentEvent]:
-    while True:
+    until = time.monotonic() + LONGEST_SECONDS
+    while time.monotonic() < until:
         event = _event(report)
         if event.id != told:
             told = event.id

@@ -31,8 +31,8 @@ def suppressions(project: Ours) -> Page[Suppression]:
 
 @router.post("", **door("suppress", Right.EDIT))
 def suppress(body: Named, project: Ours, caller: Asking) -> SuppressionReport:
-    """Never process some people again, and take them out of where they were delivered to."""
-    report = project.suppress(body.people, note=body.note)
+    """Never process some people again; the service takes them out of where they were delivered."""
+    report = project.suppress(body.people, note=body.note, wait=False)
     project.access.audit.note(caller, "suppress", after={"identifiers": report.identifiers})
     return report
 
@@ -40,6 +40,6 @@ def suppress(body: Named, project: Ours, caller: Asking) -> SuppressionReport:
 @router.post("/remove", **door("unsuppress", Right.EDIT))
 def unsuppress(body: Named, project: Ours, caller: Asking) -> SuppressionReport:
     """Process some people again."""
-    report = project.unsuppress(body.people)
+    report = project.unsuppress(body.people, wait=False)
     project.access.audit.note(caller, "unsuppress", after={"identifiers": report.identifiers})
     return report

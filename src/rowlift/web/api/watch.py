@@ -14,11 +14,9 @@ from rowlift.operations.project import Project
 from rowlift.operations.watching import ExchangeReport
 from rowlift.web.paging import Limit, Page, whole
 from rowlift.web.rights import Asking, Ours, door
+from rowlift.web.streams import LONGEST_SECONDS, LOOK_SECONDS
 
 router = APIRouter(prefix="/destinations/{name}/requests", tags=["destinations"])
-
-LOOK_SECONDS = 0.5
-LONGEST_SECONDS = 900.0  # then a browser asks again, and must still have the right
 
 Name = Annotated[str, Path(max_length=200, description="The destination's name.")]
 After = Annotated[int, Query(ge=0, lt=2**63, description="From the one after this id.")]
