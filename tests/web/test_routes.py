@@ -67,6 +67,7 @@ WITHOUT_ROUTE = {
     "certify": "it runs queries without end on the real service until it is cancelled",
     "definitions.rotate_key": "the key is in the machine's files or environment",
     "serving": "it is the process itself",
+    "watch.write_back": "a timer of the machine calls it, with a password of its own",
     "watch.ready": "/readyz stands beside the API, without a right",
 }
 
