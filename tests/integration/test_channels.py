@@ -1,8 +1,11 @@
 """Channels: real services on this machine, tests, secrets, and addresses that stay closed."""
 
 import json
+import os
 import re
 import socketserver
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -207,6 +210,24 @@ def test_C11_a_channel_that_rules_name_stays(tmp_path, sink):
         assert editor.delete(path, headers=tag).json()["code"] == "IN_USE"
         assert edit(rules | {"alerts": {}}).status_code == 200
         assert editor.delete(path, headers=tag).status_code == 200
+
+
+@pytest.mark.door("cli")
+def test_without_its_extra_a_channel_says_which_one_it_needs(world):
+    world.channels["chat"] = {"type": "apprise", "url": "${HOOK}"}
+    world.save()
+    code = (
+        "import sys; sys.modules['apprise'] = None\n"
+        "from rowlift.cli.app import run\n"
+        "run(['check', '-q']); sys.exit(run(['alerts', 'test', 'chat']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=world.folder, env=world.env | {"PATH": os.defpath},
+        capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "DRIVER_MISSING" in done.stderr
+    assert 'pip install "rowlift[alerts]"' in done.stderr
 
 
 def test_the_documented_check_of_a_signature_takes_ours_and_nothing_else(world, sink):

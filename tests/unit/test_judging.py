@@ -108,4 +108,4 @@ def test_a_message_tells_of_each_thing_how_it_began_and_how_it_is():
     message = message_of("id", "acme", 1.0, [*flapping, notice(2, recovered=True)])
     assert [(one.sync, one.run) for one in message.notices] == [("s1", 0), ("s1", 5), ("s2", 1)]
     assert not message.is_good
-    assert message.title == "Rowlift acme: 3 alerts, 2 of them recoveries"
+    assert message.title == "Rowlift acme: 3 alerts"

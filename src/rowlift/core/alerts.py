@@ -44,6 +44,8 @@ class Notice:
     @property
     def line(self) -> str:
         """Return the notice as one line for people."""
+        if self.rule is AlertRule.TEST:
+            return self.text
         where = f"{self.sync} → {self.destination}" if self.destination else self.sync
         code = f" [{self.code}]" if self.code else ""
         run = f" (run {self.run})" if self.run else ""
@@ -70,8 +72,8 @@ class AlertMessage:
         number = len(self.notices) + self.others
         if number == 1:
             return f"Rowlift {self.workspace}: {self.notices[0].line}"
-        over = sum(one.recovered for one in self.notices)
-        return f"Rowlift {self.workspace}: {number} alerts, {over} of them recoveries"
+        what = "recoveries" if self.is_good else "alerts"
+        return f"Rowlift {self.workspace}: {number} {what}"
 
     @property
     def text(self) -> str:

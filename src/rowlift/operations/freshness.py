@@ -85,9 +85,7 @@ def _columns(home: Home, sync: str) -> tuple[str, ...]:
     image = home.store.images.image(home.syncs[sync])
     found = [one.name for one in image.columns] if image else []
     named = home.project.syncs[sync].fresh.attributes
-    return tuple(
-        dict.fromkeys(one for one in (*found, *named) if one not in IDENTIFIERS)
-    )  # fmt: skip
+    return tuple(dict.fromkeys(one for one in (*found, *named) if one not in IDENTIFIERS))
 
 
 def dated(home: Home, record: PersonRecord) -> PersonRecord:
@@ -104,7 +102,7 @@ def dated(home: Home, record: PersonRecord) -> PersonRecord:
 def _dated(
     one: AttributeRecord, spec: SyncSpec, there: Mapping[str, Arrival | None]
 ) -> AttributeRecord:
-    taking = {use.use for use in spec.destinations if _takes(use, one.name)}
+    taking = [use.use for use in spec.destinations if _takes(use, one.name)]
     delivered = {name: _at(there[name], one.run) for name in taking}
     return replace(one, synced=_at(there.get(TARGET), one.run), delivered=delivered)
 
