@@ -25,6 +25,7 @@ from world import World
 KEY = "canary-of-the-write-key"
 TOKEN = "canary-of-the-path"
 HEADER = "canary-of-a-header"
+EVENTS = "/destinations/segment/requests/events"
 CANARIES = (KEY, TOKEN, HEADER)
 
 
@@ -100,16 +101,25 @@ def test_A23_a_new_request_comes_while_one_looks(world: World) -> None:
         world.run()
         second = next(told)
         told.close()
+        with viewer.stream("GET", EVENTS, headers={"last-event-id": str(second["id"])}) as again:
+            world.rows(("ann", "ann@example.com"), ("bob", "b@example.com"))
+            world.run()
+            third = next(events_of(again))
     assert (first["status"], second["status"]) == (200, 200)
+    assert third["id"] > second["id"]
     assert second["id"] > first["id"]
     assert "example.com" not in json.dumps(second)
 
 
 def followed(viewer: httpx.Client) -> Iterator[dict]:
-    with viewer.stream("GET", "/destinations/segment/requests/events") as stream:
-        for line in stream.iter_lines():
-            if line.startswith("data: "):
-                yield json.loads(line.removeprefix("data: "))
+    with viewer.stream("GET", EVENTS) as stream:
+        yield from events_of(stream)
+
+
+def events_of(stream: httpx.Response) -> Iterator[dict]:
+    for line in stream.iter_lines():
+        if line.startswith("data: "):
+            yield json.loads(line.removeprefix("data: "))
 
 
 @pytest.mark.door("cli")

@@ -42,6 +42,7 @@ def test_a_request_shows_neither_its_proof_nor_its_path_s_secrets() -> None:
     assert cover.body(echoed) == '{"you sent": ["***", "***"]}'
     assert cover.body(gzip.compress(b'{"a":1}'), "gzip") == '{"a":1}'
     assert cover.body(b"no gzip", "gzip") == ""
+    assert cover.body(b"\0\xff") == "\ufffd\ufffd"  # no database keeps these
 
 
 @pytest.mark.parametrize("text", [KEY, KEY.replace("/", "\\u002F"), quote(KEY)])

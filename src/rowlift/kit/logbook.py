@@ -145,7 +145,11 @@ def _postgres(url: str) -> psycopg.Connection[Any]:
 def _insert_many(opened: psycopg.Connection[Any], table: str, rows: Sequence[Row]) -> None:
     marks = ", ".join(["%s"] * len(rows[0]))
     query = SQL(f"INSERT INTO {table} VALUES ({marks})")
-    opened.cursor().executemany(query, rows)
+    opened.cursor().executemany(query, [tuple(map(_storable, row)) for row in rows])
+
+
+def _storable(value: object) -> object:
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
 def _insert_columns(file: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row]) -> None:

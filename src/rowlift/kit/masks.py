@@ -86,7 +86,8 @@ class Cover:
     def body(self, body: bytes, encoding: str = "") -> str:
         """Return the beginning of a body, decompressed if it has to be."""
         plain = _inflated(body) if encoding == "gzip" else body[: _LOOKED_AT + 1]
-        text = starred(plain[:_LOOKED_AT].decode("utf-8", "replace"), self._secrets)
+        read = plain[:_LOOKED_AT].decode("utf-8", "replace").replace("\0", "\ufffd")
+        text = starred(read, self._secrets)
         if len(plain) > _LOOKED_AT:  # a secret may have been cut there
             longest = max(map(len, self._secrets), default=0) * _LONGEST_ESCAPE
             text = text[: max(0, len(text) - longest)]

@@ -45,18 +45,18 @@ def events(
     if last_event_id.isdecimal():
         after = max(after, int(last_event_id))
     values = Right.VALUES in caller.rights
-    found = project.watch.requests(name, after=after, values=values)
-    return EventSourceResponse(_followed(project, name, found, values=values))
+    project.watch.requests(name, 1, after=after)
+    return EventSourceResponse(_followed(project, name, after, values=values))
 
 
 async def _followed(
-    project: Project, name: str, found: list[ExchangeReport], *, values: bool
+    project: Project, name: str, after: int, *, values: bool
 ) -> AsyncIterator[ServerSentEvent]:
-    until, after = time.monotonic() + LONGEST_SECONDS, 0
+    look = project.watch.requests
+    until = time.monotonic() + LONGEST_SECONDS
     while time.monotonic() < until:
-        for one in found:
+        for one in await asyncio.to_thread(look, name, after=after, values=values):
             after = one.id
             data = _EXCHANGE.dump_json(one).decode()
             yield ServerSentEvent(event="request", id=str(one.id), data=data)
         await asyncio.sleep(LOOK_SECONDS)
-        found = await asyncio.to_thread(project.watch.requests, name, after=after, values=values)
