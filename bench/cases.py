@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bench import intake, measure, people, project, reading
+from bench import intake, lists, measure, people, project, reading
 from bench.stage import ROWLIFT, Database, Sample, Sink, Stage, sink, took
 
 MILLION = 1_000_000
@@ -52,6 +52,8 @@ def cases(rows: int, sizes: Sequence[int]) -> Iterator[Case]:
     yield Case(f"unchanged-{short(rows)}", title, rows, partial(reading.unchanged, rows=rows))
     title = "Messages sent to the ingest API, in batches of 100"
     yield Case("ingest", title, min(rows, intake.MOST), partial(intake.taking_in, rows=rows))
+    title = f"Pages of the API, {rows:,} people and {lists.RUNS:,} runs, while a sync runs"
+    yield Case(f"lists-{short(rows)}", title, rows, partial(lists.lists, rows=rows))
     yield from in_use(rows)
     yield from large(rows)
 

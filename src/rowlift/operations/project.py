@@ -13,6 +13,7 @@ from rowlift.core.errors import Busy, ConfigError, GuardStop, RowliftError, Sour
 from rowlift.core.nouns import Finding
 from rowlift.core.progress import Progress, Silent
 from rowlift.engine.preview import Preview
+from rowlift.operations import reporting
 from rowlift.operations.access import Access
 from rowlift.operations.addresses import Addresses, addresses
 from rowlift.operations.alerting import Alerts, telling
@@ -47,7 +48,6 @@ from rowlift.operations.records import (
 )
 from rowlift.operations.rejects import rejects
 from rowlift.operations.repeating import Repeats
-from rowlift.operations.reporting import describe_state, report_run, report_sync, report_syncs
 from rowlift.operations.reports import PlanReport, RetryReport, RunReport, SyncReport
 from rowlift.operations.resetting import reset
 from rowlift.operations.retrying import apply_again, report_retry, send_again
@@ -144,11 +144,11 @@ class Project:
 
     def ls(self) -> list[SyncReport]:
         """Return the syncs with their last runs."""
-        return report_syncs(self._home, self._clock)
+        return reporting.report_syncs(self._home, self._clock)
 
     def sync(self, name: str) -> SyncReport:
         """Return one sync with its last run; raises ConfigError NAME_UNKNOWN."""
-        return report_sync(self._home, name, self._clock)
+        return reporting.report_sync(self._home, name, self._clock)
 
     # with the network, nothing changed
 
@@ -289,7 +289,7 @@ class Project:
         left = self._resumed(wait=wait)
         if left is None or left.retry_of is not None or self._importer.is_edited(left):
             return {}
-        report = report_run(self._home, left, resumed=True)
+        report = reporting.report_run(self._home, left, resumed=True)
         return {report.sync: report}
 
     @property
@@ -317,7 +317,7 @@ class Project:
         if wait:
             self._drain(run.sync_uid)
         ended = self._home.store.runs.get(run.id)
-        return report_run(self._home, ended, resumed=resumed)
+        return reporting.report_run(self._home, ended, resumed=resumed)
 
     def _drain(self, sync_uid: str) -> None:
         cancelled = threading.Event()
@@ -438,11 +438,11 @@ class Project:
         """Return the newest runs first, from the one before an id."""
         uid = self._home.syncs[self._home.sync(sync).name] if sync else None
         found = self._home.store.runs.latest(self._home.workspace_id, uid, limit, before)
-        return Runs(report_run(self._home, one) for one in found)
+        return Runs(reporting.report_runs(self._home, found))
 
     def run_report(self, run_id: int) -> RunReport:
         """Return one run; raises StateError NOT_FOUND."""
-        return report_run(self._home, self._home.run(run_id))
+        return reporting.report_run(self._home, self._home.run(run_id))
 
     def rejects(self, run_id: int, *, rows: bool = False) -> Iterator[Mapping[str, Any]]:
         """Yield the rows that did not go: by rules, by the workspace, by each destination.
@@ -453,7 +453,7 @@ class Project:
 
     def state(self, sync: str) -> Mapping[str, Any]:
         """Return what is remembered of a sync: image, ledgers, last_sync_time."""
-        return describe_state(self._home, self._home.sync(sync).name)
+        return reporting.describe_state(self._home, self._home.sync(sync).name)
 
     @property
     def ingest(self) -> Ingest:

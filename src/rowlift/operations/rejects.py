@@ -58,7 +58,7 @@ def _lists(home: Home, run: Run) -> Iterator[_List]:
             for stored in home.store.files.of_run(kind, run.id, uid):
                 yield _List(stored.path, target, part, uid)
     names = home.store.definitions.names(home.workspace_id, "destination")
-    for part, delivery in newest_deliveries(home, run):
+    for part, delivery in newest_deliveries(run, home.store.deliveries.of_run(run.id)):
         target = names.get(delivery.destination_uid, "")
         for stored in home.store.files.of_delivery("delivery_rejects", delivery.id):
             yield _List(stored.path, target, part, named[part])

@@ -1,6 +1,8 @@
 """Reports of what the state remembers."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rowlift.core.clock import Clock
@@ -11,33 +13,41 @@ from rowlift.operations.reports import DeliveryReport, RunReport, SyncReport
 from rowlift.operations.timetable import next_slot
 from rowlift.state.deliveries import Delivery
 from rowlift.state.runs import Run
-from rowlift.state.schedules import Schedule
 
 
 def report_run(home: Home, run: Run, *, resumed: bool = False) -> RunReport:
     """Return one run with the newest delivery of each of its destinations."""
+    return replace(report_runs(home, [run])[0], resumed=resumed)
+
+
+def report_runs(home: Home, found: Sequence[Run]) -> list[RunReport]:
+    """Return runs with the newest delivery of each of their destinations."""
     names = home.store.definitions.names(home.workspace_id, "sync")
-    return RunReport(
-        id=run.id,
-        sync=names.get(run.sync_uid, run.sync_uid),
-        status=run.status,
-        phase=run.phase,
-        counts=run.counts,
-        created_at=run.created_at,
-        finished_at=run.finished_at,
-        last_sync_time=home.store.runs.last_sync_time(run.sync_uid),
-        reason_code=run.reason_code,
-        reason=run.reason,
-        resumed=resumed,
-        retry_of=run.retry_of,
-        scheduled_for=run.scheduled_for,
-        deliveries=report_deliveries(home, run),
-    )
+    moments = home.store.runs.last_sync_times({run.sync_uid for run in found})
+    deliveries = _deliveries(home, found)
+    return [
+        RunReport(
+            id=run.id,
+            sync=names.get(run.sync_uid, run.sync_uid),
+            status=run.status,
+            phase=run.phase,
+            counts=run.counts,
+            created_at=run.created_at,
+            finished_at=run.finished_at,
+            last_sync_time=moments.get(run.sync_uid, 0),
+            reason_code=run.reason_code,
+            reason=run.reason,
+            resumed=False,
+            retry_of=run.retry_of,
+            scheduled_for=run.scheduled_for,
+            deliveries=deliveries[run.id],
+        )
+        for run in found
+    ]
 
 
-def newest_deliveries(home: Home, run: Run) -> list[tuple[str, Delivery]]:
-    """Return the newest delivery of a run to each destination, beside its part of the sync."""
-    found = home.store.deliveries.of_run(run.id)
+def newest_deliveries(run: Run, found: Iterable[Delivery]) -> list[tuple[str, Delivery]]:
+    """Return the newest of a run's deliveries to each destination, beside its part of the sync."""
     names = {uid: part for part, uid in uids(run.sync_uid).items()}
     newest = {(names[one.sync_uid], one.destination_uid): one for one in found}
     return [(part, one) for (part, _), one in newest.items()]
@@ -45,47 +55,64 @@ def newest_deliveries(home: Home, run: Run) -> list[tuple[str, Delivery]]:
 
 def report_deliveries(home: Home, run: Run) -> Sequence[DeliveryReport]:
     """Return the newest delivery of a run to each destination."""
+    return _deliveries(home, [run])[run.id]
+
+
+def _deliveries(home: Home, found: Sequence[Run]) -> Mapping[int, Sequence[DeliveryReport]]:
     names = home.store.definitions.names(home.workspace_id, "destination")
-    return tuple(
-        DeliveryReport(
-            one.id,
-            names.get(one.destination_uid, one.destination_uid),
-            one.status,
-            one.counts,
-            one.reason_code,
-            one.reason,
-            part,
+    queued = defaultdict(list)
+    for one in home.store.deliveries.of_runs([run.id for run in found]):
+        queued[one.run_id].append(one)
+    return {
+        run.id: tuple(
+            DeliveryReport(
+                one.id,
+                names.get(one.destination_uid, one.destination_uid),
+                one.status,
+                one.counts,
+                one.reason_code,
+                one.reason,
+                part,
+            )
+            for part, one in newest_deliveries(run, queued[run.id])
         )
-        for part, one in newest_deliveries(home, run)
-    )
+        for run in found
+    }
 
 
 def report_syncs(home: Home, clock: Clock) -> list[SyncReport]:
     """Return every sync of the project with its last run and its next slot."""
-    known = home.store.schedules.all(home.workspace_id)
-    return [_report_sync(home, name, known, clock) for name in sorted(home.project.syncs)]
+    return _syncs(home, sorted(home.project.syncs), clock)
 
 
 def report_sync(home: Home, name: str, clock: Clock) -> SyncReport:
     """Return one sync with its last run and its next slot; raises ConfigError NAME_UNKNOWN."""
     home.sync(name)
-    return _report_sync(home, name, home.store.schedules.all(home.workspace_id), clock)
+    return _syncs(home, [name], clock)[0]
 
 
-def _report_sync(home: Home, name: str, known: Mapping[str, Schedule], clock: Clock) -> SyncReport:
-    spec, uid = home.project.syncs[name], home.syncs[name]
-    last = home.store.runs.latest(home.workspace_id, uid, limit=1)
-    return SyncReport(
-        name=name,
-        kind=spec.kind.value,
-        source=spec.source,
-        destinations=tuple(use.use for use in spec.destinations),
-        last_sync_time=home.store.runs.last_sync_time(uid),
-        last_run=report_run(home, last[0]) if last else None,
-        paused=home.store.runs.is_paused(uid),
-        schedule=spec.schedule,
-        next_slot=next_slot(spec, known.get(uid), int(clock.now().timestamp())),
-    )
+def _syncs(home: Home, names: Sequence[str], clock: Clock) -> list[SyncReport]:
+    by_uid = {home.syncs[name]: home.project.syncs[name] for name in names}
+    known = home.store.schedules.all(home.workspace_id)
+    paused = home.store.runs.paused(home.workspace_id)
+    moments = home.store.runs.last_sync_times(by_uid)
+    newest = home.store.runs.newest(by_uid)
+    last = dict(zip(newest, report_runs(home, [*newest.values()]), strict=True))
+    now = int(clock.now().timestamp())
+    return [
+        SyncReport(
+            name=spec.name,
+            kind=spec.kind.value,
+            source=spec.source,
+            destinations=tuple(use.use for use in spec.destinations),
+            last_sync_time=moments.get(uid, 0),
+            last_run=last.get(uid),
+            paused=uid in paused,
+            schedule=spec.schedule,
+            next_slot=next_slot(spec, known.get(uid), now),
+        )
+        for uid, spec in by_uid.items()
+    ]
 
 
 def describe_state(home: Home, name: str) -> Mapping[str, Any]:

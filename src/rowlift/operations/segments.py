@@ -87,11 +87,11 @@ def create_segment(home: Home, name: str) -> SegmentRecord:
 
 def members_page(home: Home, name: str, limit: int, after: int) -> list[MemberRecord]:
     """Return people of a segment, from the one after a number."""
-    chosen = segments.segment(home.workspace, name)
+    chosen = segments.id_of(home.workspace, name)
     names = sync_names(home)
     return [
         MemberRecord(one.pid, one.id, one.email, names.get(one.sync_uid), one.entered_at)
-        for one in segments.members(home.workspace, chosen.id, limit, after=after)
+        for one in segments.members(home.workspace, chosen, limit, after=after)
     ]
 
 
@@ -105,14 +105,14 @@ def all_members(home: Home, name: str) -> Iterator[MemberRecord]:
 
 def events_page(home: Home, name: str, limit: int, after: int) -> list[EventRecord]:
     """Return what happened to the people of a segment, from the event after a number."""
-    chosen = segments.segment(home.workspace, name)
+    chosen = segments.id_of(home.workspace, name)
     names = sync_names(home)
     return [
         EventRecord(
             one.number, one.kind, one.pid, one.id, one.email, names.get(one.sync_uid), one.run_id,
             one.at,
         )
-        for one in segments.history(home.workspace, chosen.id, limit, after=after)
+        for one in segments.history(home.workspace, chosen, limit, after=after)
     ]  # fmt: skip
 
 
@@ -127,11 +127,11 @@ def remove_from_segment(home: Home, name: str, people: Iterable[str]) -> Members
 
 
 def _change(home: Home, name: str, people: Iterable[str], change: Change) -> MembersChanged:
-    chosen = segments.segment(home.workspace, name)
+    chosen = segments.id_of(home.workspace, name)
     done = MembersChanged(name)
     left = iter(people)
     while named := list(islice(left, _PAGE)):
-        done = _change_some(home, chosen.id, named, change, done)
+        done = _change_some(home, chosen, named, change, done)
     return done
 
 

@@ -244,7 +244,11 @@ class DeliveryStore:
 
     def of_run(self, run_id: int) -> Sequence[Delivery]:
         """Return the deliveries a run queued."""
-        return self._select(deliveries.c.run_id == run_id)
+        return self.of_runs([run_id])
+
+    def of_runs(self, run_ids: Sequence[int]) -> Sequence[Delivery]:
+        """Return the deliveries that some runs queued."""
+        return self._select(deliveries.c.run_id.in_(run_ids))
 
     def that_wrote(self, sync_uid: str, target: str, ledger_revision: int) -> Delivery | None:
         """Return the delivery whose outcomes stand in a revision of a ledger."""

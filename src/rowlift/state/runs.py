@@ -20,7 +20,7 @@ from rowlift.state.leases import (
 )
 from rowlift.state.locks import Locks
 from rowlift.state.schedule_tables import schedules
-from rowlift.state.tables import runs, sync_state
+from rowlift.state.tables import definitions, runs, sync_state
 from rowlift.state.tallies import count_run, count_skipped
 
 ADOPT = "adopt"  # the first phase of a run that takes its rows from a plan file
@@ -338,6 +338,22 @@ class RunStore:
         query = sa.select(sync_state.c.last_sync_time).where(sync_state.c.sync_uid == sync_uid)
         with self._database.read() as connection:
             return int(connection.scalar(query) or 0)
+
+    def last_sync_times(self, sync_uids: Collection[str]) -> dict[str, int]:
+        """Return the source time of the last completed run of each sync that had one."""
+        query = sa.select(sync_state.c.sync_uid, sync_state.c.last_sync_time)
+        with self._database.read() as connection:
+            found = connection.execute(query.where(sync_state.c.sync_uid.in_(sync_uids)))
+            return {row.sync_uid: row.last_sync_time for row in found}
+
+    def newest(self, sync_uids: Collection[str]) -> dict[str, Run]:
+        """Return the newest run of each sync that had one."""
+        other = runs.alias()
+        last = sa.select(sa.func.max(other.c.id)).where(other.c.sync_uid == definitions.c.uid)
+        ids = sa.select(last.scalar_subquery()).where(definitions.c.uid.in_(sync_uids))
+        with self._database.read() as connection:
+            found = connection.execute(sa.select(runs).where(runs.c.id.in_(ids))).all()
+        return {row.sync_uid: run_from(row) for row in found}
 
     def move_last_sync_time(
         self, connection: sa.Connection, workspace_id: int, sync_uid: str, moment: int

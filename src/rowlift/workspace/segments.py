@@ -63,6 +63,18 @@ def segment(workspace: Workspace, name: str) -> Segment:
     return found[0]
 
 
+def id_of(workspace: Workspace, name: str) -> int:
+    """Return the id of the segment of that name; raises ConfigError NAME_UNKNOWN."""
+    query = sa.select(segments.c.id).where(
+        segments.c.workspace_id == workspace.id, segments.c.name == name
+    )
+    with workspace.database.read() as connection:
+        found = connection.scalar(query)
+    if found is None:
+        raise _unknown(workspace, name)
+    return int(found)
+
+
 def require(workspace: Workspace, wanted: SegmentSpec) -> None:
     """Raise ConfigError NAME_UNKNOWN if a sync's segment is not there and is not to be made."""
     if not wanted.create:
