@@ -88,6 +88,18 @@ def test_S26_a_secret_goes_in_and_never_comes_out(
     assert HOOK["secret"].encode() not in everything(tmp_path)
 
 
+def test_S6_S7_neither_our_state_nor_what_lies_outside_can_be_a_source(api: Api) -> None:
+    paths = (".rowlift/state.db", "../other.db", "/etc/passwd")
+    wanted = [{"type": kind, "path": path} for kind in ("sqlite", "duckdb") for path in paths]
+    roots = (".rowlift", "..", "/etc", "data/../../..")
+    wanted += [{"type": "files", "root": root} for root in roots]
+    with api.as_user(Role.ADMIN) as admin:
+        for document in wanted:
+            refused = make(admin, "source", "elsewhere", document)
+            assert refused.status_code == 422, document
+            assert refused.json()["code"] == "FILE_OUTSIDE_ROOT", document
+
+
 def test_what_files_declare_is_read_only(api: Api) -> None:
     with api.as_user(Role.ADMIN) as admin:
         path = "/definitions/sync/people"

@@ -67,6 +67,20 @@ def test_a_plan_is_no_longer_done_when_what_it_stands_on_moved(api: Api, shop: W
         assert len(editor.get("/runs").json()["items"]) == 1
 
 
+def test_a_plan_that_was_discarded_meanwhile_is_not_done(api: Api, shop: World) -> None:
+    with api.as_user(Role.EDITOR) as editor:
+        with shop.project() as project:
+            project.serving().start()
+            plan = planned(editor)
+            editor.post(f"/plans/{plan}/approve").raise_for_status()
+            editor.delete(f"/plans/{plan}").raise_for_status()
+        with served(shop.project()):
+            until(lambda: request_of(editor)["reason_code"])
+        told = editor.get("/requests").text
+    assert "PLAN_STALE" in told
+    assert str(shop.folder) not in told
+
+
 def test_a_newer_plan_of_a_sync_takes_the_place_of_the_older_one(api: Api) -> None:
     with api.as_user(Role.EDITOR) as editor:
         older, newer = planned(editor), planned(editor)

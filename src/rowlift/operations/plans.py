@@ -117,8 +117,10 @@ def opening(home: Home, clock: Clock, turn: Turn) -> Opening:
     if turn.trigger is None or turn.trigger.is_plain:
         return Opening(allow_removals=bool(turn.trigger and turn.trigger.allow_removals))
     if turn.trigger.plan:
-        path = Shelf(home.store.folder).place(turn.trigger.plan)
-        return Planner(home, clock, Silent()).opening(path)
+        shelf = Shelf(home.store.folder)
+        if turn.trigger.plan not in shelf.ids():
+            raise GuardStop("PLAN_STALE", "The plan is not there any more.")
+        return Planner(home, clock, Silent()).opening(shelf.place(turn.trigger.plan))
     run = home.store.runs.find(turn.trigger.retry_of)
     again = opening_again(home, run) if run else None
     if again is None:

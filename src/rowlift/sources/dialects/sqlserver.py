@@ -191,5 +191,5 @@ DENIED = (
 # From where it stands nobody needs to know what else is there, or is not.
 UNREACHABLE = (
     r"TCP Provider|[Ll]ogin timeout expired|unable to establish connection|said nothing"
-    r"|Connection is broken"
+    r"|Connection is broken|Protocol error"
 )
