@@ -158,7 +158,7 @@ def test_B16_rules_and_hearers_of_a_sync_go_before_those_of_the_project(world, s
     del world.sync["alerts"]
     world.run()
     assert told(sink) == []
-    world.sync["alerts"] = {"rows_failed": "49%", "to": ["ops"]}
+    world.sync["alerts"] = {"rows_failed": "49%", "to": ["ops"], "slower": 3, "count_off": "50%"}
     world.run()
     assert len(told(sink)) == 1
 

@@ -19,7 +19,6 @@ from rowlift.core.errors import RowliftError
 from rowlift.core.nouns import Status
 from rowlift.core.rights import Role
 from rowlift.operations.opening import found
-from rowlift.project.problems import ProjectInvalid
 from rowlift.state.definitions import Author
 from rowlift.testing.misbehaviour import status
 from rowlift.testing.sink import Sink
@@ -254,5 +253,4 @@ def test_what_the_documents_say_of_rules_is_what_holds(world):
     settings = "version: 1\nworkspace: {name: acme}\n" + rules
     (world.folder / "rowlift.yml").write_text(settings)
     with rowlift.Project(world.folder, env=world.env) as project:
-        assert [str(one) for one in project.check() if isinstance(one, ProjectInvalid)] == []
-        assert len(project.ls()) == 1
+        assert [str(one) for one in project.check()] == []

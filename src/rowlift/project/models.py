@@ -61,7 +61,7 @@ def _times(value: object) -> object:
     if value == "off":
         return value
     if isinstance(value, int | float) and not isinstance(value, bool) and 1 < value <= 1000:  # noqa: PLR2004
-        return value
+        return float(value)
     raise ValueError("must be a number above 1, such as 3 for three times, or off")
 
 
