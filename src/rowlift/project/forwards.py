@@ -28,6 +28,7 @@ class ForwardFile(FileModel):
     )
     names: list[str] = Field(
         default_factory=list,
+        max_length=1000,
         description="The events that go, by their names; [] is all. A page or screen is named "
         "by its category and name, with a space between.",
     )
