@@ -24,7 +24,7 @@ from pathlib import Path
 
 from servers import mariadb, postgres
 from servers.room import Room
-from torture import ROOT, drawn, fsyncs, kills, months, stops, suites, walks
+from torture import ROOT, drawn, fsyncs, kills, messages, months, stops, suites, walks
 from torture.score import LEGEND, Score, markdown, merged, plain
 from torture.task import Task
 
@@ -69,6 +69,15 @@ PARTS = (
             functools.partial(walks.crash_walk, state=state),
             figure=0,
             weight=8,
+        )
+        for state in ("sqlite", "postgresql")
+    ),
+    *(
+        Part(
+            f"messages, {state}",
+            functools.partial(messages.message_loop, state=state),
+            figure=40,
+            weight=4,
         )
         for state in ("sqlite", "postgresql")
     ),

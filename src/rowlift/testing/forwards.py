@@ -35,7 +35,7 @@ class Crossing:
     ) -> None:
         self.path = path
         self.clock = QuickClock()
-        self._env = {"ROWLIFT_STATE_URL": state_url} if state_url else {}
+        self.env = {"ROWLIFT_STATE_URL": state_url} if state_url else {}
         (path / "forwards").mkdir(parents=True)
         self._write("rowlift.yml", {"version": 1, "workspace": {"name": "acme"}})
         self.connect(destination)
@@ -54,7 +54,7 @@ class Crossing:
 
     def project(self) -> "rowlift.Project":
         """Open the project; the state is in the folder, unless it has a URL."""
-        return project_in(self.path, self.clock, **self._env)
+        return project_in(self.path, self.clock, **self.env)
 
     def come(self, *messages: Mapping[str, Any]) -> None:
         """Take messages in and write them, as a service would."""
