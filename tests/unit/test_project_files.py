@@ -199,6 +199,10 @@ def test_specs_survive_json(shop):
         ("schedule: {days: [[mon]], at: '08:00'}", "5:18: schedule.days must be a list of days"),
         ("schedule: {at: 8:00}", "5:16: schedule.at must be a time"),
         ("schedule: {at: '24:00'}", "5:16: schedule.at must be a time"),
+        (
+            "schedule: {every: 1h, start_at: 9999-12-30T08:00}",
+            "5:33: schedule.start_at must be before the year 3000",
+        ),
         ("schedule: 12h", "5:11: schedule must hold keys"),
         ("destinations: crm", "5:15: destinations must be a list, for example [a, b]; it is"),
         ("destinations: [crm]", "5:16: destinations[1] must hold keys"),

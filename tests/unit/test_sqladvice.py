@@ -2,7 +2,7 @@
 
 import pytest
 
-from rowlift.kit.sqladvice import cursor_columns
+from rowlift.kit.sqladvice import cursors
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from rowlift.kit.sqladvice import cursor_columns
         ("WITH w AS (SELECT * FROM t WHERE seen > {{last_sync_time}}) SELECT * FROM w", "sqlite",
          [("t", "seen")]),
         ("SELECT [id] FROM dbo.t WHERE [Seen] > DATEADD(s, {{last_sync_time}}, 0)", "tsql",
-         [("t", "Seen")]),
+         [("t", "seen")]),
         ("SELECT {{last_sync_time}} AS a FROM t WHERE b > 5", "postgres", []),
         ("SELECT '{{last_sync_time}}' FROM t -- a > {{last_sync_time}}", "postgres", []),
         ("SELECT * FROM t WHERE ((", "postgres", []),
@@ -30,5 +30,19 @@ from rowlift.kit.sqladvice import cursor_columns
     ],
 )  # fmt: skip
 def test_B27_the_columns_of_the_cursor(sql, dialect, expected):
-    found = [(table, name.lower()) for table, name in cursor_columns(sql, dialect)]
-    assert found == [(table, name.lower()) for table, name in expected]
+    assert [(one.table, one.column) for one in cursors(sql, dialect)] == expected
+
+
+@pytest.mark.parametrize(
+    ("sql", "dialect", "index"),
+    [
+        ('SELECT * FROM app."Odd ""Table" AS x WHERE x."Seen at" > {{last_sync_time}}', "postgres",
+         'CREATE INDEX Odd__Table_Seen_at ON app."Odd ""Table" ("Seen at");'),
+        ("SELECT * FROM `t;t` WHERE `a``b` > {{last_sync_time}}", "mysql",
+         "CREATE INDEX t_t_a_b ON `t;t` (`a``b`);"),
+        ("SELECT * FROM t, u WHERE seen > {{last_sync_time}}", "postgres", ""),
+    ],
+)  # fmt: skip
+def test_B27_an_index_is_advised_by_the_names_of_the_query(sql, dialect, index):
+    (found,) = cursors(sql, dialect)
+    assert found.index == index

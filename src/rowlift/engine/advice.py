@@ -9,7 +9,7 @@ from rowlift.core.rules import rule
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.columns import left_out
 from rowlift.engine.ledger import mapping_of
-from rowlift.kit.sqladvice import cursor_columns, limit_told
+from rowlift.kit.sqladvice import cursors, limit_told
 from rowlift.kit.sqlguard import uses_last_sync_time
 
 LARGE_ROWS = 100_000
@@ -66,20 +66,12 @@ def _often(case: Case) -> Iterator[Finding]:
 
 
 def _no_index(case: Case) -> Iterator[Finding]:
-    for table, column in cursor_columns(case.spec.sql, case.dialect):
-        asked = [one for one in case.facts.tables if _is_named(one.name, table)]
-        if case.is_large and asked and not any(_leads(one, column) for one in asked):
-            where = f" of {asked[0].name}" if len(asked) == 1 else ""
-            text = f"No index begins with {column}{where}, which is compared with last_sync_time."
-            yield _finding("CURSOR_NOT_INDEXED", text, _index(asked, column))
-
-
-def _index(tables: Sequence[TableFacts], column: str) -> str:
-    """Return the statement that mends it, where it can only be meant for one table."""
-    if len(tables) > 1:
-        return ""
-    name = tables[0].name
-    return f"CREATE INDEX {name}_{column} ON {name} ({column});"
+    for cursor in cursors(case.spec.sql, case.dialect) if case.is_large else ():
+        asked = [one for one in case.facts.tables if _is_named(one.name, cursor.table)]
+        if asked and not any(_leads(one, cursor.column) for one in asked):
+            where = f" of {cursor.table}" if cursor.table else ""
+            text = f"No index begins with {cursor.column}{where}, compared with last_sync_time."
+            yield _finding("CURSOR_NOT_INDEXED", text, cursor.index)
 
 
 def _limit(case: Case) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import cycle, islice, pairwise
+from itertools import cycle, islice, pairwise, takewhile
 
 from rowlift.core.estimates import Basis, Cadence, Duration
 from rowlift.core.specs import SKIPS_IN_A_ROW, SyncSpec
@@ -15,6 +15,7 @@ MOST_RUNS = 50  # that a prediction goes by
 ALIKE = 100  # a run tells of one that reads at most so many times its rows
 _DAY = 86_400
 _DAYS = 7
+_YEARS = 10 * 366 * _DAY
 
 
 def of_sync(past: Sequence[Carried], uid: str, sql: str) -> list[Carried]:
@@ -55,7 +56,7 @@ def cadence(
     if spec.schedule is None:
         return None
     slots = slots_of(spec.schedule, start_of(spec.schedule) or now)
-    coming = list(islice(_following(slots, now), SLOTS))
+    coming = _coming(slots, now)
     gaps = [after - before for before, after in pairwise(coming)]
     if not gaps:
         return Cadence(0.0, 0)
@@ -73,6 +74,12 @@ def _reckoned(spec: SyncSpec, told: Duration) -> list[float]:
     if told.p50 is None or uses_last_sync_time(spec.sql):
         return []
     return [told.p50]
+
+
+def _coming(slots: Slots, now: int) -> list[int]:
+    """Return the slots that are played: those of the next years, and not too many."""
+    last = now + _YEARS
+    return list(islice(takewhile(lambda slot: slot < last, _following(slots, now)), SLOTS))
 
 
 def _following(slots: Slots, moment: int) -> Iterator[int]:

@@ -1,6 +1,8 @@
 """What the text of a query gives to advise: the columns of its cursor, and its LIMIT."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
@@ -12,11 +14,20 @@ _MARK = 1_987_654_321  # stands for the moment, and nowhere else in a query
 _COMPARED = (exp.GT, exp.GTE, exp.LT, exp.LTE, exp.EQ, exp.Between)
 
 
-def cursor_columns(sql: str, dialect: str) -> tuple[tuple[str, str], ...]:
-    """Return table and column of what is compared; the table is empty where it cannot be told.
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A column that is compared with the moment; the table is empty where it cannot be told.
 
-    Nothing is returned of a query that cannot be read.
+    `index` is the statement that makes an index on it, with the names as the query writes them.
     """
+
+    table: str
+    column: str
+    index: str = ""
+
+
+def cursors(sql: str, dialect: str) -> tuple[Cursor, ...]:
+    """Return what a query compares with the moment; nothing of one that cannot be read."""
     reader = Dialect.get_or_raise(dialect)
     try:
         (query,) = reader.parse(render(sql, _MARK))
@@ -32,24 +43,32 @@ def limit_told(sql: str) -> str:
     return "Rows beyond the LIMIT are never read, and which ones these are may change."
 
 
-def _found(query: exp.Expr, reader: Dialect) -> Iterator[tuple[str, str]]:
+def _found(query: exp.Expr, reader: Dialect) -> Iterator[Cursor]:
     for compared in query.find_all(*_COMPARED):
         sides = [one for one in compared.args.values() if isinstance(one, exp.Expr)]
         if any(_has_mark(one) for one in sides):
             for column in compared.find_all(exp.Column):
-                name = reader.normalize_identifier(column.this.copy()).name
-                yield _table(column, reader), name
+                yield _cursor(column, reader)
 
 
 def _has_mark(side: exp.Expr) -> bool:
     return any(literal.name == str(_MARK) for literal in side.find_all(exp.Literal))
 
 
-def _table(column: exp.Column, reader: Dialect) -> str:
-    """Return the table that a column is of; it may be named by an alias, or be the only one."""
+def _cursor(column: exp.Column, reader: Dialect) -> Cursor:
+    """Return a column with its table: it may be named by an alias, or be the only one."""
+    name = _name(column, reader)
     select = column.find_ancestor(exp.Select)
     tables = list(select.find_all(exp.Table)) if select else []
     named = [one for one in tables if one.alias_or_name == column.table] if column.table else tables
     if len(named) != 1 or not isinstance(named[0].this, exp.Identifier):
-        return ""
-    return str(reader.normalize_identifier(named[0].this.copy()).name)
+        return Cursor("", name)
+    table, on = _name(named[0], reader), named[0].copy()
+    on.set("alias", None)
+    index = re.sub(r"\W", "_", f"{table}_{name}", flags=re.ASCII)
+    indexed = f"{on.sql(reader)} ({column.this.sql(reader)})"
+    return Cursor(table, name, f"CREATE INDEX {index} ON {indexed};")
+
+
+def _name(node: exp.Column | exp.Table, reader: Dialect) -> str:
+    return str(reader.normalize_identifier(node.this.copy()).name)

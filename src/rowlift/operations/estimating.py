@@ -25,6 +25,7 @@ from rowlift.state.carried import Carried, carried, sent, timed_out
 from rowlift.state.leases import database_now
 
 PAST_RUNS = 500
+LAST_RUNS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def estimate(home: Home, spec: SyncSpec, uid: str, seen: Sight, dialect: str) ->
         columns=seen.columns,
         empty=seen.empty,
         timeout=_timeout(home, spec),
-        timed_out=timed_out(database, uid, PAST_RUNS),
+        timed_out=timed_out(database, uid, LAST_RUNS),
     )  # fmt: skip
     return Estimate(
         spec.name, seen.rows, told, slots,
