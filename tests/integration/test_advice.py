@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import rowlift
 from days import START, Days
 from e2e.jobs import PostgresWarehouse, mariadb_warehouse, postgres_warehouse
-from rowlift.core.estimates import Estimate
+from rowlift.core.estimates import Duration, Estimate
 from rowlift.core.progress import Silent
 from rowlift.engine.cadence import cadence, duration
 from rowlift.state.carried import Carried
@@ -196,6 +196,23 @@ def test_B27_a_schedule_shorter_than_a_run_warns_and_blocks_nothing(
     assert [one.code for one in found.advice] == ["SCHEDULE_TOO_SHORT"]
     assert "about 50% of them" in found.advice[0].message
     assert folder.run().status == "Completed"
+
+
+@pytest.mark.door("python")
+def test_C7_the_first_run_with_a_cursor_does_not_tell_of_those_that_follow(
+    files: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = folder_of(tmp_path, files, CAST, schedule={"every": "1m"})
+    folder.run()
+    lasted(folder, 3600)
+    first = estimate(folder)
+    assert first.cadence
+    assert (first.duration.basis, first.cadence.skipped) == ("other runs", None)
+    folder.run()
+    lasted(folder, 6)
+    then = estimate(folder)
+    assert then.cadence
+    assert (then.duration, then.cadence.skipped) == (Duration("runs", 1, 6, 6), 0)
 
 
 @pytest.mark.door("python")

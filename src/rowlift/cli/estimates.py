@@ -36,8 +36,10 @@ def show_estimate(terminal: Terminal, found: Estimate, *, is_planned: bool = Fal
 def _run(told: Duration) -> str:
     if told.p50 is None or told.p95 is None:
         return "takes an unknown time: nothing like it ran in this workspace yet"
-    runs = counted(told.runs, "run")
-    whose = f"as its last {runs} did" if told.basis == "runs" else f"reckoned from {runs} of others"
+    if told.basis == "runs":
+        whose = f"as its last {counted(told.runs, 'run')} did"
+    else:
+        whose = f"reckoned from {counted(told.runs, 'other run')}"
     return f"takes about {lasted(0, told.p50)}, at most {lasted(0, told.p95)} ({whose})"
 
 

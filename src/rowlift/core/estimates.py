@@ -15,8 +15,8 @@ Basis = Literal["runs", "other runs", "unknown"]
 class Duration:
     """How many seconds a run takes: the half of them at most p50, 19 of 20 at most p95.
 
-    It is measured on `runs` former runs of the sync, or reckoned from those of other syncs that
-    read about as many rows; else both are None.
+    It is measured on `runs` former runs of the sync with the same query, or reckoned from others
+    that read about as many rows; else both are None.
     """
 
     basis: Basis = "unknown"

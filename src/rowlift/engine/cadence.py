@@ -11,16 +11,19 @@ from rowlift.project.slots import Slots, slots_of, start_of
 from rowlift.state.carried import Carried
 
 SLOTS = 500  # that are played
-MOST_RUNS = 50  # that a prediction goes by
+PAST_RUNS = 500  # of a workspace, that are looked at
+MOST_RUNS = 50  # of a sync, that a prediction goes by
 ALIKE = 100  # a run tells of one that reads at most so many times its rows
 _DAY = 86_400
 _DAYS = 7
 _YEARS = 10 * 366 * _DAY
 
 
-def of_sync(past: Sequence[Carried], uid: str, sql: str) -> list[Carried]:
-    """Return the former runs of a sync with the same query, the newest first."""
-    return [one for one in past if one.sync_uid == uid and one.sql == sql][:MOST_RUNS]
+def of_query(past: Sequence[Carried], sql: str) -> list[Carried]:
+    """Return a sync's newest runs with a query; with a cursor not the first, which reads all."""
+    found = [one for one in past if one.sql == sql][:MOST_RUNS]
+    has_first = uses_last_sync_time(sql) and len(found) < MOST_RUNS
+    return found[:-1] if has_first else found
 
 
 def duration(own: Sequence[Carried], past: Sequence[Carried], rows: int | None) -> Duration:
@@ -61,7 +64,7 @@ def cadence(
     if not gaps:
         return Cadence(0.0, 0)
     a_day = _DAY * len(gaps) / (coming[-1] - coming[0])
-    busy = _busy([one for one in past if one.sync_uid != uid], now)
+    busy = _busy([one for one in past if one.sync_uid != uid], now, is_all=len(past) < PAST_RUNS)
     seconds = [one.seconds for one in own] or _reckoned(spec, told)
     skipped = _skipped(coming, seconds, spec.on_busy) if seconds else None
     if skipped is not None and spec.on_busy == "skip":
@@ -88,13 +91,16 @@ def _following(slots: Slots, moment: int) -> Iterator[int]:
         moment = slot
 
 
-def _busy(others: Sequence[Carried], now: int) -> float:
-    """Return the share of the last days in which other syncs ran, from the first of them on."""
+def _busy(others: Sequence[Carried], now: int, *, is_all: bool) -> float:
+    """Return the share of the last days in which other syncs ran, of a day at least.
+
+    Where these are not all runs that there were, it is that of the time since the first of them.
+    """
     recent = [one for one in others if now - _DAYS * _DAY <= one.began <= now]
     if not recent:
         return 0.0
-    span = max(now - min(one.began for one in recent), _DAY)
-    return min(1.0, sum(one.seconds for one in recent) / span)
+    span = now - min(one.began for one in recent)
+    return min(1.0, sum(one.seconds for one in recent) / max(span, _DAY if is_all else 1))
 
 
 def _skipped(slots: Sequence[int], seconds: Sequence[float], on_busy: str) -> float:

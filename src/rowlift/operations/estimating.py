@@ -12,7 +12,7 @@ from rowlift.core.nouns import Column, QueryFacts
 from rowlift.core.ports import Destination, FactSource, Source
 from rowlift.core.specs import SyncSpec, UseSpec
 from rowlift.engine.advice import Case, advise
-from rowlift.engine.cadence import cadence, duration, of_sync
+from rowlift.engine.cadence import PAST_RUNS, cadence, duration, of_query
 from rowlift.engine.columns import left_out
 from rowlift.engine.delivery import feed_of, timestamp_of
 from rowlift.engine.foresee import Foreseen
@@ -24,7 +24,6 @@ from rowlift.operations.home import Home, open_destination, source_config
 from rowlift.state.carried import Carried, carried, sent, timed_out
 from rowlift.state.leases import database_now
 
-PAST_RUNS = 500
 LAST_RUNS = 20
 
 
@@ -84,7 +83,7 @@ def facts_of(source: Source, spec: SyncSpec) -> QueryFacts:
 def estimate(home: Home, spec: SyncSpec, uid: str, seen: Sight, dialect: str) -> Estimate:
     """Return what a sync would take, and what is advised."""
     database, now = home.store.database, _now(home)
-    own = of_sync(carried(database, home.workspace_id, PAST_RUNS, sync_uid=uid), uid, spec.sql)
+    own = of_query(carried(database, home.workspace_id, PAST_RUNS, sync_uid=uid), spec.sql)
     past = carried(database, home.workspace_id, PAST_RUNS)
     told = duration(own, past, seen.rows)
     slots = cadence(spec, told, own, past, uid, now)
