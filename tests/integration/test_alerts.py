@@ -1,6 +1,8 @@
 """Alerts: told once and again when it is over, through real channels, whatever dies or is down."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -289,6 +291,32 @@ def test_B16_slots_that_were_missed_are_told_when_the_service_is_back(tmp_path, 
     assert (missed["rule"], missed["code"]) == ("missed_slot", "SLOTS_MISSED")
     assert "from 2026-11-22 01:00 UTC until 2026-11-22 05:00 UTC" in missed["text"]
     assert (caught_up["rule"], caught_up["recovered"]) == ("missed_slot", True)
+
+
+@pytest.mark.door("python")
+def test_B16_of_many_who_look_at_once_one_tells(world, sink):
+    world.rows(("1", "free"), ("", CANARY))
+    world.sync["alerts"] = "off"
+    world.run()
+    executed(world, "DELETE FROM alert_states")
+    executed(world, "UPDATE runs SET unjudged = 1")
+    del world.sync["alerts"]
+    world.save()
+    together = threading.Barrier(6)
+
+    def look(_):
+        with rowlift.Project(world.folder, env=world.env) as project:
+            project.open()
+            together.wait(60)
+            project.alerts.look()
+            project.alerts.tell(at_once=True)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(look, range(6)))
+    assert [one[0] for one in lines(sink)] == ["rows_failed"]
+    assert len(sink.seen) == 1
+    with world.project() as project:
+        assert wrong(project) == [("rows_failed", "people", "")]
 
 
 @SQLITE
