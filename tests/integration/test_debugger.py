@@ -140,6 +140,7 @@ def test_A23_a_console_shows_what_was_sent_and_answered(world: World, sink: Sink
     assert run_cli(*words, "--follow", cwd=world.folder, env=world.env).code == 2
     assert run_cli("debug", "requests", "x", cwd=world.folder, env=world.env).code == 2
     assert run_cli("debug", "request", cwd=world.folder, env=world.env).code == 2
+    assert run_cli("debug", "--follow", cwd=world.folder, env=world.env).code == 2
 
 
 def test_no_reply_is_seen_too(world: World, sink: Sink) -> None:

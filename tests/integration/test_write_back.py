@@ -8,9 +8,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+import rowlift
 from doors.cli import run_cli
 from rowlift.core import faults
 from rowlift.core.errors import ConfigError, DestinationError
+from served import served, until
 from world import World
 
 Ask = Callable[[str], list]
@@ -81,6 +83,23 @@ def test_it_goes_on_after_it_was_cut_off_and_repeats_nothing(world: World, wareh
     with world.project() as project:
         assert project.watch.write_back().runs == 3
     assert ask("SELECT run FROM rowlift.runs ORDER BY run") == [(1,), (2,), (3,)]
+
+
+def test_a_service_writes_them_by_itself(world: World, warehouse) -> None:
+    _, ask = warehouse
+    world.sync["schedule"] = {"every": "1d"}
+    world.save()
+    with served(rowlift.Project(world.folder, env=world.env)), world.project() as project:
+        until(lambda: [one.is_over for one in project.runs()] == [True])
+        until(lambda: project.watch.home.store.recall(mark_of(project)) == "[1, []]")
+    assert ask("SELECT run, sync FROM rowlift.runs") == [(1, "people")]
+
+
+def mark_of(project: rowlift.Project) -> str:
+    with project.watch.home.store.database.read() as connection:
+        return connection.exec_driver_sql(
+            "SELECT coalesce(max(key), '') FROM meta WHERE key LIKE 'write_back:%'"
+        ).scalar_one()
 
 
 def test_a_run_that_is_not_over_comes_later(world: World, warehouse) -> None:

@@ -60,7 +60,7 @@ def command(
     of each second, fifty of them, for a day.
     """
     match words or []:
-        case []:
+        case [] if not (follow or values):
             return _test(terminal, certify)
         case ["requests", destination] if certify is None:
             return show_requests(terminal, destination, follow=follow, values=values)

@@ -62,6 +62,7 @@ class Logbook:
     _schema: str
     _mark: str  # how a statement marks a value
     _insert: Callable[[str, Sequence[Row]], object]
+    _alone: str  # what makes another writer wait
 
     @classmethod
     @contextmanager
@@ -86,10 +87,11 @@ class Logbook:
     def _of(cls, url: str, schema: str) -> Self:
         if url.startswith(_POSTGRES):
             opened = _postgres(url)
-            return cls(opened, schema, "%s", partial(_insert_many, opened))
+            lock = f"LOCK TABLE {schema}.runs IN EXCLUSIVE MODE"
+            return cls(opened, schema, "%s", partial(_insert_many, opened), lock)
         if url.startswith(f"{_DUCKDB}/"):
             file = duckdb.connect(url.removeprefix(_DUCKDB))
-            return cls(file, schema, "?", partial(_insert_columns, file))
+            return cls(file, schema, "?", partial(_insert_columns, file), "SELECT 1")
         raise _no_address()
 
     def _make(self) -> None:
@@ -106,6 +108,7 @@ class Logbook:
         """Write all logs of a run in the place of what was there; returns the number of rows."""
         self._connection.execute("BEGIN")
         try:
+            self._connection.execute(self._alone)
             count = sum(self._replace(name, (instance, run), logs.get(name, ())) for name in TABLES)
         except BaseException:
             self._connection.execute("ROLLBACK")

@@ -1,6 +1,7 @@
 """Spans to an OpenTelemetry collector over OTLP and HTTP; needs the extra `traces`."""
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,6 +31,7 @@ def exporting(url: str) -> Iterator[None]:
     Headers and the like come from OpenTelemetry's own variables. A collector that is away costs
     its spans and nothing else.
     """
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)  # it warns of every attempt
     exporter = OTLPSpanExporter(url.rstrip("/") + _PATH, timeout=_SECONDS)
     resource = Resource.create({"service.name": "rowlift", "service.version": VERSION})
     provider = TracerProvider(resource=resource, id_generator=_Ids(), shutdown_on_exit=False)

@@ -3,7 +3,7 @@
 import threading
 
 from rowlift.core.clock import Clock
-from rowlift.core.errors import ConfigError, GuardStop, SourceError
+from rowlift.core.errors import ConfigError, GuardStop, RowliftError, SourceError
 from rowlift.core.nouns import Status
 from rowlift.core.progress import Attentive, Progress
 from rowlift.core.specs import SyncSpec
@@ -19,6 +19,7 @@ from rowlift.operations.plans import opening
 from rowlift.operations.pruning import tidy
 from rowlift.operations.retrying import queue_again
 from rowlift.operations.timetable import Turn
+from rowlift.operations.writing_back import URL, write_back
 from rowlift.state.deliveries import Delivery
 from rowlift.state.forwards import Forward
 from rowlift.state.runs import Run
@@ -40,6 +41,7 @@ class Serving:
         self._profile = profile
         self._progress = progress
         self._seen = seen(self.home)
+        self._writing = threading.Lock()
         self._read_at = clock.monotonic()
 
     # the service itself
@@ -110,6 +112,7 @@ class Serving:
                 facts = {"status": done.status.value, "code": done.reason_code}
                 self.note(name, f"Run {run.id}: {done.status.value}.", done.reason, **facts)
             tidy(home)
+            self._write_back(home)
 
     def resume(self, ending: threading.Event) -> None:
         """Finish the run that a dead process left."""
@@ -127,6 +130,18 @@ class Serving:
                 text = f"Delivery {done.id} to {target}: {done.status.value}."
                 facts = {"status": done.status.value, "code": done.reason_code}
                 self.note(name, text, done.reason, **facts)
+                self._write_back(self.home)
+
+    def _write_back(self, home: Home) -> None:
+        """Write the logs to their warehouse, if one is named; what fails waits for the next run."""
+        if not (home.env.get(URL) and self._writing.acquire(blocking=False)):
+            return
+        try:
+            write_back(home)
+        except RowliftError as error:
+            self.note("logs", "They could not be written.", str(error), code=error.code)
+        finally:
+            self._writing.release()
 
     def deliver_again(self, delivery: Delivery) -> None:
         """Queue once more what a delivery left, as the newest settings say."""

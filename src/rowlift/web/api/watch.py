@@ -20,7 +20,7 @@ router = APIRouter(prefix="/destinations/{name}/requests", tags=["destinations"]
 
 Name = Annotated[str, Path(max_length=200, description="The destination's name.")]
 After = Annotated[int, Query(ge=0, lt=2**63, description="From the one after this id.")]
-LastEventId = Annotated[str, Header(max_length=20, description="What a browser sends by itself.")]
+LastEventId = Annotated[str, Header(max_length=18, description="What a browser sends by itself.")]
 
 _EXCHANGE = TypeAdapter(ExchangeReport)
 
