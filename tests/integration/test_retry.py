@@ -82,7 +82,6 @@ def test_B22_B23_what_the_workspace_rejected_is_applied_again_without_the_source
         assert (name.value, name.run) == ("Bob", again.id)
 
 
-@pytest.mark.door("python")
 @pytest.mark.door("api")
 def test_B22_the_service_is_asked_to_retry_over_the_api(school):
     run = conflicted(school)
@@ -101,6 +100,7 @@ def test_B22_the_service_is_asked_to_retry_over_the_api(school):
             assert editor.post("/runs/999/retry").json()["code"] == "NOT_FOUND"
 
 
+@pytest.mark.door("python")
 def test_B22_a_retry_never_moves_last_sync_time(school):
     run = conflicted(school)
     assert run.last_sync_time == 0
