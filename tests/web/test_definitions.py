@@ -136,4 +136,7 @@ def test_C7_what_a_sync_would_take_is_told_before_it_is_saved(empty: Api) -> Non
         assert editor.post(ESTIMATE, json={"name": "people"}).json() == told
         wrong = editor.post(ESTIMATE, json={"name": "people", "document": {"sql": "SELECT"}})
         assert (wrong.status_code, wrong.json()["code"]) == (422, "KEY_MISSING")
+        nameless = document | {"sql": "SELECT plan FROM people"}
+        stopped = editor.post(ESTIMATE, json={"name": "people", "document": nameless})
+        assert (stopped.status_code, stopped.json()["code"]) == (409, "PREVIEW_STOPS")
         assert editor.post(ESTIMATE, json={"name": "nobody"}).json()["code"] == "NAME_UNKNOWN"

@@ -50,7 +50,7 @@ def sampled(
 def load(messages: int, size: float | None, limits: Limits) -> Load:
     """Return what so many messages of a size are, in requests as large as the limits allow."""
     if size is None:
-        return Load(messages, None, None)
+        return Load(messages, None, None) if messages else Load(0, 0, 0)
     fitting = int((limits.batch_bytes - limits.envelope_bytes) // (size + 1))
     calls = math.ceil(messages / max(1, min(limits.batch_rows, fitting)))
     return Load(messages, round(messages * size), calls)

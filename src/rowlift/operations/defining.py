@@ -205,24 +205,31 @@ def require_preview(home: Home, project: ProjectSpec, name: str) -> Preview | No
     if project.syncs[name].preset is not Preset.TRAITS:
         return None
     seen = _previewed(home, project, name, _NEW)
-    if not seen.stops:
-        return seen
+    if seen.stops:
+        raise _stopping(f"{name} was not made", seen)
+    return seen
+
+
+def _stopping(what: str, seen: Preview) -> GuardStop:
     errors = [(one.code, one.message, one.mend) for one in seen.findings if one.level == "error"]
     code, message, mend = (*errors, *((one.code, str(one), one.mend) for one in seen.problems))[0]
-    text = f"{name} was not made, as its preview stops: {message} ({code})"
-    raise GuardStop("PREVIEW_STOPS", text, mend=mend)
+    text = f"{what}, as its preview stops: {message} ({code})"
+    return GuardStop("PREVIEW_STOPS", text, mend=mend)
 
 
 def estimate_of(home: Home, name: str, written: Written | None) -> Estimate:
     """Return what a sync would take with another document, or as it is; nothing is kept.
 
-    Raises ProjectInvalid, ConfigError NAME_UNKNOWN and SourceError.
+    Raises ProjectInvalid, ConfigError NAME_UNKNOWN, SourceError, and GuardStop PREVIEW_STOPS where
+    there is nothing to go by.
     """
     project, uid = home.project, home.syncs.get(name, _NEW)
     if written is not None:
         one = Definition(uid, "sync", name, "", {}, "rowlift", 0)
         project = _prepared(home, one, _mapping("sync", name, written))[1].project
     seen = _previewed(home, project, name, uid)
+    if seen.key is None:
+        raise _stopping(f"{name} was not estimated", seen)
     assert seen.estimate  # noqa: S101 - the preview of a first query has one
     return seen.estimate
 

@@ -68,8 +68,8 @@ class Definitions:
     def estimate(self, name: str, document: Written | None = None) -> Estimate:
         """Return what a sync would take, as it is or with a document that is not kept yet.
 
-        Runs its query as a preview does. Raises ProjectInvalid, ConfigError NAME_UNKNOWN, and
-        SourceError.
+        Runs its query as a preview does. Raises ProjectInvalid, ConfigError NAME_UNKNOWN,
+        SourceError, and GuardStop PREVIEW_STOPS where no row can be identified.
         """
         return estimate_of(self._home(), name, document)
 
