@@ -3,11 +3,12 @@
 import json
 import os
 import re
+import socket
 import socketserver
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,23 @@ def test_S20_S9_a_channel_reaches_no_address_that_is_closed(world, sink):
             assert CANARY not in str(refused.value)
             assert SECRET not in str(refused.value)
     assert sink.connections == 0
+
+
+@pytest.mark.door("python")
+def test_S20_apprise_sends_no_packet_to_an_address_that_is_closed(world):
+    with closing(socket.socket(type=socket.SOCK_DGRAM)) as log:
+        log.bind(("127.0.0.1", 0))
+        log.setblocking(False)
+        world.env["LOG"] = f"rsyslog://127.0.0.1:{log.getsockname()[1]}/user"
+        world.channels["log"] = {"type": "apprise", "url": "${LOG}"}
+        with world.project() as project, pytest.raises(RowliftError, match="CHANNEL_FAILED"):
+            project.alerts.test("log")
+        with pytest.raises(BlockingIOError):
+            log.recv(1)
+        world.channels["log"]["allow_networks"] = ["127.0.0.1"]
+        with world.project() as project:
+            project.alerts.test("log")
+        assert b"test" in log.recv(1000)
 
 
 @pytest.mark.door("cli")

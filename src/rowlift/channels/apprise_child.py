@@ -11,13 +11,15 @@ import apprise
 from rowlift.kit.addresses import AddressGuard
 
 SENT, NOT_SENT, UNKNOWN_URL = range(3)
+_SENDING = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+_PROGRAMS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork"})
 _OF_THIS_MACHINE = ("dbus", "kde", "qt", "glib", "gnome", "macosx", "syslog", "windows")
 
 
 def main() -> int:
     """Answer the one request: url, title, body, kind and allow (networks and host names)."""
     request = json.load(sys.stdin)
-    _refuse_closed_addresses(request["allow"])
+    _confine(request["allow"])
     manager: Any = apprise.manager_plugins.NotificationManager
     manager().disable(*_OF_THIS_MACHINE)
     plain = apprise.AppriseAsset(
@@ -34,18 +36,32 @@ def main() -> int:
     return SENT if is_sent else NOT_SENT
 
 
-def _refuse_closed_addresses(allow: Iterable[str]) -> None:
-    """Let names resolve to allowed addresses only, whichever library of apprise's asks."""
-    guard, look_up = AddressGuard(allow), socket.getaddrinfo
+def _confine(allow: Iterable[str]) -> None:
+    """Let nothing of apprise's reach an address that is not allowed, or begin a program.
+
+    A name is judged where it is looked up, whichever library asks; what connects must go to an
+    address that came of it, or that is open by itself.
+    """
+    guard, look_up, opened = AddressGuard(allow), socket.getaddrinfo, set[str]()
 
     def checked(host: Any, *args: Any, **options: Any) -> Any:
         found = look_up(host, *args, **options)
         name = host.decode() if isinstance(host, bytes) else str(host)
         if any(guard.closed(str(one[4][0]), name) for one in found):
-            raise OSError("the address is not allowed")
+            raise PermissionError("the address is not allowed")
+        opened.update(str(one[4][0]) for one in found)
         return found
 
+    def watch(event: str, args: tuple[Any, ...]) -> None:
+        if event in _PROGRAMS:
+            raise PermissionError("no program may be begun")
+        if event in _SENDING and args[1] is not None:
+            address = args[1][0] if isinstance(args[1], tuple) else ""
+            if address not in opened and guard.closed(str(address), ""):
+                raise PermissionError("the address is not allowed")
+
     socket.getaddrinfo = checked
+    sys.addaudithook(watch)
 
 
 if __name__ == "__main__":
