@@ -16,6 +16,7 @@ from served import served, until
 from world import World
 
 Ask = Callable[[str], list]
+IN_A_FILE = pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
 
 
 @pytest.fixture(params=["duckdb", "postgresql"])
@@ -85,6 +86,7 @@ def test_it_goes_on_after_it_was_cut_off_and_repeats_nothing(world: World, wareh
     assert ask("SELECT run FROM rowlift.runs ORDER BY run") == [(1,), (2,), (3,)]
 
 
+@IN_A_FILE
 def test_a_service_writes_them_by_itself(world: World, warehouse) -> None:
     _, ask = warehouse
     world.sync["schedule"] = {"every": "1d"}
@@ -102,6 +104,7 @@ def mark_of(project: rowlift.Project) -> str:
         ).scalar_one()
 
 
+@IN_A_FILE
 def test_a_run_that_is_not_over_comes_later(world: World, warehouse) -> None:
     _, ask = warehouse
     world.run(wait=False)
@@ -112,6 +115,7 @@ def test_a_run_that_is_not_over_comes_later(world: World, warehouse) -> None:
     assert (done.runs, done.open) == (2, 0)
 
 
+@IN_A_FILE
 def test_what_is_wrong_is_told_without_the_address(world: World, tmp_path: Path) -> None:
     (tmp_path / "no.duckdb").write_text("no database, but a canary")
     world.env["ROWLIFT_WRITE_BACK_URL"] = f"duckdb://{tmp_path}/no.duckdb"

@@ -11,7 +11,6 @@ from rowlift.core.errors import ConfigError
 from rowlift.engine.duck import Duck
 from rowlift.engine.history import changed_attributes
 from rowlift.engine.parts import uids
-from rowlift.kit.logbook import Logbook, Row
 from rowlift.operations.home import Home
 from rowlift.operations.rejects import rejects
 from rowlift.operations.reporting import report_run
@@ -52,6 +51,8 @@ def write_back(home: Home) -> WriteBackReport:
             "VALUE_WRONG", f"{URL} names no warehouse for the logs.",
             mend="Set it to duckdb:///FILE, or to postgresql://USER:PASSWORD@HOST/DATABASE.",
         )  # fmt: skip
+    from rowlift.kit.logbook import Logbook
+
     key = f"write_back:{home.workspace_id}:{sha256(f'{url} {schema}'.encode()).hexdigest()[:16]}"
     mark, runs, rows = _recalled(home, key), 0, 0
     with Logbook.opened(url, schema) as book, Duck(home.store.files.scratch) as duck:
@@ -104,7 +105,7 @@ def _logs(home: Home, duck: Duck, run: Run, report: RunReport) -> dict[str, Any]
     }  # fmt: skip
 
 
-def _changes(home: Home, duck: Duck, run: Run) -> Iterator[Row]:
+def _changes(home: Home, duck: Duck, run: Run) -> Iterator[Sequence[object]]:
     for part, uid in uids(run.sync_uid).items():
         files = home.store.files.of_run("image_delta", run.id, uid, replaced=True)
         for key, name, before, after in changed_attributes(duck, files):
