@@ -307,6 +307,9 @@ def test_an_archive_that_was_changed_changes_nothing(world: World, tmp_path: Pat
         path = tmp_path / f"flip{place}.zip"
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         tampered.append((f"flipped at {place}", path))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    tampered += [("a pipe", pipe), ("a device", Path("/dev/zero")), ("a folder", tmp_path)]
     moved = elsewhere(world)
     for name, path in tampered:
         with pytest.raises(RowliftError) as refused:

@@ -127,6 +127,8 @@ def _plain(archive: zipfile.ZipFile, member: Member) -> zipfile.ZipInfo:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    if path.exists() and not path.is_file():
+        raise ArchiveDamaged("it is no file")  # a pipe or a device may have no end
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive

@@ -1,7 +1,7 @@
 """What a state that came back from a backup must not believe any more.
 
 Targets may hold anything by now, so every row of theirs is in doubt and leaves under new message
-ids. Whoever carried a run or a delivery is fenced, and nobody is signed in.
+ids. Whoever carried a run, a delivery or a forward is fenced, and nobody is signed in.
 """
 
 import time
@@ -10,11 +10,14 @@ import sqlalchemy as sa
 
 from rowlift.db import Database
 from rowlift.state.accounts_tables import logins, sessions
+from rowlift.state.forward_tables import forwards
 from rowlift.state.images import WORKSPACE
 from rowlift.state.leases import database_now, is_dead
 from rowlift.state.locks import Locks
 from rowlift.state.schedule_tables import services
 from rowlift.state.tables import deliveries, files, ledgers, meta, runs
+
+_CARRIED = (runs, deliveries, forwards)
 
 
 def disown(database: Database, reset_epoch: int) -> None:
@@ -28,7 +31,7 @@ def disown(database: Database, reset_epoch: int) -> None:
             .where(ledgers.c.target != WORKSPACE)
             .values(epoch=ledgers.c.epoch + 1, restored=ledgers.c.epoch + 1, settled=0)
         )
-        for carried in (runs, deliveries):
+        for carried in _CARRIED:
             nobody = {"generation": carried.c.generation + 1, "lease_until": 0.0}
             connection.execute(carried.update().where(carried.c.active == 1).values(nobody))
         connection.execute(services.update().values(active=None, lease_until=0.0))
@@ -37,12 +40,12 @@ def disown(database: Database, reset_epoch: int) -> None:
 
 
 def is_carried(database: Database, locks: Locks) -> bool:
-    """Tell whether a living process serves the state, or carries a run or a delivery."""
+    """Tell whether a living process serves the state, or carries something of it."""
     with database.read() as connection:
         now = database_now(database, connection)
         return any(
             not is_dead(locks, table, row, now)
-            for table in (services, runs, deliveries)
+            for table in (services, *_CARRIED)
             for row in connection.execute(sa.select(table).where(table.c.active == 1))
         )
 
