@@ -189,7 +189,7 @@ class _Eraser:
         store = self.home.store
         store.collect(self.home.project.retention)
         Shelf(store.folder).clear()
-        for copy in store.folder.glob("state-before-*.db"):
+        for copy in store.folder.glob("state-*.db*"):
             copy.unlink(missing_ok=True)
         store.database.checkpoint()
 
