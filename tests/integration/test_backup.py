@@ -276,11 +276,22 @@ def other_bytes(members: dict[str, bytes], _manifest: dict[str, object]) -> None
     members["state.db"] = members["state.db"][:-1] + b"\x01"
 
 
+def without_state(members: dict[str, bytes], manifest: dict[str, object]) -> None:
+    members.clear()
+    manifest["members"] = []
+
+
+def undated(_members: dict[str, bytes], manifest: dict[str, object]) -> None:
+    manifest["about"] = {"rowlift": "1.0.0"}
+
+
 HOSTILE: Mapping[str, Callable[[dict[str, bytes], dict[str, object]], None]] = {
     "a newer format": newer,
     "one more file": added,
     "a lost file": lacking,
     "another state": other_bytes,
+    "no state": without_state,
+    "no date": undated,
     **{
         f"a file named {name}": renamed(name)
         for name in (

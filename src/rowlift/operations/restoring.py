@@ -49,6 +49,7 @@ def restore(
     """
     with naming(archive, "read from"):
         manifest = manifest_of(archive, is_member)
+        made_at, release = _made(manifest.about)
     data = data_folder(folder, env)
     with file_errors():
         make_folder(data)
@@ -56,13 +57,13 @@ def restore(
         before = _Before.look(data, state_url(env), replace=replace)
         with naming(archive, "read from"):
             unpack(archive, manifest, staged)
-            epoch = _prepare(staged, manifest.about, before.reset_epoch)
+            epoch = _prepare(staged, made_at, before.reset_epoch)
         _move_files(staged, data)
         _put_state(staged, data, state_url(env), is_damaged=before.is_damaged)
     with closing(open_store(folder, env)) as store:
         return RestoreReport(
-            made_at=float(manifest.about["made_at"]),
-            release=str(manifest.about["rowlift"]),
+            made_at=made_at,
+            release=release,
             files=sum(one.name.startswith(FILES) for one in manifest.members),
             reset_epoch=epoch,
             key_missing=store.vault.lacks_keys(),
@@ -117,14 +118,24 @@ def _refuse_carried(store: Store) -> None:
         )
 
 
-def _prepare(staged: Path, about: Mapping[str, Any], used: int) -> int:
+def _made(about: Mapping[str, Any]) -> tuple[float, str]:
+    try:
+        return float(about["made_at"]), str(about["rowlift"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArchiveDamaged("it does not say when it was made") from error
+
+
+def _prepare(staged: Path, made_at: float, used: int) -> int:
     """Upgrade a backup's tables, and let it believe nothing that it cannot know any more."""
     try:
+        with closing(database_of(staged)) as database:
+            if current(database) is None:
+                raise ArchiveDamaged("it holds no state")
         with closing(Store.open(staged)) as store:
             _require_files(store)
             epoch = next_epoch(used, store.reset_epoch())
             disown(store.database, epoch)
-            note(store, "restore", time.time(), backup_of=about["made_at"])
+            note(store, "restore", time.time(), backup_of=made_at)
             store.database.checkpoint()
     except StateError as error:
         if error.code != "STATE_DAMAGED":
