@@ -120,7 +120,8 @@ def test_a_wrong_document_tells_every_problem(empty: Api) -> None:
 
 @pytest.mark.door("api")
 def test_C7_what_a_sync_would_take_is_told_before_it_is_saved(empty: Api) -> None:
-    with empty.as_user(Role.EDITOR) as editor:
+    api = empty
+    with api.as_user(Role.EDITOR) as editor:
         make(editor, "source", "shop", SHOP)
         hook = {"type": "webhook", "url": "https://hooks.example.com/in"}
         make(editor, "destination", "hook", hook)

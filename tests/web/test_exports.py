@@ -8,6 +8,7 @@ import pytest
 
 from doors.api import Api
 from rowlift.core.rights import Right, Role
+from served import served, until
 from world import World
 
 
@@ -33,6 +34,17 @@ def test_C9_who_is_suppressed_is_exported_only_where_it_is_asked_for(api: Api, s
         assert editor.get("/people.jsonl").text == ""
         everybody = editor.get("/people.jsonl", params={"suppressed": True}).text
     assert json.loads(everybody)["id"] == "ann"
+
+
+@pytest.mark.door("api")
+def test_C9_the_service_takes_out_whom_the_api_suppresses(api: Api, shop: World) -> None:
+    shop.run()
+    assert shop.applied().keys() == {"ann"}
+    with served(shop.project()), api.as_user(Role.EDITOR) as editor:
+        editor.post("/suppressions", json={"people": ["ann@example.com"]}).raise_for_status()
+        until(lambda: not shop.applied() and api.project.runs()[0].is_over)
+        editor.post("/suppressions/remove", json={"people": ["ann"]}).raise_for_status()
+        until(shop.applied)
 
 
 def test_S36_who_exported_what_is_written_down(api: Api, shop: World) -> None:
