@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from rowlift.workspace.rows import any_of, by_index, fetch, run_rows
+from rowlift.workspace.rows import any_of, any_text_of, by_index, fetch, run_rows
 
 CHUNK = 20_000  # values per look-up
 
@@ -159,7 +159,9 @@ def _looked_up(
     schema: pa.Schema,
     **parameters: str,
 ) -> Iterator[pa.RecordBatch]:
-    sql = f"{select} AND {any_of(connection, column, 'chunk')}"
+    is_text = pa.types.is_string(schema.field(column).type)
+    chosen = (any_text_of if is_text else any_of)(connection, column, "chunk")
+    sql = f"{select} AND {chosen}"
     with by_index(connection):
         for start in range(0, len(values), CHUNK):
             chunk = list(values[start : start + CHUNK])

@@ -43,6 +43,16 @@ def any_of(connection: sa.Connection, column: str, name: str) -> str:
     return f"{column} = ANY(:{name})"
 
 
+def any_text_of(connection: sa.Connection, column: str, name: str) -> str:
+    """Return the same condition for texts whose column is not the first of its index.
+
+    PostgreSQL may look through a whole workspace for those of a list, but not for those of a join.
+    """
+    if is_sqlite(connection):
+        return any_of(connection, column, name)
+    return f"{column} IN (SELECT unnest(CAST(:{name} AS text[])))"
+
+
 # To compile a plan takes longer than to carry it out, and whatever is not enabled seems expensive.
 _PLANS = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
 
