@@ -66,15 +66,15 @@ def codes(folder: Folder) -> list[str]:
 def test_B27_a_large_table_wants_last_sync_time_an_index_and_a_replica(
     postgres: PostgresWarehouse, tmp_path: Path
 ) -> None:
-    folder = folder_of(tmp_path, postgres.settings(), FULL, schedule={"every": "12h"})
-    assert codes(folder) == ["FULL_QUERY_LARGE", "LARGE_OFTEN", "PRIMARY_READ"]
-    folder.edit(schedule={"every": "1d"})
-    assert codes(folder) == ["FULL_QUERY_LARGE", "PRIMARY_READ"]
-    folder.edit(sql=CHANGED)
-    found = {one.code: one for one in estimate(folder).advice}
+    project = folder_of(tmp_path, postgres.settings(), FULL, schedule={"every": "12h"})
+    assert codes(project) == ["FULL_QUERY_LARGE", "LARGE_OFTEN", "PRIMARY_READ"]
+    project.edit(schedule={"every": "1d"})
+    assert codes(project) == ["FULL_QUERY_LARGE", "PRIMARY_READ"]
+    project.edit(sql=CHANGED)
+    found = {one.code: one for one in estimate(project).advice}
     assert found.keys() == {"CURSOR_NOT_INDEXED", "PRIMARY_READ"}
     postgres.execute(found["CURSOR_NOT_INDEXED"].mend)
-    assert codes(folder) == ["PRIMARY_READ"]
+    assert codes(project) == ["PRIMARY_READ"]
 
 
 @pytest.mark.door("python")
@@ -82,28 +82,28 @@ def test_B27_an_index_on_an_expression_serves_a_query_that_compares_it(
     postgres: PostgresWarehouse, tmp_path: Path
 ) -> None:
     sql = f"{FULL} p WHERE abs(p.updated_at) > {{{{last_sync_time}}}} AND plan = 'pro'"
-    folder = folder_of(tmp_path, postgres.settings(), sql)
-    assert "CURSOR_NOT_INDEXED" in codes(folder)
+    project = folder_of(tmp_path, postgres.settings(), sql)
+    assert "CURSOR_NOT_INDEXED" in codes(project)
     postgres.execute("CREATE INDEX ON people (abs(updated_at))")
-    assert "CURSOR_NOT_INDEXED" not in codes(folder)
+    assert "CURSOR_NOT_INDEXED" not in codes(project)
 
 
 @pytest.mark.door("python")
 def test_B27_a_small_table_gets_no_advice(postgres: PostgresWarehouse, tmp_path: Path) -> None:
     postgres.execute("DELETE FROM people WHERE user_id > 9; ANALYZE people")
-    folder = folder_of(tmp_path, postgres.settings(), FULL, schedule={"every": "5m"})
-    assert codes(folder) == []
+    project = folder_of(tmp_path, postgres.settings(), FULL, schedule={"every": "5m"})
+    assert codes(project) == []
 
 
 @pytest.mark.door("python")
 def test_B27_mariadb_tells_its_indexes(mariadb_server: MariaDbServer, tmp_path: Path) -> None:
     with mariadb_warehouse(mariadb_server) as warehouse:
         warehouse.execute(PEOPLE, FILL["maria"])
-        folder = folder_of(tmp_path, warehouse.settings(), CHANGED)
-        found = {one.code: one for one in estimate(folder).advice}
+        project = folder_of(tmp_path, warehouse.settings(), CHANGED)
+        found = {one.code: one for one in estimate(project).advice}
         assert found.keys() == {"CURSOR_NOT_INDEXED", "PRIMARY_READ"}
         warehouse.execute(found["CURSOR_NOT_INDEXED"].mend)
-        assert codes(folder) == ["PRIMARY_READ"]
+        assert codes(project) == ["PRIMARY_READ"]
 
 
 @pytest.mark.door("python")
@@ -113,12 +113,12 @@ def test_B27_sqlite_tells_its_indexes(tmp_path: Path) -> None:
         shop.execute(PEOPLE)
         rows = ((number, "pro", number) for number in range(LARGE))
         shop.executemany("INSERT INTO people VALUES (?, ?, ?)", rows)
-    folder = folder_of(tmp_path, {"type": "sqlite", "path": str(path)}, CHANGED)
-    (advice,) = estimate(folder).advice
+    project = folder_of(tmp_path, {"type": "sqlite", "path": str(path)}, CHANGED)
+    (advice,) = estimate(project).advice
     assert advice.code == "CURSOR_NOT_INDEXED"
     with closing(sqlite3.connect(path)) as shop, shop:
         shop.execute(advice.mend)
-    assert codes(folder) == []
+    assert codes(project) == []
 
 
 @pytest.mark.door("python")
@@ -129,19 +129,19 @@ def test_B27_sql_server_tells_its_indexes(tds_database: TdsDatabase, tmp_path: P
         f"CREATE TABLE members AS SELECT range AS user_id, range AS updated_at FROM range({LARGE})"
     )
     sql = "SELECT user_id, updated_at FROM members WHERE updated_at >= {{last_sync_time}}"
-    folder = folder_of(tmp_path, {"type": "sqlserver", **shop.settings()}, sql)
-    found = {one.code: one for one in estimate(folder).advice}
+    project = folder_of(tmp_path, {"type": "sqlserver", **shop.settings()}, sql)
+    found = {one.code: one for one in estimate(project).advice}
     assert found.keys() == {"CURSOR_NOT_INDEXED", "PRIMARY_READ"}
     tds_database.execute(found["CURSOR_NOT_INDEXED"].mend)
-    assert codes(folder) == ["PRIMARY_READ"]
+    assert codes(project) == ["PRIMARY_READ"]
 
 
 @pytest.mark.door("python")
 def test_B27_a_dry_run_tells_the_bytes(bigquery_dataset: BigQueryDataset, tmp_path: Path) -> None:
     bigquery_dataset.execute("CREATE TABLE {here}.huge (user_id INT64, plan STRING)")
     settings = {"type": "bigquery", **bigquery_dataset.settings(READER)}
-    folder = folder_of(tmp_path, settings, "SELECT user_id, plan FROM huge")
-    found = estimate(folder)
+    project = folder_of(tmp_path, settings, "SELECT user_id, plan FROM huge")
+    found = estimate(project)
     assert found.bytes_read == 5_000_000_000_000
     assert [one.code for one in found.advice] == ["BYTES_READ"]
 
@@ -170,8 +170,8 @@ def test_B27_columns_that_nobody_uses_or_that_are_empty(
 ) -> None:
     sql = "SELECT user_id, plan, phone, updated_at FROM people"
     use = {"only": ["plan", "phone"]}
-    folder = folder_of(tmp_path, files, sql, use=use, workspace="none")
-    (advice,) = estimate(folder).advice
+    project = folder_of(tmp_path, files, sql, use=use, workspace="none")
+    (advice,) = estimate(project).advice
     assert advice.code == "COLUMNS_UNUSED"
     assert advice.message == "Used nowhere: updated_at. Empty in the first rows: phone."
 
@@ -188,29 +188,29 @@ def lasted(folder: Folder, seconds: float, **values: Any) -> None:
 def test_B27_a_schedule_shorter_than_a_run_warns_and_blocks_nothing(
     files: dict[str, Any], tmp_path: Path
 ) -> None:
-    folder = folder_of(tmp_path, files, FULL, schedule={"every": "1m"}, on_busy="queue")
-    assert estimate(folder).duration.basis == "unknown"
-    folder.run()
-    lasted(folder, 120)
-    found = estimate(folder)
+    project = folder_of(tmp_path, files, FULL, schedule={"every": "1m"}, on_busy="queue")
+    assert estimate(project).duration.basis == "unknown"
+    project.run()
+    lasted(project, 120)
+    found = estimate(project)
     assert [one.code for one in found.advice] == ["SCHEDULE_TOO_SHORT"]
     assert "about 50% of them" in found.advice[0].message
-    assert folder.run().status == "Completed"
+    assert project.run().status == "Completed"
 
 
 @pytest.mark.door("python")
 def test_C7_the_first_run_with_a_cursor_does_not_tell_of_those_that_follow(
     files: dict[str, Any], tmp_path: Path
 ) -> None:
-    folder = folder_of(tmp_path, files, CAST, schedule={"every": "1m"})
-    folder.run()
-    lasted(folder, 3600)
-    first = estimate(folder)
+    project = folder_of(tmp_path, files, CAST, schedule={"every": "1m"})
+    project.run()
+    lasted(project, 3600)
+    first = estimate(project)
     assert first.cadence
     assert (first.duration.basis, first.cadence.skipped) == ("other runs", None)
-    folder.run()
-    lasted(folder, 6)
-    then = estimate(folder)
+    project.run()
+    lasted(project, 6)
+    then = estimate(project)
     assert then.cadence
     assert (then.duration, then.cadence.skipped) == (Duration("runs", 1, 6, 6), 0)
 
@@ -220,14 +220,14 @@ def test_B27_a_query_that_may_reach_the_timeout(
     postgres: PostgresWarehouse, tmp_path: Path
 ) -> None:
     postgres.execute("DELETE FROM people WHERE user_id > 9; ANALYZE people")
-    folder = folder_of(tmp_path, postgres.settings(statement_timeout=600), FULL)
-    folder.run()
-    lasted(folder, 280)
-    assert codes(folder) == []
-    lasted(folder, 400)
-    assert codes(folder) == ["TIMEOUT_NEAR"]
-    lasted(folder, 1, status="Failed", reason_code="QUERY_TIMEOUT")
-    (advice,) = estimate(folder).advice
+    project = folder_of(tmp_path, postgres.settings(statement_timeout=600), FULL)
+    project.run()
+    lasted(project, 280)
+    assert codes(project) == []
+    lasted(project, 400)
+    assert codes(project) == ["TIMEOUT_NEAR"]
+    lasted(project, 1, status="Failed", reason_code="QUERY_TIMEOUT")
+    (advice,) = estimate(project).advice
     assert advice.message == "One of the last runs ended at the source's timeout."
 
 
@@ -257,8 +257,8 @@ def test_C7_a_destination_that_cannot_be_opened_costs_no_preview(
     files: dict[str, Any], tmp_path: Path
 ) -> None:
     hook = {"type": "webhook", "url": "https://hooks.example.com/in", "secret": "${NOT_SET}"}
-    folder = Folder(tmp_path / "acme", files, hook, sql=FULL)
-    (there,) = estimate(folder).traffic
+    project = Folder(tmp_path / "acme", files, hook, sql=FULL)
+    (there,) = estimate(project).traffic
     assert (there.messages, there.calls, there.bytes) == (150, None, None)
 
 
@@ -316,7 +316,7 @@ def test_A17_a_run_that_sends_for_long_says_so_before_it_does(
 @pytest.mark.parametrize(
     ("seconds", "on_busy"), [(45, "skip"), (130, "skip"), (400, "skip"), (200, "queue")]
 )
-def test_C7_the_share_that_is_predicted_is_the_one_that_comes(
+def test_the_share_that_is_predicted_is_the_one_that_comes(
     tmp_path: Path, seconds: int, on_busy: str
 ) -> None:
     days = Constant(tmp_path, syncs=1, seed=1)

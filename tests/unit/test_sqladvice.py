@@ -29,7 +29,7 @@ from rowlift.kit.sqladvice import cursors
         ("", "postgres", []),
     ],
 )  # fmt: skip
-def test_B27_the_columns_of_the_cursor(sql, dialect, expected):
+def test_the_columns_of_the_cursor(sql, dialect, expected):
     assert [(one.table, one.column) for one in cursors(sql, dialect)] == expected
 
 
@@ -43,6 +43,6 @@ def test_B27_the_columns_of_the_cursor(sql, dialect, expected):
         ("SELECT * FROM t, u WHERE seen > {{last_sync_time}}", "postgres", ""),
     ],
 )  # fmt: skip
-def test_B27_an_index_is_advised_by_the_names_of_the_query(sql, dialect, index):
+def test_an_index_is_advised_by_the_names_of_the_query(sql, dialect, index):
     (found,) = cursors(sql, dialect)
     assert found.index == index
