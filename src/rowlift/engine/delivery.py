@@ -396,11 +396,13 @@ class DeliveryRun:
         with self._store.database.transaction("delivery.record") as connection:
             self._lease.hold(connection)
             self._store.files.swap(connection, (*added.stored, *failed), added.replaced)
+            epoch = self._store.images.epoch(connection, ledger)
+            looks_again = superseded or epoch != self._delivery.epoch
             self._store.images.save_ledger(
                 connection,
                 replace(
-                    ledger, revision=seq if added.stored else ledger.revision,
-                    settled=0 if status is not Status.COMPLETED or superseded
+                    ledger, epoch=epoch, revision=seq if added.stored else ledger.revision,
+                    settled=0 if status is not Status.COMPLETED or looks_again
                     else self._delivery.image_revision or 0,
                 ),
             )  # fmt: skip
