@@ -37,6 +37,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     world.rows(("ann", "ann@example.com", "pro"), ("", "bob@example.com", "free"))
     world.run()
     with serving(Path(world.folder)) as api:
+        api.project.serving().start()
         yield api
 
 

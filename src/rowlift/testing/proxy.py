@@ -163,6 +163,8 @@ class _Link:
             return self._go_wrong(trouble.then)
         if not self._ready(self._server, select.POLLIN):
             return False
+        if trouble is not self._proxy.trouble:
+            return True
         piece = self._server.recv(self._size(trouble, left))
         if not piece:
             return False
