@@ -1,8 +1,8 @@
 """Prints requirement id, test and door, and fails when a test does not drive the door it names.
 
-A test called test_A7_... proves requirement A7. Ids of the parts A, B and C are promises to a
-user, so their tests carry `@pytest.mark.door(...)` and use that door's driver. Ids of the parts F
-(faults), T (traps) and S (security) are listed and need no door.
+A test called test_A7_... proves requirement A7, test_A7_F3_... both. Ids of the parts A, B and C
+are promises to a user, so their tests carry `@pytest.mark.door(...)` and use that door's driver.
+Ids of the parts F (faults), T (traps) and S (security) are listed and need no door.
 """
 
 import ast
@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-TEST = re.compile(r"test_(?P<part>[ABCFTS])(?P<number>\d+)_")
+TEST = re.compile(r"test_((?:[ABCFTS]\d+_)+)")
+ID = re.compile(r"([ABCFTS])(\d+)_")
 PROMISED = "ABC"
 DRIVERS = {
     "cli": {"cli", "run_cli"},
@@ -81,13 +82,14 @@ def proofs(body: list[ast.stmt], place: str, outer: set[str]) -> Iterator[Proof]
                 node.body, f"{place}::{node.name}", here | set(doors(node.decorator_list))
             )
         elif isinstance(node, Function) and (found := TEST.match(node.name)):
-            yield Proof(
-                part=found["part"],
-                number=int(found["number"]),
-                place=f"{place}::{node.name}",
-                doors=frozenset(here | set(doors(node.decorator_list))),
-                used=frozenset(names(node)),
-            )
+            for part, number in ID.findall(found[1]):
+                yield Proof(
+                    part=part,
+                    number=int(number),
+                    place=f"{place}::{node.name}",
+                    doors=frozenset(here | set(doors(node.decorator_list))),
+                    used=frozenset(names(node)),
+                )
 
 
 def main(folder: Path) -> int:
@@ -100,7 +102,8 @@ def main(folder: Path) -> int:
     faults = [proof.fault for proof in found if proof.fault is not None]
     for proof in found:
         print(proof.row)
-    print(f"{len({(p.part, p.number) for p in found})} requirements, {len(found)} tests")
+    ids, places = {(one.part, one.number) for one in found}, {one.place for one in found}
+    print(f"{len(ids)} requirements, {len(places)} tests")
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0

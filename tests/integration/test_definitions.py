@@ -314,7 +314,7 @@ def test_S24_a_rotated_key_opens_what_the_old_one_sealed(project, world, sink):
 
 
 @pytest.mark.usefixtures("project")
-def test_S24_a_key_from_the_environment_leaves_no_file(world, sink):
+def test_S24_F67_a_key_from_the_environment_leaves_no_file(world, sink):
     world.env["ROWLIFT_SECRET_KEY"] = NEW
     with rowlift.Project(world.folder, env=world.env) as keyed:
         keyed.definitions.create("destination", "hook", hook(sink))

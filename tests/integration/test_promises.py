@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import rowlift
 from rowlift.core.errors import GuardStop
 from rowlift.core.nouns import Status
+from rowlift.core.progress import Silent
 from rowlift.state.tables import images
 from world import World
 
@@ -206,6 +208,31 @@ def test_editing_the_mapping_sends_only_what_looks_different(world: World) -> No
     report = world.run()
     assert report.deliveries[0].counts["due"] == 1
     assert world.applied()["a"] == {"plan": "x", "home": "Rome"}
+
+
+class Editor(Silent):
+    """Edits a sync as soon as a run of it judges what it has read."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def phase(self, task: str, phase: str, total: int | None = None) -> None:
+        if phase == "validate":
+            self._world.sync["sql"] = "SELECT user_id, plan FROM people WHERE user_id <> 'b'"
+            self._world.sync["removed"] = "delete"
+            self._world.save()
+
+
+def test_T14_an_edit_in_mid_run_waits_for_the_next_one(world: World) -> None:
+    world.rows(("a", "x"), ("b", "x"))
+    world.save()
+    with rowlift.Project(world.folder, env=world.env, progress=Editor(world)) as project:
+        (report,) = project.run(["people"])
+        assert (report.counts["added"], report.status) == (2, Status.COMPLETED)
+        assert world.applied() == {"a": {"plan": "x"}, "b": {"plan": "x"}}
+        assert project.runs()[0].counts["read"] == 2
+    assert world.run(allow_removals=True).counts["removed"] == 1
+    assert world.applied().keys() == {"a"}
 
 
 def test_T21_the_rule_for_empty_values_is_part_of_what_is_compared(world: World) -> None:

@@ -50,12 +50,14 @@ def test_an_empty_claim_fails(tmp_path, source, reason):
 
 def test_ids_are_listed_in_order_with_test_and_door(tmp_path):
     done = check(
-        tmp_path, "def test_F1_x(): ...\n" + '@pytest.mark.door("cli")\ndef test_A10_x(cli): cli()'
+        tmp_path,
+        "def test_F1_T2_x(): ...\n" + '@pytest.mark.door("cli")\ndef test_A10_x(cli): cli()',
     )
     rows = [line.split() for line in done.stdout.splitlines()]
     file = tmp_path / "test_sample.py"
-    assert rows[:2] == [
+    assert rows[:3] == [
         ["A10", "cli", f"{file}::test_A10_x"],
-        ["F1", "-", f"{file}::test_F1_x"],
+        ["F1", "-", f"{file}::test_F1_T2_x"],
+        ["T2", "-", f"{file}::test_F1_T2_x"],
     ]
-    assert done.stdout.endswith("2 requirements, 2 tests\n")
+    assert done.stdout.endswith("3 requirements, 2 tests\n")

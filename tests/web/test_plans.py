@@ -47,6 +47,22 @@ def test_C11_a_plan_is_approved_and_done_exactly(api: Api, shop: World) -> None:
     assert {"plan.make", "plan.approve"} <= {*actions}
 
 
+@pytest.mark.door("api")
+def test_B28_a_sync_is_named_and_described_and_reviewed_before_its_first_run(
+    api: Api, shop: World
+) -> None:
+    shop.sync["description"] = "Who pays, for the newsletter."
+    shop.save()
+    with api.as_user(Role.EDITOR) as editor:
+        told = editor.get("/definitions/sync/people").raise_for_status().json()
+        assert (told["name"], told["document"]["description"]) == (
+            "people", "Who pays, for the newsletter.",
+        )  # fmt: skip
+        plan = editor.get(f"/plans/{planned(editor)}").json()
+        assert plan["counts"]["added"] == 1
+        assert editor.get("/runs").json()["items"] == []
+
+
 def test_S16_a_plan_shows_rows_to_who_may_see_them_only(api: Api) -> None:
     with api.by_token(Role.EDITOR, [Right.READ, Right.RUN]) as program:
         plan = planned(program)
