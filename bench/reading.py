@@ -43,10 +43,18 @@ def sources(stage: Stage, rows: int) -> Iterator[Read]:
 
 
 def reading(stage: Stage, rows: int) -> Iterator[Sample]:
-    """Measure each source read into nothing, by Rowlift and by its driver alone."""
+    """Measure each source read into nothing, by Rowlift and by its driver alone.
+
+    Servers are read with the driver of the base install too.
+    """
     for one in sources(stage, rows):
         yield _read(stage, alone(one.name), one.alone, one, rows)
         yield _read(stage, one.name, "rowlift", one, rows)
+    for kind, label in SERVERS.items():
+        database = stage.database(kind)
+        connection = {**database.source, "reader": database.plain}
+        base = Read(f"{label}, base install", "", connection, database.people(rows))
+        yield _read(stage, base.name, "rowlift", base, rows)
 
 
 def unchanged(stage: Stage, rows: int) -> Iterator[Sample]:
