@@ -118,6 +118,13 @@ reference:
 wheel:
 	@$(VENV)/bin/python tools/wheel_smoke.py
 
+.PHONY: audit sbom
+audit: setup ## ask the public advisories about every locked package (needs the network)
+	@$(VENV)/bin/python tools/audit.py
+
+sbom: setup ## what a release is made of, as CycloneDX, on stdout
+	@$(VENV)/bin/python tools/sbom.py
+
 ifneq ($(wildcard bench/__main__.py),)
 .PHONY: bench
 bench: system setup ## speed and memory on a million rows; BENCH="--quick --only segment" to try

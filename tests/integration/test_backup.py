@@ -307,7 +307,7 @@ HOSTILE: Mapping[str, Callable[[dict[str, bytes], dict[str, object]], None]] = {
 
 
 @pytest.mark.door("cli")
-def test_an_archive_that_was_changed_changes_nothing(world: World, tmp_path: Path) -> None:
+def test_S30_an_archive_that_was_changed_changes_nothing(world: World, tmp_path: Path) -> None:
     world.run()
     archive = backed_up(world)
     whole = archive.read_bytes()

@@ -521,6 +521,19 @@ def test_a_spoiled_plan_is_refused_and_changes_nothing(
     assert world.run().status is Status.COMPLETED
 
 
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_S30_a_plan_that_would_grow_is_refused_before_it_does(world: World, packing: int) -> None:
+    world.rows(("a", "x"))
+    path = _plan(world)
+    with zipfile.ZipFile(path, "a", packing) as archive:
+        archive.writestr("more.parquet", bytes(1000))
+    with pytest.raises(ConfigError) as refused:
+        world.run(plan=path)
+    assert refused.value.code == "FILE_UNREADABLE"
+    with pytest.raises(ConfigError, match="is not a plan file"):
+        world.run(plan=Path("/dev/zero"))
+
+
 def test_a_plan_of_another_project_is_refused(world: World) -> None:
     world.rows(("a", "x"))
     path = _plan(world)

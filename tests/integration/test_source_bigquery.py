@@ -308,7 +308,7 @@ def test_its_errors_are_told_in_our_words(shop: BigQueryDataset, name: str) -> N
     assert answer["message"] in error.message
 
 
-def test_a_query_that_reads_too_much_does_not_run(shop: BigQueryDataset) -> None:
+def test_S5_a_query_that_reads_too_much_does_not_run(shop: BigQueryDataset) -> None:
     shop.execute("CREATE TABLE {here}.huge (id INT64)")
     with opened(shop, maximum_bytes_billed=LEAST_BILLED) as source:
         assert source.describe("SELECT id FROM huge")[0].name == "id"
@@ -319,7 +319,7 @@ def test_a_query_that_reads_too_much_does_not_run(shop: BigQueryDataset) -> None
 
 
 @pytest.mark.parametrize("sample", samples("unsafe/bigquery.toml"), ids=lambda one: one["sql"][:40])
-def test_S2_without_our_parser_a_dry_run_refuses_what_is_no_query(
+def test_S2_S5_without_our_parser_a_dry_run_refuses_what_is_no_query(
     shop: BigQueryDataset, sample: Any
 ) -> None:
     warehouse = Warehouse(config(shop, connect_timeout=0.2))

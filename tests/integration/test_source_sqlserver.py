@@ -298,7 +298,7 @@ def test_a_missing_right_names_table_user_and_grant(shop: Shop) -> None:
 
 @BOTH
 @pytest.mark.parametrize("right", ["CONTROL SERVER", "ADMINISTER DATABASE BULK OPERATIONS"])
-def test_S2_a_user_nothing_can_contain_is_refused(shop: Shop, right: str) -> None:
+def test_S2_S5_a_user_nothing_can_contain_is_refused(shop: Shop, right: str) -> None:
     shop.admit(rights=[right])
     error = refusal(shop.source(), "SELECT id FROM people")
     assert (error.code, right in error.message) == ("UNSAFE_USER", True)
@@ -308,7 +308,7 @@ def test_S2_a_user_nothing_can_contain_is_refused(shop: Shop, right: str) -> Non
     assert steps(allowed)["read_only"].level == "warning"
 
 
-def test_S2_a_user_who_could_write_is_warned_of(shop: Shop) -> None:
+def test_S2_S5_a_user_who_could_write_is_warned_of(shop: Shop) -> None:
     shop.admit(rights=["INSERT", "DELETE"])
     found = steps(shop.source())["read_only"]
     assert (found.level, found.code) == ("warning", "WRITE_RIGHTS")

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from rowlift.core.errors import ConfigError
 from rowlift.kit.logs import about, log_to
@@ -59,3 +61,22 @@ def test_lines_for_people_have_the_detail_and_no_control_characters() -> None:
     assert foreign.endswith("driver.of.others: (message left out)")
     assert broken.endswith("It broke\\nhere.")
     assert "builtins.ValueError: (message left out)" in trace
+
+
+FORGED = "\n2026-11-22T10:00:00Z  people: Run 8 ends: Complete.\r\x1b[2K\x9b2J\u2028\u202e\ud800"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+@given(text=st.text(st.characters(codec=None), max_size=30))
+@example(text=FORGED)
+def test_S32_no_name_forges_a_line_or_steers_a_terminal(as_json: bool, text: str) -> None:
+    stream = io.StringIO()
+    log_to(stream, as_json=as_json)
+    with about(task=text, sync=text, destination=text, detail=text):
+        log.info("Of %s", text)
+        log.error("It broke.", exc_info=ConfigError("VALUE_WRONG", text))
+    lines = stream.getvalue().removesuffix("\n").split("\n")
+    assert len(lines) == (2 if as_json else 3)  # a trace has a line of its own
+    assert all(line.isprintable() for line in lines)
+    if as_json:
+        assert json.loads(lines[0])["message"] == f"Of {text}"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TextIO
+from typing import Any, TextIO
 
 from rowlift.core.errors import RowliftError
 
@@ -50,7 +50,7 @@ class Lines(logging.Formatter):
         facts = _facts.get()
         text = " ".join(filter(None, (_message(record), str(facts.get(DETAIL, "")))))
         line = f"{_moment(record):%Y-%m-%dT%H:%M:%SZ}  {facts.get('task', record.name)}: {text}"
-        return "\n".join((_printable(line), *trace_of(_error(record))))
+        return "\n".join(map(_printable, (line, *trace_of(_error(record)))))
 
 
 class JsonLines(logging.Formatter):
@@ -58,14 +58,15 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         facts = {name: fact for name, fact in _facts.get().items() if name != DETAIL}
-        told = {
+        told: dict[str, Any] = {
             "time": _moment(record).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": _message(record),
         }
         trace = list(trace_of(_error(record)))
-        return json.dumps(told | facts | ({"trace": trace} if trace else {}), ensure_ascii=False)
+        told |= facts | ({"trace": trace} if trace else {})
+        return _escaped(json.dumps(told, ensure_ascii=False))
 
 
 def trace_of(error: BaseException | None) -> Iterator[str]:
@@ -93,3 +94,8 @@ def _error(record: logging.LogRecord) -> BaseException | None:
 
 def _printable(line: str) -> str:
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)
+
+
+def _escaped(document: str) -> str:
+    """Escape, as JSON does, what a terminal obeys: it stands inside strings only."""
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in document)

@@ -52,6 +52,7 @@ from rowlift.workspace.segments import require
 from rowlift.workspace.standing import marker
 
 FORMAT = 1
+_ENCRYPTED = 1  # the flag of a ZIP file's member
 _CHUNK = 1 << 20
 
 
@@ -254,10 +255,10 @@ def _named(out: Path) -> Iterator[None]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _opened(path) as archive:
             document = json.loads(archive.read("plan.json"))
         whole = _is_whole(document)
-    except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise _unreadable(path) from error
     if document["format"] != FORMAT:
         raise ConfigError(
@@ -266,6 +267,20 @@ def _read(path: Path) -> dict[str, Any]:
     if not whole:
         raise _unreadable(path)
     return dict(document)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a plan for a block; what is packed could grow without end, and a pipe may have none."""
+    if not path.is_file():
+        raise _unreadable(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if any(one.compress_type or one.flag_bits & _ENCRYPTED for one in archive.infolist()):
+                raise _unreadable(path)
+            yield archive
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise _unreadable(path) from error
 
 
 def _is_whole(document: Mapping[str, Any]) -> bool:
@@ -290,13 +305,13 @@ def _unpack(path: Path, counts: Mapping[str, Any], part: str, to: Path) -> int:
     rows = int((counts[part] if part else counts)["read"])
     try:
         with (
-            zipfile.ZipFile(path) as archive,
+            _opened(path) as archive,
             archive.open(staged_name(part)) as staged,
             to.open("wb") as out,
         ):
             shutil.copyfileobj(staged, out, _CHUNK)
         found = pq.read_metadata(to).num_rows
-    except (zipfile.BadZipFile, KeyError, pa.ArrowInvalid) as error:
+    except (KeyError, pa.ArrowInvalid) as error:
         raise _unreadable(path) from error
     if found != rows:
         raise _unreadable(path)
