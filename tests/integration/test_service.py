@@ -195,10 +195,13 @@ def test_files_that_change_are_taken_in_and_wrong_ones_leave_the_old_in_force(wo
     project = rowlift.Project(world.folder, env=world.env, clock=clock, progress=heard)
     with served(project), project_of(world) as other:
         until(other.service.status)
-        (world.folder / "syncs" / "broken.yml").write_text("sync: [")
-        clock.sleep(10)
-        until(lambda: any("stay in force" in text for text in heard.notes))
-        (world.folder / "syncs" / "broken.yml").unlink()
+        broken = world.folder / "syncs" / "broken.yml"
+        for wreck in (lambda: broken.write_text("sync: ["), lambda: broken.symlink_to(broken)):
+            heard.notes.clear()
+            wreck()
+            clock.sleep(10)
+            until(lambda: any("stay in force" in text for text in heard.notes))
+            broken.unlink()
         world.sync["schedule"] = {"every": "1d"}
         world.save()
         clock.sleep(10)

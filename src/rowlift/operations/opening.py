@@ -52,7 +52,8 @@ def refreshed(home: Home, *, profile: str | None) -> Home:
 def seen(home: Home) -> object:
     """Return what is another thing as soon as a file or a definition was changed."""
     files = (path for pattern in _WATCHED for path in home.project.root.glob(pattern))
-    return dict(_marks(files)), home.store.definitions.stamp(home.workspace_id)
+    marks = {path: _mark(path) for path in files}
+    return marks, home.store.definitions.stamp(home.workspace_id)
 
 
 def found(folder: Path, env: Mapping[str, str], name: str, by: Author) -> bool:
@@ -214,10 +215,9 @@ def _opened(root: Path, env: Mapping[str, str]) -> Iterator[Store]:
         raise
 
 
-def _marks(files: Iterator[Path]) -> Iterator[tuple[Path, tuple[int, int]]]:
-    for path in files:
-        try:
-            found = path.stat()
-        except FileNotFoundError:
-            continue
-        yield path, (found.st_mtime_ns, found.st_size)
+def _mark(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:  # gone meanwhile, or a link that leads nowhere: whoever reads it says so
+        return None
+    return found.st_mtime_ns, found.st_size

@@ -1,14 +1,17 @@
 """The loop of `rowlift serve`: look, begin, wait, until the process is asked to end."""
 
+import logging
 import threading
 
-from rowlift.core.errors import RowliftError, StateError
+from rowlift.core.errors import Fenced, RowliftError, StateError, unexpected
 from rowlift.operations.serving import Serving
 from rowlift.scheduler.scheduler import LOOK_SECONDS, Scheduler
 from rowlift.workers.embedded import EmbeddedRunner
 from rowlift.workers.runner import Job
 
 DRAIN_SECONDS = 15.0
+
+_log = logging.getLogger("rowlift.service")
 
 
 class ServiceLoop:
@@ -50,17 +53,34 @@ class ServiceLoop:
         self._wake.set()
 
     def _ticked(self, scheduler: Scheduler) -> float:
-        """Tick once; a state that cannot be reached for a while ends nothing."""
+        """Tick once; the documented boundary at which any exception ends but Fenced.
+
+        What cannot be done is tried again: neither a state that is away for a while nor a fault of
+        ours ends what else goes on.
+        """
         try:
             seconds = scheduler.tick()
+        except Fenced:
+            raise
         except StateError as error:
-            if error.code != self._trouble:
-                text = "The state is away; it is tried again."
-                self._serving.note("service", text, str(error), code=error.code)
-            self._trouble = error.code
+            self._troubled("The state is away; it is tried again.", error)
+            return LOOK_SECONDS
+        except RowliftError as error:
+            self._troubled("What is due waits; it is tried again.", error)
+            return LOOK_SECONDS
+        except Exception as error:  # noqa: BLE001
+            if (fault := unexpected(error)).code != self._trouble:
+                _log.error("A fault of ours", exc_info=error)
+            self._troubled("What is due waits; it is tried again.", fault)
             return LOOK_SECONDS
         self._trouble = ""
         return seconds
+
+    def _troubled(self, text: str, error: RowliftError) -> None:
+        """Say once what is in the way."""
+        if error.code != self._trouble:
+            self._serving.note("service", text, str(error), code=error.code)
+        self._trouble = error.code
 
     def _wait(self, seconds: float) -> None:
         self._wake.wait(seconds)

@@ -5,7 +5,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from rowlift.core.errors import RowliftError
+from rowlift.core.errors import RowliftError, unexpected
 from rowlift.kit.logs import about
 from rowlift.operations.ingesting import Ingest
 
@@ -48,10 +48,19 @@ class IngestWorker:
             self._wake.clear()
 
     def _write(self) -> bool:
-        """Write a chunk; tell whether there was one. A failure leaves it for the next time."""
+        """Write a chunk; tell whether there was one. A failure leaves it for the next time.
+
+        The documented boundary at which any exception ends: what was accepted must be written.
+        """
         try:
             return self._ingest.write_some() is not None
         except RowliftError as error:
-            with about(task="messages", code=error.code, detail=str(error)):
-                _log.warning("Messages wait to be written.")
-            return False
+            _tell(error)
+        except Exception as error:  # noqa: BLE001
+            _tell(unexpected(error))
+        return False
+
+
+def _tell(error: RowliftError) -> None:
+    with about(task="messages", code=error.code, detail=str(error)):
+        _log.warning("Messages wait to be written.")
