@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from rowlift.core import faults
-from rowlift.core.errors import StateError
+from rowlift.core.errors import ConfigError, StateError
 
 metadata = sa.MetaData(
     naming_convention={
@@ -136,12 +136,16 @@ _SQLITE_WORDS = (
 )
 
 
+_NUL = "cannot contain NUL"
 _TOLD = ("malformed", "not a database", "invalid connection option")
 
 
 @contextmanager
 def mapped_errors() -> Iterator[None]:
-    """Turn a driver's failure into a StateError that names no row and no secret."""
+    """Turn a driver's failure into a StateError that names no row and no secret.
+
+    What PostgreSQL cannot keep is a ConfigError.
+    """
     try:
         yield
     except OperationalError as error:
@@ -153,6 +157,12 @@ def mapped_errors() -> Iterator[None]:
             mend="Run again, with fewer runs side by side: nothing was lost.",
         ) from error
     except DBAPIError as error:
+        if _NUL in str(error.orig):
+            raise ConfigError(
+                "VALUE_WRONG",
+                "A text holds the character NUL, which PostgreSQL keeps in no text.",
+                mend="Leave the character out.",
+            ) from error
         known = any(words in str(error.orig) for words in _TOLD)
         if known or error.connection_invalidated or _ended(error):
             raise _state_error(error) from error

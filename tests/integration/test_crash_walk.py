@@ -53,7 +53,7 @@ NOT_WALKED = {
     "identity.add": "another login does it again",
     "login.begin": "a login is on its way or not",
     "login.take": "the login is spent; another one begins anew",
-    "login.failed": "a failure is counted or not",
+    "login.attempt": "an attempt is counted or not",
     "login.succeeded": "failures are forgotten or not",
     "meta.remember": "one value in place of another, whole or not at all",
     "run.cancel": "a mark is set or not; nothing else hangs on it",

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from doors.cli import run_cli
-from rowlift.core.errors import ConfigError, GuardStop, StateError
+from rowlift.core.errors import ConfigError, GuardStop, RowliftError, StateError
 from rowlift.operations.tracing import Standing
 from school import PEOPLE, School, project
 
@@ -117,6 +117,13 @@ def test_who_and_what_is_not_there_is_not_found(school):
             with pytest.raises(StateError) as caught:
                 ask()
             assert caught.value.code == "NOT_FOUND"
+
+
+def test_no_database_fails_at_a_text_that_it_cannot_keep(any_school):
+    any_school.people()
+    with project(any_school) as opened, pytest.raises(RowliftError) as refused:
+        opened.person("id:\0")
+    assert refused.value.code in {"NOT_FOUND", "VALUE_WRONG"}
 
 
 @pytest.mark.door("python")

@@ -1,12 +1,14 @@
 """People who work here: the first admin, signing in, roles, tokens, the audit log."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
 from doors.api import PASSWORD, Api
 from rowlift.core.rights import Right, Role
+from rowlift.operations.callers import CONSOLE
 from rowlift.operations.signing_in import IDLE_SECONDS, LONGEST_SECONDS
 from rowlift.operations.throttling import ACCOUNT_FAILURES, ADDRESS_FAILURES, SECONDS
 from rowlift.testing.clock import QuickClock
@@ -72,6 +74,37 @@ def test_S12_an_address_is_closed_to_guessing_over_many_accounts(api: Api) -> No
             assert client.post("/session", json=who).status_code == 401
         who = {"email": "fresh@example.com", "password": "wrong"}
         assert code(client.post("/session", json=who)) == "LOGIN_THROTTLED"
+
+
+def test_S12_guesses_that_go_on_at_once_count_each_other(api: Api) -> None:
+    who = {"email": "nobody@example.com", "password": "wrong"}
+    with api.anybody() as client, ThreadPoolExecutor(2 * ACCOUNT_FAILURES) as guessers:
+        tries = range(2 * ACCOUNT_FAILURES)
+        answers = guessers.map(lambda _: client.post("/session", json=who).status_code, tries)
+        assert sorted(answers) == [401] * ACCOUNT_FAILURES + [429] * ACCOUNT_FAILURES
+
+
+def test_S12_F41_no_account_is_closed_for_longer_because_the_clock_went_back(
+    api: Api, clock: QuickClock
+) -> None:
+    api.as_user(Role.VIEWER).close()
+    who = {"email": "viewer@example.com", "password": "wrong"}
+    with api.anybody() as client:
+        for _ in range(ACCOUNT_FAILURES):
+            client.post("/session", json=who)
+        clock.sleep(-86400)
+        right = who | {"password": PASSWORD.format("viewer")}
+        assert client.post("/session", json=right).status_code == 204
+
+
+def test_S13_a_session_that_opens_while_its_user_is_disabled_is_none(api: Api) -> None:
+    api.as_user(Role.VIEWER).close()
+    access = api.project.access
+    (viewer,) = (one for one in access.accounts.users() if one.role is Role.VIEWER)
+    access.accounts.create_user("ann@example.com", Role.ADMIN, ANN["password"], by=CONSOLE)
+    access.accounts.change_user(viewer.id, disabled=True, by=CONSOLE)
+    with api.anybody(cookies={"rowlift": access.sessions.sign_in(viewer)}) as late:
+        assert code(late.get("/session")) == "SIGNED_OUT"
 
 
 def test_S13_a_session_ends_on_the_server_at_logout(api: Api) -> None:

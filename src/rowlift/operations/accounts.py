@@ -50,14 +50,14 @@ class Accounts:
         """
         if self.is_set_up:
             raise _closed()
-        self._throttle.refuse_guessing(_SETUP, address)
+        attempt = self._throttle.attempt(_SETUP, address)
         if not secrets.compare_digest(self._store.recall(self._setup_key), digest(code.strip())):
-            self._throttle.failed(_SETUP, address)
             raise AccessError(
                 "SETUP_CODE_WRONG",
                 "This is not the one-time code.",
                 mend="Use the code that rowlift serve printed last.",
             )
+        self._throttle.succeeded(attempt, _SETUP)
         name = _address(email)
         user = self._users.create(
             name, Role.ADMIN, hashed(password, name), self._now(), only_first=True

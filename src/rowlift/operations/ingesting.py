@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from rowlift.core.clock import Clock
-from rowlift.core.errors import Busy, ConfigError, Fenced, RowliftError, unexpected
+from rowlift.core.errors import Busy, ConfigError, Fenced, StateError, unexpected
 from rowlift.core.progress import Progress
 from rowlift.engine.ingest import Written, refuse_chunk, write_chunk
 from rowlift.operations.forwarding import Forwarder, Forwarding
@@ -117,7 +117,7 @@ def _write(home: Home, chunk: Chunk) -> Written:
     """
     try:
         return write_chunk(home.store, home.workspace, chunk)
-    except RowliftError:
+    except (StateError, Busy):
         raise
     except Exception as error:  # noqa: BLE001
         if len(chunk.requests) == 1:

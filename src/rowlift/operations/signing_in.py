@@ -42,16 +42,15 @@ class Sessions:
                 "Passwords are off here.",
                 mend="Sign in through the issuer: GET /api/v1/oidc/login.",
             )
-        self._throttle.refuse_guessing(email, address)
+        attempt = self._throttle.attempt(email, address)
         user = self._users.by_email(email)
         known = self._users.password(user.id) if user and user.disabled_at is None else ""
         if not matches(known, password) or user is None:
-            self._throttle.failed(email, address)
             self._audit.note(Caller(email, address, frozenset()), "login.failed")
             raise AccessError(
                 "LOGIN_WRONG", "The address or the password is wrong.", mend="Try again."
             )
-        self._throttle.succeeded(email, address)
+        self._throttle.succeeded(attempt, email)
         if is_dated(known):
             self._users.rehash(user.id, hashed(password, user.email))
         return self.sign_in(user, address=address)
@@ -74,6 +73,8 @@ class Sessions:
         ):
             raise signed_out()
         user = self._users.get(found.user_id)
+        if user.disabled_at is not None:  # meanwhile the session was being opened
+            raise signed_out()
         if found.seen_at < now - NOTED_SECONDS:
             self._sessions.touch(digest(secret), now)
         rights = rights_of(user.role, viewers_see_values=self._viewers_see_values)

@@ -1,7 +1,7 @@
 """People who work here, their sessions and API tokens."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -224,32 +224,43 @@ class TokenStore:
             connection.execute(tokens.update().where(tokens.c.id == token_id).values(values))
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt to sign in: where it is noted, or until when none is allowed."""
+
+    noted: Sequence[int] = ()
+    closed_until: float = 0.0
+
+
 class FailureStore:
     """Counts failed logins, so that guessing gets slow."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, who: Collection[str], now: float, keep_seconds: float) -> None:
-        """Note a failure of each, and forget what is too old to count."""
-        with self._database.transaction("login.failed") as connection:
-            connection.execute(
-                login_failures.delete().where(login_failures.c.at < now - keep_seconds)
-            )
-            connection.execute(login_failures.insert(), [{"who": one, "at": now} for one in who])
+    def attempt(self, limits: Sequence[tuple[str, int]], now: float, seconds: float) -> Attempt:
+        """Note an attempt as failed, so that others that go on at once count it.
 
-    def moments(self, who: str, since: float) -> list[float]:
-        """Return when somebody failed since a moment, the oldest first."""
-        query = sa.select(login_failures.c.at).where(
-            login_failures.c.who == who, login_failures.c.at >= since
-        )
-        with self._database.read() as connection:
-            return list(connection.scalars(query.order_by(login_failures.c.at)))
+        Where one of `limits` has failed as often as it may within some seconds, nothing is noted.
+        What is older, or of a clock that went wrong, is forgotten.
+        """
+        at = login_failures.c.at
+        with self._database.transaction("login.attempt", alone=True) as connection:
+            connection.execute(login_failures.delete().where(~at.between(now - seconds, now)))
+            for who, most in limits:
+                query = sa.select(at).where(login_failures.c.who == who).order_by(at)
+                failed = list(connection.scalars(query))
+                if len(failed) >= most:
+                    return Attempt(closed_until=failed[-most] + seconds)
+            rows = [{"who": who, "at": now} for who, _ in limits]
+            noted = login_failures.insert().returning(login_failures.c.id)
+            return Attempt(list(connection.scalars(noted, rows)))
 
-    def clear(self, who: str) -> None:
-        """Forget the failures of an account that has signed in."""
+    def forgive(self, attempt: Attempt, who: str) -> None:
+        """Forget an attempt that went well, and all failures of its account."""
+        mine = sa.or_(login_failures.c.who == who, login_failures.c.id.in_(attempt.noted))
         with self._database.transaction("login.succeeded") as connection:
-            connection.execute(login_failures.delete().where(login_failures.c.who == who))
+            connection.execute(login_failures.delete().where(mine))
 
 
 def _user(row: Any) -> User:
