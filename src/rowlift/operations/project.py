@@ -373,9 +373,9 @@ class Project:
         for uid in self._home.syncs.values():
             self._drain(uid)
 
-    def suppressions(self) -> list[Suppression]:
-        """Return who is suppressed, by hash, the newest first."""
-        return suppressions(self._home)
+    def suppressions(self, limit: int = 20, *, before: int | None = None) -> list[Suppression]:
+        """Return who is suppressed, by hash, the newest first, from the one before a number."""
+        return suppressions(self._home, limit, before)
 
     def erase(self, who: str) -> ErasureReport:
         """Erase a person from everything that is kept here; sources and destinations stay.

@@ -48,10 +48,10 @@ def unsuppress(home: Home, named: Iterable[str]) -> SuppressionReport:
     return SuppressionReport(removed, len(people))
 
 
-def suppressions(home: Home) -> list[Suppression]:
+def suppressions(home: Home, limit: int, before: int | None) -> list[Suppression]:
     """Return who is suppressed, by hash, the newest first."""
     with home.store.database.read() as connection:
-        return suppression.listed(connection, home.workspace_id)
+        return suppression.listed(connection, home.workspace_id, limit, before)
 
 
 def revision(home: Home) -> int:

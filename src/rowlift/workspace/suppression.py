@@ -35,6 +35,7 @@ _REVISION = sa.select(suppression_keys.c.revision).where(
 class Suppression:
     """One suppressed identifier; since is Unix seconds."""
 
+    number: int
     kind: str
     hash: str
     since: float
@@ -145,11 +146,15 @@ def finder(connection: sa.Connection, workspace_id: int) -> Callable[[Iterable[s
     return lambda texts: bool(known) and any(hashed(key, text) in known for text in texts)
 
 
-def listed(connection: sa.Connection, workspace_id: int) -> list[Suppression]:
-    """Return all suppressions, the newest first."""
+def listed(
+    connection: sa.Connection, workspace_id: int, limit: int, before: int | None = None
+) -> list[Suppression]:
+    """Return suppressions, the newest first, from the one before a number."""
     query = sa.select(suppressions).where(suppressions.c.workspace_id == workspace_id)
-    rows = connection.execute(query.order_by(suppressions.c.since.desc(), suppressions.c.hash))
-    return [Suppression(row.kind, row.hash, row.since, row.note) for row in rows]
+    if before is not None:
+        query = query.where(suppressions.c.number < before)
+    rows = connection.execute(query.order_by(suppressions.c.number.desc()).limit(limit))
+    return [Suppression(row.number, row.kind, row.hash, row.since, row.note) for row in rows]
 
 
 def hashes(connection: sa.Connection, workspace_id: int) -> Iterator[pa.RecordBatch]:

@@ -89,13 +89,16 @@ suppression_keys = sa.Table(
 suppressions = sa.Table(
     "suppressions",
     metadata,
-    sa.Column("workspace_id", _ID, primary_key=True, autoincrement=False),
-    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("number", _ID, primary_key=True),
+    sa.Column("workspace_id", _ID, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
     sa.Column("quick", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("since", sa.Float(53), nullable=False),
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("root", sa.Text, nullable=False, index=True),  # hash of what it was suppressed for
+    sa.Index("uq_suppressions_hash", "workspace_id", "hash", unique=True),
+    sqlite_autoincrement=True,
 )
 
 segments = sa.Table(

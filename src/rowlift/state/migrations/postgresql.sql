@@ -308,6 +308,7 @@ CREATE TABLE suppression_keys (
 );
 
 CREATE TABLE suppressions (
+    number BIGSERIAL NOT NULL,
     workspace_id BIGINT NOT NULL,
     hash TEXT NOT NULL,
     quick TEXT NOT NULL,
@@ -315,8 +316,10 @@ CREATE TABLE suppressions (
     since FLOAT(53) NOT NULL,
     note TEXT NOT NULL,
     root TEXT NOT NULL,
-    CONSTRAINT pk_suppressions PRIMARY KEY (workspace_id, hash)
+    CONSTRAINT pk_suppressions PRIMARY KEY (number)
 );
+
+CREATE UNIQUE INDEX uq_suppressions_hash ON suppressions (workspace_id, hash);
 
 CREATE INDEX ix_suppressions_root ON suppressions (root);
 

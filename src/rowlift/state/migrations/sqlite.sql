@@ -301,15 +301,17 @@ CREATE TABLE suppression_keys (
 );
 
 CREATE TABLE suppressions (
+    number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     workspace_id INTEGER NOT NULL,
     hash TEXT NOT NULL,
     quick TEXT NOT NULL,
     kind TEXT NOT NULL,
     since FLOAT NOT NULL,
     note TEXT NOT NULL,
-    root TEXT NOT NULL,
-    CONSTRAINT pk_suppressions PRIMARY KEY (workspace_id, hash)
+    root TEXT NOT NULL
 );
+
+CREATE UNIQUE INDEX uq_suppressions_hash ON suppressions (workspace_id, hash);
 
 CREATE INDEX ix_suppressions_root ON suppressions (root);
 

@@ -1,5 +1,6 @@
 """People who are never processed again."""
 
+from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter
@@ -7,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from rowlift.core.rights import Right
 from rowlift.operations.suppressing import SuppressionReport
-from rowlift.web.paging import Page, whole
+from rowlift.web.paging import Cursor, Limit, Page, page, place
 from rowlift.web.rights import Asking, Ours, door
 from rowlift.workspace.suppression import Suppression
 
@@ -24,9 +25,10 @@ class Named(BaseModel):
 
 
 @router.get("", **door("suppressions", Right.READ))
-def suppressions(project: Ours) -> Page[Suppression]:
+def suppressions(project: Ours, limit: Limit = 20, cursor: Cursor = None) -> Page[Suppression]:
     """List who is suppressed, by hash, the newest first."""
-    return whole(project.suppressions())
+    found = project.suppressions(limit, before=place(cursor))
+    return page(found, limit, attrgetter("number"))
 
 
 @router.post("", **door("suppress", Right.EDIT))

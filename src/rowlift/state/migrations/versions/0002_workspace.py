@@ -201,10 +201,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "suppressions",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column(
             "workspace_id",
             sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=False,
             nullable=False,
         ),
         sa.Column("hash", sa.Text(), nullable=False),
@@ -213,6 +213,8 @@ def upgrade() -> None:
         sa.Column("since", sa.Float(precision=53), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("root", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "hash", name=op.f("pk_suppressions")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_suppressions")),
+        sqlite_autoincrement=True,
     )
+    op.create_index("uq_suppressions_hash", "suppressions", ["workspace_id", "hash"], unique=True)
     op.create_index(op.f("ix_suppressions_root"), "suppressions", ["root"], unique=False)

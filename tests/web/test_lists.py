@@ -1,0 +1,47 @@
+"""Lists over HTTP: pages of what is asked for, each with a cursor to the next."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from doors.api import Api
+from doors.cli import run_cli
+from rowlift.core.rights import Role
+from world import World
+
+
+def pages(client: httpx.Client, path: str, limit: int) -> Iterator[list[dict[str, object]]]:
+    cursor = None
+    while True:
+        asked = {"limit": limit} | ({"cursor": cursor} if cursor else {})
+        answer = client.get(path, params=asked).raise_for_status().json()
+        yield answer["items"]
+        if (cursor := answer["next"]) is None:
+            return
+
+
+@pytest.mark.door("api")
+def test_C9_the_list_of_suppressions_comes_in_pages_while_it_changes(api: Api) -> None:
+    with api.as_user(Role.EDITOR) as editor:
+        for number in range(5):
+            editor.post("/suppressions", json={"people": [f"p{number}"], "note": str(number)})
+        found = pages(editor, "/suppressions", 2)
+        first = next(found)
+        editor.post("/suppressions", json={"people": ["late"]})
+        editor.post("/suppressions/remove", json={"people": ["p3", "p2"]})
+        others = list(found)
+        forged = editor.get("/suppressions", params={"cursor": "bjotMQ=="})
+    assert [one["note"] for one in first] == ["4", "3"]
+    assert [[one["note"] for one in page] for page in others] == [["1", "0"], []]
+    assert (forged.status_code, forged.json()["code"]) == (422, "CURSOR_WRONG")
+
+
+@pytest.mark.door("cli")
+def test_C9_the_console_goes_on_with_the_list_where_it_ended(shop: World) -> None:
+    with shop.project() as project:
+        project.suppress(["a", "b", "c"])
+    first = run_cli("suppress", "--list", "--limit", "2", cwd=shop.folder)
+    last = run_cli("suppress", "--list", "--limit", "2", "--before", "2", cwd=shop.folder)
+    assert "Go on with --before 2" in first.stderr
+    assert (len(first.stdout.splitlines()), len(last.stdout.splitlines())) == (2, 1)
