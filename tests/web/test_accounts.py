@@ -22,6 +22,12 @@ def code(answer: httpx.Response) -> str:
     return str(answer.json()["code"])
 
 
+def changed(admin: httpx.Client, user_id: int, change: dict[str, object]) -> httpx.Response:
+    """Change a user as somebody does who has just looked."""
+    tag = admin.get(f"/users/{user_id}").headers["etag"]
+    return admin.patch(f"/users/{user_id}", json=change, headers={"if-match": tag})
+
+
 def test_S10_the_first_admin_needs_the_code_and_setup_closes_behind(api: Api) -> None:
     first, second = (
         api.project.access.accounts.setup_code(),
@@ -150,7 +156,7 @@ def test_S13_the_cookie_is_closed_to_scripts_and_other_sites(api: Api) -> None:
 def test_S13_a_changed_user_is_signed_out_everywhere(api: Api, change: dict[str, object]) -> None:
     with api.as_user(Role.ADMIN) as admin, api.as_user(Role.EDITOR) as editor:
         (user,) = (one for one in admin.get("/users").json()["items"] if one["role"] == "editor")
-        assert admin.patch(f"/users/{user['id']}", json=change).status_code == 200
+        assert changed(admin, user["id"], change).status_code == 200
         assert editor.get("/session").status_code == 401
         assert admin.get("/session").status_code == 200
 
@@ -179,9 +185,9 @@ def test_S14_a_token_never_outgrows_its_owner(api: Api) -> None:
         with api.as_user(Role.ADMIN) as admin:
             users = admin.get("/users").json()["items"]
             (owner,) = (one["id"] for one in users if one["role"] == "editor")
-            admin.patch(f"/users/{owner}", json={"role": "viewer"})
+            changed(admin, owner, {"role": "viewer"})
             assert code(program.get("/people")) == "RIGHT_MISSING"
-            admin.patch(f"/users/{owner}", json={"disabled": True})
+            changed(admin, owner, {"disabled": True})
             assert code(program.get("/runs")) == "TOKEN_WRONG"
 
 
@@ -205,11 +211,27 @@ def test_S15_nobody_revokes_a_token_of_somebody_else(api: Api) -> None:
         assert admin.delete(f"/tokens/{token['id']}").status_code == 204
 
 
+def test_two_who_change_a_user_at_once_do_not_undo_each_other(api: Api) -> None:
+    api.as_user(Role.EDITOR).close()
+    with api.as_user(Role.ADMIN) as admin:
+        (owner,) = (one for one in admin.get("/users").json()["items"] if one["role"] == "editor")
+        path = f"/users/{owner['id']}"
+        seen = admin.get(path)
+        assert seen.headers["etag"] == f'"{owner["version"]}"'
+        tag = {"if-match": seen.headers["etag"]}
+        assert code(admin.patch(path, json={"disabled": True})) == "VERSION_MISSING"
+        done = admin.patch(path, json={"disabled": True}, headers=tag)
+        late = admin.patch(path, json={"role": "admin"}, headers=tag)
+        assert admin.get(path).json() == done.json()
+    assert done.json()["version"] == owner["version"] + 1
+    assert (late.status_code, code(late)) == (412, "EDIT_CONFLICT")
+
+
 def test_the_last_admin_stays(api: Api) -> None:
     with api.as_user(Role.ADMIN) as admin:
         (user,) = admin.get("/users").json()["items"]
         for change in ({"role": "viewer"}, {"disabled": True}):
-            assert code(admin.patch(f"/users/{user['id']}", json=change)) == "LAST_ADMIN"
+            assert code(changed(admin, user["id"], change)) == "LAST_ADMIN"
         assert admin.get("/users").json()["items"] == [user]
 
 

@@ -73,6 +73,10 @@ class Accounts:
         """Return the users by address, those who are disabled too."""
         return self._users.all()
 
+    def user(self, user_id: int) -> User:
+        """Return one user; raises StateError NOT_FOUND."""
+        return self._users.get(user_id)
+
     def create_user(self, email: str, role: Role, password: str, *, by: Caller) -> User:
         """Add a user; raises AccessError USER_EXISTS or PASSWORD_WEAK, ConfigError VALUE_WRONG."""
         name = _address(email)
@@ -100,12 +104,13 @@ class Accounts:
         role: Role | None = None,
         disabled: bool | None = None,
         password: str | None = None,
+        expected: int | None = None,
         by: Caller,
     ) -> User:
-        """Change what is given of a user; their sessions end.
+        """Change what is given of a user, if at the expected version; their sessions end.
 
         One who is disabled is let in no more, by password or token. Raises AccessError LAST_ADMIN
-        or PASSWORD_WEAK, and StateError NOT_FOUND.
+        or PASSWORD_WEAK, GuardStop EDIT_CONFLICT, and StateError NOT_FOUND.
         """
         before = self._users.get(user_id)
         values: dict[str, object] = {}
@@ -117,7 +122,7 @@ class Accounts:
             values["password"] = hashed(password, before.email)
         if not values:
             return before
-        after = self._users.change(user_id, **values)
+        after = self._users.change(user_id, expected, **values)
         new = {"password": "changed"} if password is not None else {}
         self._audit.note(
             by, "user.change", after.email, before=_shown(before), after=_shown(after) | new

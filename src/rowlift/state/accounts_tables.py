@@ -17,6 +17,7 @@ users = sa.Table(
     sa.Column("password", sa.Text, nullable=False),  # argon2id; empty: signs in elsewhere only
     sa.Column("created_at", sa.Float(53), nullable=False),
     sa.Column("disabled_at", sa.Float(53)),
+    sa.Column("version", sa.Integer, nullable=False),  # rises with each change
     sa.Index("uq_users_email_key", "workspace_id", "email_key", unique=True),
     sqlite_autoincrement=True,
 )

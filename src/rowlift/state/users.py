@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rowlift.core.errors import AccessError, StateError
+from rowlift.core.errors import AccessError, GuardStop, StateError
 from rowlift.core.identifiers import email_key
 from rowlift.core.rights import Right, Role
 from rowlift.db import Database
@@ -23,6 +23,7 @@ class User:
     role: Role
     created_at: float
     disabled_at: float | None
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,10 @@ class Token:
     revoked_at: float | None = None
 
 
-_USER = (users.c.id, users.c.email, users.c.role, users.c.created_at, users.c.disabled_at)
+_USER = (
+    users.c.id, users.c.email, users.c.role, users.c.created_at, users.c.disabled_at,
+    users.c.version,
+)  # fmt: skip
 _TOKEN = tuple(column for column in tokens.c if column.name != "hash")
 
 
@@ -92,6 +96,7 @@ class UserStore:
             "role": role.value,
             "password": password,
             "created_at": now,
+            "version": 1,
         }
         key = users.c.email_key == values["email_key"]
         clash = sa.true() if only_first else key
@@ -106,13 +111,22 @@ class UserStore:
         with self._database.transaction("user.rehash") as connection:
             connection.execute(users.update().where(self._is(user_id)).values(password=password))
 
-    def change(self, user_id: int, **values: object) -> User:
+    def change(self, user_id: int, expected: int | None, **values: object) -> User:
         """Change a user's role, password or disabled_at; all sessions of the user end.
 
-        Raises AccessError LAST_ADMIN where no enabled admin would be left.
+        Raises GuardStop EDIT_CONFLICT where the version is not the one that is expected, and
+        AccessError LAST_ADMIN where no enabled admin would be left.
         """
+        values["version"] = users.c.version + 1
+        same = sa.true() if expected is None else users.c.version == expected
         with self._database.transaction("user.change", alone=True) as connection:
-            connection.execute(users.update().where(self._is(user_id)).values(values))
+            query = users.update().where(self._is(user_id), same).values(values)
+            if not connection.execute(query).rowcount:
+                raise GuardStop(
+                    "EDIT_CONFLICT",
+                    f"User {user_id} is not at version {expected}: somebody changed it meanwhile.",
+                    mend="Load it again and repeat the change.",
+                )
             connection.execute(sessions.delete().where(sessions.c.user_id == user_id))
             if not self._has_admin(connection):
                 raise AccessError(
@@ -264,7 +278,7 @@ class FailureStore:
 
 
 def _user(row: Any) -> User:
-    return User(row.id, row.email, Role(row.role), row.created_at, row.disabled_at)
+    return User(row.id, row.email, Role(row.role), row.created_at, row.disabled_at, row.version)
 
 
 def _token(row: Any) -> Token:

@@ -34,7 +34,7 @@ RULES = (
     Rule(
         "EDIT_CONFLICT",
         "file",
-        "Somebody changed a definition meanwhile",
+        "Somebody changed a definition or a user meanwhile",
         "Load it again and repeat the change.",
     ),
     Rule(

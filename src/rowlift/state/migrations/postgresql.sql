@@ -470,6 +470,7 @@ CREATE TABLE users (
     password TEXT NOT NULL,
     created_at FLOAT(53) NOT NULL,
     disabled_at FLOAT(53),
+    version INTEGER NOT NULL,
     CONSTRAINT pk_users PRIMARY KEY (id)
 );
 

@@ -458,7 +458,8 @@ CREATE TABLE users (
     role TEXT NOT NULL,
     password TEXT NOT NULL,
     created_at FLOAT NOT NULL,
-    disabled_at FLOAT
+    disabled_at FLOAT,
+    version INTEGER NOT NULL
 );
 
 CREATE UNIQUE INDEX uq_users_email_key ON users (workspace_id, email_key);

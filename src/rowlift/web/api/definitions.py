@@ -2,10 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from rowlift.core.errors import GuardStop
 from rowlift.core.estimates import Estimate
 from rowlift.core.rights import Right
 from rowlift.operations.callers import Caller
@@ -15,16 +14,13 @@ from rowlift.operations.project import Project
 from rowlift.state.definitions import Version
 from rowlift.web.paging import Page, whole
 from rowlift.web.rights import Asking, Ours, door
+from rowlift.web.versions import IfMatch, expected, tagged
 
 router = APIRouter(prefix="/definitions", tags=["definitions"])
 
 KindName = Literal["source", "destination", "channel", "sync", "forward", "workspace"]
 Kind = Annotated[KindName, Path(description="What it defines.")]
 Name = Annotated[str, Path(max_length=200)]
-IfMatch = Annotated[
-    str | None,
-    Header(max_length=40, description="The ETag that the change was made from.", examples=['"3"']),
-]
 
 
 class NewDefinition(BaseModel):
@@ -89,7 +85,7 @@ def estimate(body: Sketch, project: Ours) -> Estimate:
 @router.get("/{kind}/{name}", **door("definitions.get", Right.READ))
 def definition(kind: Kind, name: Name, project: Ours, response: Response) -> DefinitionRecord:
     """Return one definition, archived ones too; its ETag is for changing it."""
-    return _tagged(response, project.definitions.get(kind, name))
+    return tagged(response, project.definitions.get(kind, name))
 
 
 @router.put("/{kind}/{name}", **door("definitions.edit", Right.EDIT))
@@ -98,8 +94,8 @@ def edit(
     if_match: IfMatch = None,
 ) -> DefinitionRecord:  # fmt: skip
     """Replace a document; needs If-Match. Another host needs the secrets again."""
-    expected, before = _expected(if_match), project.definitions.get(kind, name)
-    made = _ours(project, caller).edit(kind, name, body.document, expected=expected)
+    version, before = expected(if_match), project.definitions.get(kind, name)
+    made = _ours(project, caller).edit(kind, name, body.document, expected=version)
     return _changed(project, caller, response, "edit", before, made)
 
 
@@ -109,8 +105,8 @@ def rename(
     if_match: IfMatch = None,
 ) -> DefinitionRecord:  # fmt: skip
     """Give another name, also in those that use it; needs If-Match."""
-    expected, before = _expected(if_match), project.definitions.get(kind, name)
-    made = _ours(project, caller).rename(kind, name, body.to, expected=expected)
+    version, before = expected(if_match), project.definitions.get(kind, name)
+    made = _ours(project, caller).rename(kind, name, body.to, expected=version)
     return _changed(project, caller, response, "rename", before, made)
 
 
@@ -120,8 +116,8 @@ def archive(
     if_match: IfMatch = None,
 ) -> DefinitionRecord:  # fmt: skip
     """Take out of use; what a sync imported stays. Needs If-Match."""
-    expected, before = _expected(if_match), project.definitions.get(kind, name)
-    made = _ours(project, caller).archive(kind, name, expected=expected)
+    version, before = expected(if_match), project.definitions.get(kind, name)
+    made = _ours(project, caller).archive(kind, name, expected=version)
     return _changed(project, caller, response, "archive", before, made)
 
 
@@ -132,8 +128,8 @@ def restore(
     if_match: IfMatch = None,
 ) -> DefinitionRecord:  # fmt: skip
     """Bring back what was archived, or a former version; needs If-Match."""
-    expected, before = _expected(if_match), project.definitions.get(kind, name)
-    made = _ours(project, caller).restore(kind, name, version, expected=expected)
+    version, before = expected(if_match), project.definitions.get(kind, name)
+    made = _ours(project, caller).restore(kind, name, version, expected=version)
     return _changed(project, caller, response, "restore", before, made)
 
 
@@ -159,22 +155,6 @@ def _ours(project: Project, caller: Caller) -> Definitions:
     return project.definitions.by(caller.name, "api")
 
 
-def _expected(if_match: str | None) -> int:
-    version = (if_match or "").strip('"')
-    if not version.isdecimal() or len(version) > 9:  # noqa: PLR2004 - 32 bits
-        raise GuardStop(
-            "VERSION_MISSING",
-            "The request does not say which version it changes.",
-            mend="Read it first, and send its ETag as If-Match.",
-        )
-    return int(version)
-
-
-def _tagged(response: Response, record: DefinitionRecord) -> DefinitionRecord:
-    response.headers["ETag"] = f'"{record.version}"'
-    return record
-
-
 def _changed(
     project: Project, caller: Caller, response: Response, what: str,
     before: DefinitionRecord | None, after: DefinitionRecord,
@@ -186,4 +166,4 @@ def _changed(
         before=before.document if before else {},
         after=after.document,
     )
-    return _tagged(response, after)
+    return tagged(response, after)

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
 from rowlift.core.rights import Right, Role
 from rowlift.state.users import User
 from rowlift.web.paging import Page, whole
 from rowlift.web.rights import Asking, Ours, door
+from rowlift.web.versions import IfMatch, expected, tagged
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -43,9 +44,20 @@ def create(body: NewUser, project: Ours, caller: Asking) -> User:
     return project.access.accounts.create_user(body.email, body.role, body.password, by=caller)
 
 
+@router.get("/{user_id}", **door("access.accounts.user", Right.ADMIN))
+def user(user_id: Id, project: Ours, response: Response) -> User:
+    """Return one user; its ETag is for changing it."""
+    return tagged(response, project.access.accounts.user(user_id))
+
+
 @router.patch("/{user_id}", **door("access.accounts.change_user", Right.ADMIN))
-def change(user_id: Id, body: UserChange, project: Ours, caller: Asking) -> User:
-    """Change role or password, disable or enable; the user's sessions end."""
-    return project.access.accounts.change_user(
-        user_id, role=body.role, disabled=body.disabled, password=body.password, by=caller
-    )
+def change(
+    user_id: Id, body: UserChange, project: Ours, caller: Asking, response: Response,
+    if_match: IfMatch = None,
+) -> User:  # fmt: skip
+    """Change role or password, disable or enable; the user's sessions end. Needs If-Match."""
+    changed = project.access.accounts.change_user(
+        user_id, role=body.role, disabled=body.disabled, password=body.password,
+        expected=expected(if_match), by=caller,
+    )  # fmt: skip
+    return tagged(response, changed)
