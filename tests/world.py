@@ -26,6 +26,7 @@ class World:
         self.uses: list[dict[str, Any]] = []
         self.channels: dict[str, dict[str, Any]] = {}
         self.alerts: dict[str, Any] = {}
+        self.workspace: dict[str, Any] = {"name": "acme", "identifiers": ["id", "email"]}
         self.sync: dict[str, Any] = {
             "sync": "people",
             "preset": "import",
@@ -45,8 +46,8 @@ class World:
         (self.folder / "data" / "people.csv").write_text("\n".join(lines) + "\n")
 
     def save(self) -> None:
-        workspace = {"name": "acme", "identifiers": ["id", "email"]}
-        self.write("rowlift.yml", {"version": 1, "workspace": workspace, "alerts": self.alerts})
+        settings = {"version": 1, "workspace": self.workspace, "alerts": self.alerts}
+        self.write("rowlift.yml", settings)
         destinations = {"crm": {"type": "sandbox", "path": str(self.log()), **self.crm}}
         for name, settings in self.others.items():
             sandbox = {"type": "sandbox", "path": str(self.log(name))}

@@ -15,6 +15,7 @@ from crashes.child import KILLED
 from days import START, Days
 from doors.forks import forked
 from rowlift.core import faults
+from rowlift.core.alerts import message_from
 from rowlift.core.errors import GuardStop, SourceError
 from rowlift.core.nouns import Status
 from rowlift.testing.clock import QuickClock, SetClock
@@ -97,6 +98,29 @@ def test_B16_rows_that_fail_are_told_once_and_again_when_they_go_through(world, 
     assert CANARY not in str(told(sink))
     with world.project() as project:
         assert project.alerts.wrong() == []
+
+
+@SQLITE
+@pytest.mark.door("python")
+@pytest.mark.parametrize(
+    ("known_as", "url"),
+    [
+        (
+            {"public_url": "https://rowlift.example.com/acme/"},
+            "https://rowlift.example.com/acme/runs/1",
+        ),
+        ({}, ""),
+    ],
+)
+def test_B16_a_message_links_to_the_run_where_the_service_knows_its_address(
+    world, sink, known_as, url
+):
+    world.workspace |= known_as
+    world.rows(("1", "free"), ("", CANARY))
+    world.run()
+    (message,) = told(sink)
+    assert message["alerts"][0]["url"] == url
+    assert message_from(message, 1.0).text.endswith(f"(run 1) {url}".rstrip())
 
 
 @SQLITE
@@ -344,6 +368,9 @@ def test_B16_while_a_service_runs_its_worker_tells_and_survives_what_nobody_fore
 @pytest.mark.door("python")
 def test_A24_a_forward_that_does_not_go_on_is_told(tmp_path, sink):
     crossing = Crossing(tmp_path / "acme", {**hook(sink), "secret": SECRET})
+    sink.poison = {"bad"}
+    crossing.come(track("bad"), track("bad"))
+    crossing.run()
     crossing.come(track("ann"))
     sink.always(status(401))
     with crossing.project() as project:
@@ -351,6 +378,7 @@ def test_A24_a_forward_that_does_not_go_on_is_told(tmp_path, sink):
         project.alerts.look()
         (found,) = project.alerts.wrong()
     assert (found.sync, found.code) == (f"forward {FORWARD}", "CREDENTIALS_REFUSED")
+    assert found.text.endswith("; 2 events were refused so far")
     sink.always(None)
     with crossing.project() as project:
         project.ingest.forwards.run()

@@ -289,6 +289,18 @@ def test_the_workspace_decides_the_identifiers(shop, identifiers, key, preset, i
         ("version: 1\nworkspace: {name: A}\n", "2:19: workspace.name must be a name"),
         ("version: 1\nworkspace: {name: a, identifiers: []}\n", "2:35: workspace.identifiers need"),
         ("version: 1\nworkspace: {name: a, identifiers: [phone]}\n", "2:36: workspace.identifiers"),
+        *(
+            (
+                f"version: 1\nworkspace: {{name: a, public_url: {url}}}\n",
+                "2:34: workspace.public_url",
+            )
+            for url in (
+                "rowlift.example.com",
+                "'https://a:b@x.org'",
+                "'javascript:x'",
+                "'https://x/?y'",
+            )
+        ),
         (
             "version: 1\nworkspace: {name: a, allow_email_change_by_id: no}\n",
             "2:48: workspace.allo",

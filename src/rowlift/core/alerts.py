@@ -29,7 +29,8 @@ class AlertRule(StrEnum):
 class Notice:
     """One change of state; no value of a row and no secret is ever in it.
 
-    `at` is in Unix seconds; `destination` is empty where it is the sync's run.
+    `at` is in Unix seconds; `destination` is empty where it is the sync's run. `url` is that of the
+    run, empty where there is none or the service does not know its own address.
     """
 
     rule: AlertRule
@@ -40,6 +41,7 @@ class Notice:
     text: str
     recovered: bool
     at: float
+    url: str = ""
 
     @property
     def line(self) -> str:
@@ -77,8 +79,8 @@ class AlertMessage:
 
     @property
     def text(self) -> str:
-        """Return all it says, a line for each notice."""
-        lines = [one.line for one in self.notices]
+        """Return all it says, a line for each notice, with the address of its run."""
+        lines = [f"{one.line} {one.url}".rstrip() for one in self.notices]
         if self.others:
             lines.append(f"… and {self.others} others. See: rowlift alerts")
         return "\n".join(lines)

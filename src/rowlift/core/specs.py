@@ -19,7 +19,8 @@ Managed = Literal["files", "rowlift"]
 class WorkspaceSpec:
     """The workspace and its identity rules; `identifiers` holds id, email or both.
 
-    `addresses` are those, or the networks, that connections come from as others see them.
+    `addresses` are those, or the networks, that connections come from as others see them;
+    `public_url` is where people reach the service, empty where nobody said so.
     """
 
     name: str
@@ -27,6 +28,7 @@ class WorkspaceSpec:
     allow_email_change_by_id: bool = False
     viewers_see_values: bool = False
     addresses: tuple[str, ...] = ()
+    public_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,8 @@ def of_forward(forward: Forward) -> Found:
     """Return what the state of a forward says."""
     if forward.status is Status.FAILED:
         code = forward.reason_code
-        return _wrong(AlertRule.FAILURE, code, f"does not go on: {title(code)}")
+        refused = f"; {forward.rejected:,} events were refused so far" if forward.rejected else ""
+        return _wrong(AlertRule.FAILURE, code, f"does not go on: {title(code)}{refused}")
     return _over(AlertRule.FAILURE, "goes on")
 
 

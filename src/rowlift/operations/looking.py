@@ -124,11 +124,16 @@ class Lookout:
         notice = Notice(
             found.rule, self._names.sync(sync_uid), self._names.destination(destination_uid), run,
             found.code, found.text, not found.wrong, self._clock.now().timestamp(),
+            self._url(run),
         )  # fmt: skip
         channels = self._home.channels
         names = channels if rules.to is None else [one for one in rules.to if one in channels]
         subject = Subject(found.rule, sync_uid, destination_uid)
         return Judgement(subject, found.wrong, notice, [channels[one] for one in names])
+
+    def _url(self, run: int | None) -> str:
+        service = self._home.project.workspace.public_url
+        return f"{service}/runs/{run}" if service and run else ""
 
 
 def _by_target(found: Iterable[Freshness]) -> dict[str, list[Freshness]]:

@@ -167,6 +167,7 @@ def settings_of(file: RowliftFile) -> Settings:
         file.workspace.allow_email_change_by_id,
         file.workspace.viewers_see_values,
         tuple(dict.fromkeys(file.workspace.addresses)),
+        file.workspace.public_url or "",
     )
     retention = RetentionSpec(**file.retention.model_dump(exclude_none=True))
     return Settings(workspace, retention, file.alerts.model_dump(exclude_none=True))

@@ -1,5 +1,6 @@
 """YAML files as people write them, but for forwards; defaults of presets are in `presets.py`."""
 
+import re
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
@@ -23,11 +24,19 @@ from rowlift.project.names import NAME, name
 from rowlift.project.schedules import WEEK, cron, days, interval, start, time, zone
 from rowlift.project.units import DURATION, PERCENT, SECONDS, seconds, threshold
 
+PUBLIC_URL = r"https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~/-]*)?"
+
 
 def _imported(value: Kind) -> Kind:
     if value is Kind.RELATIONSHIP:
         raise ValueError("cannot be relationship: give the sync a second query, relationships")
     return value
+
+
+def _public_url(value: str) -> str:
+    if not re.fullmatch(PUBLIC_URL, value):
+        raise ValueError("must be like https://rowlift.example.com, without user name, ? and #")
+    return value.rstrip("/")
 
 
 def _version(value: object) -> object:
@@ -166,6 +175,7 @@ RecordBytes = Annotated[
     PlainValidator(_record_bytes),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "none"}]}),
 ]
+PublicUrl = Annotated[str, AfterValidator(_public_url), Field(max_length=500)]
 NetworkText = Annotated[str, AfterValidator(_network), Field(max_length=50)]
 KindKey = Annotated[Kind, AfterValidator(_imported)]
 ObjectType = Annotated[str, BeforeValidator(_object_type), Field(max_length=128)]
@@ -200,6 +210,11 @@ class WorkspaceFile(FileModel):
         default_factory=list,
         description="Addresses or networks that connections come from, as others see them.",
         max_length=100,
+    )
+    public_url: PublicUrl | None = Field(
+        None,
+        description="Where people reach the service, such as https://rowlift.example.com; alerts "
+        "then link to runs.",
     )
 
 
