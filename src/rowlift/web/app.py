@@ -43,6 +43,7 @@ from rowlift.web.pace import Pace
 from rowlift.web.problems import MEDIA_TYPE, Problem, astray, broken, refused, unreadable
 from rowlift.web.rights import admit, door
 from rowlift.web.shell import LOOPBACK, Shell
+from rowlift.web.streams import Listeners
 
 PREFIX = "/api/v1"
 TESTS_PER_MINUTE = 10
@@ -137,6 +138,7 @@ def api(office: Office) -> FastAPI:
     app.state.pace = Pace()
     app.state.board = metrics.Board()
     app.state.tests = Pace(TESTS_PER_MINUTE)
+    app.state.listeners = Listeners()
     app.state.heartbeat_seconds = HEARTBEAT_SECONDS
     for part in _ROUTERS:
         app.include_router(part.router, prefix=PREFIX)

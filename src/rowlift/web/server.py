@@ -9,16 +9,30 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from rowlift.core.errors import ConfigError
+from rowlift.web.visits import MOST, PATIENCE_SECONDS, visits
 
 _END_SECONDS = 3  # for requests under way when the server is asked to end
 
 
 class HttpServer:
-    """Serves an application as long as its block lasts; port 0 takes a free one."""
+    """Serves an application as long as its block lasts; port 0 takes a free one.
 
-    def __init__(self, app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> None:
+    There are `most` connections at once; a client is waited for `patience` seconds, at most twice.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        patience: float = PATIENCE_SECONDS,
+        most: int = MOST,
+    ) -> None:
         config = uvicorn.Config(
             app,
+            http=visits(patience, most),
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,

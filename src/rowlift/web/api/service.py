@@ -16,7 +16,7 @@ from rowlift.operations.reports import RequestReport, RetryRequest, RunReport, S
 from rowlift.web.paging import Limit, Page, whole
 from rowlift.web.repeats import Once
 from rowlift.web.rights import Asking, Ours, door
-from rowlift.web.streams import LONGEST_SECONDS, LOOK_SECONDS
+from rowlift.web.streams import LONGEST_SECONDS, LOOK_SECONDS, Listeners
 
 router = APIRouter(tags=["service"])
 
@@ -90,7 +90,9 @@ def cancel(run_id: Id, project: Ours, caller: Asking) -> RunReport:
     responses={204: {"description": "It is over, and the reader knows: nobody need come again."}},
     **door("run_report", Right.READ),
 )
-def events(request: Request, run_id: Id, project: Ours, last_event_id: LastEvent = "") -> Response:
+def events(
+    request: Request, run_id: Id, project: Ours, caller: Asking, last_event_id: LastEvent = ""
+) -> Response:
     """Send the run each time that it has changed, until it and its deliveries are over.
 
     Comments between events keep proxies from closing the connection, which ends after a quarter of
@@ -99,7 +101,9 @@ def events(request: Request, run_id: Id, project: Ours, last_event_id: LastEvent
     report = project.run_report(run_id)
     if report.is_over and _event(report).id == last_event_id:
         return Response(status_code=204)
-    changes = _changes(project, report, last_event_id)
+    listeners: Listeners = request.app.state.listeners
+    listeners.refuse_more(caller)
+    changes = listeners.heard(caller, _changes(project, report, last_event_id))
     return EventSourceResponse(changes, ping=request.app.state.heartbeat_seconds)
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Header, Path, Query, Request
 from pydantic import TypeAdapter
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -14,7 +14,7 @@ from rowlift.operations.project import Project
 from rowlift.operations.watching import ExchangeReport
 from rowlift.web.paging import Limit, Page, whole
 from rowlift.web.rights import Asking, Ours, door
-from rowlift.web.streams import LONGEST_SECONDS, LOOK_SECONDS
+from rowlift.web.streams import LONGEST_SECONDS, LOOK_SECONDS, Listeners
 
 router = APIRouter(prefix="/destinations/{name}/requests", tags=["destinations"])
 
@@ -39,14 +39,18 @@ def requests(
 
 @router.get("/events", response_class=EventSourceResponse, **door("watch.requests", Right.READ))
 def events(
-    name: Name, project: Ours, caller: Asking, after: After = 0, last_event_id: LastEventId = ""
-) -> EventSourceResponse:
+    request: Request, name: Name, project: Ours, caller: Asking,
+    after: After = 0, last_event_id: LastEventId = "",
+) -> EventSourceResponse:  # fmt: skip
     """Send each request and its reply as it is kept, for a quarter of an hour."""
     if last_event_id.isdecimal():
         after = max(after, int(last_event_id))
     values = Right.VALUES in caller.rights
     project.watch.requests(name, 1, after=after)
-    return EventSourceResponse(_followed(project, name, after, values=values))
+    listeners: Listeners = request.app.state.listeners
+    listeners.refuse_more(caller)
+    followed = _followed(project, name, after, values=values)
+    return EventSourceResponse(listeners.heard(caller, followed))
 
 
 async def _followed(
