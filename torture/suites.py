@@ -15,7 +15,7 @@ from torture.score import Score
 from torture.task import Task
 
 FAULTS = (
-    "faults_disk", "faults_process", "faults_source",
+    "faults_disk", "faults_process", "faults_source", "faults_volume",
     "state_damage", "state_processes", "state_migrations",
 )  # fmt: skip
 URLS = ROOT / "tests" / "corpus" / "ssrf_urls.txt"

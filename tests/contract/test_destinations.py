@@ -315,7 +315,7 @@ def test_a_webhook_without_secret_is_not_signed(sink):
     assert "webhook-signature" not in sink.requests[0].headers
 
 
-def test_the_webhook_envelope(sink):
+def test_T19_a_webhook_says_when_its_records_were_read(sink):
     built = webhook(sink, feed(kind=Kind.ACCOUNT, identify_by="group_id", match="group_id"))
     built.deliver(batch_of(built, rows_of(["acme"], [{"plan": "pro"}], Op.DELETE)))
     assert json.loads(sink.requests[0].body) == {

@@ -103,6 +103,23 @@ NOT_WALKED = {
 }
 
 
+# Where each fault of the matrix strikes: before a commit, after it, in a file, around a request.
+FAULTS = {
+    "F1": "run.open.after_commit",  # the run is there
+    "F2": "run.read.after_commit",  # the source's time is stored
+    "F3": "file.before_rename",  # amid the rows of the result
+    "F4": "run.read.before_commit",  # at their end
+    "F5": "delivery.plan.before_commit",
+    "F6": "delivery.plan.after_commit",
+    "F7": "deliver.before_send",
+    "F8": "deliver.after_send",
+    "F9": "delivery.batch.before_commit",
+    "F10": "delivery.batch.after_commit",
+    "F11": "delivery.record.before_commit",
+    "F12": "delivery.record.after_commit",
+}
+
+
 @pytest.fixture
 def places(request: pytest.FixtureRequest, tmp_path: Path, state_kind: str) -> Iterator[Places]:
     server = request.getfixturevalue("postgres_server") if state_kind == "postgresql" else None
@@ -113,11 +130,14 @@ def places(request: pytest.FixtureRequest, tmp_path: Path, state_kind: str) -> I
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("state_kind", ["sqlite", "postgresql"])
-def test_nothing_is_lost_wherever_it_is_killed(places: Places) -> None:
+def test_F1_F2_F3_F4_F5_F6_F7_F8_F9_F10_F11_F12_nothing_is_lost_wherever_it_is_killed(
+    places: Places,
+) -> None:
     """The whole way is walked by `make torture`."""
     routes = [explore(places, scenario) for scenario in SCENARIOS]
     assert_all_transactions_are_passed(routes)
     stops = dict.fromkeys([*outline(routes), *sample(routes, Random(TODAY))])
+    assert {point.partition(":")[0] for _, point in stops} >= {*FAULTS.values()}
     walked = walk(places, [*stops])
     assert walked.killed.total() + len(walked.unreached) == len(stops)
 

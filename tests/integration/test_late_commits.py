@@ -30,7 +30,7 @@ def warehouse(postgres_server: PostgresServer) -> Iterator[PostgresWarehouse]:
 
 @pytest.mark.door("python")
 @pytest.mark.parametrize(("overlap", "missed"), [("1m", 0), ("0s", WRITERS)])
-def test_F43_late_commits_are_found_by_the_overlap(
+def test_T3_F43_late_commits_are_found_by_the_overlap(
     tmp_path: Path, warehouse: PostgresWarehouse, overlap: str, missed: int
 ) -> None:
     """Each writer begins half a minute before the run and commits after it."""

@@ -65,6 +65,14 @@ def test_only_what_differs_is_judged(world):
     assert (merged.unchanged, merged.present) == (1, 3)
 
 
+def test_T12_what_only_looks_alike_when_joined_is_a_change(world):
+    fields = [ID, PLAN, field("city", "text")]
+    world.first(fields, [("1", "ab", "c"), ("2", None, "x"), ("3", "x", ""), ("4", "x", "y")])
+    rows = [("1", "a", "bc"), ("2", "", "x"), ("3", "x", None), ("4", "y", "x")]
+    known, changes, _ = world.then(fields, rows)
+    assert (known, changes) == (0, dict.fromkeys("1234", "changed"))
+
+
 def test_a_part_of_the_rows_removes_nothing(world):
     world.first([ID, PLAN], ROWS)
     known, changes, _ = world.then([ID, PLAN], ROWS[:1], full=False)

@@ -235,7 +235,7 @@ def test_an_address_as_key_stays_with_its_spelling(engine):
     assert found == ['{"a":"2","b":"1","email":"A@x.yz","user_id":"u"}']
 
 
-def test_null_empty_and_missing_differ(engine):
+def test_T12_null_empty_and_missing_differ(engine):
     rows = [("u", None, "x", None), ("u", "", "x", None), ("u", "x", None, None)]
     assert attributes(engine, PEOPLE, rows) == ['{"a":"x"}', '{"a":"x","b":""}', '{"b":"x"}']
 
@@ -262,7 +262,7 @@ def test_a_row_of_nothing_is_an_empty_object(engine):
         st.tuples(*[st.none() | st.text('ab",:{}\\', max_size=3) for _ in range(3)]), min_size=2
     )
 )
-def test_rows_are_equal_only_if_every_value_is(engine, rows):
+def test_T12_rows_are_equal_only_if_every_value_is(engine, rows):
     found = attributes(engine, PEOPLE, [("u", *row) for row in rows])
     assert len(set(found)) == len(set(rows))
     assert [json.loads(text) for text in found] == [

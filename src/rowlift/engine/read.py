@@ -14,6 +14,8 @@ from rowlift.core.values import META
 from rowlift.kit.arrow import give_back
 
 ROW_NUMBER = "__row_number"
+MAX_ROW_BYTES = 16 * 1024 * 1024
+_JSON = {META: b"json"}
 
 
 def stage(
@@ -29,7 +31,8 @@ def stage(
     with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=False) as writer:
         for batch in reader:
             numbers = row_numbers(rows, len(batch))
-            writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, numbers], schema=schema))
+            columns = [*shortened(batch), numbers]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
             rows += len(batch)
             progress.advance(task, len(batch))
             if rows > most_rows:
@@ -37,6 +40,29 @@ def stage(
                 raise too_many_rows(most_rows)
     give_back()
     return rows
+
+
+def shortened(batch: pa.RecordBatch) -> list[pa.Array]:
+    """Return the columns, values that are too large for a row cut to just above what it may hold.
+
+    Such a row is rejected, and nothing after this has to hold a gigabyte for it.
+    """
+    if batch.nbytes <= MAX_ROW_BYTES:
+        return batch.columns
+    return [
+        _cut(column, field) if column.nbytes > MAX_ROW_BYTES else column
+        for column, field in zip(batch.columns, batch.schema, strict=True)
+    ]
+
+
+def _cut(column: pa.Array, field: pa.Field) -> pa.Array:
+    sizes = pc.binary_length(column)
+    if pc.max(sizes).as_py() <= MAX_ROW_BYTES:
+        return column
+    if field.metadata == _JSON:
+        whole = pa.scalar(f'"{"x" * MAX_ROW_BYTES}"', column.type)
+        return pc.if_else(pc.greater(sizes, MAX_ROW_BYTES), whole, column)
+    return pc.utf8_slice_codeunits(column, 0, MAX_ROW_BYTES + 1)
 
 
 def row_numbers(before: int, count: int) -> pa.Array:

@@ -11,11 +11,11 @@ from rowlift.engine.columns import DELETED, OBJECT_TYPE
 from rowlift.engine.duck import text as literal
 from rowlift.engine.jsontext import BROKEN
 from rowlift.engine.keys import Keyed
+from rowlift.engine.read import MAX_ROW_BYTES
 
 MAX_IDENTIFIER = 500
 _YES = "('true', 't', 'yes', 'y', '1')"
 _NO = "('false', 'f', 'no', 'n', '0', '')"
-MAX_ROW_BYTES = 16 * 1024 * 1024
 
 _MACROS = (
     "row_begins(x) AS x BETWEEN '!' AND '~'",  # with a character that can be seen

@@ -23,9 +23,8 @@ from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.duck import text as literal
 from rowlift.engine.keys import Keyed, find_key
 from rowlift.engine.problems import Problem, bad_rows, problems
-from rowlift.engine.read import ROW_NUMBER, filled_columns, too_many_rows
+from rowlift.engine.read import MAX_ROW_BYTES, ROW_NUMBER, filled_columns, too_many_rows
 from rowlift.engine.rowrules import (
-    MAX_ROW_BYTES,
     Check,
     is_deleted,
     key_checks,

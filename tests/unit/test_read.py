@@ -1,0 +1,35 @@
+"""What a source gives is staged as it is, but for values that no row may hold."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rowlift.core.values import META
+from rowlift.engine.read import MAX_ROW_BYTES, shortened
+
+
+def field(name: str, kind: str) -> pa.Field:
+    return pa.field(name, pa.string(), metadata={META: kind.encode()})
+
+
+def test_F61_a_value_too_large_for_any_row_is_cut_and_stays_too_large():
+    texts = ["é" * MAX_ROW_BYTES, None, "x"]
+    documents = [json.dumps(["y" * 2 * MAX_ROW_BYTES]), "[1]", None]
+    schema = pa.schema([field("name", "text"), field("tags", "json"), field("plan", "text")])
+    batch = pa.record_batch([texts, documents, ["free", "pro", ""]], schema=schema)
+    names, tags, plans = shortened(batch)
+    assert plans.equals(batch.column("plan"))
+    assert (names[1:].to_pylist(), tags[1:].to_pylist()) == (texts[1:], documents[1:])
+    assert names[0].as_py() == texts[0][: MAX_ROW_BYTES + 1]
+    assert isinstance(json.loads(tags[0].as_py()), str)
+    for column in (names, tags):
+        assert column.nbytes < 2 * MAX_ROW_BYTES + 100
+        assert pc.binary_length(column)[0].as_py() > MAX_ROW_BYTES
+
+
+def test_values_that_a_row_may_hold_stay_as_they_are():
+    schema = pa.schema([field("name", "text"), field("tags", "json")])
+    large = ["x" * MAX_ROW_BYTES, "y" * MAX_ROW_BYTES]
+    batch = pa.record_batch([large, ["[1]", "[2]"]], schema=schema)
+    assert pa.RecordBatch.from_arrays(shortened(batch), schema=schema).equals(batch)
