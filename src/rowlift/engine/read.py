@@ -48,7 +48,7 @@ def shortened(batch: pa.RecordBatch) -> list[pa.Array]:
     Such a row is rejected, and nothing after this has to hold a gigabyte for it.
     """
     if batch.nbytes <= MAX_ROW_BYTES:
-        return batch.columns
+        return [*batch.columns]
     return [
         _cut(column, field) if column.nbytes > MAX_ROW_BYTES else column
         for column, field in zip(batch.columns, batch.schema, strict=True)
