@@ -16,6 +16,7 @@ from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec
 from rowlift.core.spelling import did_you_mean
 from rowlift.kit.http import Http
 from rowlift.kit.masks import Cover, secrets_of
+from rowlift.operations.asking import asked
 from rowlift.operations.recording import Recorder
 from rowlift.project.problems import ProjectInvalid, shown
 from rowlift.project.references import SECRET
@@ -126,7 +127,8 @@ class Home:
         """Open a source and close it afterwards; raises ConfigError when it is not declared."""
         source = open_source(self.project.root, self.declared(name), self.env)
         try:
-            yield source
+            with asked(source):
+                yield source
         finally:
             source.close()
 

@@ -41,6 +41,7 @@ from rowlift.web.names import meant
 from rowlift.web.office import Office
 from rowlift.web.pace import Pace
 from rowlift.web.problems import MEDIA_TYPE, Problem, astray, broken, refused, unreadable
+from rowlift.web.queries import Seats
 from rowlift.web.rights import admit, door
 from rowlift.web.shell import LOOPBACK, Shell
 from rowlift.web.streams import Listeners
@@ -139,6 +140,7 @@ def api(office: Office) -> FastAPI:
     app.state.board = metrics.Board()
     app.state.tests = Pace(TESTS_PER_MINUTE)
     app.state.listeners = Listeners()
+    app.state.seats = Seats()
     app.state.heartbeat_seconds = HEARTBEAT_SECONDS
     for part in _ROUTERS:
         app.include_router(part.router, prefix=PREFIX)

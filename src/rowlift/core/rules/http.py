@@ -17,6 +17,13 @@ RULES = (
     ),
     Rule("BODY_TOO_LARGE", "access", "The request is too large", "Send less at once."),
     Rule("TOO_MANY_REQUESTS", "access", "Too many requests in a minute", "Wait, then go on."),
+    Rule(
+        "TOO_MANY_QUERIES",
+        "access",
+        "Two requests of yours ask a source already",
+        "Wait for one of them, or close it: its query ends.",
+    ),
+    Rule("QUERIES_FULL", "access", "Too many requests ask sources already", "Wait, then go on."),
     Rule("METHOD_NOT_ALLOWED", "access", "The address takes another method", "See openapi.json."),
     Rule(
         "VERSION_MISSING",

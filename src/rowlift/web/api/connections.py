@@ -9,12 +9,13 @@ from rowlift.core.nouns import Finding
 from rowlift.core.rights import Right
 from rowlift.operations.addresses import Addresses
 from rowlift.state.catalogues import Catalogue
+from rowlift.web.queries import ASKING
 from rowlift.web.rights import Asking, Ours, door
 
 router = APIRouter(tags=["connections"])
 
 
-@router.get("/sources/{name}/catalog", **door("catalog", Right.READ))
+@router.get("/sources/{name}/catalog", dependencies=ASKING, **door("catalog", Right.READ))
 def catalog(
     name: Annotated[str, Path(max_length=200)],
     project: Ours,
@@ -38,7 +39,7 @@ def addresses(project: Ours) -> Addresses:
     return project.addresses()
 
 
-@router.post("/connections/test", **door("debug", Right.EDIT))
+@router.post("/connections/test", dependencies=ASKING, **door("debug", Right.EDIT))
 def test(request: Request, project: Ours, caller: Asking) -> Mapping[str, Sequence[Finding]]:
     """Test every source and destination, step by step; at most ten times a minute.
 

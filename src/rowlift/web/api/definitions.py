@@ -13,6 +13,7 @@ from rowlift.operations.definitions import Definitions
 from rowlift.operations.project import Project
 from rowlift.state.definitions import Version
 from rowlift.web.paging import Page, whole
+from rowlift.web.queries import ASKING
 from rowlift.web.rights import Asking, Ours, door
 from rowlift.web.versions import IfMatch, expected, tagged
 
@@ -67,7 +68,9 @@ def definitions(
     return whole(project.definitions.list(kind, archived=archived))
 
 
-@router.post("/{kind}", status_code=201, **door("definitions.create", Right.EDIT))
+@router.post(
+    "/{kind}", status_code=201, dependencies=ASKING, **door("definitions.create", Right.EDIT)
+)
 def create(
     kind: Kind, body: NewDefinition, project: Ours, caller: Asking, response: Response
 ) -> DefinitionRecord:
@@ -76,7 +79,7 @@ def create(
     return _changed(project, caller, response, "create", None, made)
 
 
-@router.post("/sync/estimate", **door("definitions.estimate", Right.EDIT))
+@router.post("/sync/estimate", dependencies=ASKING, **door("definitions.estimate", Right.EDIT))
 def estimate(body: Sketch, project: Ours) -> Estimate:
     """Say what a sync would take before it is saved: time, calls, bytes, and what is advised."""
     return project.definitions.estimate(body.name, body.document)
@@ -88,7 +91,7 @@ def definition(kind: Kind, name: Name, project: Ours, response: Response) -> Def
     return tagged(response, project.definitions.get(kind, name))
 
 
-@router.put("/{kind}/{name}", **door("definitions.edit", Right.EDIT))
+@router.put("/{kind}/{name}", dependencies=ASKING, **door("definitions.edit", Right.EDIT))
 def edit(
     kind: Kind, name: Name, body: Document, project: Ours, caller: Asking, response: Response,
     if_match: IfMatch = None,
@@ -121,7 +124,9 @@ def archive(
     return _changed(project, caller, response, "archive", before, made)
 
 
-@router.post("/{kind}/{name}/restore", **door("definitions.restore", Right.EDIT))
+@router.post(
+    "/{kind}/{name}/restore", dependencies=ASKING, **door("definitions.restore", Right.EDIT)
+)
 def restore(
     kind: Kind, name: Name, project: Ours, caller: Asking, response: Response,
     version: Annotated[int | None, Query(ge=1, lt=2**31, description="Which one.")] = None,

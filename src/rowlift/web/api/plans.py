@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path
 from rowlift.core.rights import Right
 from rowlift.operations.reports import PlanRecord, RequestReport
 from rowlift.web.paging import Page, whole
+from rowlift.web.queries import ASKING
 from rowlift.web.repeats import Once
 from rowlift.web.rights import Asking, Ours, door
 
@@ -21,7 +22,9 @@ def plans(project: Ours) -> Page[PlanRecord]:
     return whole(project.plans.list())
 
 
-@router.post("/syncs/{name}/plans", status_code=201, **door("plans.make", Right.RUN))
+@router.post(
+    "/syncs/{name}/plans", status_code=201, dependencies=ASKING, **door("plans.make", Right.RUN)
+)
 def make(
     name: Annotated[str, Path(max_length=200)], project: Ours, caller: Asking, once: Once
 ) -> PlanRecord:

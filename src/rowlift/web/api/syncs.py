@@ -10,6 +10,7 @@ from rowlift.core.rights import Right
 from rowlift.engine.preview import Preview
 from rowlift.operations.reports import SyncReport
 from rowlift.web.paging import Page, whole
+from rowlift.web.queries import ASKING
 from rowlift.web.rights import Asking, Ours, door
 
 router = APIRouter(prefix="/syncs", tags=["syncs"])
@@ -65,7 +66,7 @@ def reset(name: Name, body: Target, project: Ours, caller: Asking) -> None:
     project.access.audit.note(caller, "sync.reset", name, after={"target": body.target})
 
 
-@router.post("/{name}/preview", **door("preview", Right.VALUES))
+@router.post("/{name}/preview", dependencies=ASKING, **door("preview", Right.VALUES))
 def preview(
     name: Name,
     project: Ours,

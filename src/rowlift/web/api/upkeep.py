@@ -10,6 +10,7 @@ from rowlift.core.rights import Right
 from rowlift.core.rules import RULES
 from rowlift.operations.pruning import PruneReport
 from rowlift.web.paging import Page, whole
+from rowlift.web.queries import ASKING
 from rowlift.web.rights import Asking, Ours, door
 
 router = APIRouter(tags=["upkeep"])
@@ -36,7 +37,7 @@ class FileProblem(BaseModel):
         )
 
 
-@router.get("/check", **door("check", Right.READ))
+@router.get("/check", dependencies=ASKING, **door("check", Right.READ))
 def check(project: Ours) -> Page[FileProblem]:
     """Validate every file and every query's text; no source is asked."""
     return whole([FileProblem.of(one) for one in project.check()])

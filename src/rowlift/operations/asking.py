@@ -1,0 +1,64 @@
+"""Whoever asked something of a source may go away; then nothing more is asked of it for them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from threading import Lock
+from typing import Self
+
+from rowlift.core.errors import ConnectError, SourceError
+from rowlift.core.ports import Source
+from rowlift.core.rules import rule
+
+_asker: ContextVar["Asker | None"] = ContextVar("asker", default=None)
+
+
+class Asker:
+    """Somebody who waits for an answer."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._asked: list[Source] = []
+        self._is_gone = False
+
+    @contextmanager
+    def asking(self) -> Iterator[Self]:
+        """Let all that is asked of sources in a block be asked for them."""
+        token = _asker.set(self)
+        try:
+            yield self
+        finally:
+            _asker.reset(token)
+
+    def leave(self) -> None:
+        """Stop the queries that are under way for them, on the server too, and let none begin."""
+        with self._lock:
+            self._is_gone = True
+            for source in self._asked:
+                with suppress(SourceError, ConnectError):  # out of reach, it finds us gone
+                    source.cancel()
+
+    @contextmanager
+    def ask(self, source: Source) -> Iterator[None]:
+        """Ask a source in a block; raises SourceError QUERY_CANCELLED once they have left."""
+        with self._lock:
+            if self._is_gone:
+                code = "QUERY_CANCELLED"
+                raise SourceError(code, rule(code).title, mend=rule(code).mend)
+            self._asked.append(source)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._asked.remove(source)
+
+
+@contextmanager
+def asked(source: Source) -> Iterator[None]:
+    """Ask a source in a block, for whomever the caller does it."""
+    asker = _asker.get()
+    if asker is None:
+        yield
+        return
+    with asker.ask(source):
+        yield
