@@ -127,7 +127,7 @@ sbom: setup ## what a release is made of, as CycloneDX, on stdout
 
 ifneq ($(wildcard bench/__main__.py),)
 .PHONY: bench
-bench: system setup ## speed and memory on a million rows; BENCH="--quick --only segment" to try
+bench: system setup stand-ins ## speed and memory on a million rows; BENCH="--quick --only segment" to try
 	@$(VENV)/bin/python -m bench $(BENCH)
 endif
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from bench import intake, lists, measure, people, project, reading
 from bench.stage import ROWLIFT, Database, Sample, Sink, Stage, sink, took
+from bench.standins import WAREHOUSES
 
 MILLION = 1_000_000
 SIZES = (100_000, 250_000, 500_000, 750_000, MILLION)
@@ -48,6 +49,10 @@ def cases(rows: int, sizes: Sequence[int]) -> Iterator[Case]:
         yield Case(f"state-{kind}-{short(rows)}", title, rows, state)
     title = f"{rows:,} rows read from each source into nothing"
     yield Case(f"read-{short(rows)}", title, rows, partial(reading.reading, rows=rows))
+    for kind, one in WAREHOUSES.items():
+        title = f"{rows:,} rows read from {one.name}'s stand-in into nothing"
+        measured = partial(reading.warehouse, kind=one, rows=rows)
+        yield Case(f"driver-{kind}-{short(rows)}", title, rows, measured)
     title = f"{rows:,} rows to Segment from the other sources"
     yield Case(f"unchanged-{short(rows)}", title, rows, partial(reading.unchanged, rows=rows))
     title = "Messages sent to the ingest API, in batches of 100"

@@ -16,7 +16,7 @@ DUCKDB = f"""CREATE TABLE {TABLE} AS SELECT 'u' || n AS user_id,
     timestamp '2024-01-01 00:00:00' + to_seconds(n) AS created_at,
     timestamp '2024-06-01 00:00:00' + to_seconds(n * 7) AS updated_at,
     'plan' || n % 4 AS plan, (n / 7.0)::decimal(12, 2) AS ltv, n AS n, n % 2 = 0 AS flag,
-    CASE WHEN n % 7 <> 0 THEN n / 3.0::double END AS score FROM range(1, ? + 1) AS t(n)"""
+    CASE WHEN n % 7 <> 0 THEN n / 3.0::double END AS score FROM range(1, {{rows}} + 1) AS t(n)"""
 SQLITE = f"""CREATE TABLE {TABLE} (user_id text, email text, first_name text, created_at text,
     updated_at text, plan text, ltv real, n integer PRIMARY KEY, flag integer, score real)"""
 SQLITE_ROWS = f"""WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t WHERE n < ?)
@@ -30,7 +30,7 @@ PEOPLE = query(TABLE)
 def duckdb_file(path: Path, rows: int) -> None:
     """Make a DuckDB database of this many people."""
     with duckdb.connect(path) as connection:
-        connection.execute(DUCKDB, [rows])
+        connection.execute(DUCKDB.format(rows=rows))
 
 
 def sqlite_file(path: Path, rows: int) -> None:

@@ -187,6 +187,14 @@ def read(steps: Steps) -> Iterator[Verdict]:
         yield at_most(what, OF_DRIVER, one.wall / alone.wall, "of its driver's time alone", 2)
 
 
+def drivers(steps: Steps) -> Iterator[Verdict]:
+    """Judge what reading costs beside the driver alone, where the time is a stand-in's."""
+    for step, one in steps.items():
+        if alone := steps.get(reading.alone(step)):
+            what = f"{one.rows:,} rows read by {step}: CPU seconds"
+            yield at_most(what, OF_DRIVER, one.cpu / alone.cpu, "of the driver's alone", 2)
+
+
 def quiet(steps: Steps) -> Iterator[Verdict]:
     """Judge that nothing looks changed where nothing did."""
     for step, one in steps.items():
@@ -210,6 +218,7 @@ JUDGES: Mapping[str, tuple[Judge, ...]] = {
     "ingest": (taking_in,),
     "lists": (pages,),
     "read": (read,),
+    "driver": (drivers,),
     "unchanged": (quiet,),
     "large": (peak,),
 }

@@ -37,6 +37,18 @@ count, and the sink must get, exactly the rows it should, or nothing is written.
 - **its driver alone** reads the same rows into nothing with the fastest exact driver of that
   source, in a process that imports nothing else: no columns described, no rights looked at.
   Beside it stands the source that a run opens, without the state and the workspace of a run.
+  **one row** of the same query costs next to nothing but the start: our parser of SQL and the
+  checks of configuration, loaded once in a run. Infinite moments and those before year 1 are more
+  than the driver of DuckDB hands over, and SQLite's columns hold values of any type: of files the
+  driver alone is not exact.
+- **a stand-in** speaks a warehouse's protocol to its vendor's driver, encrypted, from a process of
+  its own ([warehouses](warehouses.md)). Wall seconds, and what stands under **database**, are the
+  stand-in's and say nothing of the warehouse; goals are judged by the CPU seconds of the reading
+  process with its child. Each driver alone reads in its fastest exact way: Snowflake's,
+  Microsoft's and Google's into Arrow, the last through the Storage Read API; Amazon's from a
+  cursor, 10,000 rows at once as ours does, and python-tds in tuples, both put into Arrow column by
+  column. python-tds reads through our TLS, as its own wants a package that is not installed; the
+  stand-in for SQL Server has encoded its rows before.
 - **fast reader** is connectorx for MariaDB and ADBC for PostgreSQL (extras), **base install**
   PyMySQL and `COPY`.
 """

@@ -1,9 +1,10 @@
 """Reads a query into nothing, and prints how many rows came: with Rowlift, or with a driver alone.
 
-python -m bench.readers rowlift|adbc|connectorx|duckdb|sqlite CONNECTION SQL
+python -m bench.readers rowlift|adbc|connectorx|duckdb|sqlite|PACKAGE CONNECTION SQL
 
-CONNECTION is a JSON object, as a project declares it. A driver alone gets the same rows as exact
-as its types allow; nothing is checked, described or named there.
+CONNECTION is a JSON object, as a project declares it; PACKAGE is that of a warehouse's driver. A
+driver alone gets the same rows as exact as its types allow; nothing is checked, described or named
+there.
 """
 
 import gc
@@ -17,6 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from bench import vendors
 from bench.project import ENV
 from rowlift.cli import OBJECTS_PER_COLLECTION
 
@@ -81,6 +83,7 @@ READERS: Mapping[str, Callable[[Connection, str], Iterator[pa.RecordBatch]]] = {
     "connectorx": connectorx,
     "duckdb": duckdb,
     "sqlite": sqlite,
+    **vendors.READERS,
 }
 
 

@@ -3,17 +3,18 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench import files, measure, project
 from bench.measure import WrongResult
 from bench.stage import Sample, Stage, sink, took
+from bench.standins import PEOPLE, Warehouse
 
 ROOT = Path(__file__).parents[1]
 SERVERS = {"postgresql": "PostgreSQL", "mariadb": "MariaDB"}
-FIRST, UNCHANGED = ", first", ", unchanged"
+FIRST, UNCHANGED, ONE = ", first", ", unchanged", ", one row"
 READERS = (sys.executable, "-m", "bench.readers")
 
 
@@ -25,6 +26,7 @@ class Read:
     alone: str
     connection: Mapping[str, Any]
     sql: str
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 def alone(name: str) -> str:
@@ -48,13 +50,21 @@ def reading(stage: Stage, rows: int) -> Iterator[Sample]:
     Servers are read with the driver of the base install too.
     """
     for one in sources(stage, rows):
-        yield _read(stage, alone(one.name), one.alone, one, rows)
-        yield _read(stage, one.name, "rowlift", one, rows)
+        yield from _beside(stage, one, rows)
     for kind, label in SERVERS.items():
         database = stage.database(kind)
         connection = {**database.source, "reader": database.plain}
         base = Read(f"{label}, base install", "", connection, database.people(rows))
         yield _read(stage, base.name, "rowlift", base, rows)
+
+
+def warehouse(stage: Stage, kind: Warehouse, rows: int) -> Iterator[Sample]:
+    """Measure a warehouse's stand-in read into nothing, by Rowlift and by each driver alone."""
+    found = stage.stand_in(kind, rows)
+    for driver in kind.drivers:
+        connection = {**found.connection, **driver.option}
+        one = Read(driver.package, driver.package, connection, PEOPLE, found.env)
+        yield from _beside(stage, one, rows)
 
 
 def unchanged(stage: Stage, rows: int) -> Iterator[Sample]:
@@ -77,10 +87,18 @@ def _twice(stage: Stage, one: Read, rows: int) -> Iterator[Sample]:
             yield Sample(step, rows, cost, took(receiver, sent))
 
 
+def _beside(stage: Stage, one: Read, rows: int) -> Iterator[Sample]:
+    """Measure a source beside its driver alone; one row costs the start, and little else."""
+    first = replace(one, sql=f"{one.sql} WHERE n = 1")
+    for ending, asked, expected in ((ONE, first, 1), ("", one, rows)):
+        yield _read(stage, alone(one.name) + ending, one.alone, asked, expected)
+        yield _read(stage, one.name + ending, "rowlift", asked, expected)
+
+
 def _read(stage: Stage, step: str, reader: str, one: Read, rows: int) -> Sample:
     words = [*READERS, reader, json.dumps(one.connection), one.sql]
     out = stage.folder / "rows.txt"
-    cost = measure.run(words, ROOT, project.ENV, stage.around(), out)
+    cost = measure.run(words, ROOT, {**project.ENV, **one.env}, stage.around(), out)
     if int(out.read_text()) != rows:
         raise WrongResult(f"{step}: {out.read_text().strip()} rows came, not {rows}")
     return Sample(step, rows, cost)

@@ -15,6 +15,7 @@ from bench import measure, project
 from bench.databases import LAUNCHES, MariaDB, PostgreSQL
 from bench.measure import Cost, Surroundings, WrongResult
 from bench.rivals import RIVALS, Job
+from bench.standins import StandIn, Warehouse
 from servers.room import Room
 
 Database = PostgreSQL | MariaDB
@@ -71,6 +72,8 @@ class Stage:
     folder: Path
     venv: Path
     _databases: dict[str, Database] = field(default_factory=dict)
+    _stand_ins: dict[str, StandIn] = field(default_factory=dict)
+    _drivers: list[str] = field(default_factory=list)
 
     @classmethod
     @contextmanager
@@ -90,9 +93,16 @@ class Stage:
             self._databases[kind] = LAUNCHES[kind](self.room)
         return self._databases[kind]
 
+    def stand_in(self, kind: Warehouse, rows: int) -> StandIn:
+        """Return the running stand-in of a warehouse; raises WrongResult where it cannot run."""
+        if kind.name not in self._stand_ins:
+            self._stand_ins[kind.name] = kind.start(self.room, rows)
+            self._drivers += [one.name for one in kind.drivers]
+        return self._stand_ins[kind.name]
+
     def versions(self) -> list[str]:
-        """Return the names and versions of the servers that run."""
-        return [one.version() for one in self._databases.values()]
+        """Return the names and versions of the servers that run, and of the drivers of others."""
+        return [*(one.version() for one in self._databases.values()), *self._drivers]
 
     @property
     def postgresql(self) -> PostgreSQL:
@@ -104,8 +114,9 @@ class Stage:
 
     def around(self, receiver: Sink | None = None) -> Surroundings:
         """Return which processes count and which do not."""
-        serving = [one.keeper_pid for one in self._databases.values()]
-        return Surroundings(serving, [receiver.process.pid] if receiver else [])
+        serving = {one.keeper_pid for one in self._databases.values()}
+        serving.update(*(one.keeper_pids for one in self._stand_ins.values()))
+        return Surroundings([*serving], [receiver.process.pid] if receiver else [])
 
     @contextmanager
     def project(self) -> Iterator[Path]:

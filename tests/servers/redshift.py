@@ -60,18 +60,22 @@ class RedshiftServer:
 
         In the meantime this process trusts the server's authority as it does the system's.
         """
+        database = self.create_database(password)
+        with pytest.MonkeyPatch.context() as changed:
+            changed.setenv("SSL_CERT_FILE", str(self.ca_file))
+            yield database
+        database.stop_backends()
+        database.execute(f"DROP OWNED BY {database.user} CASCADE; DROP ROLE {database.user}")
+        self.postgres.drop_database(database.plain.name)
+
+    def create_database(self, password: str) -> "RedshiftDatabase":
         plain = self.postgres.create_database(unique_name())
         database = RedshiftDatabase(self, plain, f"{plain.name}_reader", password)
         database.execute(DRESS.format(database=plain.name))
         quoted = password.replace("'", "''")
         with self.postgres.connect() as admin:  # elsewhere, where a backslash is a character
             admin.execute(USER.format(user=database.user, password=quoted).encode())
-        with pytest.MonkeyPatch.context() as changed:
-            changed.setenv("SSL_CERT_FILE", str(self.ca_file))
-            yield database
-        database.stop_backends()
-        database.execute(f"DROP OWNED BY {database.user} CASCADE; DROP ROLE {database.user}")
-        self.postgres.drop_database(plain.name)
+        return database
 
 
 @dataclass(frozen=True, slots=True)

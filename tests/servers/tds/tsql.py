@@ -1,7 +1,7 @@
 """T-SQL batches answered by DuckDB."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -97,7 +97,7 @@ class Answer:
 
     names: list[str]
     types: list[WireType]
-    pieces: Iterator[tuple[int, bytes]]
+    pieces: Iterable[tuple[int, bytes]]
 
 
 class Desk:
