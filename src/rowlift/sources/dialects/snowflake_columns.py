@@ -14,16 +14,11 @@ from rowlift.sources.dialects import snowflake as data
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The columns of a query and how each is read."""
+    """The columns of a query, how each is read, and what all chunks of a result have in common."""
 
     columns: tuple[Column, ...]
     readings: tuple[data.Reading, ...]
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Return the Arrow schema, the same for every chunk of a result."""
-        pairs = zip(self.columns, self.readings, strict=True)
-        return pa.schema([dbapi.field(column, reading.arrow) for column, reading in pairs])
+    schema: pa.Schema
 
     def finished(self, chunk: pa.Table) -> Iterator[pa.RecordBatch]:
         """Yield a chunk of the driver in this schema, in batches of at most MAX_ROWS."""
@@ -40,7 +35,10 @@ def plan(described: Sequence[Any]) -> Plan:
         Column(column.name, name, reading.value_type)
         for column, (name, reading) in zip(described, found, strict=True)
     ]
-    return Plan(tuple(columns), tuple(reading for _, reading in found))
+    readings = [reading for _, reading in found]
+    pairs = zip(columns, readings, strict=True)
+    schema = pa.schema([dbapi.field(column, reading.arrow) for column, reading in pairs])
+    return Plan(tuple(columns), tuple(readings), schema)
 
 
 def _known(code: int, precision: int | None, scale: int | None) -> tuple[str, data.Reading]:

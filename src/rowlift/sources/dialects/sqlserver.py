@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from rowlift.kit import dbapi
 
@@ -31,7 +30,15 @@ def _text(values: pa.Array) -> pa.StringArray:
 
 
 def _xml(values: pa.Array) -> pa.StringArray:
+    import pyarrow.compute as pc
+
     return pc.utf8_ltrim(_text(values), "\N{ZERO WIDTH NO-BREAK SPACE}")
+
+
+def _guid(values: pa.Array) -> pa.StringArray:
+    import pyarrow.compute as pc
+
+    return pc.utf8_lower(_text(values))
 
 
 def _time(values: pa.Array) -> pa.StringArray:
@@ -48,7 +55,7 @@ TIME = Reading("time", pa.string(), _time)
 DATETIME = _plain("timestamp", pa.timestamp("us"))
 ZONED = _plain("timestamptz", pa.timestamp("us", "UTC"))
 TEXT = Reading("text", pa.string(), _text)
-GUID = Reading("text", pa.string(), lambda values: pc.utf8_lower(_text(values)))
+GUID = Reading("text", pa.string(), _guid)
 XML = Reading("text", pa.string(), _xml)
 JSON = Reading("json", pa.string(), _text)
 BINARY = _plain("binary", pa.binary())
