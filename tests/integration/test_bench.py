@@ -4,8 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from bench import people, results
+from bench.measure import WrongResult
 from bench.results import Figures, Result
+from bench.stage import Stage
+from bench.standins import WAREHOUSES
+
+from servers import snowflake
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,3 +58,20 @@ def test_a_single_run_does_not_become_the_page(tmp_path):
     done = bench("--quick", "--write", str(tmp_path / "page.md"))
     assert done.returncode == 2
     assert "medians of at least 3 runs" in done.stderr
+
+
+def test_a_warehouse_is_read_from_its_stand_in_beside_its_driver_alone():
+    done = bench("--only", "driver-snowflake", "--rows", "500", "--repeat", "1")
+    lines = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if "|" in line]
+    name = "snowflake-connector-python"
+    assert [line[:2] for line in lines[2:]] == [
+        [f"{name}, its driver alone, one row", "1"], [f"{name}, one row", "1"],
+        [f"{name}, its driver alone", "500"], [name, "500"],
+    ]  # fmt: skip
+    assert f"500 rows read by {name}: CPU seconds" in done.stdout
+
+
+def test_a_stand_in_without_its_environment_is_told_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(snowflake, "PYTHON", tmp_path / "python")
+    with Stage.open(tmp_path) as stage, pytest.raises(WrongResult, match="make stand-ins"):
+        stage.stand_in(WAREHOUSES["snowflake"], 1)
