@@ -78,6 +78,7 @@ NOT_WALKED = {
     "ingest.slice": "killed in test_ingest.py",
     "ingest.settle": "killed in test_ingest.py",
     "forward.open": "the next one finds it there, or opens it where it would have begun",
+    "forward.rewind": "by hand, whole or not at all, and harmless when repeated",
     "forward.claim": "killed in test_forwards.py",
     "forward.begin": "killed in test_forwards.py",
     "forward.settle": "killed in test_forwards.py",

@@ -4,6 +4,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import rowlift
+from doors.api import serving
+from doors.cli import run_cli
 from doors.forks import forked
 from rowlift.core import faults
 from rowlift.core.errors import GuardStop
 from rowlift.core.nouns import Status
 from rowlift.core.progress import Silent
+from rowlift.core.rights import Role
 from rowlift.core.specs import RetentionSpec
 from rowlift.operations.forwarding import Forwarder, begun
 from rowlift.operations.pruning import prune
@@ -212,6 +216,78 @@ def test_a_forward_is_carried_by_one_process_at_a_time(sink: Sink, tmp_path: Pat
         assert (report.status, report.delivered) == (Status.RUNNING, 0)
         assert Forwarder(other.ingest.home, crossing.clock, Silent()).due() == {}
     assert crossing.run().delivered == 1
+
+
+def test_who_carries_a_forward_that_is_set_back_settles_nothing_more(
+    sink: Sink, tmp_path: Path, state_url: str
+) -> None:
+    crossing = Crossing(tmp_path / "acme", hook(sink, batch_rows=1), state_url=state_url)
+    crossing.come(track("ann", "1"), track("ann", "2"), track("ann", "3"))
+    with crossing.project() as project, crossing.project() as other:
+        (first, *_) = reversed(project.ingest.events("ann"))
+
+        def set_back() -> bool:
+            if len(sink.requests) == 2:
+                other.ingest.forwards.rewind(FORWARD, message_id=first.message_id)
+            return False
+
+        (report,) = project.ingest.forwards.run(cancelled=set_back)
+        assert (report.status, report.waiting) == (Status.QUEUED, 3)
+        (report,) = project.ingest.forwards.run()
+    assert (report.status, report.waiting) == (Status.COMPLETED, 0)
+    assert names(sink) == ["1", "2", "3"]
+    assert sink.taken.repeats >= 2
+
+
+@pytest.mark.door("cli")
+def test_A24_the_console_sets_a_forward_back_to_a_moment_or_an_event(
+    sink: Sink, tmp_path: Path
+) -> None:
+    crossing = Crossing(tmp_path / "acme", hook(sink))
+    crossing.come(track("ann", "1"), track("ann", "2"))
+    crossing.run()
+    cli = partial(run_cli, cwd=crossing.path)
+    assert cli("forward", FORWARD, "--since", "2020-01-01").code == 0
+    assert sink.taken.repeats == 2
+    with crossing.project() as project:
+        last = project.ingest.events("ann")[0].message_id
+    assert cli("forward", FORWARD, "--from", last).code == 0
+    assert sink.taken.repeats == 3
+    wrong = [
+        ("--since", "2999-01-01"),
+        ("--from", "unknown"),
+        ("--from", last, "--since", "2020-01-01"),
+    ]
+    assert [cli("forward", FORWARD, *one).code for one in wrong] == [2, 1, 2]
+    assert "One forward" in cli("forward", "--since", "2020-01-01").stderr
+    with crossing.project() as project:
+        noted = project.access.audit.page()
+    assert [(one.action, one.actor, one.subject) for one in noted] == [
+        ("forward.rewind", "console", FORWARD)
+    ] * 2
+    assert noted[0].after == {"message_id": last}
+
+
+@pytest.mark.door("api")
+def test_A24_an_editor_sets_a_forward_back_and_it_is_written_down(
+    sink: Sink, tmp_path: Path
+) -> None:
+    crossing = Crossing(tmp_path / "acme", hook(sink))
+    crossing.come(track("ann", "1"), track("ann", "2"))
+    crossing.run()
+    path = f"/forwards/{FORWARD}/rewind"
+    with serving(crossing.path, crossing.clock) as api, api.as_user(Role.EDITOR) as editor:
+        back = editor.post(path, json={"since": "2020-01-01T00:00:00Z"})
+        assert (back.status_code, back.json()["waiting"]) == (200, 2)
+        bodies: list[dict[str, str]] = [
+            {}, {"since": "2020-01-01T00:00:00"}, {"since": "0001-01-01T00:00:00+23:59"},
+            {"message_id": "no\0ne"},
+        ]  # fmt: skip
+        told = [editor.post(path, json=body).status_code for body in bodies]
+        (noted,) = [one for one in api.project.access.audit.page() if "rewind" in one.action]
+    assert told == [422, 422, 422, 404]
+    assert (noted.actor, noted.after) == ("editor@example.com", {"since": "2020-01-01T00:00:00Z"})
+    assert (crossing.run().waiting, sink.taken.repeats) == (0, 2)
 
 
 @pytest.mark.door("python")

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import cast
 
 from rowlift.core.clock import Clock
-from rowlift.core.errors import ConfigError, Fenced
+from rowlift.core.errors import ConfigError, Fenced, StateError
 from rowlift.core.nouns import Feed, Kind, Status
 from rowlift.core.ports import EventDestination
 from rowlift.core.progress import Progress
@@ -17,7 +18,7 @@ from rowlift.engine.forwarding import ForwardRun
 from rowlift.operations.home import Home
 from rowlift.project.problems import shown
 from rowlift.state.forwards import Forward, ForwardReject
-from rowlift.workspace.tracking import count_after, last_before, newest
+from rowlift.workspace.tracking import count_after, last_before, newest, number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,35 @@ class Forwarding:
         for name, one in chosen.items():
             self._forwarder.carry(name, one, cancelled)
         return [self.get(name) for name in chosen]
+
+    def rewind(
+        self, name: str, *, since: datetime | None = None, message_id: str = ""
+    ) -> ForwardReport:
+        """Let a forward send again what came since a moment, or from the event of a message on.
+
+        Events go under the message ids they came with. Raises ConfigError NAME_UNKNOWN and
+        VALUE_WRONG, and StateError NOT_FOUND.
+        """
+        forward = self._begun(name)
+        position = self._before(since, message_id)
+        if position >= forward.position:
+            text = f"The forward {name} has not come as far as that."
+            raise ConfigError("VALUE_WRONG", text, mend="Name a moment or an event before it.")
+        self.home.store.forwards.rewind(forward, position)
+        return self.get(name)
+
+    def _before(self, since: datetime | None, message_id: str) -> int:
+        """Return the number of the last event before those that shall go again."""
+        if (since is None) == (not message_id):
+            text = "A forward is set back to a moment or to an event, one of both."
+            raise ConfigError("VALUE_WRONG", text, mend="Say which.")
+        if since is not None:
+            return last_before(self.home.workspace, since.timestamp())
+        number = number_of(self.home.workspace, message_id)
+        if number is None:
+            text = f"No event is kept of the message {shown(message_id)}."
+            raise StateError("NOT_FOUND", text, mend="See rowlift messages events WHO.")
+        return number - 1
 
     def _begun(self, name: str) -> Forward:
         if ("forward", name) in self.home.broken:

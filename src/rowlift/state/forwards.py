@@ -14,6 +14,10 @@ from rowlift.state.forward_tables import forward_rejects, forwards
 from rowlift.state.leases import Lease, database_now, is_dead, lock_name, owner_name
 from rowlift.state.locks import Locks
 
+_INTERRUPTED: dict[str, Any] = {
+    "active": None, "generation": forwards.c.generation + 1, "status": Status.QUEUED.value,
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Forward:
@@ -192,15 +196,23 @@ class ForwardStore:
             found = connection.execute(query.order_by(forward_rejects.c.id.desc()).limit(limit))
             return [ForwardReject(*row) for row in found]
 
+    def rewind(self, forward: Forward, position: int) -> None:
+        """Let a forward go on after an earlier event; whoever carries it settles nothing more."""
+        with self._database.transaction("forward.rewind") as connection:
+            connection.execute(
+                forwards.update().where(forwards.c.id == forward.id).values(
+                    _INTERRUPTED | {
+                        "position": position, "upto": position, "settled": "[]", "tries": 0,
+                        "next_at": 0.0, "reason_code": "", "reason": "",
+                    }
+                )
+            )  # fmt: skip
+
 
 def interrupt(connection: sa.Connection, workspace_id: int) -> None:
     """Let whoever carries a forward send nothing more of what they have read."""
     mine = (forwards.c.workspace_id == workspace_id, forwards.c.active == 1)
-    connection.execute(
-        forwards.update().where(*mine).values(
-            active=None, generation=forwards.c.generation + 1, status=Status.QUEUED.value
-        )
-    )  # fmt: skip
+    connection.execute(forwards.update().where(*mine).values(_INTERRUPTED))
 
 
 def _forward(row: sa.Row[Any]) -> Forward:

@@ -81,6 +81,16 @@ def last_before(workspace: Workspace, moment: float) -> int:
         return connection.scalar(query.order_by(tracked.c.id.desc()).limit(1)) or 0
 
 
+def number_of(workspace: Workspace, message_id: str) -> int | None:
+    """Return the number of the first event that came under a message id, if one is kept."""
+    query = sa.select(sa.func.min(tracked.c.id)).where(
+        tracked.c.workspace_id == workspace.id, tracked.c.message_id == message_id
+    )
+    with workspace.database.read() as connection:
+        found: int | None = connection.scalar(query)
+    return found
+
+
 def newest(connection: sa.Connection, workspace_id: int) -> int:
     """Return the number of the newest event, or 0."""
     query = sa.select(tracked.c.id).where(tracked.c.workspace_id == workspace_id)

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from rowlift.core.rights import Right
 from rowlift.operations.forwarding import ForwardReport
@@ -24,6 +24,13 @@ class KeyWanted(BaseModel):
     """A write key to be made."""
 
     name: str = Field(min_length=1, max_length=LONGEST_NAME, examples=["site"])
+
+
+class Since(BaseModel):
+    """From where events go again: one of both."""
+
+    since: AwareDatetime | None = Field(None, examples=["2026-11-20T08:00:00Z"])
+    message_id: str | None = Field(None, min_length=1, max_length=1000)
 
 
 @router.get("/keys", **door("ingest.keys", Right.READ))
@@ -65,6 +72,17 @@ def forwards(project: Ours) -> Page[ForwardReport]:
 def forward(name: Name, project: Ours) -> ForwardReport:
     """Return how a forward stands."""
     return project.ingest.forwards.get(name)
+
+
+@router.post("/forwards/{name}/rewind", **door("ingest.forwards.rewind", Right.EDIT))
+def rewind(name: Name, body: Since, project: Ours, caller: Asking) -> ForwardReport:
+    """Send again what came since a moment, or from the event of a message on."""
+    report = project.ingest.forwards.rewind(
+        name, since=body.since, message_id=body.message_id or ""
+    )
+    asked = body.model_dump(mode="json", exclude_none=True)
+    project.access.audit.note(caller, "forward.rewind", name, after=asked)
+    return report
 
 
 @router.get("/forwards/{name}/rejects", **door("ingest.forwards.rejects", Right.VALUES))
