@@ -26,7 +26,7 @@ help: ## list the targets
 
 .PHONY: system
 system: ## Debian packages for the tests (root: installed; else: the line to run)
-	@tools/system_packages python postgresql mariadb strace
+	@tools/system_packages python postgresql mariadb strace chromium
 
 .PHONY: system-python
 system-python:
@@ -72,6 +72,10 @@ $(READY) $(DEMO_READY) $(STAND_INS): | system-python
 setup: $(READY) ## the development environment in .venv, from hashed locks
 stand-ins: $(STAND_INS)
 node-sdk: $(NODE_SDK)
+
+.PHONY: vendor
+vendor: ## compare what the web UI vendors with the packages it is from; needs npm
+	@python3 tools/vendor.py --check
 
 .PHONY: lock
 lock: | system-python ## rewrite requirements/*.txt from pyproject.toml

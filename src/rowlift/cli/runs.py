@@ -55,8 +55,7 @@ def command(  # noqa: PLR0913, PLR0917 - each is an option
         raise ConfigError("VALUE_WRONG", text, mend="Leave one of them out.")
     with terminal.project() as project:
         if run is None:
-            found = project.runs(sync, limit)
-            _list(terminal, [one for one in found if one.failed or not failed])
+            _list(terminal, project.runs(sync, limit, failed=failed))
         elif errors or csv_ or rows:
             rejects = project.rejects(project.run_report(run).id, rows=rows)
             columns = (*COLUMNS, ROW) if rows else COLUMNS

@@ -83,7 +83,7 @@ def command(
                 _answering(terminal, project, host, port, allowed_hosts or ()) as url,
             ):
                 log.note("service", f"The API answers at {url}/api/v1")
-                _welcome(log, project, is_console=log_format == "text")
+                _welcome(log, project, url, is_console=log_format == "text")
                 loop.run()
         except StateError as error:
             if error.code != "DRAIN_LATE":
@@ -107,9 +107,12 @@ def _answering(
             yield server.url
 
 
-def _welcome(log: Log, project: Project, *, is_console: bool) -> None:
+def _welcome(log: Log, project: Project, url: str, *, is_console: bool) -> None:
     """Say how the first admin gets in; the code is not for logs that others keep."""
     if not is_console and not project.access.accounts.is_set_up:
         log.note("service", "Nobody works here yet: rowlift users add EMAIL --role admin")
     elif code := project.access.accounts.setup_code():
         log.note("service", f"Nobody works here yet. The first admin signs up with {code}")
+        log.note("service", f"In a browser that is {url}/setup?code={code}")
+    else:
+        log.note("service", f"In a browser it is {url}/")

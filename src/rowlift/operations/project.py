@@ -25,6 +25,7 @@ from rowlift.operations.delivering import Drain
 from rowlift.operations.erasing import ErasureReport, erase
 from rowlift.operations.exporting import export_people
 from rowlift.operations.freshness import dated
+from rowlift.operations.glance import Glance
 from rowlift.operations.histories import remember
 from rowlift.operations.home import Home
 from rowlift.operations.importing import Importer
@@ -428,17 +429,28 @@ class Project:
     # what happened
 
     @property
+    def glance(self) -> Glance:
+        """How everything stands, in few words."""
+        return Glance(self._home, self._clock)
+
+    @property
     def alerts(self) -> Alerts:
         """What is wrong, who is told of it, and how fresh everything is."""
         return Alerts(self._home, self._clock)
 
     def runs(
-        self, sync: str | None = None, limit: int = 20, *, before: int | None = None
+        self,
+        sync: str | None = None,
+        limit: int = 20,
+        *,
+        before: int | None = None,
+        failed: bool = False,
     ) -> list[RunReport]:
-        """Return the newest runs first, from the one before an id."""
-        uid = self._home.syncs[self._home.sync(sync).name] if sync else None
-        found = self._home.store.runs.latest(self._home.workspace_id, uid, limit, before)
-        return Runs(reporting.report_runs(self._home, found))
+        """Return the newest runs first, from the one before an id; `failed` leaves good ones out.
+
+        A run has failed where any row or destination did.
+        """
+        return Runs(reporting.latest(self._home, sync, limit, before, failed=failed))
 
     def run_report(self, run_id: int) -> RunReport:
         """Return one run; raises StateError NOT_FOUND."""

@@ -46,6 +46,15 @@ def report_runs(home: Home, found: Sequence[Run]) -> list[RunReport]:
     ]
 
 
+def latest(
+    home: Home, sync: str | None, limit: int, before: int | None, *, failed: bool
+) -> list[RunReport]:
+    """Return the newest runs, of a sync or of all, from the one before an id."""
+    uid = home.syncs[home.sync(sync).name] if sync else None
+    found = home.store.runs.latest(home.workspace_id, uid, limit, before, failed=failed)
+    return report_runs(home, found)
+
+
 def newest_deliveries(run: Run, found: Iterable[Delivery]) -> list[tuple[str, Delivery]]:
     """Return the newest of a run's deliveries to each destination, beside its part of the sync."""
     names = {uid: part for part, uid in uids(run.sync_uid).items()}

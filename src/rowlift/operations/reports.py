@@ -6,9 +6,10 @@ from typing import Any
 
 from rowlift.core.estimates import Estimate
 from rowlift.core.nouns import Status
+from rowlift.state.runs import FAILED
 
+BAD = FAILED
 GOING = frozenset({Status.QUEUED, Status.RUNNING})
-BAD = frozenset({Status.FAILED, Status.SOME_ROWS_FAILED, Status.STOPPED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,15 @@ class RunReport:
     def failed(self) -> bool:
         """Tell whether any row or destination failed."""
         return self.status in BAD or any(one.status in BAD for one in self.deliveries)
+
+    @property
+    def outcome(self) -> Status:
+        """Return how the run and its deliveries stand, as one word."""
+        if self.status is Status.COMPLETED and not self.is_over:
+            return Status.RUNNING
+        if self.status is Status.COMPLETED and self.failed:
+            return Status.SOME_ROWS_FAILED
+        return self.status
 
 
 @dataclass(frozen=True, slots=True)

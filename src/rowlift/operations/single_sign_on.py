@@ -33,6 +33,11 @@ SECONDS = 600  # from the beginning of a login to its end
 _OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 
 
+def is_own_path(text: str) -> bool:
+    """Tell whether a text is a path of this server, and can lead nowhere else."""
+    return _OWN_PATH.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Ways:
     """How one can sign in."""
@@ -80,7 +85,7 @@ class SingleSignOn:
 
         Raises AccessError LOGIN_REFUSED or ISSUER_UNREACHABLE, and ConfigError VALUE_WRONG.
         """
-        if not _OWN_PATH.fullmatch(next_path):
+        if not is_own_path(next_path):
             raise ConfigError(
                 "VALUE_WRONG", "This is no path of this server.", mend="Leave `next` out."
             )

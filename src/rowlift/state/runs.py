@@ -20,9 +20,10 @@ from rowlift.state.leases import (
 )
 from rowlift.state.locks import Locks
 from rowlift.state.schedule_tables import schedules
-from rowlift.state.tables import definitions, runs, sync_state
+from rowlift.state.tables import definitions, deliveries, runs, sync_state
 from rowlift.state.tallies import count_run, count_skipped
 
+FAILED = frozenset({Status.FAILED, Status.SOME_ROWS_FAILED, Status.STOPPED})
 ADOPT = "adopt"  # the first phase of a run that takes its rows from a plan file
 
 
@@ -274,13 +275,22 @@ class RunStore:
         sync_uid: str | None = None,
         limit: int = 20,
         before: int | None = None,
+        *,
+        failed: bool = False,
     ) -> Sequence[Run]:
-        """Return the newest runs first, from the one before an id."""
+        """Return the newest runs first, from the one before an id; `failed` leaves good ones out.
+
+        A run has failed where it ended so, or where one of its deliveries did.
+        """
         query = sa.select(runs).where(runs.c.workspace_id == workspace_id)
         if sync_uid:
             query = query.where(runs.c.sync_uid == sync_uid)
         if before is not None:
             query = query.where(runs.c.id < before)
+        if failed:
+            of_run = deliveries.c.run_id == runs.c.id
+            undelivered = sa.exists().where(of_run, deliveries.c.status.in_(FAILED))
+            query = query.where(runs.c.status.in_(FAILED) | undelivered)
         with self._database.read() as connection:
             found = connection.execute(query.order_by(runs.c.id.desc()).limit(limit)).all()
         return [run_from(row) for row in found]

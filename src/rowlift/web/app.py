@@ -21,6 +21,7 @@ from rowlift.web.api import (
     connections,
     definitions,
     exports,
+    glance,
     messages,
     objects,
     oidc,
@@ -40,6 +41,7 @@ from rowlift.web.api import (
 from rowlift.web.names import meant
 from rowlift.web.office import Office
 from rowlift.web.pace import Pace
+from rowlift.web.pages.app import pages
 from rowlift.web.problems import MEDIA_TYPE, Problem, astray, broken, refused, unreadable
 from rowlift.web.queries import Seats
 from rowlift.web.rights import admit, door
@@ -47,6 +49,7 @@ from rowlift.web.shell import LOOPBACK, Shell
 from rowlift.web.streams import Listeners
 
 PREFIX = "/api/v1"
+FOR_PROGRAMS = ("/api/", "/healthz", "/readyz", "/metrics")
 TESTS_PER_MINUTE = 10
 HEARTBEAT_SECONDS = 15  # proxies close what says nothing for a minute
 
@@ -56,6 +59,7 @@ _ROUTERS = (
     users,
     tokens,
     audit,
+    glance,
     definitions,
     connections,
     syncs,
@@ -163,15 +167,22 @@ async def _closing(app: FastAPI) -> AsyncIterator[None]:
 
 
 class Doors:
-    """Messages of SDKs go to the ingest API, everything else to ours."""
+    """Messages of SDKs go to the ingest API, programs to the JSON API, browsers to pages."""
 
-    def __init__(self, ours: ASGIApp, ingest: ASGIApp) -> None:
+    def __init__(self, ours: ASGIApp, shown: ASGIApp, ingest: ASGIApp | None) -> None:
         self._ours = ours
+        self._shown = shown
         self._ingest = ingest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_message = scope["type"] == "http" and scope["path"].startswith("/v1/")
-        await (self._ingest if is_message else self._ours)(scope, receive, send)
+        await self._behind(scope)(scope, receive, send)
+
+    def _behind(self, scope: Scope) -> ASGIApp:
+        if scope["type"] != "http" or scope["path"].startswith(FOR_PROGRAMS):
+            return self._ours
+        if self._ingest and scope["path"].startswith("/v1/"):
+            return self._ingest
+        return self._shown
 
 
 def application(
@@ -179,4 +190,4 @@ def application(
 ) -> ASGIApp:
     """Return everything that is served over HTTP for one project."""
     ours = api(office)
-    return Shell(Doors(ours, ingest) if ingest else ours, hosts)
+    return Shell(Doors(ours, pages(ours.state), ingest), hosts)

@@ -3,8 +3,7 @@
 import logging
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -122,6 +121,11 @@ def refused(_request: Request, error: Exception) -> Response:
 
 def unreadable(_request: Request, error: Exception) -> Response:
     """Answer with what is wrong about a request's values."""
+    return answer(wrong_values(error))
+
+
+def wrong_values(error: Exception) -> Problem:
+    """Return what is wrong about a request's values."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it only
     found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
     wrong = ConfigError(
@@ -130,25 +134,31 @@ def unreadable(_request: Request, error: Exception) -> Response:
         mend="Correct them as described.",
         examples=tuple(found[:20]),
     )
-    return answer(problem(wrong))
+    return problem(wrong)
 
 
 def astray(_request: Request, error: Exception) -> Response:
     """Answer where no route takes the request."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it only
+    return answer(nowhere(error), error.headers)
+
+
+def nowhere(error: Exception) -> Problem:
+    """Return that no route takes a request."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it only
     code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(error.status_code, "VALUE_WRONG")
     wrong = ConfigError(code, str(error.detail), mend="See /api/v1/openapi.json.")
-    found = Problem(**asdict(problem(wrong)) | {"status": error.status_code})
-    return answer(found, error.headers)
+    return replace(problem(wrong), status=error.status_code)
 
 
 def broken(_request: Request, error: Exception) -> Response:
     """Answer where nobody foresaw the failure: a reference, and the rest in the log only."""
+    return answer(unforeseen(error))
+
+
+def unforeseen(error: Exception) -> Problem:
+    """Return a failure of ours as a reference to the line of the log that says more."""
     reference = secrets.token_hex(6)
     log.error("The server failed to answer: reference %s", reference, exc_info=error)
     found = problem(unexpected(error))
-    content: dict[str, Any] = asdict(found) | {
-        "detail": "The server failed to answer.",
-        "reference": reference,
-    }
-    return answer(Problem(**content))
+    return replace(found, detail="The server failed to answer.", reference=reference)

@@ -98,9 +98,15 @@ def _caller(request: Request, project: Project) -> Caller:
     caller = project.access.sessions.caller(session, address=address_of(request))
     if request.method not in _SAFE_METHODS:
         _refuse_strangers(request)
-        if request.headers.get(CSRF_HEADER) != csrf_token(session):
+        if _csrf_of(request) != csrf_token(session):
             raise _forged("The request lacks the token of our own pages.")
     return caller
+
+
+def _csrf_of(request: Request) -> str:
+    """Return the token that a script sent in a header, or a form of our pages in a field."""
+    in_form: str = getattr(request.state, "csrf", "")
+    return request.headers.get(CSRF_HEADER, in_form)
 
 
 def _refuse_strangers(request: Request) -> None:

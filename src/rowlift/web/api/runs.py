@@ -9,24 +9,27 @@ from starlette.responses import StreamingResponse
 
 from rowlift.core.rights import Right
 from rowlift.kit.csvlines import csv_lines
+from rowlift.operations.reasons import Reason
 from rowlift.operations.rejects import COLUMNS, ROW
 from rowlift.operations.reports import RunReport
 from rowlift.web.downloads import described, download
-from rowlift.web.paging import Cursor, Limit, Page, page, place
+from rowlift.web.paging import Cursor, Limit, Page, page, place, whole
 from rowlift.web.rights import Asking, Ours, door
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
 Id = Annotated[int, Path(ge=1, lt=2**63, description="The run's id.")]
+Failed = Annotated[bool, Query(description="Those only in which a row or destination failed.")]
 Sync = Annotated[str | None, Query(max_length=200, description="Of one sync only.")]
 
 
 @router.get("", **door("runs", Right.READ))
 def runs(
-    project: Ours, sync: Sync = None, limit: Limit = 20, cursor: Cursor = None
-) -> Page[RunReport]:
+    project: Ours, sync: Sync = None, limit: Limit = 20, cursor: Cursor = None,
+    failed: Failed = False,
+) -> Page[RunReport]:  # fmt: skip
     """List runs, the newest first."""
-    found = project.runs(sync, limit, before=place(cursor))
+    found = project.runs(sync, limit, before=place(cursor), failed=failed)
     return page(found, limit, attrgetter("id"))
 
 
@@ -53,6 +56,12 @@ def rejects_csv(
     project.access.audit.note(caller, "rejects.export", str(run_id))
     lines = csv_lines((*COLUMNS, ROW) if rows else COLUMNS, project.rejects(run_id, rows=rows))
     return download(lines, f"rejects-{run_id}", "csv")
+
+
+@router.get("/{run_id}/reasons", **door("glance.reasons", Right.READ))
+def reasons(run_id: Id, project: Ours, caller: Asking) -> Page[Reason]:
+    """Tell why rows did not go, by code, with some of them for who may see values."""
+    return whole(project.glance.reasons(run_id, values=Right.VALUES in caller.rights))
 
 
 @router.get("/{run_id}/rejects", **door("rejects", Right.VALUES))

@@ -1,0 +1,44 @@
+"""The application that answers with pages: what `rowlift serve` shows in a browser."""
+
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import State
+from starlette.exceptions import HTTPException
+
+from rowlift.core.errors import RowliftError
+from rowlift.web.names import meant
+from rowlift.web.pages import (
+    entrance,
+    look,
+    overview,
+    people,
+    runs,
+    settings,
+    syncs,
+    trouble,
+)
+from rowlift.web.pages.assets import Assets
+from rowlift.web.pages.forms import sent_by_ours
+from rowlift.web.rights import admit
+
+_ROUTERS = (entrance, overview, syncs, runs, people, settings, look)
+
+
+def pages(state: State) -> FastAPI:
+    """Return the pages over the project that the API's state holds."""
+    app = FastAPI(
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(meant), Depends(sent_by_ours), Depends(admit)],
+        redirect_slashes=False,
+    )
+    app.state = state
+    for part in _ROUTERS:
+        app.include_router(part.router)
+    app.mount("/static", Assets())
+    app.add_exception_handler(RowliftError, trouble.refused)
+    app.add_exception_handler(RequestValidationError, trouble.unreadable)
+    app.add_exception_handler(HTTPException, trouble.astray)
+    app.add_exception_handler(Exception, trouble.broken)
+    return app

@@ -1,0 +1,106 @@
+"""From what an operation answered to a page, or to JSON for who asks for it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import TypeAdapter
+from starlette.responses import HTMLResponse, Response
+
+from rowlift.core.rights import Right
+from rowlift.operations.callers import Caller
+from rowlift.operations.glance import About
+from rowlift.web.pages import words
+from rowlift.web.pages.assets import address, icon
+from rowlift.web.pages.charts import bars, days, sent_per_run
+from rowlift.web.rights import csrf_token, project_of
+
+THEMES = ("system", "light", "dark")
+THEME_COOKIE = "rowlift-theme"
+
+# What a page says after a form, by the word in its address: nobody else's text gets in.
+SAID = {
+    "asked": "The run was asked for. It begins as soon as no other run is active.",
+    "paused": "The sync is paused: nothing of it begins until you resume it.",
+    "resumed": "The sync runs again, from its next slot on.",
+    "cancelling": "The run was asked to end. It does within seconds; what is due stays due.",
+    "retrying": "The rows that did not go are tried again, each in its newest version.",
+    "signed-out": "You are signed out.",
+    "made": "The first admin is made. Sign in to go on.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around every page: where one is, who one is, and how it looks."""
+
+    about: About
+    caller: Caller
+    csrf: str
+    path: str
+    theme: str
+    said: str
+
+    @classmethod
+    def of(cls, request: Request) -> "Frame":
+        """Return the frame of a page that somebody asked for."""
+        caller: Caller = request.state.caller
+        return cls(
+            project_of(request).glance.about(),
+            caller,
+            csrf_token(caller.session) if caller.session else "",
+            request.url.path,
+            theme_of(request),
+            SAID.get(request.query_params.get("said", ""), ""),
+        )
+
+    def may(self, right: str) -> bool:
+        """Tell whether the reader has a right."""
+        return Right(right) in self.caller.rights
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("rowlift.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {"icon": icon, "asset": address, "days": days}
+    made.globals |= {"bars": bars, "sent_per_run": sent_per_run}
+    made.filters |= words.FILTERS
+    return made
+
+
+_TEMPLATES = _environment()
+
+
+def show(request: Request, template: str, page: Any) -> Response:
+    """Answer with what an operation found: as a page, or as JSON where that is asked for."""
+    if wants_json(request):
+        return Response(TypeAdapter(type(page)).dump_json(page), media_type="application/json")
+    return HTMLResponse(text(template, page=page, frame=Frame.of(request)))
+
+
+def bare(request: Request, template: str, status: int = 200, **given: Any) -> Response:
+    """Answer with a page that needs nobody to be signed in."""
+    return HTMLResponse(text(template, theme=theme_of(request), **given), status)
+
+
+def text(template: str, **given: Any) -> str:
+    """Return a page's HTML."""
+    return _TEMPLATES.get_template(template).render(**given)
+
+
+def wants_json(request: Request) -> bool:
+    """Tell whether JSON is asked for rather than a page."""
+    accepted = request.headers.get("accept", "")
+    return "application/json" in accepted and "text/html" not in accepted
+
+
+def theme_of(request: Request) -> str:
+    """Return how the reader wants pages to look."""
+    theme = request.cookies.get(THEME_COOKIE, "")
+    return theme if theme in THEMES else THEMES[0]

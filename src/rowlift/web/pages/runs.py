@@ -1,0 +1,82 @@
+"""The list of runs, and one of them: while it goes on, and what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from rowlift.core.rights import Right
+from rowlift.operations.reasons import Reason
+from rowlift.operations.reports import RunReport
+from rowlift.web.pages.forms import NO, Failed, onward
+from rowlift.web.pages.render import show
+from rowlift.web.paging import Cursor, page, place
+from rowlift.web.rights import Asking, Ours, door
+
+router = APIRouter(prefix="/runs")
+
+Id = Annotated[int, Path(ge=1, lt=2**63)]
+Sync = Annotated[str, Query(max_length=200)]
+
+RUNS = 50  # on one page
+BARS = 40  # before and with the run that is shown
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """A page of the runs that meet the filters."""
+
+    items: Sequence[RunReport]
+    next: str | None
+    sync: str
+    failed: bool
+    syncs: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run, why rows of it did not go, and the runs of its sync up to it."""
+
+    run: RunReport
+    reasons: Sequence[Reason]
+    before: Sequence[RunReport]
+    is_declared: bool
+
+
+@router.get("", **door("runs", Right.READ))
+def runs(
+    request: Request, project: Ours, sync: Sync = "", failed: Failed = NO, cursor: Cursor = None
+) -> Response:
+    """List runs, the newest first."""
+    found = project.runs(sync or None, RUNS, before=place(cursor), failed=failed)
+    shown = page(found, RUNS, lambda one: one.id)
+    names = [one.name for one in project.ls()]
+    return show(request, "runs.html", Runs(shown.items, shown.next, sync, failed, names))
+
+
+@router.get("/{run_id}", **door("run_report", Right.READ))
+def run(run_id: Id, request: Request, project: Ours, caller: Asking) -> Response:
+    """Show one run with its deliveries."""
+    report = project.run_report(run_id)
+    is_declared = report.sync in {one.name for one in project.ls()}
+    before = project.runs(report.sync, BARS, before=run_id + 1) if is_declared else [report]
+    why = project.glance.reasons(run_id, values=Right.VALUES in caller.rights)
+    return show(request, "run.html", Run(report, why, before[::-1], is_declared))
+
+
+@router.post("/{run_id}/cancel", **door("service.cancel", Right.RUN))
+def cancel(run_id: Id, project: Ours, caller: Asking) -> Response:
+    """Ask for the end of a run and of its deliveries."""
+    project.service.cancel(run_id, by=caller.name)
+    project.access.audit.note(caller, "run.cancel", str(run_id))
+    return onward(f"/runs/{run_id}?said=cancelling")
+
+
+@router.post("/{run_id}/retry", **door("service.retry", Right.RUN))
+def retry(run_id: Id, project: Ours, caller: Asking) -> Response:
+    """Try again what a run left, each row in its newest version."""
+    project.service.retry(run_id, by=caller.name)
+    project.access.audit.note(caller, "run.retry", str(run_id))
+    return onward(f"/runs/{run_id}?said=retrying")

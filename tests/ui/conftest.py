@@ -1,0 +1,118 @@
+"""A browser for the worker, and for each module a project with something in it, served."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+import rowlift
+from doors.api import PASSWORD, Api, served_by
+from rowlift.core.rights import Role
+from rowlift.operations.callers import CONSOLE
+from rowlift.scheduler.service import ServiceLoop
+from world import World
+
+CHROMIUM = "/usr/bin/chromium"
+HOSTILE = "<img src=x onerror=alert(1)>\"'{{7*7}}"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Two syncs with good, bad and hostile rows; one ran twice, the other never."""
+    world = World(tmp_path_factory.mktemp("ui") / "acme", ("user_id", "email", "plan"))
+    world.sync |= {"workspace": "write", "schedule": {"every": "12h"}}
+    world.rows(("ann", "ann@example.com", "pro"), ("bob", "bob@example.com", "free"))
+    world.save()
+    idle = {**world.sync, "sync": "idle", "destinations": []}
+    world.write("syncs/idle.yml", {name: idle[name] for name in idle if name != "schedule"})
+    world.run()
+    world.rows(
+        ("ann", "ann@example.com", HOSTILE), (HOSTILE, "eve@example.com", "pro"),
+        ("", "nobody@example.com", "pro"), ("zoe", HOSTILE, "pro"),
+    )  # fmt: skip
+    world.run()
+    return world
+
+
+@pytest.fixture(scope="module")
+def served(shop: World) -> Iterator[Api]:
+    """The project with its service, as `rowlift serve` runs both."""
+
+    def make() -> rowlift.Project:
+        return rowlift.Project(shop.folder, env={})
+
+    with make() as project, served_by(make) as url:
+        access = project.access.accounts
+        access.create_user("admin@example.com", Role.ADMIN, PASSWORD.format("admin"), by=CONSOLE)
+        loop = ServiceLoop(project.serving())
+        thread = threading.Thread(target=loop.run, name="service")
+        thread.start()
+        try:
+            yield Api(url, project)
+        finally:
+            loop.end()
+            thread.join(60)
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, served: Api, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the cookies of somebody lie who has signed in once."""
+    kept = tmp_path_factory.mktemp("cookies") / "admin.json"
+    with browser.new_context(base_url=served.url) as context:
+        page = context.new_page()
+        page.goto("/")
+        page.get_by_label("E-mail address").fill("admin@example.com")
+        page.get_by_label("Password").fill(PASSWORD.format("admin"))
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="Overview", exact=True).wait_for()
+        context.storage_state(path=kept)
+    return kept
+
+
+class Reader:
+    """Somebody's browser, and what it complained of."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.context = context
+        self.complaints: list[str] = []
+        self.page = context.new_page()
+        self.page.set_default_timeout(30_000)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+        self.page.on("console", lambda said: self._heard(said.type, said.text))
+
+    def _heard(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"}:
+            self.complaints.append(text)
+
+    def see(self, path: str) -> Page:
+        self.page.goto(path)
+        return self.page
+
+
+@pytest.fixture
+def readers(browser: Browser, served: Api, signed_in: Path) -> Iterator[object]:
+    """Make a signed-in reader with a theme and a width; at the end nothing was complained of."""
+    made: list[Reader] = []
+
+    def reader(**how: object) -> Reader:
+        given = {"viewport": {"width": 1360, "height": 880}} | how
+        context = browser.new_context(base_url=served.url, storage_state=signed_in, **given)
+        made.append(Reader(context))
+        return made[-1]
+
+    yield reader
+    complaints = [one for each in made for one in each.complaints]
+    for each in made:
+        each.context.close()
+    assert complaints == []
