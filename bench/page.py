@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bench.goals import HOSTED, SCRIPT, verdicts
+from bench.lists import LISTS
 from bench.results import Figures, Result, machine
 
 ABOUT = """\
@@ -128,7 +129,8 @@ def cells(step: str, one: Figures, plain: Figures | None) -> tuple[str, ...]:
     low, high = min(one.walls), max(one.walls)
     spread = f" ({seconds(low)}-{seconds(high)})" if len(one.walls) > 1 else ""
     share = f"{one.all_cpu / plain.all_cpu:.2f}" if plain and plain.rows == one.rows else ""
-    speed = f"{one.rows / one.wall:,.0f}" if one.rows else ""
+    is_page = step in LISTS  # its rows lie around it
+    speed = f"{one.rows / one.wall:,.0f}" if one.rows and not is_page else ""
     return (
         step,
         f"{one.rows:,}" if one.rows else "",
