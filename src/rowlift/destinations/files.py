@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
 
@@ -25,24 +24,24 @@ from rowlift.core.nouns import (
 )
 from rowlift.core.ports import Batch, Events, Rows
 from rowlift.core.rules import rule
+from rowlift.destinations.file_columns import (
+    EVENT_HEADER,
+    PEOPLE,
+    change_columns,
+    change_header,
+    change_lines,
+    event_columns,
+    event_lines,
+)
 from rowlift.kit.arrow import joined
 from rowlift.kit.config import ConnectorConfig
 from rowlift.kit.durable import make_folder, sweep, write_durable
 from rowlift.kit.http import Http
-from rowlift.kit.texts import (
-    change_records,
-    concat,
-    csv_cell,
-    event_records,
-    key_names,
-    spread,
-)
+from rowlift.kit.texts import change_records, csv_cell, event_records, key_names
 
 UNWRITABLE = "FOLDER_UNWRITABLE"
 
 _CHECK = ".rowlift-check"
-_PEOPLE = ("user_id", "email", "anonymous_id")
-_EVENT = ("type", "name", "message_id", "timestamp", "properties", "traits")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -68,7 +67,7 @@ class Files:
         kinds=frozenset(Kind),
         matches=frozenset({"user_id", "email", "anonymous_id", "group_id", "object_id"}),
         removed=frozenset({Removed.KEEP, Removed.CLEAR, Removed.DELETE}),
-        events=frozenset(_PEOPLE),
+        events=frozenset(PEOPLE),
     )
     limits = Limits(batch_rows=50_000, batch_bytes=64_000_000, record_bytes=16_000_000, in_flight=1)
 
@@ -79,7 +78,7 @@ class Files:
         self._names = [column.name for column in feed.columns]
         self._key = key_names(feed.kind, feed.match)
         self._of_events = feed.of_events
-        self._header = [*_PEOPLE, *_EVENT] if feed.of_events else _header(self._names)
+        self._header = EVENT_HEADER if feed.of_events else change_header(self._names)
         self.account = f"files:{self._root}"
 
     def check(self) -> Sequence[Finding]:
@@ -94,19 +93,12 @@ class Files:
         return [Finding("privileges", "ok", f"{self._root} can be written")]
 
     def encode(self, rows: Rows) -> pa.StringArray:
-        if self._format != "csv":
-            return change_records(rows, self._key)
-        values = spread(rows.attributes, self._names)
-        return _csv_line((rows.ops, rows.keys, rows.message_ids, *values))
+        if self._format == "csv":
+            return change_lines(rows, self._names)
+        return change_records(rows, self._key)
 
     def encode_events(self, events: Events) -> pa.StringArray:
-        if self._format != "csv":
-            return event_records(events)
-        nobody = pa.scalar(None, pa.string())
-        named = [pc.equal(events.identifiers, one) for one in _PEOPLE]
-        keys = [pc.if_else(one, events.keys, nobody) for one in named]
-        about = (events.types, events.names, events.message_ids, events.moments)
-        return _csv_line((*keys, *about, events.properties, events.traits))
+        return event_lines(events) if self._format == "csv" else event_records(events)
 
     def deliver(self, batch: Batch) -> Outcomes:
         stamp = _UNSAFE.sub("", batch.timestamp)
@@ -134,31 +126,9 @@ class Files:
         return (self._parquet(batch),)
 
     def _parquet(self, batch: Batch) -> bytes:
-        columns = self._event_columns(batch) if self._of_events else self._columns(batch)
+        of_events = self._of_events
+        columns = event_columns(batch) if of_events else change_columns(batch, self._names)
         out = BytesIO()
-        pq.write_table(pa.Table.from_arrays(columns, self._header), out, compression="zstd")
+        table = pa.Table.from_arrays(columns, [*self._header])
+        pq.write_table(table, out, compression="zstd")
         return out.getvalue()
-
-    def _columns(self, batch: Batch) -> list[pa.StringArray]:
-        messages = batch.messages
-        values = spread(messages, self._names, under="/attributes")
-        return [*spread(messages, ["op"]), batch.keys, batch.message_ids, *values]
-
-    def _event_columns(self, batch: Batch) -> list[pa.StringArray]:
-        messages = batch.messages
-        return [*spread(messages, _PEOPLE, under="/key"), *spread(messages, _EVENT)]
-
-
-def _csv_line(texts: Iterable[pa.StringArray]) -> pa.StringArray:
-    first, *others = map(csv_cell, texts)
-    return concat(first, *(part for cell in others for part in (",", cell)))
-
-
-def _header(names: Sequence[str]) -> list[str]:
-    header = ["op", "key", "message_id"]
-    for name in names:
-        free = name
-        while free in header:
-            free += "_"
-        header.append(free)
-    return header

@@ -8,13 +8,12 @@ from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import BaseModel, Field, SecretStr
 
 from rowlift.core.errors import DestinationError
 from rowlift.core.nouns import Accepts, Feed, Finding, Kind, Limits, Outcomes, Removed
 from rowlift.core.ports import Batch, Events, Rows
-from rowlift.core.version import VERSION
+from rowlift.destinations.segment_events import CONTEXT, event_calls
 from rowlift.kit.addresses import target
 from rowlift.kit.config import ConnectorConfig
 from rowlift.kit.exchange import NoReply, Reply
@@ -27,7 +26,6 @@ _ENDPOINTS = {"us": "https://api.segment.io/v1", "eu": "https://events.eu1.segme
 _SETTINGS = "https://cdn.segment.com/v1/projects/{}/settings"
 _UNKNOWN = (400, 401, 403, 404)
 _MOST_TRAITS = 299  # of a person with more, Segment's profiles take nothing and say nothing
-_CONTEXT = f',"context":{{"library":{{"name":"rowlift","version":"{VERSION}"}}'
 _EXTERNAL_ID = '","type":"email","collection":"users","encoding":"none"}]'
 
 
@@ -102,18 +100,10 @@ class Segment:
                 traits = with_member(traits, "email", json_text(rows.keys))
         start = f'{{"type":"{self._call}","timestamp":"{rows.timestamp}","messageId":"'
         who = self._who(keys)
-        return concat(start, rows.message_ids, *who, traits, _CONTEXT, *external, "}}")
+        return concat(start, rows.message_ids, *who, traits, CONTEXT, *external, "}}")
 
     def encode_events(self, events: Events) -> pa.StringArray:
-        is_named = pc.equal(events.identifiers, "user_id")
-        who = pc.if_else(is_named, '","userId":"', '","anonymousId":"')
-        name = pc.if_else(pc.equal(events.types, "track"), '","event":"', '","name":"')
-        return concat(
-            '{"type":"', events.types, '","timestamp":"', events.moments,
-            '","messageId":"', json_inner(events.message_ids), who, json_inner(events.keys),
-            name, json_inner(events.names), '","properties":', events.properties,
-            f'{_CONTEXT},"traits":', events.traits, "}}",
-        )  # fmt: skip
+        return event_calls(events)
 
     def deliver(self, batch: Batch) -> Outcomes:
         around = (b'{"batch":[', b"]}")
