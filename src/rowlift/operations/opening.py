@@ -22,7 +22,7 @@ from rowlift.state.store import Store
 
 SHARED_VARIABLES = "ROWLIFT_SHARED_VARIABLES"
 FILE_ROOTS = "ROWLIFT_FILE_ROOTS"
-_WATCHED = ("*.yml", "syncs/**/*", "models/**/*", "forwards/*")
+_WATCHED = {"syncs": True, "models": True, "forwards": False}  # whether what lies deeper counts
 
 
 def open_folder(folder: Path, env: Mapping[str, str], *, profile: str | None) -> Home:
@@ -51,8 +51,11 @@ def refreshed(home: Home, *, profile: str | None) -> Home:
 
 def seen(home: Home) -> object:
     """Return what is another thing as soon as a file or a definition was changed."""
-    files = (path for pattern in _WATCHED for path in home.project.root.glob(pattern))
-    marks = {path: _mark(path) for path in files}
+    root = home.project.root
+    files = [one for one in _entries(root, deep=False) if one.name.endswith(".yml")]
+    for name, deep in _WATCHED.items():
+        files += _entries(root / name, deep=deep)
+    marks = {one.path: _mark(one) for one in files}
     return marks, home.store.definitions.stamp(home.workspace_id)
 
 
@@ -215,9 +218,21 @@ def _opened(root: Path, env: Mapping[str, str]) -> Iterator[Store]:
         raise
 
 
-def _mark(path: Path) -> tuple[int, int] | None:
+def _entries(folder: Path | str, *, deep: bool) -> Iterator[os.DirEntry[str]]:
+    """Yield what is in a folder, if there is one; every request asks for it, so no Path is made."""
     try:
-        found = path.stat()
+        found = list(os.scandir(folder))
+    except OSError:
+        return
+    for one in found:
+        yield one
+        if deep and one.is_dir(follow_symlinks=False):
+            yield from _entries(one.path, deep=True)
+
+
+def _mark(entry: os.DirEntry[str]) -> tuple[int, int] | None:
+    try:
+        found = entry.stat()
     except OSError:  # gone meanwhile, or a link that leads nowhere: whoever reads it says so
         return None
     return found.st_mtime_ns, found.st_size
