@@ -4,6 +4,7 @@ from collections.abc import Iterable
 import hypothesis
 import pytest
 
+from compiled import compile_once
 from scratch import use_memory
 
 # A busy machine is slow now and then; the timeout of the whole test is what guards.
@@ -11,6 +12,7 @@ hypothesis.settings.register_profile("rowlift", deadline=None)
 hypothesis.settings.load_profile("rowlift")
 
 use_memory()
+compile_once()
 
 pytest_plugins = ["doors.plugin", "servers.plugin"]
 
