@@ -12,9 +12,9 @@ KILLED = -9
 _SECONDS = 60
 
 
-def _child(step: str, folder: str, url: str | None, spec: str, record: str) -> None:
+def _child(step: str, folder: str, url: str | None, spec: str) -> None:
     os.chdir(folder)
-    faults.arm(spec, record)
+    faults.arm(spec)
     try:
         STEPS[step](Path(folder), url)
     except BaseException:  # noqa: BLE001 - told by the parent
@@ -23,16 +23,9 @@ def _child(step: str, folder: str, url: str | None, spec: str, record: str) -> N
     os._exit(0)  # what is open is the system's to close: the step itself has ended
 
 
-def in_child(
-    step: str, folder: Path, url: str | None, *, spec: str = "", record: Path | None = None
-) -> int:
+def in_child(step: str, folder: Path, url: str | None, *, spec: str) -> int:
     """Return the child's exit code: 0, -9 when the armed point killed it, 1 when it failed."""
-    return forked(_child, step, str(folder), url, spec, str(record or ""), seconds=_SECONDS)
-
-
-def must_succeed(step: str, folder: Path, url: str | None, *, record: Path | None = None) -> None:
-    code = in_child(step, folder, url, record=record)
-    assert code == 0, failure(folder, code)
+    return forked(_child, step, str(folder), url, spec, seconds=_SECONDS)
 
 
 def failure(folder: Path, code: int) -> str:
