@@ -1,12 +1,11 @@
 """A project folder around a real PostgreSQL or MariaDB, read by a user who may only SELECT."""
 
 import json
-import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +14,8 @@ import pytest
 import sqlalchemy as sa
 from standardwebhooks import Webhook
 
-from doors.cli import PROGRAM, CliResult, clean_environment, run_cli
+import doors.cli
+from doors.cli import PROGRAM, CliResult, Running, clean_environment, run_cli, standing_cli
 from e2e.shop import Shop
 from rowlift.testing.sink import Received
 from servers import MariaDbDatabase, MariaDbServer, PostgresDatabase, PostgresServer
@@ -194,27 +194,17 @@ class Job(Shop):
         """What a stopped run must leave as it was: people, images, ledgers, last sync times."""
         return {name: self.stored(name) for name in ("people", "images", "ledgers", "sync_state")}
 
-    def start(self, *words: str, faults: str = "", **env: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str) -> "subprocess.Popen[str]":
         """Start the program and leave it running."""
-        extra = {"ROWLIFT_FAULTS": faults} if faults else {}
         return subprocess.Popen(
             [PROGRAM, *words], cwd=self.folder, text=True,
-            env=clean_environment(self.folder, {**self.env, **extra, **env}),
+            env=clean_environment(self.folder, self.env),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    @contextmanager
-    def standing(self, point: str, *words: str) -> "Iterator[subprocess.Popen[str]]":
+    def standing(self, point: str, *words: str) -> AbstractContextManager[Running]:
         """A program that stopped itself, alive, at a named point; `ended` lets it go on."""
-        started = self.start(*words, faults=f"{point}:1:stop")
-        try:
-            _, status = os.waitpid(started.pid, os.WUNTRACED)
-            assert os.WIFSTOPPED(status), started.communicate()
-            yield started
-        finally:
-            if started.returncode is None:
-                started.kill()
-                started.communicate()
+        return standing_cli(*words, point=f"{point}:1", cwd=self.folder, env=self.env)
 
 
 def staged(job: Job) -> list[Path]:
@@ -238,12 +228,10 @@ def ran(done: CliResult, code: int = 0) -> dict[str, Any]:
     return dict(report)
 
 
-def ended(started: "subprocess.Popen[str]", *sent: signal.Signals) -> CliResult:
+def ended(running: Running, *sent: signal.Signals) -> CliResult:
     """Signal a program that stands still, let it go on and wait for its end."""
-    for one in (*sent, signal.SIGCONT):  # a program that runs already takes no notice of the last
-        os.kill(started.pid, one)
-    stdout, stderr = started.communicate(timeout=60)
-    return CliResult(started.returncode, stdout, stderr)
+    # A program that runs already takes no notice of the last.
+    return doors.cli.ended(running, *sent, signal.SIGCONT)
 
 
 def verified(request: Received, secret: str = SECRET) -> Any:

@@ -131,7 +131,7 @@ def test_an_option_that_the_driver_does_not_know_is_told_without_the_password(cl
 
 @pytest.mark.parametrize("faults", ["nonsense", "a:b:c", "point:0:kill", "point:1:sleep", "::"])
 def test_faults_that_are_none_are_told(cli, faults):
-    done = cli("ls", env={"ROWLIFT_FAULTS": faults})
+    done = cli("ls", env={"ROWLIFT_FAULTS": faults}, before=["env"])
     assert done.code == 2
     assert "ROWLIFT_FAULTS is not a fault to be armed. [VALUE_WRONG]" in done.stderr
 

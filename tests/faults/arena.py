@@ -1,19 +1,18 @@
 """One project, its shop, its state and the real program."""
 
 import json
-import os
 import random
 import signal
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import doors.cli
 import rowlift
 from crashes.story import BATCH_ROWS, IN_FLIGHT
-from doors.cli import PROGRAM, CliResult, clean_environment, run_cli
+from doors.cli import CliResult, Running, begin_cli, clean_environment, run_cli, standing_cli
 from faults.shops import PASSWORD, PASSWORD_VARIABLE, Row, Shop
 from rowlift.core.errors import RowliftError
 from rowlift.testing.clock import QuickClock
@@ -26,8 +25,6 @@ SANDBOX = {
     "type": "sandbox", "batch_rows": BATCH_ROWS, "in_flight": IN_FLIGHT,
     "lost_replies": 0.02, "poison": [POISONED],
 }  # fmt: skip
-
-Started = "subprocess.Popen[str]"
 
 
 @dataclass(slots=True)
@@ -88,12 +85,9 @@ class Arena:
         given = {PASSWORD_VARIABLE: PASSWORD, **state, **(extra or {})}
         return clean_environment(self.folder, given)
 
-    def start(self, *words: str, before: Sequence[str] = (), **env: str) -> "subprocess.Popen[str]":
-        """Start the program, behind a command if one is given."""
-        return subprocess.Popen(
-            [*before, PROGRAM, *words], cwd=self.folder, env=self.environment(env), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+    def start(self, *words: str, **env: str) -> Running:
+        """Start the program."""
+        return begin_cli(*words, cwd=self.folder, env=self.environment(env))
 
     def cli(self, *words: str, before: Sequence[str] = (), **env: str) -> CliResult:
         """Run the program to its end."""
@@ -102,18 +96,9 @@ class Arena:
         )
         return sound(done)
 
-    @contextmanager
-    def standing(self, point: str, **env: str) -> "Iterator[subprocess.Popen[str]]":
+    def standing(self, point: str) -> AbstractContextManager[Running]:
         """Hand out a run that stopped itself, alive, at a named point (name:occurrence)."""
-        started = self.start("run", "people", ROWLIFT_FAULTS=f"{point}:stop", **env)
-        try:
-            _, status = os.waitpid(started.pid, os.WUNTRACED)
-            assert os.WIFSTOPPED(status), (point, started.communicate())
-            yield started
-        finally:
-            if started.returncode is None:
-                started.kill()
-                started.communicate()
+        return standing_cli("run", "people", point=point, cwd=self.folder, env=self.environment())
 
     def points(self) -> list[str]:
         """Run once, undisturbed, and return every point it passed as name:occurrence."""
@@ -148,12 +133,9 @@ class Arena:
         return ""
 
 
-def ended(started: "subprocess.Popen[str]", *sent: signal.Signals) -> CliResult:
+def ended(running: Running, *sent: signal.Signals) -> CliResult:
     """Send signals and wait for the end."""
-    for one in sent:
-        os.kill(started.pid, one)
-    stdout, stderr = started.communicate(timeout=SECONDS)
-    return sound(CliResult(started.returncode, stdout, stderr))
+    return sound(doors.cli.ended(running, *sent, seconds=SECONDS))
 
 
 def sound(done: CliResult) -> CliResult:

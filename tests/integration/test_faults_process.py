@@ -60,7 +60,7 @@ def test_F13_a_process_killed_at_random_instants_loses_nothing(arena: Arena) -> 
             break
         arena.replace(changed(arena.rows, chance))
         started = arena.start("run", "people")
-        time.sleep(chance.uniform(0.3, 0.9) * seconds)  # the instant is what is random here
+        time.sleep(chance.uniform(0.1, 0.8) * seconds)  # the instant is what is random here
         started.kill()
         killed += ended(started).code == -signal.SIGKILL
         assert prove(arena, deaths=killed)[:2] == (0, 0)

@@ -1,20 +1,19 @@
 """Several processes on one state: one runs, the others wait, take over or are told so."""
 
-import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+import doors.cli
 from crashes.child import KILLED, failure, in_child
-from doors.cli import PROGRAM, CliResult, clean_environment, run_cli
+from doors.cli import CliResult, Running, begin_cli, run_cli, standing_cli
 from faults.samples import cases
 from rowlift.core.errors import Busy, Fenced
 from rowlift.core.nouns import Status
@@ -37,28 +36,16 @@ class Processes:
         world.rows(*((f"k{n}", "x") for n in range(9)))
         world.save()
 
-    def start(self, *words: str, **env: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [PROGRAM, *words], cwd=self.world.folder, text=True,
-            env=clean_environment(self.world.folder, {**self.world.env, **env}),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+    def start(self, *words: str) -> Running:
+        return begin_cli(*words, cwd=self.world.folder, env=self.world.env)
 
     def run(self, *words: str, **env: str) -> CliResult:
         return quiet(run_cli(*words, cwd=self.world.folder, env=self.world.env | env))
 
-    @contextmanager
-    def standing(self, point: str, **env: str) -> "Iterator[subprocess.Popen[str]]":
+    def standing(self, point: str, **env: str) -> AbstractContextManager[Running]:
         """A run that stopped itself, alive, at a named point."""
-        started = self.start("run", "people", ROWLIFT_FAULTS=f"{point}:stop", **env)
-        try:
-            _, status = os.waitpid(started.pid, os.WUNTRACED)
-            assert os.WIFSTOPPED(status), started.communicate()
-            yield started
-        finally:
-            if started.returncode is None:
-                started.kill()
-                started.communicate()
+        given = self.world.env | env
+        return standing_cli("run", "people", point=point, cwd=self.world.folder, env=given)
 
     def kill_at(self, point: str) -> None:
         code = in_child("run", self.world.folder, self.url, spec=f"{point}:kill")
@@ -98,11 +85,8 @@ class Processes:
             time.sleep(0.05)
 
 
-def ended(started: "subprocess.Popen[str]", *sent: signal.Signals) -> CliResult:
-    for one in sent:
-        os.kill(started.pid, one)
-    stdout, stderr = started.communicate(timeout=60)
-    return quiet(CliResult(started.returncode, stdout, stderr))
+def ended(running: Running, *sent: signal.Signals) -> CliResult:
+    return quiet(doors.cli.ended(running, *sent))
 
 
 def quiet(done: CliResult) -> CliResult:
