@@ -4,8 +4,7 @@
     plan = files.write("apply", owner, lambda path: write_plan(duck, path))
     for number, rows in slices(plan.path, done=applied(connection, writer)):
         with database.transaction("apply.slice") as connection:
-            ... renew the lease ...
-            apply_slice(connection, workspace, writer, number, rows)
+            apply_slice(connection, workspace, writer, number, rows, hold=lease.hold)
 
 PLAN and the plan file have the columns: kind, slice (-1: nothing to write), action, pid (of the
 record), its identifiers as they will be (of a person id, email, email_key, and anonymous_id if it
@@ -22,7 +21,7 @@ mode does not want the row), suppress (the person must not be processed), reject
 say why).
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -335,12 +334,16 @@ def apply_slice(
     number: int,
     rows: pa.Table,
     refused: Mapping[str, Reject] = MappingProxyType({}),
+    *,
+    hold: Callable[[sa.Connection], None],
 ) -> Applied:
     """Write one slice and its checkpoint in the caller's transaction; no unique key can fail.
 
-    Rows that were `refused` since the decision, by key, are not written.
+    Rows that were `refused` since the decision, by key, are not written. The right to write is
+    held last, since nobody else can until the commit.
     """
     table = TABLES[Kind(rows.column("kind")[0].as_py())]
     late = checkpoints.write(connection, Slice(workspace, writer, table, rows), refused)
+    hold(connection)
     checkpoints.checkpoint(connection, writer, number, len(rows), late)
     return Applied(len(rows), late)

@@ -13,6 +13,7 @@ from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec
 from rowlift.db import Database
 from rowlift.engine import apply
+from rowlift.engine.apply import Applied
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.layers import add_to_ledger, image_width, open_image, open_ledger
 from rowlift.engine.ledger import Mapping as RowMapping
@@ -21,6 +22,7 @@ from rowlift.engine.namesakes import LEAVES, find_namesakes
 from rowlift.engine.parts import Part
 from rowlift.engine.spread import spread
 from rowlift.engine.suppress import Look, find_suppressed, suppressed_since, watch
+from rowlift.engine.writing import Slices, Written, write_one_by_one, write_side_by_side
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import WORKSPACE, Ledger
 from rowlift.state.leases import Lease
@@ -120,15 +122,36 @@ def populate(
     writer = replace(writer, segment_id=_segment_id(workspace, part.spec))
     with store.database.read() as connection:
         late = apply.applied(connection, writer)
-    for number, rows in apply.slices(plan.path, done=late.keys()):
-        with store.database.transaction("apply.slice") as connection:
-            lease.hold(connection)
-            hidden = suppressed_since(connection, workspace, part.spec, rows, listed)
-            applied = apply.apply_slice(connection, workspace, writer, number, rows, hidden)
+    writing = _Writing(store, lease, workspace, part.spec, writer, listed)
+    for number, applied in writing.all(apply.slices(plan.path, done=frozenset(late))):
         late[number] = applied.late
-        progress.advance(part.title, len(rows))
+        progress.advance(part.title, applied.rows)
     done = _counted(duck, plan, tuple(one for of_slice in late.values() for one in of_slice))
     return _with_settled(done, before)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """Writes slices of a plan that goes by the revision `listed` of suppressions."""
+
+    store: Store
+    lease: Lease
+    workspace: Workspace
+    spec: SyncSpec
+    writer: Writer
+    listed: int | None
+
+    def all(self, slices: Slices) -> Written:
+        if self.store.database.is_sqlite:
+            return write_one_by_one(slices, self.one)
+        return write_side_by_side(slices, self.one)
+
+    def one(self, number: int, rows: pa.Table) -> Applied:
+        with self.store.database.transaction("apply.slice") as connection:
+            hidden = suppressed_since(connection, self.workspace, self.spec, rows, self.listed)
+            return apply.apply_slice(
+                connection, self.workspace, self.writer, number, rows, hidden, hold=self.lease.hold
+            )
 
 
 def _segment_id(workspace: Workspace, spec: SyncSpec) -> int | None:
