@@ -42,9 +42,10 @@ GROUP BY ALL HAVING count(*) > 1
 
 _FRESH = """
 CREATE OR REPLACE TEMP TABLE fresh AS
-SELECT row_number, raw FROM arrived
-WHERE hashed_key IN (SELECT hashed_key FROM twice) OR NOT EXISTS (
-    SELECT 1 FROM image WHERE present AND hash(key) = arrived.hashed_key AND raw = arrived.raw)
+SELECT row_number, raw FROM arrived ANTI JOIN (
+    SELECT hash(key) AS hashed_key, raw FROM image
+    WHERE present AND hash(key) NOT IN (SELECT hashed_key FROM twice)
+) known USING (hashed_key, raw)
 """
 
 _COPY = """
