@@ -6,8 +6,11 @@ import signal
 import pytest
 import sqlalchemy as sa
 
-from models.workspace import Desk, row, spec
+from models.workspace import Desk, anybody, row, spec
 from rowlift.core import faults
+from rowlift.core.errors import Fenced
+from rowlift.engine import apply
+from rowlift.engine.writing import write_one_by_one, write_side_by_side
 from rowlift.workspace.lookup import count, marks
 from rowlift.workspace.numbers import reserve
 from rowlift.workspace.records import list_people, person_by_email, person_by_id
@@ -160,3 +163,65 @@ def test_two_workspaces_share_a_database_and_nothing_else(desk):
     desk.run(spec(), [row("1", email="a@x.org")])
     assert [(each["workspace_id"], each["id"]) for each in desk.people()] == [(2, "1"), (1, "1")]
     assert count(desk.workspace()) == 1
+
+
+def test_people_changed_side_by_side_are_as_changed_one_by_one(desk):
+    desk.run(spec(), ROWS)
+    path, writer = desk.plan(spec(), [row(str(n), v=-n) for n in range(7)], slice_rows=1)
+    edit(desk, "3", attributes='{"v":"by hand"}')
+
+    def write(number, rows):
+        with desk.database.transaction("apply.slice") as connection:
+            return apply.apply_slice(
+                connection, desk.workspace(), writer, number, rows, hold=anybody
+            )
+
+    write_all = write_one_by_one if desk.database.is_sqlite else write_side_by_side
+    done = dict(write_all(apply.slices(path), write))
+    assert list(done) == list(range(7))
+    late = [one for each in done.values() for one in each.late]
+    assert [(each.identifier, each.code) for each in late] == [("3", "RECORD_CHANGED")]
+    assert desk.apply(path, writer) == late
+    values = {each["id"]: each["attributes"]["v"] for each in desk.people()}
+    assert values == {str(n): -n for n in range(7)} | {"3": "by hand"}
+
+
+def test_who_holds_no_lease_leaves_nothing(desk):
+    desk.run(spec(), ROWS)
+    path, writer = desk.plan(spec(), [row("1", v="late")])
+
+    def refuse(_connection):
+        raise Fenced("FENCED", "Another process took over.")
+
+    ((number, rows),) = apply.slices(path)
+    with pytest.raises(Fenced), desk.database.transaction("apply.slice") as connection:
+        apply.apply_slice(connection, desk.workspace(), writer, number, rows, hold=refuse)
+    assert {each["attributes"]["v"] for each in desk.people()} == set(range(7))
+    assert desk.apply(path, writer) == []
+
+
+EARLY = 40  # people, so that a few rows are few beside them
+MOVING = ("pid", "run_id", "as_of", "origins", "created_at", "updated_at")
+
+
+@pytest.mark.parametrize("own", ["user_id", "email"])
+def test_who_is_looked_up_early_becomes_the_same(desk, own):
+    key = "{}@x.org" if own == "email" else "{}"
+    other = "id" if own == "email" else "email"
+    rows = [
+        row(key.format(1), a="new"),
+        row(key.format(2), b=None),
+        row(key.format(3), **{other: "3@y.org", "a": 0}),
+        row(key.format(4), anonymous_id="w4", c=[1]),
+        row(key.format(5), "delete"),
+        row(key.format(6), "clear"),
+        row(key.format("new"), a=1),
+    ]
+    found = []
+    for slice_rows in (1, 20_000):  # of the former five rows are too many to be asked for early
+        desk.clear()
+        desk.run(spec(own), [row(key.format(n), a=n, b=n) for n in range(EARLY)])
+        desk.run(spec(own), rows, slice_rows=slice_rows)
+        found.append([each | dict.fromkeys(MOVING, 0) for each in desk.people()])
+    assert found[0] == found[1]
+    assert {each[other] for each in found[1]} == {None, "3@y.org"}

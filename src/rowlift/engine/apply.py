@@ -44,6 +44,7 @@ from rowlift.engine.duck import Duck, parquet, text
 from rowlift.engine.familiar import decide_familiar
 from rowlift.engine.identity import decide_people, match_people, rules
 from rowlift.engine.known import (
+    ask_early,
     know_kept,
     know_objects,
     know_people,
@@ -114,7 +115,9 @@ def decide(
     with workspace.database.read() as connection:
         newcomers = find_newcomers(duck, connection, workspace.id, spec, due)
         rest = "apply_rest" if newcomers else due
-        identify(duck, connection, workspace, spec, rest, ahead=ahead, sync_uid=writer.sync_uid)
+        part_rows = PART_SLICES * slice_rows
+        asked = Asked(ahead=ahead, sync_uid=writer.sync_uid, most_early=part_rows)
+        early = identify(duck, connection, workspace, spec, rest, asked)
         shared = spec.identify_by == "anonymous_id"
         new = number_rows(duck, slice_rows, spec.kind, shared=shared)
         if spec.kind is Kind.PERSON:
@@ -122,9 +125,8 @@ def decide(
         duck.give_back()
         first = reserve(workspace.database, TABLES[spec.kind], new) if new else 0
         kept = tuple(name for name, rule in spec.attributes.items() if rule == "set_if_empty")
-        part_rows = PART_SLICES * slice_rows
         plan = _Planning(
-            duck, connection, workspace.id, spec.kind, writer, first, kept, part_rows
+            duck, connection, workspace.id, spec.kind, writer, first, kept, part_rows, early
         ).query()  # fmt: skip
     if newcomers and newcomers.count:
         first = reserve(workspace.database, TABLES[spec.kind], newcomers.count)
@@ -158,39 +160,66 @@ def told_of_suppressed(spec: SyncSpec) -> tuple[str, str, str]:
     return "suppress", "", ""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for besides who each row is.
+
+    With `ahead` what `look_ahead` keeps counts as written. Where rows may have left, `sync_uid` is
+    whose they were. What is stored of the people whom at most `most_early` rows find by their own
+    identifier comes with them, as `apply_records`.
+    """
+
+    ahead: bool = False
+    sync_uid: str = ""
+    most_early: int = 0
+
+
 def identify(
     duck: Duck,
     connection: sa.Connection,
     workspace: Workspace,
     spec: SyncSpec,
     due: str,
-    *,
-    ahead: bool,
-    sync_uid: str = "",
-) -> None:
+    asked: Asked,
+) -> bool:
     """Create `apply_decided` and `apply_known`: who each row of `due` is, by the rules of its kind.
 
     The columns of `apply_decided` are those of identity.py and decisions.py; rows of familiar
-    people stand in `apply_familiar` instead. Where rows may have left, `sync_uid` is whose they
-    were.
+    people stand in `apply_familiar` instead. Returns whether `apply_records` has been begun.
     """
-    take_apart(duck, spec.identify_by if spec.kind is Kind.PERSON else "", due)
-    keep = partial(know_kept, duck, connection, TABLES[spec.kind], sync_uid=sync_uid)
+    keep = partial(know_kept, duck, connection, TABLES[spec.kind], sync_uid=asked.sync_uid)
     if spec.kind is Kind.PERSON:
+        early = _meet_people(duck, connection, workspace, spec, due, asked.most_early)
         by = rules(spec, allow_email_change_by_id=workspace.allow_email_change_by_id)
-        know_people(duck, connection, workspace, spec)
         match_people(duck, by)
         keep("apply_match")
         decide_people(duck, by)
-        return
+        return early
+    take_apart(duck, "", due)
     if spec.kind is Kind.RELATIONSHIP:
-        know_relationships(duck, connection, workspace, spec, ahead=ahead)
+        know_relationships(duck, connection, workspace, spec, ahead=asked.ahead)
         match_relationships(duck, "email_key" if spec.identify_by == "email" else "id")
     else:
         know_objects(duck, connection, workspace, spec)
         match_objects(duck, spec.mode)
     keep("apply_decided")
     decide_removals(duck)
+    return False
+
+
+def _meet_people(
+    duck: Duck,
+    connection: sa.Connection,
+    workspace: Workspace,
+    spec: SyncSpec,
+    due: str,
+    most_early: int,
+) -> bool:
+    with ThreadPoolExecutor(1, "people") as other:
+        early = ask_early(duck, connection, workspace, spec, due, other, most_early)
+        take_apart(duck, spec.identify_by, due)
+        know_people(duck, connection, workspace, spec, early)
+    return early is not None
 
 
 _AHEAD = """
@@ -251,6 +280,7 @@ class _Planning:
     first: int
     kept: tuple[str, ...]  # attributes that are set only where there is none
     part_rows: int
+    early: bool  # whether `apply_records` has been begun
 
     def query(self) -> str:
         combine(self.duck)
@@ -258,7 +288,7 @@ class _Planning:
         updates = self.duck.count("(FROM apply_decisions WHERE action IN ('update', 'clear'))")
         if updates and rows > self.part_rows:
             return self._parts()
-        return _ORDERED.format(rows=self._lay(PLACED))
+        return _ORDERED.format(rows=self._lay(PLACED, "apply_decisions"))
 
     def _parts(self) -> str:
         whole = self.duck.scratch_file("placed")
@@ -268,11 +298,14 @@ class _Planning:
             paths.append(self.duck.scratch_file("part"))
             part = f"""SELECT * FROM {parquet([whole])}
 WHERE position >= {start} AND position < {start + self.part_rows}"""
-            self.duck.write(_ORDERED.format(rows=self._lay(part)), paths[-1])
+            self.duck.write(_ORDERED.format(rows=self._lay(part, f"({part})")), paths[-1])
         return f"SELECT * FROM {parquet(paths)}"
 
-    def _lay(self, placed: str) -> str:
-        know_records(self.duck, self.connection, self.workspace_id, TABLES[self.kind], placed)
+    def _lay(self, placed: str, decided: str) -> str:
+        table = TABLES[self.kind]
+        know_records(
+            self.duck, self.connection, self.workspace_id, table, decided, early=self.early
+        )
         lay_strangers(self.duck, self.connection, self.workspace_id)
         rows = lay(self.duck, placed, self.writer.sync_uid, self.kept)
         kind = text(self.kind.value)

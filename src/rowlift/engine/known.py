@@ -1,6 +1,7 @@
 """What the workspace knows about the due rows, brought into DuckDB."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor, Future
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -70,18 +71,56 @@ _ENDS = f"{_OBJECTS}, key->>2 AS {{person}}"
 _KEYED = "CREATE OR REPLACE TEMP TABLE apply_rows AS SELECT {columns} FROM apply_patches"
 
 
+Early = Future[list[pa.RecordBatch]]
+
+
+def ask_early(
+    duck: Duck,
+    connection: sa.Connection,
+    workspace: Workspace,
+    spec: SyncSpec,
+    due: str,
+    other: Executor,
+    most: int,
+) -> Early | None:
+    """Begin to look up whose rows are due, and what is stored of them, in another thread.
+
+    Returns None where it does not pay: for more than so many rows, or for a small workspace. Until
+    it is done the connection is the other thread's.
+    """
+    own = spec.identify_by
+    if own not in OWN or not most:
+        return None
+    keys = _texts(duck, f"(SELECT key FROM {due} LIMIT {most + 1})", "key")
+    if len(keys) > most or not _are_few(connection, len(keys), "people"):
+        return None
+    whole = identifiers.WHOLE_PEOPLE
+    return other.submit(
+        lambda: list(identifiers.people(connection, workspace.id, _named(keys, own), whole))
+    )
+
+
 def know_people(
-    duck: Duck, connection: sa.Connection, workspace: Workspace, spec: SyncSpec
+    duck: Duck,
+    connection: sa.Connection,
+    workspace: Workspace,
+    spec: SyncSpec,
+    early: Early | None = None,
 ) -> None:
     """Create `apply_rows`, `apply_people`, `apply_anonymous` and `apply_known`.
 
-    Rows of familiar people are not among `apply_rows` but in `apply_familiar`.
+    Rows of familiar people are not among `apply_rows` but in `apply_familiar`. What was asked for
+    early stands in `apply_records` too.
     """
     own = spec.identify_by
     duck.run(_NAMED.format(named=named(own, "FROM apply_patches")))
-    few = _few(duck, connection, "apply_named", "people")
-    people = identifiers.people(connection, workspace.id, _keys(duck, own) if few else None)
-    fill(duck, "apply_people", people, identifiers.PEOPLE)
+    few = early is not None or _few(duck, connection, "apply_named", "people")
+    if early:
+        _fill_early(duck, early.result())
+    else:
+        keys = _keys(duck, own) if few else None
+        people = identifiers.people(connection, workspace.id, keys)
+        fill(duck, "apply_people", people, identifiers.PEOPLE)
     set_familiar_apart(duck, spec)
     judge_emails(duck, _UNUSUAL)
     folded = "n.key" if own == "email" else "coalesce(u.email_key, lower(n.email))"
@@ -97,8 +136,19 @@ def know_people(
     duck.run(_KNOWN_PEOPLE)
 
 
+def _fill_early(duck: Duck, found: list[pa.RecordBatch]) -> None:
+    for table, schema in (
+        ("apply_people", identifiers.PEOPLE),
+        ("apply_records", identifiers.RECORDS),
+    ):
+        fill(duck, table, (batch.select(schema.names) for batch in found), schema)
+
+
 def _keys(duck: Duck, own: str) -> Named:
-    keys = _texts(duck, "apply_named", "key") if own in OWN else ()
+    return _named(_texts(duck, "apply_named", "key") if own in OWN else (), own)
+
+
+def _named(keys: Sequence[str], own: str) -> Named:
     return Named(keys, (), ()) if own == "user_id" else Named((), keys, ())
 
 
@@ -211,26 +261,46 @@ def know_kept(
     fill(duck, "apply_kept", kept, contributions.KEPT)
 
 
+_UPDATED = """
+SELECT DISTINCT target FROM {rows} WHERE action IN ('update', 'clear') {new} ORDER BY target
+"""
+_NEW = "AND target NOT IN (SELECT pid FROM apply_records)"
+
+
 def know_records(
-    duck: Duck, connection: sa.Connection, workspace_id: int, table: str, placed: str
+    duck: Duck, connection: sa.Connection, workspace_id: int, table: str, rows: str, *, early: bool
 ) -> None:
-    """Create `apply_records`: what is stored of those whom rows of the query `placed` update."""
-    updated = f"SELECT DISTINCT target FROM ({placed}) WHERE action IN ('update', 'clear')"
-    pids = [pid for (pid,) in duck.rows(updated + " ORDER BY target")]
+    """Create `apply_records`: what is stored of those whom some rows update.
+
+    Those asked for `early` stand there already.
+    """
+    updated = _UPDATED.format(rows=rows, new=_NEW if early else "")
+    pids = [pid for (pid,) in duck.rows(updated)]
     records = identifiers.records(connection, workspace_id, table, pids)
-    fill(duck, "apply_records", records, identifiers.RECORDS)
+    fill(duck, "apply_records", records, identifiers.RECORDS, keep=early)
 
 
-def fill(duck: Duck, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
-    """Bring batches in as a temporary table."""
-    duck.register(name, schema.empty_table())
+def fill(
+    duck: Duck,
+    name: str,
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    *,
+    keep: bool = False,
+) -> None:
+    """Bring batches in as a temporary table, or add them to what it holds."""
+    if not keep:
+        duck.register(name, schema.empty_table())
     for batch in batches:
         duck.register("apply_stream", pa.RecordBatchReader.from_batches(schema, [batch]))
         duck.run(f"INSERT INTO {name} FROM apply_stream")
 
 
 def _few(duck: Duck, connection: sa.Connection, rows: str, table: str) -> bool:
-    due = duck.count(rows)
+    return _are_few(connection, duck.count(rows), table)
+
+
+def _are_few(connection: sa.Connection, due: int, table: str) -> bool:
     return due < FEW and due * _LARGE < handed_out(connection, table)
 
 

@@ -116,7 +116,7 @@ def meet(
         due = f"(FROM preflight_rows WHERE NOT ({_HIDDEN}))"
         suppressed = _SUPPRESSED.format(**_fate_of_suppressed(spec))
     with workspace.database.read() as connection:
-        apply.identify(duck, connection, workspace, spec, due, ahead=ahead)
+        apply.identify(duck, connection, workspace, spec, due, apply.Asked(ahead=ahead))
     parts = {"familiar": _FAMILIAR if spec.kind is Kind.PERSON else "", "suppressed": suppressed}
     found = duck.rows(_MET.format(reason=reason(spec.kind), examples=EXAMPLES, **parts))
     order = list(Fate)

@@ -109,7 +109,7 @@ def find_named(duck: Duck, workspace: Workspace, spec: SyncSpec, rows: str) -> L
 def _identified(duck: Duck, workspace: Workspace, spec: SyncSpec, rows: str) -> Learned:
     due = f"(FROM {rows} WHERE key IN (SELECT key FROM beside))"
     with workspace.database.read() as connection:
-        apply.identify(duck, connection, workspace, spec, due, ahead=False)
+        apply.identify(duck, connection, workspace, spec, due, apply.Asked())
         duck.run(_PERSONS)
         people = duck.rows(_PEOPLE)
         by_pid = {pid: root for pid, _, _, root in people}

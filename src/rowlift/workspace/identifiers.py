@@ -47,6 +47,7 @@ RECORDS = pa.schema(
         ("email", pa.string()),
     ]
 )
+WHOLE_PEOPLE = pa.schema([*PEOPLE, *(field for field in RECORDS if field.name != "pid")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +66,27 @@ def anybody(connection: sa.Connection, workspace_id: int) -> bool:
 
 
 def people(
-    connection: sa.Connection, workspace_id: int, named: Named | None = None
+    connection: sa.Connection,
+    workspace_id: int,
+    named: Named | None = None,
+    schema: pa.Schema = PEOPLE,
 ) -> Iterator[pa.RecordBatch]:
-    """Stream everybody, or those whom the identifiers name; some may come more than once."""
-    select = _select("people", PEOPLE)
+    """Stream everybody, or those whom the identifiers name; some may come more than once.
+
+    With the schema WHOLE_PEOPLE what is stored of them comes too.
+    """
+    select = _select("people", schema)
     if named is None:
-        yield from fetch(connection, select, {"workspace": workspace_id}, PEOPLE)
+        yield from fetch(connection, select, {"workspace": workspace_id}, schema)
         return
     for column, values in (("id", named.ids), ("email_key", named.email_keys)):
-        yield from _looked_up(connection, workspace_id, select, column, values, PEOPLE)
+        yield from _looked_up(connection, workspace_id, select, column, values, schema)
     owners = [
         pid
         for batch in anonymous(connection, workspace_id, named)
         for pid in batch.column("pid").to_pylist()
     ]
-    yield from _by_pid(connection, workspace_id, select, owners, PEOPLE)
+    yield from _by_pid(connection, workspace_id, select, owners, schema)
 
 
 def anonymous(
