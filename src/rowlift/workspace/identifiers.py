@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from rowlift.workspace.rows import any_of, any_text_of, by_index, fetch, run_rows
+from rowlift.workspace.rows import any_of, by_index, fetch, of_texts, run_rows
 
 CHUNK = 20_000  # values per look-up
 
@@ -166,11 +166,13 @@ def _looked_up(
     schema: pa.Schema,
     **parameters: str,
 ) -> Iterator[pa.RecordBatch]:
-    is_text = pa.types.is_string(schema.field(column).type)
-    chosen = (any_text_of if is_text else any_of)(connection, column, "chunk")
-    sql = f"{select} AND {chosen}"
+    if pa.types.is_string(schema.field(column).type):
+        sql = of_texts(connection, select, column, "chunk")
+    else:
+        sql = f"{select} AND {any_of(connection, column, 'chunk')}"
+    unique = list(dict.fromkeys(values))
     with by_index(connection):
-        for start in range(0, len(values), CHUNK):
-            chunk = list(values[start : start + CHUNK])
+        for start in range(0, len(unique), CHUNK):
+            chunk = unique[start : start + CHUNK]
             given = {"workspace": workspace_id, "chunk": chunk, **parameters}
             yield from fetch(connection, sql, given, schema)

@@ -43,14 +43,16 @@ def any_of(connection: sa.Connection, column: str, name: str) -> str:
     return f"{column} = ANY(:{name})"
 
 
-def any_text_of(connection: sa.Connection, column: str, name: str) -> str:
-    """Return the same condition for texts whose column is not the first of its index.
+def of_texts(connection: sa.Connection, select: str, column: str, name: str) -> str:
+    """Return a query with a condition, narrowed to the texts of a sequence parameter, each once.
 
-    PostgreSQL may look through a whole workspace for those of a list, but not for those of a join.
+    PostgreSQL may look through a whole workspace for those of a list, but not for those of a join,
+    and finds neighbours in half the time: a semi join would take them in the order of a hash.
     """
     if is_sqlite(connection):
-        return any_of(connection, column, name)
-    return f"{column} IN (SELECT unnest(CAST(:{name} AS text[])))"
+        return f"{select} AND {any_of(connection, column, name)}"
+    texts = f"unnest(CAST(:{name} AS text[])) AS wanted (text)"
+    return select.replace(" WHERE ", f" JOIN {texts} ON {column} = wanted.text WHERE ", 1)
 
 
 # To compile a plan takes longer than to carry it out, and whatever is not enabled seems expensive.
