@@ -373,7 +373,7 @@ def apply_slice(
     """Write one slice and its checkpoint in the caller's transaction; no unique key can fail.
 
     Rows that were `refused` since the decision, by key, are not written. The right to write is
-    held last, since nobody else can until the commit.
+    held late: from then on no other slice can be.
     """
     table = TABLES[Kind(rows.column("kind")[0].as_py())]
     late = checkpoints.write(connection, Slice(workspace, writer, table, rows), refused)

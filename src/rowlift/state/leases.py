@@ -73,7 +73,7 @@ class Lease:
         self._locks.release(self._lock)
 
     def hold(self, connection: sa.Connection) -> None:
-        """Renew the lease as the first statement of a write transaction.
+        """Renew the lease within a write transaction; until it ends nobody else can take over.
 
         Raises Fenced when somebody else took over or the row is finished.
         """
