@@ -1,6 +1,9 @@
 # ruff: noqa: F401
 """Imported once by the fork server, so that each child starts warm; it opens nothing."""
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 import alembic.runtime.migration
 import psycopg
 import pyarrow.dataset
@@ -27,7 +30,7 @@ import rowlift.cli.state
 import rowlift.destinations.files
 import rowlift.destinations.segment
 import rowlift.destinations.webhook
-import rowlift.operations.project
+import rowlift.operations
 import rowlift.sources.duckdb
 import rowlift.sources.files
 import rowlift.sources.mysql
@@ -37,3 +40,6 @@ import rowlift.testing.clock
 import rowlift.testing.fake
 import rowlift.web.ingest.app
 import rowlift.workers.ingesting
+
+for _one in iter_modules(rowlift.operations.__path__):
+    import_module(f"{rowlift.operations.__name__}.{_one.name}")

@@ -23,6 +23,17 @@ HEAVY = {
     "adbc_driver_postgresql", "alembic", "connectorx", "duckdb", "fastapi", "psycopg", "pyarrow",
     "pydantic", "pymysql", "ruamel", "sqlalchemy", "sqlglot", "starlette", "urllib3",
 }  # fmt: skip
+# What only some commands ask for; the names begin with these.
+UNASKED = (
+    "alembic", "argon2", "cryptography", "fastapi", "psycopg", "pymysql", "rowlift.channels",
+    "rowlift.engine.erase", "rowlift.engine.forwarding", "rowlift.engine.history",
+    "rowlift.engine.ingest", "rowlift.engine.preview", "rowlift.operations.access",
+    "rowlift.operations.applying", "rowlift.operations.certifying",
+    "rowlift.operations.definitions", "rowlift.operations.erasing",
+    "rowlift.operations.planning", "rowlift.operations.records", "rowlift.operations.retrying",
+    "rowlift.operations.segments", "rowlift.operations.serving", "rowlift.operations.tracing",
+    "rowlift.web", "starlette", "urllib3", "uvicorn",
+)  # fmt: skip
 CANARY = "canary-7f3e9b"
 
 
@@ -31,22 +42,35 @@ def no_traceback(result):
     assert 'File "' not in result.stdout + result.stderr
 
 
-def test_help_groups_the_commands_and_loads_nothing_heavy(tmp_path):
+def loaded(folder, *words):
+    """Runs a command in an interpreter of its own; returns it and the modules that it imported."""
     code = (
-        "import sys; from rowlift.cli.app import run; code = run(['--help']); "
-        "print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr); "
-        "sys.exit(code)"
+        "import sys; from rowlift.cli.app import run; code = run(sys.argv[1:]); "
+        "print(*sorted(sys.modules), file=sys.stderr); sys.exit(code)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
-        env=clean_environment(tmp_path), cwd=tmp_path,
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True,
+        env=clean_environment(folder), cwd=folder,
     )  # fmt: skip
-    assert not HEAVY & set(done.stderr.split())
+    return done, done.stderr.splitlines()[-1].split()
+
+
+def test_help_groups_the_commands_and_loads_nothing_heavy(tmp_path):
+    done, names = loaded(tmp_path, "--help")
+    assert not HEAVY & {name.split(".")[0] for name in names}
     places = [done.stdout.index(f"─ {name} ─") for name in ("Start", "Build", "Run", "More")]
     assert places == sorted(places)
     for name in [entry.name for entry in COMMANDS]:
         assert f"│ {name} " in done.stdout
     assert "Exit codes: 0 done" in done.stdout
+
+
+def test_a_plain_run_loads_what_a_run_needs(shop):
+    shop.sync()
+    done, names = loaded(shop.folder, "run", "traits")
+    assert "✓ Completed" in done.stdout
+    assert {"rowlift.operations.running", "rowlift.engine.run"} <= set(names)
+    assert [name for name in names if name.startswith(UNASKED)] == []
 
 
 def test_python_m_rowlift_is_the_program(tmp_path):

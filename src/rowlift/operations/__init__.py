@@ -1,1 +1,54 @@
-"""Everything a person can do; the only place that wires parts together."""
+"""What can be done with a project, a module for each subject.
+
+A module is imported when somebody first asks for it: `operations.segments` reads as it is, and a
+run that has nothing to do with segments does not load them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rowlift.operations import (
+        access,
+        addresses,
+        alerting,
+        applying,
+        cataloguing,
+        certifying,
+        dating,
+        definitions,
+        erasing,
+        exporting,
+        forwarding,
+        glance,
+        histories,
+        ingesting,
+        merging,
+        planning,
+        plans,
+        previewing,
+        pruning,
+        records,
+        rejects,
+        repeating,
+        resetting,
+        retrying,
+        segments,
+        servicing,
+        serving,
+        suppressing,
+        testing,
+        tracing,
+        watching,
+    )
+else:
+
+    def __getattr__(name: str) -> object:
+        path = f"{__name__}.{name}"
+        try:
+            return import_module(path)
+        except ModuleNotFoundError as error:
+            if error.name != path:
+                raise
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message) from None

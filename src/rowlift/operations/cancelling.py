@@ -3,10 +3,9 @@
 from rowlift.core.errors import GuardStop
 from rowlift.core.progress import Silent
 from rowlift.core.specs import SyncSpec
-from rowlift.operations.erasing import ERASURE
 from rowlift.operations.home import Home
 from rowlift.operations.importing import Importer
-from rowlift.state.runs import Run
+from rowlift.state.runs import ERASURE, Run
 
 
 def cancel(home: Home, run_id: int, by: str) -> Run:

@@ -27,12 +27,11 @@ from rowlift.state.erasure import blank, bury, forget_messages, shrink
 from rowlift.state.exchanges import forget_exchanges
 from rowlift.state.forwards import interrupt
 from rowlift.state.leases import Lease
-from rowlift.state.runs import Run
+from rowlift.state.runs import ERASURE, Run
 from rowlift.state.shelf import Shelf
 from rowlift.workspace.erasure import forget_late, pids
 from rowlift.workspace.slices import delete
 
-ERASURE = "erasure"  # stands for a sync in the list of runs
 _ERASE, _SWEEP = "erase", "sweep"
 
 

@@ -1,14 +1,13 @@
 """How fresh what syncs brought is, here and at destinations, against the levels they promise."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from rowlift.core.clock import Clock
 from rowlift.core.specs import SyncSpec, UseSpec
 from rowlift.engine.canon import IDENTIFIERS
 from rowlift.engine.populate import TARGET
 from rowlift.operations.home import Home
-from rowlift.operations.records import AttributeRecord, PersonRecord
 from rowlift.state.freshness import Arrival, arrived, delivered, made_at
 
 
@@ -56,13 +55,20 @@ def arrivals(home: Home, sync: str) -> dict[str, Arrival | None]:
     return found
 
 
+def takes(use: UseSpec, column: str) -> bool:
+    """Tell whether a destination gets a column."""
+    return column not in use.exclude and (
+        not use.only or column in use.only or column in use.fields
+    )
+
+
 def _levels(home: Home, sync: str, now: float, names: tuple[str, ...]) -> Iterator[Freshness]:
     spec = home.project.syncs[sync]
     since = made_at(home.store.database, home.syncs[sync])
     uses = {use.use: use for use in spec.destinations}
     for target, arrival in arrivals(home, sync).items():
         for name in ("", *names):
-            if name and target in uses and not _takes(uses[target], name):
+            if name and target in uses and not takes(uses[target], name):
                 continue
             within = _within(spec, name)
             age = now - (arrival.as_of if arrival else since)
@@ -75,38 +81,8 @@ def _within(spec: SyncSpec, attribute: str) -> int | None:
     return spec.fresh.attributes.get(attribute, spec.fresh.within)
 
 
-def _takes(use: UseSpec, column: str) -> bool:
-    return column not in use.exclude and (
-        not use.only or column in use.only or column in use.fields
-    )
-
-
 def _columns(home: Home, sync: str) -> tuple[str, ...]:
     image = home.store.images.image(home.syncs[sync])
     found = [one.name for one in image.columns] if image else []
     named = home.project.syncs[sync].fresh.attributes
     return tuple(dict.fromkeys(one for one in (*found, *named) if one not in IDENTIFIERS))
-
-
-def dated(home: Home, record: PersonRecord) -> PersonRecord:
-    """Return a person with when each attribute was last synced, and delivered."""
-    known = {one.sync for one in record.attributes} & home.syncs.keys()
-    by_sync = {name: arrivals(home, name) for name in known}
-    found = [
-        _dated(one, home.project.syncs[one.sync], by_sync[one.sync]) if one.sync in known else one
-        for one in record.attributes
-    ]
-    return replace(record, attributes=found)
-
-
-def _dated(
-    one: AttributeRecord, spec: SyncSpec, there: Mapping[str, Arrival | None]
-) -> AttributeRecord:
-    taking = [use.use for use in spec.destinations if _takes(use, one.name)]
-    delivered = {name: _at(there[name], one.run) for name in taking}
-    return replace(one, synced=_at(there.get(TARGET), one.run), delivered=delivered)
-
-
-def _at(arrival: Arrival | None, run: int | None) -> float | None:
-    """Return when a value of a run had arrived; None while it has not."""
-    return arrival.at if arrival and arrival.run >= (run or 0) else None

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
+from rowlift import operations
 from rowlift.core.errors import ConfigError, GuardStop, SourceError
 from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.run import Import, ImportRun, Planned
-from rowlift.operations.erasing import ERASURE, finish
 from rowlift.operations.home import Home
-from rowlift.state.runs import Run
+from rowlift.state.runs import ERASURE, Run
 
 BEFORE_CHANGES = frozenset({"read", "validate"})
 
@@ -38,7 +38,7 @@ class Importer:
         if left is None:
             return None
         if left.sync_uid == ERASURE:
-            if finish(self.home, left) is None:
+            if operations.erasing.finish(self.home, left) is None:
                 self.progress.note("erasure", f"Run {left.id} was interrupted: delete again.")
             return None
         spec = SyncSpec.from_json(left.spec)

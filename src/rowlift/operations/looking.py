@@ -6,7 +6,6 @@ from rowlift.core.alerts import AlertRule, Notice
 from rowlift.core.clock import Clock
 from rowlift.core.nouns import Status
 from rowlift.core.specs import AlertSpec
-from rowlift.operations.erasing import ERASURE
 from rowlift.operations.freshness import Freshness, levels
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.judging import PAST, Found, of_delivery, of_forward, of_run
@@ -15,7 +14,7 @@ from rowlift.project.slots import written
 from rowlift.project.units import duration
 from rowlift.state.alerts import Judgement, Subject
 from rowlift.state.deliveries import Delivery
-from rowlift.state.runs import Run
+from rowlift.state.runs import ERASURE, Run
 
 
 class Names:

@@ -1,10 +1,13 @@
 """Lists that notebooks show as tables."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rowlift.kit.html import table
-from rowlift.operations.records import PersonRecord
 from rowlift.operations.reports import RunReport
+
+if TYPE_CHECKING:
+    from rowlift.operations.records import PersonRecord
 
 
 class Runs(list[RunReport]):
@@ -20,7 +23,7 @@ class Runs(list[RunReport]):
         return table(f"Runs: {len(self)}", columns, rows)
 
 
-class People(list[PersonRecord]):
+class People(list["PersonRecord"]):
     """People by their numbers."""
 
     def _repr_html_(self) -> str:
@@ -32,7 +35,7 @@ class People(list[PersonRecord]):
         return table(f"People: {len(self)}", columns, rows)
 
 
-def _attributes(person: PersonRecord) -> str:
+def _attributes(person: "PersonRecord") -> str:
     return ", ".join(f"{one.name}: {one.value}" for one in person.attributes)
 
 

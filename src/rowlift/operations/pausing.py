@@ -29,6 +29,11 @@ def refuse_paused(home: Home, uid: str) -> None:
         raise GuardStop("PAUSED", f"{name} is paused.", mend=mend)
 
 
+def paused(home: Home, names: Sequence[str]) -> list[str]:
+    """Return which of some syncs, of all if none is named, are paused."""
+    return [name for name in chosen(home, names) if is_paused(home, name)]
+
+
 def is_paused(home: Home, name: str) -> bool:
     """Tell whether a sync is paused."""
     return home.store.runs.is_paused(home.syncs[name])

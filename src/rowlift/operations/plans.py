@@ -9,7 +9,6 @@ from pathlib import Path
 from rowlift.core.clock import Clock
 from rowlift.core.errors import Busy, ConfigError, GuardStop, StateError
 from rowlift.core.progress import Progress, Silent
-from rowlift.operations.erasing import ERASURE
 from rowlift.operations.home import Home
 from rowlift.operations.openings import Opening
 from rowlift.operations.pausing import refuse_paused
@@ -18,6 +17,7 @@ from rowlift.operations.reports import PlanRecord, RequestReport
 from rowlift.operations.retrying import opening_again
 from rowlift.operations.servicing import ask
 from rowlift.operations.timetable import Turn
+from rowlift.state.runs import ERASURE
 from rowlift.state.shelf import GOOD_FOR_SECONDS, Shelf
 
 _ID = re.compile("[0-9a-f]{32}")

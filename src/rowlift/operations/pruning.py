@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from rowlift.operations.forwarding import begun
+from rowlift import operations
 from rowlift.operations.home import Home
 from rowlift.state.audit import AuditLog
 from rowlift.state.prune import prune_exchanges, prune_intake, prune_state
@@ -49,6 +49,12 @@ def _forget_some(home: Home) -> Counter[str]:
     gone.update(prune_intake(home.store.database, home.workspace_id, keep, now))
     gone.update(prune_exchanges(home.store.database, home.workspace_id, now))
     gone["lines"] = AuditLog(home.store.database, home.workspace_id).forget(now - keep.audit)
-    wanted = min((one.position for one in begun(home).values()), default=LARGEST)
-    gone.update(prune_workspace(home.workspace, keep, now, wanted))
+    gone.update(prune_workspace(home.workspace, keep, now, _wanted_from(home)))
     return +gone
+
+
+def _wanted_from(home: Home) -> int:
+    """Return the first event's position that a forward has yet to look at."""
+    if not home.forwards:
+        return LARGEST
+    return min(one.position for one in operations.forwarding.begun(home).values())

@@ -24,6 +24,7 @@ from rowlift.state.tables import definitions, deliveries, runs, sync_state
 from rowlift.state.tallies import count_run, count_skipped
 
 FAILED = frozenset({Status.FAILED, Status.SOME_ROWS_FAILED, Status.STOPPED})
+ERASURE = "erasure"  # stands for a sync in the list of runs
 ADOPT = "adopt"  # the first phase of a run that takes its rows from a plan file
 
 
