@@ -8,8 +8,9 @@ writers queue for at most 30 s instead of failing halfway.
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
@@ -19,6 +20,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from rowlift.core import faults
 from rowlift.core.errors import ConfigError, StateError
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+
+# What only PostgreSQL is told of its tables stands in the migrations, which make them: said here,
+# it would load that dialect in every process.
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -53,6 +59,12 @@ class Database:
     def is_sqlite(self) -> bool:
         """Tell whether set operations must speak SQLite's dialect."""
         return self.url.get_backend_name() == "sqlite"
+
+    def insert(self, table: sa.Table) -> "postgresql.Insert | sqlite.Insert":
+        """Return an INSERT of the dialect's own, which knows ON CONFLICT."""
+        dialect: Any = import_module(f"sqlalchemy.dialects.{self.url.get_backend_name()}")
+        found: postgresql.Insert | sqlite.Insert = dialect.insert(table)
+        return found
 
     @contextmanager
     def transaction(self, name: str, *, alone: bool = False) -> Iterator[sa.Connection]:

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from rowlift.core.alerts import (
     AlertMessage,
@@ -125,13 +124,12 @@ class AlertStore:
 
     def _begun(self, connection: sa.Connection, workspace_id: int, one: Judgement) -> Sequence[str]:
         """Note what is wrong; return the channels that are to hear of it, none if they have."""
-        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         row = {
             "workspace_id": workspace_id, **asdict(one.subject), "run_id": one.notice.run,
             "code": one.notice.code, "text": one.notice.text, "since": one.notice.at,
             "told": json.dumps(list(one.to)),
         }  # fmt: skip
-        begun = insert(alert_states).values(row).on_conflict_do_nothing()
+        begun = self._database.insert(alert_states).values(row).on_conflict_do_nothing()
         is_new = connection.scalar(begun.returning(alert_states.c.since)) is not None
         return one.to if is_new else ()
 

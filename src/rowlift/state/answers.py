@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from rowlift.db import Database
 from rowlift.state.accounts_tables import answers
@@ -29,13 +28,12 @@ class AnswerStore:
 
     def note(self, key: str, request: str) -> Answer | None:
         """Note that a request is under way; return instead what is known of its key already."""
-        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         known = sa.select(answers.c.request, answers.c.answer).where(answers.c.key == key)
         with self._database.transaction("answer.begin") as connection:
             now = database_now(self._database, connection)
             old = answers.delete().where(answers.c.asked_at < now - KEPT_SECONDS)
             connection.execute(old)
-            begun = insert(answers).values(
+            begun = self._database.insert(answers).values(
                 key=key, workspace_id=self._workspace_id, request=request, asked_at=now
             )
             if connection.execute(begun.on_conflict_do_nothing()).rowcount == 1:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from rowlift.core.errors import Busy, StateError
 from rowlift.core.nouns import Outcome, Outcomes, Status, Verdict
@@ -116,9 +115,8 @@ class DeliveryStore:
                 pass
 
     def _queue_first(self, connection: sa.Connection, row: Mapping[str, Any]) -> bool:
-        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         # rowcount is -1 on PostgreSQL, where SQLAlchemy asks for the new key itself.
-        query = insert(deliveries).values(row).on_conflict_do_nothing()
+        query = self._database.insert(deliveries).values(row).on_conflict_do_nothing()
         return connection.scalar(query.returning(deliveries.c.id)) is not None
 
     def queue_next(self, connection: sa.Connection, ended: int) -> None:

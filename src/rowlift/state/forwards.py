@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from rowlift.core.nouns import Status
 from rowlift.db import LEASE_SECONDS, Database
@@ -88,9 +87,8 @@ class ForwardStore:
             "status": Status.QUEUED.value, "reason_code": "", "reason": "", "tries": 0,
             "next_at": 0.0, "delivered": 0, "rejected": 0, "suppressed": 0, "skipped": 0,
         }  # fmt: skip
-        insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         with self._database.transaction("forward.open") as connection:
-            connection.execute(insert(forwards).values(row).on_conflict_do_nothing())
+            connection.execute(self._database.insert(forwards).values(row).on_conflict_do_nothing())
 
     def of(self, workspace_id: int) -> dict[str, Forward]:
         """Return the forwards that ever began, by uid."""

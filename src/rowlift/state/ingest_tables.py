@@ -25,7 +25,6 @@ write_keys = sa.Table(
         "name",
         unique=True,
         sqlite_where=sa.text("revoked_at IS NULL"),
-        postgresql_where=sa.text("revoked_at IS NULL"),
     ),
     sqlite_autoincrement=True,
 )

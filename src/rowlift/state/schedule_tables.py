@@ -43,7 +43,6 @@ triggers = sa.Table(
         "retry_of",
         unique=True,
         sqlite_where=sa.text("open = 1"),
-        postgresql_where=sa.text("open = 1"),
     ),
     sa.Index("ix_triggers_workspace", "workspace_id", "id"),
     sqlite_autoincrement=True,

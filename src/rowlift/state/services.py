@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from rowlift.core.errors import Busy, Fenced
 from rowlift.db import LEASE_SECONDS, Database
@@ -56,8 +55,7 @@ class ServiceStore:
                 "owner": owner_name(), "generation": generation, "active": 1,
                 "lease_until": now + LEASE_SECONDS, "started_at": now, "beat_at": now,
             }  # fmt: skip
-            insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
-            begun = insert(services).values(id=workspace_id, **row)
+            begun = self._database.insert(services).values(id=workspace_id, **row)
             won = opened.execute(
                 begun.on_conflict_do_update(
                     index_elements=["id"], set_=row, where=services.c.generation < generation

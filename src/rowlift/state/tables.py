@@ -41,7 +41,6 @@ definitions = sa.Table(
         "name",
         unique=True,
         sqlite_where=sa.text("archived_at IS NULL"),
-        postgresql_where=sa.text("archived_at IS NULL"),
     ),
 )
 
@@ -83,14 +82,12 @@ runs = sa.Table(
         "ix_runs_unjudged",
         "workspace_id",
         sqlite_where=sa.text("unjudged = 1"),
-        postgresql_where=sa.text("unjudged = 1"),
     ),
     sa.Index(
         "uq_runs_active",
         "workspace_id",
         unique=True,
         sqlite_where=sa.text("active = 1"),
-        postgresql_where=sa.text("active = 1"),
     ),
     sa.Index("ix_runs_sync", "sync_uid", "id"),
     sa.Index("uq_runs_slot", "sync_uid", "scheduled_for", unique=True),
@@ -177,7 +174,6 @@ deliveries = sa.Table(
         "ix_deliveries_unjudged",
         "workspace_id",
         sqlite_where=sa.text("unjudged = 1"),
-        postgresql_where=sa.text("unjudged = 1"),
     ),
     sa.Index(
         "uq_deliveries_active",
@@ -185,7 +181,6 @@ deliveries = sa.Table(
         "destination_uid",
         unique=True,
         sqlite_where=sa.text("active = 1"),
-        postgresql_where=sa.text("active = 1"),
     ),
     sa.Index("ix_deliveries_run", "run_id"),
     sa.Index("ix_deliveries_target", "sync_uid", "destination_uid", "id"),

@@ -43,8 +43,6 @@ people = sa.Table(
     *_record(),
     sa.Index("uq_people_id", "workspace_id", "id", unique=True),
     sa.Index("uq_people_email_key", "workspace_id", "email_key", unique=True),
-    # A new version of a record beside the old one needs no new entries in the indexes.
-    postgresql_with={"fillfactor": 80},
 )
 
 anonymous_ids = sa.Table(

@@ -118,6 +118,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Float(precision=53), nullable=False),
         sa.Column("updated_at", sa.Float(precision=53), nullable=False),
         sa.PrimaryKeyConstraint("pid", name=op.f("pk_people")),
+        # A new version of a record beside the old one needs no new entries in the indexes.
         postgresql_with={"fillfactor": 80},
     )
     op.create_index("uq_people_email_key", "people", ["workspace_id", "email_key"], unique=True)
