@@ -3,10 +3,9 @@
 import secrets
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
-
 from rowlift.core.clock import Clock
 from rowlift.core.errors import AccessError, ConfigError
+from rowlift.core.rfc5322 import EmailNotValidError, validate_email
 from rowlift.core.rights import Role
 from rowlift.kit.passwords import digest, hashed
 from rowlift.operations.auditing import Audit
