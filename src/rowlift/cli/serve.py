@@ -1,5 +1,6 @@
 """rowlift serve."""
 
+import gc
 import logging
 import os
 import sys
@@ -40,6 +41,8 @@ LogFormat = Annotated[
     ),
 ]  # fmt: skip
 
+OBJECTS_PER_COLLECTION = 100_000  # a process that stays keeps less of what is of no use
+
 _log = logging.getLogger("rowlift.service")
 
 
@@ -74,6 +77,7 @@ def command(
     log = Log()
     if name := found_if_empty(terminal.folder, os.environ, Author("console", "cli")):
         log.note("service", f"There was no project here; the workspace {name} was made.")
+    gc.set_threshold(OBJECTS_PER_COLLECTION)
     with terminal.project(log) as project:
         serving = project.serving()
         loop = ServiceLoop(serving)
