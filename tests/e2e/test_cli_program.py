@@ -32,7 +32,8 @@ UNASKED = (
     "rowlift.operations.definitions", "rowlift.operations.erasing",
     "rowlift.operations.planning", "rowlift.operations.records", "rowlift.operations.retrying",
     "rowlift.operations.segments", "rowlift.operations.serving", "rowlift.operations.tracing",
-    "rowlift.web", "starlette", "urllib3", "uvicorn",
+    "rich.progress", "rowlift.web", "sqlalchemy.dialects.postgresql", "starlette", "urllib3",
+    "uvicorn", "email_validator",
 )  # fmt: skip
 CANARY = "canary-7f3e9b"
 
