@@ -25,15 +25,14 @@ HEAVY = {
 }  # fmt: skip
 # What only some commands ask for; the names begin with these.
 UNASKED = (
-    "alembic", "argon2", "cryptography", "fastapi", "psycopg", "pymysql", "rowlift.channels",
-    "rowlift.engine.erase", "rowlift.engine.forwarding", "rowlift.engine.history",
-    "rowlift.engine.ingest", "rowlift.engine.preview", "rowlift.operations.access",
-    "rowlift.operations.applying", "rowlift.operations.certifying",
-    "rowlift.operations.definitions", "rowlift.operations.erasing",
-    "rowlift.operations.planning", "rowlift.operations.records", "rowlift.operations.retrying",
-    "rowlift.operations.segments", "rowlift.operations.serving", "rowlift.operations.tracing",
-    "rich.progress", "rowlift.web", "sqlalchemy.dialects.postgresql", "starlette", "urllib3",
-    "uvicorn", "email_validator",
+    "alembic", "argon2", "cryptography", "email_validator", "fastapi", "psycopg", "pymysql",
+    "rich.progress", "rowlift.channels", "rowlift.engine.erase", "rowlift.engine.forwarding",
+    "rowlift.engine.history", "rowlift.engine.ingest", "rowlift.engine.preview",
+    "rowlift.operations.access", "rowlift.operations.applying", "rowlift.operations.certifying",
+    "rowlift.operations.definitions", "rowlift.operations.erasing", "rowlift.operations.planning",
+    "rowlift.operations.records", "rowlift.operations.retrying", "rowlift.operations.segments",
+    "rowlift.operations.serving", "rowlift.operations.tracing", "rowlift.web",
+    "sqlalchemy.dialects.postgresql", "starlette", "urllib3", "uvicorn",
 )  # fmt: skip
 CANARY = "canary-7f3e9b"
 
