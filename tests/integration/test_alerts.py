@@ -117,7 +117,8 @@ def test_B16_a_message_links_to_the_run_where_the_service_knows_its_address(
 ):
     world.workspace |= known_as
     world.rows(("1", "free"), ("", CANARY))
-    world.run()
+    with world.project() as project:
+        project.run(["people"])
     (message,) = told(sink)
     assert message["alerts"][0]["url"] == url
     assert message_from(message, 1.0).text.endswith(f"(run 1) {url}".rstrip())

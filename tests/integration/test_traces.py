@@ -12,8 +12,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from doors.api import serving
 from doors.cli import run_cli
 from rowlift.cli.traces import traced
+from rowlift.core.rights import Role
 from world import World
 
 
@@ -86,6 +88,29 @@ def test_C11_a_run_is_traced_from_the_query_to_the_destination(world, collector)
     assert facts(by_name["judge"])["rowlift.rejected"] == 1
     assert facts(by_name["apply"])["rowlift.written"] == 2
     assert (delivery["rowlift.destination"], delivery["rowlift.delivered"]) == ("crm", 2)
+    assert "canary" not in str(collector.spans)
+
+
+@pytest.mark.door("api")
+def test_C11_a_request_is_traced_by_its_operation_and_names_nobody(world, collector) -> None:
+    with (
+        traced(collector.url),
+        serving(world.folder) as api,
+        api.as_user(Role.EDITOR) as editor,
+    ):
+        editor.post("/syncs/people/plans").raise_for_status()
+        editor.get("/people/canary-1").close()
+        editor.get("/canary-nowhere").close()
+    found = [one for one in collector.spans if one.name == "request"]
+    told = {
+        (facts(one)["rowlift.operation"], facts(one)["rowlift.method"]): facts(one)[
+            "rowlift.status"
+        ]
+        for one in found
+    }
+    assert told["person", "GET"] == 404
+    assert told["", "GET"] == 404
+    assert told["plans.make", "POST"] == 201
     assert "canary" not in str(collector.spans)
 
 

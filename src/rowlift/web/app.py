@@ -47,6 +47,7 @@ from rowlift.web.queries import Seats
 from rowlift.web.rights import admit, door
 from rowlift.web.shell import LOOPBACK, Shell
 from rowlift.web.streams import Listeners
+from rowlift.web.tracing import Traced
 
 PREFIX = "/api/v1"
 FOR_PROGRAMS = ("/api/", "/healthz", "/readyz", "/metrics")
@@ -190,4 +191,4 @@ def application(
 ) -> ASGIApp:
     """Return everything that is served over HTTP for one project."""
     ours = api(office)
-    return Shell(Doors(ours, pages(ours.state), ingest), hosts)
+    return Shell(Traced(Doors(ours, pages(ours.state), ingest)), hosts)
