@@ -1,10 +1,11 @@
 """`rowlift serve` as a process, and a client of its API."""
 
+import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,10 +21,12 @@ CODE = re.compile(r"signs up with (\S+)")
 class Service:
     """A served folder, and what it has said."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
         command = [sys.executable, "-m", "rowlift", "-C", str(folder), "serve", "--port", "0"]
         self._log = (folder.parent / "serve.log").open("w+")
-        self.process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
+        self.process = subprocess.Popen(
+            command, stdout=self._log, stderr=self._log, env=os.environ | env
+        )
 
     @property
     def said(self) -> str:
@@ -42,8 +45,8 @@ class Service:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[Service, httpx.Client]]:
-    service = Service(folder)
+def serving(folder: Path, **env: str) -> Iterator[tuple[Service, httpx.Client]]:
+    service = Service(folder, env)
     try:
         with httpx.Client(base_url=service.told(API), trust_env=False, timeout=60) as client:
             yield service, client

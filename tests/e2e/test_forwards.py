@@ -24,7 +24,8 @@ def make(api: httpx.Client, kind: str, name: str, document: dict[str, object]) -
 @pytest.mark.door("api")
 def test_A24_what_an_sdk_tracks_goes_on_to_segment_with_traits(sink: Sink, tmp_path: Path) -> None:
     (tmp_path / "acme").mkdir()
-    with serving(tmp_path / "acme") as (service, api):
+    shared = {"ROWLIFT_SHARED_NETWORKS": LOOPBACK[0]}
+    with serving(tmp_path / "acme", **shared) as (service, api):
         api.post("/setup", json={"code": service.told(CODE), **ANN}).raise_for_status()
         signed_in(api)
         segment = {"type": "segment", "write_key": "k", "endpoint": f"{sink.url}/v1"}

@@ -175,11 +175,14 @@ def test_a_channel_nobody_declares_and_a_secret_in_a_file_are_found_offline(worl
     assert SECRET not in found.stdout + found.stderr
 
 
+SHARED = {"ROWLIFT_SHARED_NETWORKS": "127.0.0.1"}
+
+
 @pytest.mark.door("api")
 def test_C11_a_channel_made_over_the_api_keeps_its_secret(tmp_path, sink):
     found(tmp_path, {}, "acme", Author("console", "cli"))
     document = hook(sink, secret=SECRET)
-    with serving(tmp_path) as api, api.as_user(Role.EDITOR) as editor:
+    with serving(tmp_path, **SHARED) as api, api.as_user(Role.EDITOR) as editor:
         made = editor.post("/definitions/channel", json={"name": "ops", "document": document})
         assert made.status_code == 201, made.text
         assert SECRET not in made.text + editor.get("/definitions/channel/ops").text
@@ -212,7 +215,7 @@ def test_B16_a_channel_whose_secret_is_not_set_fails_alone(world, sink):
 def test_C11_a_channel_that_rules_name_stays(tmp_path, sink):
     found(tmp_path, {}, "acme", Author("console", "cli"))
     rules = {"version": 1, "workspace": {"name": "acme"}, "alerts": {"to": ["ops"]}}
-    with serving(tmp_path) as api, api.as_user(Role.EDITOR) as editor:
+    with serving(tmp_path, **SHARED) as api, api.as_user(Role.EDITOR) as editor:
 
         def edit(document):
             tag = editor.get("/definitions/workspace/acme").headers["etag"]

@@ -33,6 +33,7 @@ NEW, OTHER = (base64.b64encode(bytes([one]) * 32).decode() for one in (1, 2))
 def world(tmp_path: Path, state_url: str | None) -> World:
     world = World(tmp_path / "project")
     world.env = {"ROWLIFT_STATE_URL": state_url} if state_url else {}
+    world.env["ROWLIFT_SHARED_NETWORKS"] = "127.0.0.0/8, desk.internal"
     world.rows(("u1", "pro"), ("u2", "free"))
     return world
 
@@ -375,6 +376,14 @@ def test_S25_no_error_repeats_a_secret(project, sink, wrong):
 def test_S28_what_is_made_here_reads_no_variable_and_no_file_of_the_server(project, document, code):
     create = project.definitions.create
     assert refusal(ProjectInvalid, create, "destination", "hook", document) == code
+
+
+@pytest.mark.parametrize("reach", ["0.0.0.0/0", "10.1.2.3", "::1", "intranet", "127.0.0.0/7"])
+def test_S20_what_is_made_here_opens_no_network_that_the_operator_does_not_share(project, reach):
+    document = {"type": "webhook", "url": "https://desk.internal/", "allow_networks": [reach]}
+    create = project.definitions.create
+    assert refusal(ProjectInvalid, create, "destination", "hook", document) == "ADDRESS_REFUSED"
+    create("destination", "hook", document | {"allow_networks": ["Desk.internal", "127.0.0.9"]})
 
 
 @pytest.mark.usefixtures("project")

@@ -175,7 +175,12 @@ def test_S14_a_token_does_what_it_was_given_and_no_more(api: Api) -> None:
     with api.by_token(Role.EDITOR, [Right.READ]) as program:
         assert program.get("/runs").status_code == 200
         assert code(program.get("/people")) == "RIGHT_MISSING"
-        more = program.post("/tokens", json={"name": "more", "rights": ["read", "values"]})
+        heir = program.post("/tokens", json={"name": "heir", "rights": ["read"]})
+        assert code(heir) == "RIGHT_MISSING"
+        own = program.get("/tokens").json()["items"]
+        assert [one["name"] for one in own] == ["test"]
+    with api.as_user(Role.VIEWER) as viewer:
+        more = viewer.post("/tokens", json={"name": "more", "rights": ["read", "values"]})
         assert code(more) == "RIGHT_MISSING"
 
 

@@ -1,6 +1,7 @@
 """What holds for every route: rights, one operation each, headers, hosts, sizes, strangers."""
 
 import csv
+import errno
 import io
 import json
 from collections.abc import Iterator
@@ -216,8 +217,12 @@ def test_S19_every_answer_has_the_headers_that_browsers_need(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "", "127.0.0.1@evil.example", "[::2]:80"]
-)
+    "host",
+    [
+        "evil.example", "localhost.evil.example", "", "127.0.0.1@evil.example", "[::2]:80",
+        "127.0.0.1:80.evil.example",
+    ],
+)  # fmt: skip
 def test_S19_a_request_for_another_host_is_refused(api: Api, host: str) -> None:
     with api.anybody() as client:
         answer = client.get("/openapi.json", headers={"host": host})
@@ -250,6 +255,13 @@ def test_S43_a_body_is_read_up_to_its_limit_whatever_it_says_of_its_length(api: 
         assert (answer.status_code, answer.json()["code"]) == (413, "BODY_TOO_LARGE")
 
 
+def test_a_member_that_nobody_knows_is_refused(api: Api) -> None:
+    with api.as_user(Role.EDITOR) as editor:
+        mistyped = editor.post("/syncs/people/runs", json={"allow_removal": True})
+    assert (mistyped.status_code, mistyped.json()["code"]) == (422, "VALUE_WRONG")
+    assert "body.allow_removal" in mistyped.json()["examples"][0]
+
+
 def test_S33_a_fault_of_ours_is_told_by_a_reference_only(caplog) -> None:
     class Broken:
         def open(self) -> None:
@@ -261,6 +273,17 @@ def test_S33_a_fault_of_ours_is_told_by_a_reference_only(caplog) -> None:
     assert "secret words" not in answer.text
     assert answer.json()["reference"] in caplog.text
     assert "RuntimeError" in caplog.text
+
+
+def test_F20_a_full_disk_is_no_fault_of_ours() -> None:
+    class Full:
+        def open(self) -> None:
+            raise OSError(errno.ENOSPC, "no room in /somewhere")
+
+    with served_by(Full) as url, httpx.Client(trust_env=False) as client:
+        answer = client.get(f"{url}/api/v1/runs", headers={"cookie": "rowlift=x"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "STATE_FULL")
+    assert "somewhere" not in answer.text
 
 
 def test_every_code_that_a_problem_names_is_explained(api: Api) -> None:

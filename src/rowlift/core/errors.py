@@ -15,6 +15,7 @@ RowliftError
 What is wrong with one row is never an exception: it is a Reject or an Outcome.
 """
 
+import errno
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -112,16 +113,23 @@ class StateError(RowliftError):
 
 
 def unexpected(error: Exception) -> RowliftError:
-    """Say what an exception that nobody foresaw is: too little memory, or a fault of ours."""
+    """Say what an exception that nobody foresaw is: no memory, no disk, or a fault of ours."""
     if isinstance(error, MemoryError) or any(word in str(error) for word in _NO_MEMORY):
         return RowliftError(
             "OUT_OF_MEMORY",
             "There is not enough memory.",
             mend="Allow it more memory and run again: nothing was lost.",
         )
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        return StateError(
+            "STATE_FULL",
+            "The disk is full or a file cannot be written.",
+            mend="Free space and run again: nothing was lost.",
+        )
     return RowliftError("INTERNAL", f"A fault of ours: {type(error).__name__}.")
 
 
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 # What the system's loader, Python's threads and Arrow's say instead of MemoryError.
 _NO_MEMORY = (
     "failed to map segment", "annot allocate memory", "can't start new thread",

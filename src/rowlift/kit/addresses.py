@@ -126,6 +126,14 @@ def is_network(text: str) -> bool:
     return True
 
 
+def is_within(text: str, other: str) -> bool:
+    """Tell whether a network or host name is another one, or a part of it."""
+    if not (is_network(text) and is_network(other)):
+        return text.rstrip(".").lower() == other.rstrip(".").lower()
+    inner, outer = ip_network(text, strict=False), ip_network(other, strict=False)
+    return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
+
+
 class AddressGuard:
     """Decides where a request may go, by the addresses a name resolves to, not by the name.
 

@@ -15,6 +15,7 @@ class Caller:
     rights: frozenset[Right]
     user_id: int | None = None
     session: str = ""
+    is_program: bool = False
 
     def require(self, right: Right) -> None:
         """Raise AccessError RIGHT_MISSING unless the right is there."""

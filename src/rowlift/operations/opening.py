@@ -21,6 +21,7 @@ from rowlift.state.definitions import Author, Change, Declared, Definition
 from rowlift.state.store import Store
 
 SHARED_VARIABLES = "ROWLIFT_SHARED_VARIABLES"
+SHARED_NETWORKS = "ROWLIFT_SHARED_NETWORKS"
 FILE_ROOTS = "ROWLIFT_FILE_ROOTS"
 _WATCHED = {"syncs": True, "models": True, "forwards": False}  # whether what lies deeper counts
 
@@ -128,8 +129,17 @@ def declarations(project: ProjectSpec) -> dict[str, dict[str, Declared]]:
 def rules(root: Path, env: Mapping[str, str]) -> Rules:
     """Return what definitions made in Rowlift are judged by."""
     folders = (root, *(Path(one) for one in env.get(FILE_ROOTS, "").split(os.pathsep) if one))
-    shared = frozenset(env.get(SHARED_VARIABLES, "").replace(",", " ").split())
-    return Rules(KINDS, ACCEPTS, Custody(data_folder(root, env), folders, shared), guarded)
+    custody = Custody(
+        data_folder(root, env),
+        folders,
+        variables=_words(env.get(SHARED_VARIABLES, "")),
+        networks=_words(env.get(SHARED_NETWORKS, "")),
+    )
+    return Rules(KINDS, ACCEPTS, custody, guarded)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.replace(",", " ").split())
 
 
 def judged(home: Home, held: Iterable[Held]) -> Admitted:

@@ -44,8 +44,13 @@ class Tokens:
     def create(self, name: str, rights: Collection[Right], *, days: int, by: Caller) -> NewToken:
         """Make a token of the caller's that may do no more than the caller.
 
-        Raises AccessError RIGHT_MISSING and ConfigError VALUE_WRONG.
+        No token makes another one, which would outlive it. Raises AccessError RIGHT_MISSING and
+        ConfigError VALUE_WRONG.
         """
+        if by.is_program:
+            raise AccessError(
+                "RIGHT_MISSING", "An API token makes no other one.", mend="Sign in as its owner."
+            )
         for right in rights:
             by.require(right)
         if not 1 <= days <= LONGEST_DAYS or not name.strip() or by.user_id is None or not rights:
@@ -85,7 +90,7 @@ class Tokens:
             self._tokens.touch(token.id, now)
         allowed = rights_of(user.role, viewers_see_values=self._viewers_see_values)
         name = f"{user.email} by token {token.name}"
-        return Caller(name, address, allowed & token.rights, user.id)
+        return Caller(name, address, allowed & token.rights, user.id, is_program=True)
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

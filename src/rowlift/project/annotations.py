@@ -33,6 +33,14 @@ def is_path(model: type[BaseModel], path: KeyPath) -> bool:
     return any(one is Path for one in _plain(annotation_at(model, path)))
 
 
+def opens_network(model: type[BaseModel], path: KeyPath) -> bool:
+    """Tell whether the value at a path lets requests into a network that is closed without it.
+
+    Where a connection may go anywhere unless it is `public_only`, none is.
+    """
+    return path[:1] == ("allow_networks",) and "public_only" not in model.model_fields
+
+
 def _step(annotation: Any, part: str | int) -> Any:
     for one in _plain(annotation):
         if _is_model(one) and part in one.model_fields:

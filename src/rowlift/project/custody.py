@@ -1,7 +1,7 @@
 """What connections made in Rowlift may refer to: who writes them is not who runs the machine.
 
 An editor must neither send a variable of the server's environment to a host of their own, nor read
-a file of the server's through a source.
+a file of the server's through a source, nor ask what answers only to the server itself.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from rowlift.core.errors import Place
 from rowlift.core.specs import ConnectionSpec
-from rowlift.project.annotations import is_path, is_secret
+from rowlift.kit.addresses import is_within
+from rowlift.project.annotations import is_path, is_secret, opens_network
 from rowlift.project.documents import KeyPath
 from rowlift.project.problems import Problem
 from rowlift.project.references import Secret, Variable, parts
@@ -26,11 +27,13 @@ class Custody:
     """The variables that secrets may refer to, and the folders that paths may lead into.
 
     Relative paths start at the first folder; the closed one, the data directory, is never allowed.
+    `networks`, CIDR or host names, are those that requests may be let into.
     """
 
     closed: Path
     folders: tuple[Path, ...]
     variables: frozenset[str] = frozenset()
+    networks: frozenset[str] = frozenset()
 
     def judge(self, connection: ConnectionSpec, config: type[BaseModel]) -> Iterator[Problem]:
         """Yield every reference and path of a connection that is not allowed."""
@@ -40,6 +43,8 @@ class Custody:
                 yield _reference(path, place)
             elif is_path(config, path) and not self._may_open(text):
                 yield _outside(path, place)
+            elif opens_network(config, path) and not self._may_reach(text):
+                yield _unreachable(path, place)
 
     def _may_refer(self, text: str, *, is_a_secret: bool) -> bool:
         try:
@@ -64,6 +69,9 @@ class Custody:
         closed = self.closed.resolve()
         return inside and not path.is_relative_to(closed) and not closed.is_relative_to(path)
 
+    def _may_reach(self, text: str) -> bool:
+        return any(is_within(text, one) for one in self.networks)
+
 
 def _reference(path: KeyPath, place: Place) -> Problem:
     return Problem(
@@ -81,4 +89,13 @@ def _outside(path: KeyPath, place: Place) -> Problem:
         f"{dotted(path)} leads outside the folders that are open here.",
         place=place,
         mend="Move it into the project's folder, or list its folder in ROWLIFT_FILE_ROOTS.",
+    )
+
+
+def _unreachable(path: KeyPath, place: Place) -> Problem:
+    return Problem(
+        "ADDRESS_REFUSED",
+        f"{dotted(path)} opens a network or host that is not open here.",
+        place=place,
+        mend="Leave it out, or list it in ROWLIFT_SHARED_NETWORKS of the service.",
     )

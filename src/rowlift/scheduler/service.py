@@ -73,6 +73,8 @@ class ServiceLoop:
                 _log.error("A fault of ours", exc_info=error)
             self._troubled("What is due waits; it is tried again.", fault)
             return LOOK_SECONDS
+        if self._trouble:
+            self._serving.note("service", "It goes on.")
         self._trouble = ""
         return seconds
 

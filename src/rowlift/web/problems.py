@@ -158,7 +158,9 @@ def broken(_request: Request, error: Exception) -> Response:
 
 def unforeseen(error: Exception) -> Problem:
     """Return a failure of ours as a reference to the line of the log that says more."""
+    found = problem(unexpected(error))
+    if found.code != "INTERNAL":
+        return found
     reference = secrets.token_hex(6)
     log.error("The server failed to answer: reference %s", reference, exc_info=error)
-    found = problem(unexpected(error))
     return replace(found, detail="The server failed to answer.", reference=reference)

@@ -1,5 +1,6 @@
 """Around every request: which host it may name, how large it may be, and what headers answer it."""
 
+import re
 from collections.abc import Collection
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -12,6 +13,8 @@ from rowlift.web.problems import answer, problem
 LARGEST_BODY = 1_000_000  # bytes
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+_HOST = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(:[0-9]+)?")
 
 SAFE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -51,9 +54,8 @@ class Shell:
                 raise
 
     def _refusal(self, headers: Headers) -> RowliftError | None:
-        host = headers.get("host", "").lower()
-        name = host if host.endswith("]") else host.rsplit(":", 1)[0]
-        if name not in self._hosts:
+        host = _HOST.fullmatch(headers.get("host", "").lower())
+        if host is None or host["name"] not in self._hosts:
             return ConfigError(
                 "HOST_REFUSED",
                 "The request names a host that this server is not known by.",

@@ -23,6 +23,7 @@ class AlertWorker:
     def __init__(self, alerts: Callable[[], Alerts]) -> None:
         self._alerts = alerts
         self._stopped = threading.Event()
+        self._trouble = ""
         self._states_at = -STATE_SECONDS
         self._thread = threading.Thread(target=self._work, name="alerts")
 
@@ -40,9 +41,17 @@ class AlertWorker:
             try:
                 self._look()
             except RowliftError as error:
-                _log.warning("alerts wait: %s", error)
+                self._troubled(error)
             except Exception as error:  # noqa: BLE001
-                _log.warning("alerts wait: %s", unexpected(error))
+                self._troubled(unexpected(error))
+            else:
+                self._trouble = ""
+
+    def _troubled(self, error: RowliftError) -> None:
+        """Say once what is in the way."""
+        if error.code != self._trouble:
+            _log.warning("alerts wait: %s", error)
+        self._trouble = error.code
 
     def _look(self) -> None:
         is_time = time.monotonic() - self._states_at >= STATE_SECONDS

@@ -19,6 +19,7 @@ class IngestWorker:
         self._ingest = ingest
         self._wake = threading.Event()
         self._stopped = threading.Event()
+        self._trouble = ""
         self._thread = threading.Thread(target=self._work, name="ingest")
 
     def __enter__(self) -> Self:
@@ -47,14 +48,19 @@ class IngestWorker:
         The documented boundary at which any exception ends: what was accepted must be written.
         """
         try:
-            return self._ingest.write_some() is not None
+            written = self._ingest.write_some()
         except RowliftError as error:
-            _tell(error)
+            self._troubled(error)
+            return False
         except Exception as error:  # noqa: BLE001
-            _tell(unexpected(error))
-        return False
+            self._troubled(unexpected(error))
+            return False
+        self._trouble = ""
+        return written is not None
 
-
-def _tell(error: RowliftError) -> None:
-    with about(task="messages", code=error.code, detail=str(error)):
-        _log.warning("Messages wait to be written.")
+    def _troubled(self, error: RowliftError) -> None:
+        """Say once what is in the way."""
+        if error.code != self._trouble:
+            with about(task="messages", code=error.code, detail=str(error)):
+                _log.warning("Messages wait to be written.")
+        self._trouble = error.code

@@ -12,6 +12,7 @@ from rowlift.operations.defining import DefinitionRecord
 from rowlift.operations.definitions import Definitions
 from rowlift.operations.project import Project
 from rowlift.state.definitions import Version
+from rowlift.web.bodies import Body
 from rowlift.web.paging import Page, whole
 from rowlift.web.queries import ASKING
 from rowlift.web.rights import Asking, Ours, door
@@ -24,20 +25,20 @@ Kind = Annotated[KindName, Path(description="What it defines.")]
 Name = Annotated[str, Path(max_length=200)]
 
 
-class NewDefinition(BaseModel):
+class NewDefinition(Body):
     """A definition of any kind but a workspace's; the document is what its file would hold."""
 
     name: str = Field(max_length=200, examples=["warehouse"])
     document: dict[str, Any] = Field(examples=[{"type": "sqlite", "path": "shop.db"}])
 
 
-class Document(BaseModel):
+class Document(Body):
     """What a definition shall be; a reference ${secret:…} as it was read keeps that secret."""
 
     document: dict[str, Any] = Field(examples=[{"type": "sqlite", "path": "shop.db"}])
 
 
-class Sketch(BaseModel):
+class Sketch(Body):
     """A sync as it might be; without a document, as it is."""
 
     name: str = Field(max_length=200, examples=["people"])
@@ -46,7 +47,7 @@ class Sketch(BaseModel):
     )
 
 
-class Rename(BaseModel):
+class Rename(Body):
     """Another name."""
 
     to: str = Field(max_length=200, examples=["warehouse_eu"])

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 
 from rowlift.core.rights import Right
 from rowlift.operations.forwarding import ForwardReport
@@ -11,6 +11,7 @@ from rowlift.operations.ingesting import LONGEST_NAME, NewWriteKey
 from rowlift.state.forwards import ForwardReject
 from rowlift.state.intake import MessageReject
 from rowlift.state.keys import WriteKey
+from rowlift.web.bodies import Body
 from rowlift.web.paging import Limit, Page, whole
 from rowlift.web.rights import Asking, Ours, door
 from rowlift.workspace.tracking import Event
@@ -20,13 +21,13 @@ router = APIRouter(tags=["messages"])
 Name = Annotated[str, Path(max_length=200)]
 
 
-class KeyWanted(BaseModel):
+class KeyWanted(Body):
     """A write key to be made."""
 
     name: str = Field(min_length=1, max_length=LONGEST_NAME, examples=["site"])
 
 
-class Since(BaseModel):
+class Since(Body):
     """From where events go again: one of both."""
 
     since: AwareDatetime | None = Field(None, examples=["2026-11-20T08:00:00Z"])

@@ -4,10 +4,11 @@ from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from rowlift.core.rights import Right
 from rowlift.operations.segments import EventRecord, MemberRecord, MembersChanged, SegmentRecord
+from rowlift.web.bodies import Body
 from rowlift.web.paging import Cursor, Limit, Page, page, place, whole
 from rowlift.web.rights import Asking, Ours, door
 
@@ -16,13 +17,13 @@ router = APIRouter(prefix="/segments", tags=["segments"])
 Name = Annotated[str, Path(max_length=1000)]
 
 
-class NewSegment(BaseModel):
+class NewSegment(Body):
     """A segment to be made."""
 
     name: str = Field(max_length=1000, examples=["Beta testers"])
 
 
-class People(BaseModel):
+class People(Body):
     """Whom to add or remove."""
 
     people: list[Annotated[str, Field(max_length=1000)]] = Field(

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Request, Response
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from rowlift.core.rights import Right
 from rowlift.operations.project import Project
 from rowlift.operations.reports import RequestReport, RetryRequest, RunReport, ServiceReport
+from rowlift.web.bodies import Body
 from rowlift.web.paging import Limit, Page, whole
 from rowlift.web.repeats import Once
 from rowlift.web.rights import Asking, Ours, door
@@ -27,7 +28,7 @@ LastEvent = Annotated[str, Header(max_length=100, description="The newest event 
 _RUN = TypeAdapter(RunReport)
 
 
-class RunWanted(BaseModel):
+class RunWanted(Body):
     """A run that the service shall begin."""
 
     allow_removals: bool = False

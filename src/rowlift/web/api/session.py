@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from rowlift.core.rights import Right, Role
+from rowlift.web.bodies import Body
 from rowlift.web.cookies import forget_session, keep_session
 from rowlift.web.rights import (
     Asking,
@@ -17,7 +18,7 @@ from rowlift.web.rights import (
 router = APIRouter(tags=["session"])
 
 
-class SetUp(BaseModel):
+class SetUp(Body):
     """The first admin, by the one-time code that the console printed."""
 
     code: str = Field(max_length=100, examples=["1f3a-9c2b-77d0-e4aa-0b1c"])
@@ -25,7 +26,7 @@ class SetUp(BaseModel):
     password: str = Field(max_length=1000, examples=["a long sentence of one's own"])
 
 
-class Credentials(BaseModel):
+class Credentials(Body):
     """Who signs in."""
 
     email: str = Field(max_length=320, examples=["ann@example.com"])

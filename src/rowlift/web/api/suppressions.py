@@ -4,10 +4,11 @@ from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from rowlift.core.rights import Right
 from rowlift.operations.suppressing import SuppressionReport
+from rowlift.web.bodies import Body
 from rowlift.web.paging import Cursor, Limit, Page, page, place
 from rowlift.web.rights import Asking, Ours, door
 from rowlift.workspace.suppression import Suppression
@@ -15,7 +16,7 @@ from rowlift.workspace.suppression import Suppression
 router = APIRouter(prefix="/suppressions", tags=["suppressions"])
 
 
-class Named(BaseModel):
+class Named(Body):
     """Who: id:…, email:…, anonymous_id:…, or plainly an address or an id."""
 
     people: list[Annotated[str, Field(max_length=1000)]] = Field(

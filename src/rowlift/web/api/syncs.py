@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from rowlift.core.rights import Right
 from rowlift.engine.preview import Preview
 from rowlift.operations.reports import SyncReport
+from rowlift.web.bodies import Body
 from rowlift.web.paging import Page, whole
 from rowlift.web.queries import ASKING
 from rowlift.web.rights import Asking, Ours, door
@@ -18,13 +19,13 @@ router = APIRouter(prefix="/syncs", tags=["syncs"])
 Name = Annotated[str, Path(max_length=200, description="The sync's name.")]
 
 
-class Paused(BaseModel):
+class Paused(Body):
     """Whether a sync rests."""
 
     paused: bool
 
 
-class Target(BaseModel):
+class Target(Body):
     """What is to be sent again: one destination, or all when it is null."""
 
     target: str | None = Field(None, max_length=200)

@@ -3,18 +3,19 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from rowlift.core.rights import Right
 from rowlift.operations.tokens import LONGEST_DAYS, NewToken
 from rowlift.state.users import Token
+from rowlift.web.bodies import Body
 from rowlift.web.paging import Page, whole
 from rowlift.web.rights import Asking, Ours, door
 
 router = APIRouter(prefix="/tokens", tags=["tokens"])
 
 
-class TokenWanted(BaseModel):
+class TokenWanted(Body):
     """A token that may do no more than who makes it."""
 
     name: str = Field(min_length=1, max_length=100, examples=["nightly dbt job"])

@@ -3,10 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from rowlift.core.rights import Right, Role
 from rowlift.state.users import User
+from rowlift.web.bodies import Body
 from rowlift.web.paging import Page, whole
 from rowlift.web.rights import Asking, Ours, door
 from rowlift.web.versions import IfMatch, expected, tagged
@@ -16,7 +17,7 @@ router = APIRouter(prefix="/users", tags=["users"])
 Id = Annotated[int, Path(ge=1, lt=2**63)]
 
 
-class NewUser(BaseModel):
+class NewUser(Body):
     """Somebody who shall work here."""
 
     email: str = Field(max_length=320, examples=["bea@example.com"])
@@ -24,7 +25,7 @@ class NewUser(BaseModel):
     password: str = Field(max_length=1000, examples=["another long sentence"])
 
 
-class UserChange(BaseModel):
+class UserChange(Body):
     """What changes about a user; what is left out stays."""
 
     role: Role | None = None
