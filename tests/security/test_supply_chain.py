@@ -47,6 +47,14 @@ def test_S38_the_base_install_needs_few_packages_and_no_driver_of_a_server() -> 
     }
 
 
+def test_S38_the_image_has_what_the_base_install_has_and_two_drivers() -> None:
+    base, image, dev = (
+        AUDIT["locked"](ROOT / "requirements" / f"{name}.txt") for name in ("base", "image", "dev")
+    )
+    drivers = {"psycopg", "psycopg-binary", "pymysql"}
+    assert image == base | {name: dev[name] for name in drivers}
+
+
 def reported(**changed: Any) -> dict[str, Any]:
     return {"dependencies": [{"name": "Ruamel.YAML", "version": "1.0", "vulns": []} | changed]}
 
