@@ -4,6 +4,7 @@ import json
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pytest
 
 from rowlift.core.values import META
 from rowlift.engine.read import MAX_ROW_BYTES, shortened
@@ -26,6 +27,21 @@ def test_F61_a_value_too_large_for_any_row_is_cut_and_stays_too_large():
     for column in (names, tags):
         assert column.nbytes < 2 * MAX_ROW_BYTES + 100
         assert pc.binary_length(column)[0].as_py() > MAX_ROW_BYTES
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.large_string()])
+def test_F61_bytes_and_long_columns_are_cut_too(kind):
+    schema = pa.schema([pa.field("photo", kind, metadata={META: b"binary"})])
+    batch = pa.record_batch([pa.array([b"x" * 2 * MAX_ROW_BYTES, b"y"], kind)], schema=schema)
+    (photos,) = shortened(batch)
+    assert photos.type == kind
+    assert pc.binary_length(photos).to_pylist() == [MAX_ROW_BYTES + 1, 1]
+
+
+def test_many_numbers_are_no_large_values():
+    numbers = pa.array(range(MAX_ROW_BYTES // 8 + 1))
+    (same,) = shortened(pa.record_batch([numbers], ["visits"]))
+    assert same.equals(numbers)
 
 
 def test_values_that_a_row_may_hold_stay_as_they_are():

@@ -49,20 +49,23 @@ def shortened(batch: pa.RecordBatch) -> list[pa.Array]:
     """
     if batch.nbytes <= MAX_ROW_BYTES:
         return [*batch.columns]
-    return [
-        _cut(column, field) if column.nbytes > MAX_ROW_BYTES else column
-        for column, field in zip(batch.columns, batch.schema, strict=True)
-    ]
+    return [_cut(*one) for one in zip(batch.columns, batch.schema, strict=True)]
 
 
 def _cut(column: pa.Array, field: pa.Field) -> pa.Array:
+    kind = pa.types
+    is_binary = kind.is_binary(field.type) or kind.is_large_binary(field.type)
+    is_text = kind.is_string(field.type) or kind.is_large_string(field.type)
+    if column.nbytes <= MAX_ROW_BYTES or not (is_text or is_binary):
+        return column
     sizes = pc.binary_length(column)
-    if pc.max(sizes).as_py() <= MAX_ROW_BYTES:
+    if (pc.max(sizes).as_py() or 0) <= MAX_ROW_BYTES:
         return column
     if field.metadata == _JSON:
-        whole = pa.scalar(f'"{"x" * MAX_ROW_BYTES}"', column.type)
+        whole = pa.scalar(f'"{"x" * MAX_ROW_BYTES}"', field.type)
         return pc.if_else(pc.greater(sizes, MAX_ROW_BYTES), whole, column)
-    return pc.utf8_slice_codeunits(column, 0, MAX_ROW_BYTES + 1)
+    part = pc.binary_slice if is_binary else pc.utf8_slice_codeunits
+    return part(column, 0, MAX_ROW_BYTES + 1)
 
 
 def row_numbers(before: int, count: int) -> pa.Array:
