@@ -90,6 +90,9 @@ def test_A2_debug_prints_the_grants_that_mend_on_mariadb(cli, mariadb_job):
     assert refused.code == 1
     (grant,) = statements(refused.stderr)
     assert f"`{reader}`@`%`" in grant or f"'{reader}'@'%'" in grant
+    mariadb_job.sync("plans", "SELECT id AS user_id, plan FROM people")
+    told = [line.strip() for line in cli("run").stdout.splitlines()]
+    assert told.count(grant) == 2, "of several syncs, each has its statements to copy"
     mariadb_job.sql(grant)
     assert cli("run", "people").code == 0
 

@@ -145,7 +145,8 @@ def _example(one: MetRow) -> str:
 def _rule(terminal: Terminal, sign: str, style: str, text: str, code: str, mend: str) -> None:
     line = Text.assemble((f"{sign} ", style), safe(text, "\n"), (f" [{code}]", "dim"))
     terminal.say(line)
-    terminal.say(f"  {safe(mend)}", style="cyan")
+    for sentence in mend.splitlines():
+        terminal.say(f"  {safe(sentence)}", style="cyan")
 
 
 def _mark(row: PreviewRow) -> Text:

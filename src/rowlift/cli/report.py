@@ -143,11 +143,13 @@ def _rejected(terminal: Terminal, run: RunReport) -> None:
 def _ended(terminal: Terminal, run: RunReport) -> None:
     sign, style = mark(run.status)
     code = f" [{run.reason_code}]" if run.reason_code and run.status in BAD else ""
-    reason = f": {safe(run.reason)}{code}" if run.reason else "."
-    if run.status is Status.SOME_ROWS_FAILED:
-        reason = "."
+    is_told = run.reason and run.status is not Status.SOME_ROWS_FAILED
+    said, *statements = run.reason.splitlines() if is_told else [""]
+    reason = f": {safe(said)}{code}" if said else "."
     if run.failed and run.status is Status.COMPLETED:
         (sign, style), reason = mark(Status.SOME_ROWS_FAILED), ", but not by every destination."
     line = Text.assemble("  ", (sign, style), f" {run.status.value}{reason}")
     line.append(f" last_sync_time: {moment(run.last_sync_time)}", style="dim")
     terminal.say(line)
+    for statement in statements:
+        terminal.say(f"    {safe(statement)}", style="cyan")

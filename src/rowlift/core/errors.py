@@ -57,6 +57,15 @@ class RowliftError(Exception):
         where = f"{self.place}: " if self.place else ""
         return f"{where}{self.message} [{self.code}]"
 
+    @property
+    def told(self) -> str:
+        """Return message and mend as sentences; statements of SQL have lines of their own."""
+        if not self.mend:
+            return self.message
+        ending = "" if self.message.endswith((".", "!", "?", ":")) else "."
+        space = "\n" if self.mend.partition("\n")[0].endswith(";") else " "
+        return f"{self.message}{ending}{space}{self.mend}"
+
 
 class ConfigError(RowliftError):
     """Nothing was attempted: the files or the options must be mended first."""

@@ -377,7 +377,7 @@ class ImportRun:
 
     def _fail(self, error: RowliftError) -> None:
         status = Status.STOPPED if isinstance(error, GuardStop) else Status.FAILED
-        code, reason = error.code, f"{error.message} {error.mend}".strip()
+        code, reason = error.code, error.told
         if by := self._lease.cancelled_by:
             code, reason = "CANCELLED", f"Cancelled by {by}; what is due stays due."
         if code in {"INTERRUPTED", "CANCELLED"}:
