@@ -189,6 +189,10 @@ def test_C11_a_channel_made_over_the_api_keeps_its_secret(tmp_path, sink):
         assert editor.post("/channels/ops/test").status_code == 204
         (heard,) = sink.requests
         assert json.loads(heard.body)["alerts"][0]["rule"] == "test"
+        sink.always(status(401, CANARY.encode()))
+        deaf = editor.post("/channels/ops/test")
+        assert (deaf.status_code, deaf.json()["code"]) == (502, "CHANNEL_FAILED")
+        assert CANARY not in deaf.text
         moved = {"document": made.json()["document"] | {"url": "https://elsewhere.example.com"}}
         refused = editor.put("/definitions/channel/ops", json=moved, headers={"if-match": '"1"'})
         assert refused.json()["code"] == "SECRET_AGAIN"

@@ -16,6 +16,7 @@ from rowlift.db import Database
 from rowlift.kit.addresses import target
 from rowlift.kit.exchange import Passed, Reply
 from rowlift.kit.masks import Cover
+from rowlift.operations.callers import CONSOLE
 from rowlift.operations.recording import Recorder
 from rowlift.state.exchanges import KEPT, KEPT_SECONDS, ExchangeStore
 from rowlift.testing.misbehaviour import Misbehaviour, answer
@@ -109,6 +110,22 @@ def test_A23_a_new_request_comes_while_one_looks(world: World) -> None:
     assert third["id"] > second["id"]
     assert second["id"] > first["id"]
     assert "example.com" not in json.dumps(second)
+
+
+@pytest.mark.door("api")
+def test_S15_who_is_let_in_no_more_hears_no_more(world: World) -> None:
+    world.run()
+    with serving(world.folder, **world.env) as api:
+        api.as_user(Role.ADMIN).close()
+        with api.as_user(Role.EDITOR) as editor, editor.stream("GET", EVENTS) as stream:
+            told = events_of(stream)
+            next(told)
+            accounts = api.project.access.accounts
+            (user,) = (one for one in accounts.users() if one.role is Role.EDITOR)
+            accounts.change_user(user.id, role=Role.VIEWER, by=CONSOLE)
+            world.rows(("ann", "ann@example.com"), ("bob", "bob@example.com"))
+            world.run()
+            assert list(told) == []
 
 
 def followed(viewer: httpx.Client) -> Iterator[dict]:

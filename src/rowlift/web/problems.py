@@ -32,6 +32,7 @@ log = logging.getLogger("rowlift.web")
 
 _BY_CODE = {
     "BODY_TOO_LARGE": 413,
+    "CHANNEL_FAILED": 502,
     "CSRF_WRONG": 403,
     "CURSOR_WRONG": 422,
     "EDIT_CONFLICT": 412,

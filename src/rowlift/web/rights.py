@@ -49,7 +49,7 @@ def admit(request: Request, response: Response, project: Ours) -> None:
     except AccessError:
         _count(request, response, address_of(request))
         raise
-    _count(request, response, caller.name)
+    _count(request, response, f"user {caller.user_id}")  # whichever of many tokens it comes with
     try:
         caller.require(Right(declared["x-right"]))
     except AccessError:
@@ -66,6 +66,13 @@ def caller_of(request: Request) -> Caller:
 
 
 Asking = Annotated[Caller, Depends(caller_of)]
+
+
+def stay(request: Request, project: Project) -> None:
+    """Raise AccessError where who was let in would be no more, or with fewer rights."""
+    now = _caller(request, project)
+    for right in caller_of(request).rights - now.rights:
+        now.require(right)
 
 
 def csrf_token(session: str) -> str:

@@ -33,6 +33,7 @@ class HttpServer:
             http=visits(patience, most),
             ws="none",
             log_config=None,
+            log_level="error",  # whatever a stranger sends
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=_END_SECONDS,

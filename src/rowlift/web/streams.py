@@ -1,15 +1,16 @@
 """How events are sent while something goes on, and to how many."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from sse_starlette import ServerSentEvent
 
-from rowlift.core.errors import Throttled
+from rowlift.core.errors import AccessError, Throttled
 from rowlift.operations.callers import Caller
 
 LOOK_SECONDS = 0.5
-LONGEST_SECONDS = 900.0  # then a browser asks again, and must still have the right
+LONGEST_SECONDS = 900.0  # then a browser asks again
 AT_ONCE = 20  # of one user, with all tokens
 
 
@@ -27,12 +28,15 @@ class Listeners:
             raise Throttled("TOO_MANY_REQUESTS", text, seconds=10)
 
     async def heard(
-        self, caller: Caller, events: AsyncIterator[ServerSentEvent]
+        self, caller: Caller, events: AsyncIterator[ServerSentEvent], stay: Callable[[], None]
     ) -> AsyncIterator[ServerSentEvent]:
-        """Pass events on, and count the stream as long as it lasts."""
+        """Pass events on until `stay` raises AccessError; count the stream as long as it lasts."""
         self._open[caller.user_id] += 1
         try:
             async for event in events:
+                await asyncio.to_thread(stay)
                 yield event
+        except AccessError:
+            return
         finally:
             self._open[caller.user_id] -= 1

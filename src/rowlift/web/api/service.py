@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Request, Response
@@ -16,7 +17,7 @@ from rowlift.operations.reports import RequestReport, RetryRequest, RunReport, S
 from rowlift.web.bodies import Body
 from rowlift.web.paging import Limit, Page, whole
 from rowlift.web.repeats import Once
-from rowlift.web.rights import Asking, Ours, door
+from rowlift.web.rights import Asking, Ours, door, stay
 from rowlift.web.streams import LONGEST_SECONDS, LOOK_SECONDS, Listeners
 
 router = APIRouter(tags=["service"])
@@ -104,7 +105,8 @@ def events(
         return Response(status_code=204)
     listeners: Listeners = request.app.state.listeners
     listeners.refuse_more(caller)
-    changes = listeners.heard(caller, _changes(project, report, last_event_id))
+    changes = _changes(project, report, last_event_id)
+    changes = listeners.heard(caller, changes, partial(stay, request, project))
     return EventSourceResponse(changes, ping=request.app.state.heartbeat_seconds)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request
@@ -13,7 +14,7 @@ from rowlift.core.rights import Right
 from rowlift.operations.project import Project
 from rowlift.operations.watching import ExchangeReport
 from rowlift.web.paging import Limit, Page, whole
-from rowlift.web.rights import Asking, Ours, door
+from rowlift.web.rights import Asking, Ours, door, stay
 from rowlift.web.streams import LONGEST_SECONDS, LOOK_SECONDS, Listeners
 
 router = APIRouter(prefix="/destinations/{name}/requests", tags=["destinations"])
@@ -50,7 +51,7 @@ def events(
     listeners: Listeners = request.app.state.listeners
     listeners.refuse_more(caller)
     followed = _followed(project, name, after, values=values)
-    return EventSourceResponse(listeners.heard(caller, followed))
+    return EventSourceResponse(listeners.heard(caller, followed, partial(stay, request, project)))
 
 
 async def _followed(
