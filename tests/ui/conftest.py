@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -27,14 +28,43 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Two syncs with good, bad and hostile rows; one ran twice, the other never."""
+def gate() -> Iterator[tuple[str, threading.Event]]:
+    """A webhook that answers when it is let to; its address, and what lets it."""
+    opened = threading.Event()
+
+    class Gate(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            opened.wait(60)
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Gate) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/", opened
+        opened.set()
+        server.shutdown()
+        thread.join(60)
+
+
+@pytest.fixture(scope="module")
+def shop(
+    tmp_path_factory: pytest.TempPathFactory, gate: tuple[str, threading.Event]
+) -> World:  # fmt: skip
+    """Syncs with good, bad and hostile rows: one ran twice, one never, one waits for the gate."""
     world = World(tmp_path_factory.mktemp("ui") / "acme", ("user_id", "email", "plan"))
     world.sync |= {"workspace": "write", "schedule": {"every": "12h"}}
     world.rows(("ann", "ann@example.com", "pro"), ("bob", "bob@example.com", "free"))
+    world.others["gate"] = {"type": "webhook", "url": gate[0], "allow_networks": ["127.0.0.1/32"]}
     world.save()
-    idle = {**world.sync, "sync": "idle", "destinations": []}
-    world.write("syncs/idle.yml", {name: idle[name] for name in idle if name != "schedule"})
+    plain = {name: value for name, value in world.sync.items() if name != "schedule"}
+    to_gate = [{"use": "gate", "match": "user_id"}]
+    world.write("syncs/watched.yml", {**plain, "sync": "watched", "destinations": to_gate})
+    world.write("syncs/idle.yml", {**plain, "sync": "idle", "destinations": []})
     world.run()
     world.rows(
         ("ann", "ann@example.com", HOSTILE), (HOSTILE, "eve@example.com", "pro"),

@@ -1,5 +1,6 @@
 """Pages in a real browser: accessible in both themes, wide and narrow, by keys, without scripts."""
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -99,6 +100,23 @@ def test_B16_a_run_is_begun_watched_and_tried_again(reader: Reader, served: Api)
     assert "1" in row.get_by_role("cell").last.inner_text()
     page.get_by_role("button", name="Retry rejected").click()
     page.get_by_text("are tried again").wait_for()
+
+
+def test_B16_a_run_is_watched_while_it_goes_on(
+    readers: Readers, served: Api, gate: tuple[str, threading.Event]
+) -> None:
+    (asked,) = served.project.service.trigger(["watched"])
+    page = readers().see("/syncs/watched")
+    while not (found := served.project.runs("watched", 1)) or not found[0].deliveries:
+        page.wait_for_timeout(50)
+    page.goto(f"/runs/{found[0].id}")
+    status = page.get_by_role("status")
+    status.get_by_text("Running").wait_for()
+    assert page.get_by_role("button", name="Cancel run").is_visible()
+    assert asked.sync == "watched"
+    gate[1].set()
+    status.get_by_text("Some rows failed").wait_for()
+    assert page.locator("[hx-trigger]").count() == 0
 
 
 def _until_there(served: Api, known: int) -> int:
