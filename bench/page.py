@@ -130,7 +130,7 @@ def cells(step: str, one: Figures, plain: Figures | None) -> tuple[str, ...]:
     spread = f" ({seconds(low)}-{seconds(high)})" if len(one.walls) > 1 else ""
     share = f"{one.all_cpu / plain.all_cpu:.2f}" if plain and plain.rows == one.rows else ""
     is_page = step in LISTS  # its rows lie around it
-    speed = f"{one.rows / one.wall:,.0f}" if one.rows and not is_page else ""
+    speed = f"{one.rows / one.wall:,.0f}" if one.rows > 1 and not is_page else ""
     return (
         step,
         f"{one.rows:,}" if one.rows else "",
