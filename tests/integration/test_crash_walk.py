@@ -28,6 +28,7 @@ WITHOUT_POINT = {
     ("send", "sources/dialects/sqlserver_tls.py", "_agreed"): "it only agrees on encryption",
     ("send", "sources/dialects/sqlserver_tls.py", "_has_shaken_hands"): "the same",
     ("send", "sources/dialects/sqlserver_tls.py", "sendall"): "it only asks",
+    ("send", "web/tracing.py", "told"): "it only answers",
 }
 
 # Transactions that the walk does not pass, and why that is enough.
