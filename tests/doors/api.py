@@ -13,6 +13,7 @@ from rowlift.core.rights import Right, Role
 from rowlift.operations.callers import CONSOLE
 from rowlift.web.app import application
 from rowlift.web.office import Office
+from rowlift.web.rights import COOKIE, csrf_token
 from rowlift.web.server import HttpServer
 
 PASSWORD = "a sentence of {}'s own"
@@ -27,19 +28,27 @@ class Api:
         self.base = f"{url}/api/v1"
 
     def anybody(self, **given: Any) -> httpx.Client:
-        """Somebody who has not signed in."""
-        return httpx.Client(base_url=self.base, trust_env=False, timeout=60, **given)
+        """Somebody who has not signed in, and loads no authorities to speak plain HTTP."""
+        return httpx.Client(base_url=self.base, trust_env=False, verify=False, timeout=60, **given)
+
+    def with_password(self, role: Role) -> dict[str, str]:
+        """Make the user of a role; returns what they sign in with."""
+        who = {"email": _email(role), "password": PASSWORD.format(role.value)}
+        self.project.access.accounts.create_user(who["email"], role, who["password"], by=CONSOLE)
+        return who
 
     def as_user(self, role: Role) -> httpx.Client:
-        """A user of a role, made when first asked for, signed in as a browser is."""
-        email = f"{role.value}@example.com"
-        password = PASSWORD.format(role.value)
-        if email not in {user.email for user in self.project.access.accounts.users()}:
-            self.project.access.accounts.create_user(email, role, password, by=CONSOLE)
-        with self.anybody() as client:
-            client.post("/session", json={"email": email, "password": password}).raise_for_status()
-            csrf = client.get("/session").json()["csrf"]
-            return self.anybody(cookies=dict(client.cookies), headers={"x-csrf-token": csrf})
+        """A user of a role in a browser, signed in elsewhere: a password's hash is dear.
+
+        Unless there is one, the user is made.
+        """
+        access = self.project.access
+        known = {user.email: user for user in access.accounts.users()}
+        user = known.get(_email(role)) or access.accounts.admit(_email(role), role, by=CONSOLE)
+        session = access.sessions.sign_in(user, address="127.0.0.1")
+        return self.anybody(
+            cookies={COOKIE: session}, headers={"x-csrf-token": csrf_token(session)}
+        )
 
     def by_token(self, role: Role, rights: Sequence[Right]) -> httpx.Client:
         """A program that speaks for a user."""
@@ -47,6 +56,10 @@ class Api:
             wanted = {"name": "test", "rights": list(rights)}
             made = user.post("/tokens", json=wanted).raise_for_status().json()
         return self.anybody(headers={"authorization": f"Bearer {made['secret']}"})
+
+
+def _email(role: Role) -> str:
+    return f"{role.value}@example.com"
 
 
 @contextmanager

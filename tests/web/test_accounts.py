@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from doors.api import PASSWORD, Api
+from doors.api import Api
 from rowlift.core.rights import Right, Role
 from rowlift.operations.callers import CONSOLE
 from rowlift.operations.signing_in import IDLE_SECONDS, LONGEST_SECONDS
@@ -57,8 +57,8 @@ def test_S10_there_is_no_account_before(api: Api) -> None:
 def test_S12_an_account_is_closed_to_guessing_whether_it_exists_or_not(
     api: Api, clock: QuickClock
 ) -> None:
-    api.as_user(Role.VIEWER).close()
-    known = {"email": "viewer@example.com", "password": "wrong"}
+    right = api.with_password(Role.VIEWER)
+    known = right | {"password": "wrong"}
     unknown = {"email": "nobody@example.com", "password": "wrong"}
     with api.anybody() as client:
         answers = {}
@@ -67,7 +67,6 @@ def test_S12_an_account_is_closed_to_guessing_whether_it_exists_or_not(
             assert [one.status_code for one in tries] == [401] * ACCOUNT_FAILURES + [429]
             answers[who["email"]] = [{**one.json(), "mend": ""} for one in tries]
         assert len({str(one) for one in answers.values()}) == 1
-        right = known | {"password": PASSWORD.format("viewer")}
         assert code(client.post("/session", json=right)) == "LOGIN_THROTTLED"
         clock.sleep(SECONDS + 1)
         assert client.post("/session", json=right).status_code == 204
@@ -93,13 +92,11 @@ def test_S12_guesses_that_go_on_at_once_count_each_other(api: Api) -> None:
 def test_S12_F41_no_account_is_closed_for_longer_because_the_clock_went_back(
     api: Api, clock: QuickClock
 ) -> None:
-    api.as_user(Role.VIEWER).close()
-    who = {"email": "viewer@example.com", "password": "wrong"}
+    right = api.with_password(Role.VIEWER)
     with api.anybody() as client:
         for _ in range(ACCOUNT_FAILURES):
-            client.post("/session", json=who)
+            client.post("/session", json=right | {"password": "wrong"})
         clock.sleep(-86400)
-        right = who | {"password": PASSWORD.format("viewer")}
         assert client.post("/session", json=right).status_code == 204
 
 
@@ -134,15 +131,16 @@ def test_S13_a_session_ends_when_idle_and_after_a_week(
 
 
 def test_S13_a_login_begins_a_new_session_each_time(api: Api) -> None:
-    with api.as_user(Role.VIEWER) as one, api.as_user(Role.VIEWER) as other:
-        first, second = (dict(client.cookies)["rowlift"] for client in (one, other))
-        assert first != second
-        assert len(first) >= 43  # 256 bits in Base64
+    who = api.with_password(Role.VIEWER)
+    with api.anybody() as one, api.anybody() as other:
+        answers = [client.post("/session", json=who) for client in (one, other)]
+    first, second = (answer.cookies["rowlift"] for answer in answers)
+    assert first != second
+    assert len(first) >= 43  # 256 bits in Base64
 
 
 def test_S13_the_cookie_is_closed_to_scripts_and_other_sites(api: Api) -> None:
-    api.as_user(Role.VIEWER).close()
-    who = {"email": "viewer@example.com", "password": PASSWORD.format("viewer")}
+    who = api.with_password(Role.VIEWER)
     with api.anybody() as client:
         told = client.post("/session", json=who).headers["set-cookie"].lower()
     assert {"httponly", "samesite=lax", "path=/"} <= {part.strip() for part in told.split(";")}
@@ -258,9 +256,9 @@ def test_S11_a_password_that_is_easy_to_guess_is_refused(api: Api, password: str
 
 
 def test_S11_a_password_is_kept_as_argon2id_only(api: Api, shop_bytes: Callable) -> None:
-    api.as_user(Role.VIEWER).close()
+    who = api.with_password(Role.VIEWER)
     kept = shop_bytes()
-    assert PASSWORD.format("viewer").encode() not in kept
+    assert who["password"].encode() not in kept
     assert b"$argon2id$v=19$m=65536" in kept
 
 
