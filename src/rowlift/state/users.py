@@ -256,16 +256,18 @@ class FailureStore:
         """Note an attempt as failed, so that others that go on at once count it.
 
         Where one of `limits` has failed as often as it may within some seconds, nothing is noted.
-        What is older, or of a clock that went wrong, is forgotten.
+        What is older, or of a clock that went wrong, is forgotten; an attempt that began later may
+        have been noted first.
         """
         at = login_failures.c.at
         with self._database.transaction("login.attempt", alone=True) as connection:
-            connection.execute(login_failures.delete().where(~at.between(now - seconds, now)))
+            recent = at.between(now - seconds, now + seconds)
+            connection.execute(login_failures.delete().where(~recent))
             for who, most in limits:
                 query = sa.select(at).where(login_failures.c.who == who).order_by(at)
                 failed = list(connection.scalars(query))
                 if len(failed) >= most:
-                    return Attempt(closed_until=failed[-most] + seconds)
+                    return Attempt(closed_until=min(failed[-most], now) + seconds)
             rows = [{"who": who, "at": now} for who, _ in limits]
             noted = login_failures.insert().returning(login_failures.c.id)
             return Attempt(list(connection.scalars(noted, rows)))
