@@ -102,6 +102,7 @@ def test_B16_a_run_is_begun_watched_and_tried_again(reader: Reader, served: Api)
     page.get_by_text("are tried again").wait_for()
 
 
+@pytest.mark.door("ui")
 def test_B16_a_run_is_watched_while_it_goes_on(
     readers: Readers, served: Api, gate: tuple[str, threading.Event]
 ) -> None:

@@ -192,7 +192,7 @@ def test_S18_signing_in_leads_to_no_other_site(api: Api) -> None:
         assert "guess" not in wrong.text
 
 
-@pytest.mark.door("ui")
+@pytest.mark.door("api")
 def test_B17_a_sync_is_paused_and_resumed_on_its_page(api: Api) -> None:
     with Reader(api, Role.EDITOR) as reader:
         answer = reader.post("/syncs/people/pause")
@@ -207,7 +207,7 @@ def test_B17_a_sync_is_paused_and_resumed_on_its_page(api: Api) -> None:
         assert log[:2] == ["sync.resume", "sync.pause"]
 
 
-@pytest.mark.door("ui")
+@pytest.mark.door("api")
 def test_B16_runs_are_filtered_by_sync_and_by_failure(api: Api, shop: World) -> None:
     bad = shop.run().id
     shop.rows(("ann", "ann@example.com", "pro"))
@@ -226,7 +226,7 @@ def test_B16_runs_are_filtered_by_sync_and_by_failure(api: Api, shop: World) -> 
         assert [one.id for one in api.project.runs(failed=True)] == [bad]
 
 
-@pytest.mark.door("ui")
+@pytest.mark.door("api")
 def test_B22_why_rows_failed_is_told_with_values_to_who_may_see_them(api: Api, shop: World) -> None:
     run = shop.run()
     api.project.access.accounts.create_user(
