@@ -401,7 +401,8 @@ def test_T10_an_upgrade_of_the_canonical_form_sends_nothing(world: World) -> Non
         table = pq.read_table(base.path)
         older = [json.dumps(json.loads(text)) for text in table["attributes"].to_pylist()]
         prints = [(one + 1) % 2**64 for one in table["fp"].to_pylist()]  # another hash function
-        aged = {"attributes": pa.array(older), "fp": pa.array(prints, pa.uint64())}
+        unknown = pa.array([0] * len(older), pa.uint64())
+        aged = {"attributes": pa.array(older), "fp": pa.array(prints, pa.uint64()), "raw": unknown}
         for name, values in aged.items():
             at = table.schema.get_field_index(name)
             table = table.set_column(at, name, values)
