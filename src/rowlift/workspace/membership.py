@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from rowlift.workspace.rows import any_of, run, stage
+from rowlift.workspace.rows import any_of, begin_with_staged, run, stage
 from rowlift.workspace.workspace import Writer
 
 ENTERED, TOUCHED = "segment_entered", "segment_touched"
@@ -20,13 +20,14 @@ _EVENTS = """
 INSERT INTO events (kind, segment_id, pid, sync_uid, run_id, version, at)
 SELECT :kind, :segment, c.pid, :sync, :run, c.version, :now FROM comers c
 """
-# A run that failed is repeated with the same versions.
+# A run that failed is repeated with the same versions. NOT EXISTS would let PostgreSQL join, and
+# go through all events of the sync for each person.
 _TOUCH = f"""{_EVENTS}
 JOIN segment_members m ON m.segment_id = :segment AND m.pid = c.pid
-WHERE c.is_change AND NOT EXISTS (
-    SELECT 1 FROM events e WHERE e.pid = c.pid AND e.segment_id = :segment
+WHERE c.is_change AND (
+    SELECT count(*) FROM events e WHERE e.pid = c.pid AND e.segment_id = :segment
         AND e.sync_uid = :sync AND e.version = c.version
-)
+) = 0
 ORDER BY c.pid
 """
 # Who was to enter may have been deleted since.
@@ -97,6 +98,7 @@ def _stage(
 ) -> None:
     columns = {"pid": pids, "version": versions, "is_change": is_change}
     stage(connection, "comers", _COMERS, columns)
+    begin_with_staged(connection)
 
 
 def _enter(connection: sa.Connection, segment_id: int, sync_uid: str, run_id: int | None) -> int:

@@ -74,6 +74,16 @@ def by_index(connection: sa.Connection) -> Iterator[None]:
     _set_plans(connection, "DEFAULT")
 
 
+def begin_with_staged(connection: sa.Connection) -> None:
+    """Let PostgreSQL look at all of a staged table from here on, within `by_index` too.
+
+    It has no index. While that seems as expensive as anything may be, joins that begin elsewhere
+    seem no worse, and go through all of it for each person there is.
+    """
+    if not is_sqlite(connection):
+        connection.exec_driver_sql("SET LOCAL enable_seqscan TO DEFAULT")
+
+
 def _set_plans(connection: sa.Connection, value: str) -> None:
     connection.exec_driver_sql(";".join(f"SET LOCAL {plan} TO {value}" for plan in _PLANS))
 
