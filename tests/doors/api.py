@@ -14,7 +14,7 @@ from rowlift.operations.callers import CONSOLE
 from rowlift.web.app import application
 from rowlift.web.office import Office
 from rowlift.web.rights import COOKIE, csrf_token
-from rowlift.web.server import HttpServer
+from rowlift.web.server import GRACE_SECONDS, HttpServer
 
 PASSWORD = "a sentence of {}'s own"
 
@@ -63,18 +63,20 @@ def _email(role: Role) -> str:
 
 
 @contextmanager
-def serving(folder: Path, clock: Clock | None = None, **env: str) -> Iterator[Api]:
+def serving(
+    folder: Path, clock: Clock | None = None, grace: float = GRACE_SECONDS, **env: str
+) -> Iterator[Api]:
     """Serve a project folder on a free port of the loopback."""
 
     def make() -> rowlift.Project:
         return rowlift.Project(folder, clock=clock, env=env)
 
-    with served_by(make) as url, make() as project:
+    with served_by(make, grace) as url, make() as project:
         yield Api(url, project)
 
 
 @contextmanager
-def served_by(make: Callable[[], Any]) -> Iterator[str]:
+def served_by(make: Callable[[], Any], grace: float = GRACE_SECONDS) -> Iterator[str]:
     """Serve what a function opens; yields the address."""
-    with HttpServer(application(Office(make))) as server:
+    with HttpServer(application(Office(make)), grace=grace) as server:
         yield server.url

@@ -1,10 +1,12 @@
 """Requests that ask a source: a few at once, and none for somebody who has gone."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
+from select import select
 
+import duckdb
 import httpx
 import pytest
 
@@ -20,6 +22,8 @@ from world import World
 PASSWORD = "reads only"
 ENDLESS = """SELECT count(*)::text AS user_id
 FROM generate_series(1, 1000000) AS a, generate_series(1, 1000000) AS b"""
+COUNTING = """WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t)
+SELECT max(n) AS user_id FROM t"""
 
 
 @pytest.fixture
@@ -49,6 +53,16 @@ def begun(client: httpx.Client, path: str) -> HTTPConnection:
     return connection
 
 
+def seated(client: httpx.Client, path: str) -> list[HTTPConnection]:
+    """Send requests until one is refused, and return those that go on."""
+    asked = [begun(client, path) for _ in range(AT_ONCE_EACH + 1)]
+    (answered,), _, _ = select([one.sock for one in asked], [], [], 60)
+    (refused,) = [one for one in asked if one.sock is answered]
+    assert refused.getresponse().status == 429
+    refused.close()
+    return [one for one in asked if one is not refused]
+
+
 def running(database: PostgresDatabase) -> int:
     query = b"SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND state = 'active'"
     with database.connect() as admin:
@@ -72,6 +86,29 @@ def test_B7_S44_who_goes_away_leaves_no_query_behind(
             one.close()
         until(lambda: running(postgres_database) == 0)
         until(lambda: editor.get("/check").status_code == 200)
+
+
+@pytest.mark.door("api")
+@pytest.mark.parametrize("kind", ["files", "duckdb", "sqlite"])
+def test_B7_S44_a_query_in_our_process_ends_with_its_client_and_with_the_service(
+    shop: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    path = tmp_path / f"shop.{kind}"
+    if kind == "sqlite":
+        path.touch()
+    else:
+        duckdb.connect(path).close()
+    if kind != "files":
+        shop.shop = {"type": kind, "path": str(path)}
+    shop.sync["sql"] = COUNTING
+    shop.save()
+    with serving(shop.folder, grace=0.1) as api, api.as_user(Role.EDITOR) as editor:
+        leaving, staying = seated(editor, "/syncs/people/preview")
+        leaving.close()
+        until(lambda: editor.get("/check").status_code == 200)
+    with closing(staying), pytest.raises(ConnectionError):
+        staying.getresponse()
+    assert not [one for one in caplog.records if one.exc_info]
 
 
 def test_S44_all_together_have_so_many_places_and_each_of_them_a_few() -> None:

@@ -14,13 +14,14 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from doors.api import Api
+from rowlift.core.errors import StateError
 from rowlift.core.rights import Role
 from rowlift.web.server import HttpServer
 from rowlift.web.streams import AT_ONCE
 
 SECONDS = 60
 WATCHED = "/destinations/crm/requests/events"
-Endpoint = Callable[[Request], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response] | Response]
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
 
@@ -88,6 +89,24 @@ def test_S43_who_idles_longest_makes_room() -> None:
         idle = [open_.enter_context(visit(server)) for _ in range(3)]
         assert httpx.post(server.url, content=b"ours", trust_env=False).text == "ours"
         assert is_closed(idle[0])
+
+
+def test_S43_a_request_that_hangs_is_told_at_the_end() -> None:
+    began, may_end = threading.Event(), threading.Event()
+
+    def hang(_: Request) -> Response:
+        began.set()
+        return Response(str(may_end.wait(SECONDS)))
+
+    with ExitStack() as open_:
+        open_.callback(may_end.set)
+        ending = ExitStack()
+        server = ending.enter_context(served(hang, grace=0, stop=0.1))
+        open_.enter_context(visit(server, GET + b"\r\n"))
+        assert began.wait(SECONDS)
+        with pytest.raises(StateError) as late:
+            ending.close()
+    assert late.value.code == "DRAIN_LATE"
 
 
 def test_a_user_has_so_many_streams_of_events_at_once(api: Api) -> None:

@@ -1,5 +1,6 @@
 """An HTTP server in a thread of this process."""
 
+import asyncio
 import socket
 import threading
 from typing import Self
@@ -7,16 +8,35 @@ from typing import Self
 import uvicorn
 from starlette.types import ASGIApp
 
-from rowlift.core.errors import ConfigError
+from rowlift.core.errors import ConfigError, StateError
 from rowlift.web.visits import MOST, PATIENCE_SECONDS, visits
 
-_END_SECONDS = 3  # for requests under way when the server is asked to end
+GRACE_SECONDS = 3.0  # for requests under way when the server is asked to end
+STOP_SECONDS = 5.0  # for their threads, once nobody waits for an answer
+
+
+class _Server(uvicorn.Server):
+    """Cancels nothing when it ends: who still waits then finds that the connection is closed."""
+
+    def __init__(self, config: uvicorn.Config, grace: float) -> None:
+        super().__init__(config)
+        self._grace = grace
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().call_later(self._grace, self._hang_up)
+        await super().shutdown(sockets)
+
+    def _hang_up(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
 
 class HttpServer:
     """Serves an application as long as its block lasts; port 0 takes a free one.
 
     There are `most` connections at once; a client is waited for `patience` seconds, at most twice.
+    At the end requests have `grace` seconds, and `stop` more to go once nobody waits for them;
+    raises StateError DRAIN_LATE where one stays.
     """
 
     def __init__(
@@ -27,6 +47,8 @@ class HttpServer:
         *,
         patience: float = PATIENCE_SECONDS,
         most: int = MOST,
+        grace: float = GRACE_SECONDS,
+        stop: float = STOP_SECONDS,
     ) -> None:
         config = uvicorn.Config(
             app,
@@ -36,10 +58,10 @@ class HttpServer:
             log_level="error",  # whatever a stranger sends
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=_END_SECONDS,
         )
         self._socket = _bound(host, port)
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config, grace)
+        self._end_seconds = grace + stop
         self._thread = threading.Thread(target=self._serve, name="http")
 
     @property
@@ -56,8 +78,11 @@ class HttpServer:
 
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
-        self._thread.join()
+        self._thread.join(self._end_seconds)
         self._socket.close()
+        if self._thread.is_alive():
+            text = f"Not ended after {self._end_seconds:.0f} s: requests over HTTP."
+            raise StateError("DRAIN_LATE", text, mend="Nothing is lost: the next start goes on.")
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket])
