@@ -371,6 +371,9 @@ def test_S25_no_error_repeats_a_secret(project, sink, wrong):
         ({"type": "sandbox", "path": "../crm.jsonl"}, "FILE_OUTSIDE_ROOT"),
         ({"type": "sandbox", "path": ".rowlift/state.db"}, "FILE_OUTSIDE_ROOT"),
         ({"type": "sandbox", "path": "."}, "FILE_OUTSIDE_ROOT"),
+        ({"type": "sandbox", "path": "connections.yml"}, "FILE_OUTSIDE_ROOT"),
+        ({"type": "files", "path": "models"}, "FILE_OUTSIDE_ROOT"),
+        ({"type": "files", "path": "out/../syncs/people"}, "FILE_OUTSIDE_ROOT"),
     ],
 )
 def test_S28_what_is_made_here_reads_no_variable_and_no_file_of_the_server(project, document, code):

@@ -7,13 +7,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
+from pathlib import Path
 from typing import get_type_hints
 
 import httpx
 import pytest
 
 import rowlift
-from doors.api import Api, served_by
+from doors.api import Api, served_by, serving
+from faults.disks import disk, filled, needs_root
 from rowlift.core.errors import StateError
 from rowlift.core.rights import RIGHTS, Right, Role
 from rowlift.core.rules import RULES
@@ -313,6 +315,25 @@ def test_whoever_watches_the_process_learns_whether_it_works(api: Api) -> None:
         assert client.get(f"{api.url}/readyz").text == "ok\n"
         serving.home.store.services.end(service)
         assert ready(api.url) == (503, "SERVICE_DOWN")
+
+
+@needs_root
+def test_whoever_watches_the_process_learns_that_its_disk_is_full(
+    shop: World, tmp_path: Path
+) -> None:
+    with (
+        disk(tmp_path / "small", "30m") as small,
+        serving(shop.folder, ROWLIFT_DATA_DIR=str(small)) as api,
+        api.anybody() as client,
+    ):
+
+        def code() -> str:
+            return str(client.get(f"{api.url}/readyz").json()["code"])
+
+        assert code() == "SERVICE_DOWN"
+        with filled(small):
+            assert code() == "STATE_FULL"
+        assert code() == "SERVICE_DOWN"
 
 
 @pytest.mark.door("api")

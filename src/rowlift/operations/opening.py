@@ -15,7 +15,7 @@ from rowlift.operations.kinds import ACCEPTS, KINDS, guarded
 from rowlift.project.check import load_able
 from rowlift.project.connections import ROLES
 from rowlift.project.custody import Custody
-from rowlift.project.files import ROWLIFT
+from rowlift.project.files import DECLARED, ROWLIFT
 from rowlift.project.held import Admitted, Held, Rules, admit, given, name_of, settings
 from rowlift.state.definitions import Author, Change, Declared, Definition
 from rowlift.state.store import Store
@@ -132,6 +132,7 @@ def rules(root: Path, env: Mapping[str, str]) -> Rules:
     custody = Custody(
         data_folder(root, env),
         folders,
+        tuple(root / name for name in DECLARED),
         variables=_words(env.get(SHARED_VARIABLES, "")),
         networks=_words(env.get(SHARED_NETWORKS, "")),
     )

@@ -69,8 +69,10 @@ class Watch:
     def ready(self) -> None:
         """Raise RowliftError where the service does not do its work, with what mends it.
 
-        STATE_… where the state cannot be reached, SERVICE_DOWN where nobody runs the schedules.
+        STATE_… where the state cannot be reached or its disk is full, SERVICE_DOWN where nobody
+        runs the schedules.
         """
+        self.home.store.files.require_room()
         service = self.home.store.services.last(self.home.workspace_id)
         if service is None or not service.is_alive or service.silence > LEASE_SECONDS:
             text = "Nothing is heard of a service that runs the schedules."

@@ -1,7 +1,8 @@
 """What connections made in Rowlift may refer to: who writes them is not who runs the machine.
 
 An editor must neither send a variable of the server's environment to a host of their own, nor read
-a file of the server's through a source, nor ask what answers only to the server itself.
+a file of the server's through a source, nor write into what the operator declares, nor ask what
+answers only to the server itself.
 """
 
 from collections.abc import Iterator
@@ -27,15 +28,19 @@ class Custody:
     """The variables that secrets may refer to, and the folders that paths may lead into.
 
     Relative paths start at the first folder; the closed one, the data directory, is never allowed.
-    `networks`, CIDR or host names, are those that requests may be let into.
+    Nothing is written to what is `declared`, files and folders of the project's own. `networks`,
+    CIDR or host names, are those that requests may be let into.
     """
 
     closed: Path
     folders: tuple[Path, ...]
+    declared: tuple[Path, ...] = ()
     variables: frozenset[str] = frozenset()
     networks: frozenset[str] = frozenset()
 
-    def judge(self, connection: ConnectionSpec, config: type[BaseModel]) -> Iterator[Problem]:
+    def judge(
+        self, connection: ConnectionSpec, config: type[BaseModel], *, writes: bool
+    ) -> Iterator[Problem]:
         """Yield every reference and path of a connection that is not allowed."""
         for path, text in texts(connection.config):
             place = place_of(connection, path)
@@ -43,6 +48,8 @@ class Custody:
                 yield _reference(path, place)
             elif is_path(config, path) and not self._may_open(text):
                 yield _outside(path, place)
+            elif writes and is_path(config, path) and self._is_declared(text):
+                yield _declared(path, place)
             elif opens_network(config, path) and not self._may_reach(text):
                 yield _unreachable(path, place)
 
@@ -66,11 +73,18 @@ class Custody:
         except (OSError, RuntimeError, ValueError):
             return False
         inside = any(path.is_relative_to(one.resolve()) for one in self.folders)
-        closed = self.closed.resolve()
-        return inside and not path.is_relative_to(closed) and not closed.is_relative_to(path)
+        return inside and not _overlap(path, self.closed.resolve())
+
+    def _is_declared(self, text: str) -> bool:
+        path = (self.folders[0] / text).resolve()
+        return any(_overlap(path, one.resolve()) for one in self.declared)
 
     def _may_reach(self, text: str) -> bool:
         return any(is_within(text, one) for one in self.networks)
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def _reference(path: KeyPath, place: Place) -> Problem:
@@ -89,6 +103,15 @@ def _outside(path: KeyPath, place: Place) -> Problem:
         f"{dotted(path)} leads outside the folders that are open here.",
         place=place,
         mend="Move it into the project's folder, or list its folder in ROWLIFT_FILE_ROOTS.",
+    )
+
+
+def _declared(path: KeyPath, place: Place) -> Problem:
+    return Problem(
+        "FILE_OUTSIDE_ROOT",
+        f"{dotted(path)} leads to what the project itself is read from.",
+        place=place,
+        mend="Name a place of its own.",
     )
 
 

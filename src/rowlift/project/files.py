@@ -42,6 +42,7 @@ CONNECTIONS = "connections.yml"
 SYNCS = "syncs"
 MODELS = "models"
 FORWARDS = "forwards"
+DECLARED = (ROWLIFT, CONNECTIONS, SYNCS, MODELS, FORWARDS)
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

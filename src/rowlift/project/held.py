@@ -161,7 +161,8 @@ def _connect(
     check_connection(spec, document, (), rules.kinds, role=ROLES[one.kind], is_used=True)
     known = rules.kinds.of(ROLES[one.kind])
     if one.managed == "rowlift" and not _wrong(document.problems):
-        document.problems += rules.custody.judge(spec, known[spec.type])
+        writes = one.kind == "destination"
+        document.problems += rules.custody.judge(spec, known[spec.type], writes=writes)
     if not _wrong(document.problems):
         connections[one.name] = spec
     return document.problems

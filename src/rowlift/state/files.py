@@ -24,6 +24,7 @@ from rowlift.state.locks import Locks
 from rowlift.state.tables import files
 
 SCRATCH = "scratch"
+LEAST_ROOM = 10_000_000  # bytes, of which SQLite's write-ahead log alone takes four
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,14 @@ class FileStore:
         name = uuid.uuid4().hex
         self.locks.take(f"{SCRATCH}-{name}")
         return self.root / SCRATCH / name
+
+    def require_room(self) -> None:
+        """Raise StateError STATE_FULL where the disk has no room for work of any size."""
+        with file_errors():
+            free = shutil.disk_usage(self.root).free
+        if free < LEAST_ROOM:
+            text = f"The disk of the data directory has {free:,} bytes left."
+            raise StateError("STATE_FULL", text, mend="Free space: nothing was lost.")
 
     def close(self) -> None:
         """Remove the scratch folder."""

@@ -109,7 +109,7 @@ async def healthy(_request: Request) -> Response:
 
 
 def ready(request: Request) -> Response:
-    """Tell that the project is read, its state reached, and its schedules run; a problem if not."""
+    """Tell that the project is read, its state reached, its disk not full, its schedules run."""
     request.app.state.office.project().watch.ready()
     return PlainTextResponse("ok\n")
 
