@@ -79,10 +79,10 @@ class HttpServer:
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
         self._thread.join(self._end_seconds)
-        self._socket.close()
-        if self._thread.is_alive():
+        if self._thread.is_alive():  # and closes the socket itself
             text = f"Not ended after {self._end_seconds:.0f} s: requests over HTTP."
             raise StateError("DRAIN_LATE", text, mend="Nothing is lost: the next start goes on.")
+        self._socket.close()
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket])
