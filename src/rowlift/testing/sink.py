@@ -16,7 +16,7 @@ import struct
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -67,7 +67,7 @@ class Sink:
     """Serves until closed, each connection in a thread; a context manager.
 
     `requests` holds every request that was applied, answered or not, `seen` every other one too;
-    `most_at_once` is how many were ever open at the same time.
+    `most_at_once` is how many ever waited for their answers at the same time.
     With `parse=False` it only counts, for measurements; `latency` seconds pass before each answer.
     """
 
@@ -84,7 +84,7 @@ class Sink:
         self.poison: set[str] = set()
         self.connections = 0
         self.most_at_once = 0
-        self._at_once = 0
+        self._waiting: set[socket.socket] = set()
         self._context = context
         self._parse = parse
         self._latency = latency
@@ -173,8 +173,13 @@ class Sink:
         head = _head(reader)
         if head is None:
             return False
-        with self._counted():
+        with self._lock:
+            self._waiting.add(stream)
+            self.most_at_once = max(self.most_at_once, len(self._waiting))
+        try:
             return self._answered(head, stream, reader)
+        finally:
+            self._is_answered(stream)
 
     def _answered(
         self, head: tuple[str, str, dict[str, str]], stream: socket.socket, reader: Any
@@ -188,21 +193,16 @@ class Sink:
             reply = self._judge(received)
             if self._latency:
                 self._closing.wait(self._latency)
+            self._is_answered(stream)
             stream.sendall(reply)
             return True
         self._note(received, apply=way.apply, refused=way.refused)
         return self._misanswer(stream, way)
 
-    @contextlib.contextmanager
-    def _counted(self) -> Iterator[None]:
+    def _is_answered(self, stream: socket.socket) -> None:
+        """Count a request no more; said before its client can know, who then sends the next."""
         with self._lock:
-            self._at_once += 1
-            self.most_at_once = max(self.most_at_once, self._at_once)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._at_once -= 1
+            self._waiting.discard(stream)
 
     def _way(self) -> Misbehaviour | None:
         with self._lock:
@@ -228,6 +228,7 @@ class Sink:
                 if self._closing.wait(way.drip):
                     return False
         else:
+            self._is_answered(stream)
             stream.sendall(way.raw)
         while way.endless and not self._closing.is_set():
             stream.sendall(way.endless)
