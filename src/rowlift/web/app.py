@@ -38,6 +38,7 @@ from rowlift.web.api import (
     users,
     watch,
 )
+from rowlift.web.bodies import sound
 from rowlift.web.names import meant
 from rowlift.web.office import Office
 from rowlift.web.pace import Pace
@@ -135,7 +136,7 @@ def api(office: Office) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        dependencies=[Depends(meant), Depends(admit)],
+        dependencies=[Depends(meant), Depends(admit), Depends(sound)],
         responses=dict(_PROBLEMS),
         redirect_slashes=False,
         lifespan=_closing,

@@ -25,6 +25,7 @@ from rowlift.core.errors import (
 from rowlift.core.rules import RULES
 from rowlift.operations.testing import UNREACHED
 from rowlift.project.problems import ProjectInvalid
+from rowlift.web.bodies import no_json
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -128,6 +129,9 @@ def unreadable(_request: Request, error: Exception) -> Response:
 def wrong_values(error: Exception) -> Problem:
     """Return what is wrong about a request's values."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it only
+    for one in error.errors():
+        if one["type"] == "json_invalid":
+            return problem(no_json(one["ctx"]["error"]))
     found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
     wrong = ConfigError(
         "VALUE_WRONG",

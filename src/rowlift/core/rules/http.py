@@ -16,6 +16,12 @@ RULES = (
         "Start it with --allow-host NAME for each name that leads to it.",
     ),
     Rule("BODY_TOO_LARGE", "access", "The request is too large", "Send less at once."),
+    Rule(
+        "BODY_INVALID",
+        "access",
+        "A body of a request is no JSON, or none that all programs read alike",
+        "Write each member once, and no NaN or Infinity.",
+    ),
     Rule("TOO_MANY_REQUESTS", "access", "Too many requests in a minute", "Wait, then go on."),
     Rule(
         "TOO_MANY_QUERIES",

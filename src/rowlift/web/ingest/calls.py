@@ -11,6 +11,8 @@ from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rowlift.web.bodies import parsed
+
 MESSAGE_BYTES = 32 << 10
 BATCH_BYTES = 500 << 10
 
@@ -81,26 +83,22 @@ def _decompressed(body: bytes) -> bytes:
 
 def call(type_: str, body: bytes, headers: Mapping[str, str]) -> Call:
     """Return what a request asks; raises Refused where it cannot be read or is too large."""
-    parsed = _parsed(body)
-    if not isinstance(parsed, dict):
+    read = _parsed(body)
+    if not isinstance(read, dict):
         raise Refused(400, "bad_request", "The body is a JSON object.")
-    messages = [parsed] if type_ else parsed.get("batch")
+    messages = [read] if type_ else read.get("batch")
     if not isinstance(messages, list):
         raise Refused(400, "bad_request", "batch is a list of messages.")
     if len(body) > MESSAGE_BYTES and any(_size(one) > MESSAGE_BYTES for one in messages):
         raise _too_large()
-    return Call(type_, _basic(headers) or _key_of(parsed), body)
+    return Call(type_, _basic(headers) or _key_of(read), body)
 
 
 def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(body, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        raise Refused(400, "bad_request", "The body is no JSON.") from None
-
-
-def _refuse(name: str) -> Any:
-    raise ValueError(name)
+        return parsed(body)
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, "bad_request", f"The body is no JSON: {error}.") from None
 
 
 def _size(message: Any) -> int:
