@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         applying,
         cataloguing,
         certifying,
+        connecting,
         dating,
         definitions,
         erasing,

@@ -210,6 +210,21 @@ def require_preview(home: Home, project: ProjectSpec, name: str) -> Preview | No
     return seen
 
 
+def would_be(home: Home, kind: str, name: str, written: Written) -> Home:
+    """Return the project as it would be with a definition that is not kept.
+
+    Raises ProjectInvalid, and ConfigError MANAGED_IN_FILES, SECRET_AGAIN and IN_USE.
+    """
+    name_of(kind, name)
+    one = next(
+        (one for one in records_named(home, kind) if one.name == name),
+        Definition(_NEW, kind, name, "", {}, "rowlift", 0),
+    )
+    _require_ours(one)
+    _, admitted = _prepared(home, one, _mapping(kind, name, written))
+    return replace(home, project=admitted.project, broken=admitted.broken)
+
+
 def _stopping(what: str, seen: Preview) -> GuardStop:
     errors = [(one.code, one.message, one.mend) for one in seen.findings if one.level == "error"]
     code, message, mend = (*errors, *((one.code, str(one), one.mend) for one in seen.problems))[0]

@@ -128,6 +128,11 @@ class Project:
         """Test a source, then prove values, limits, errors, cancel and timeout on the service."""
         return operations.certifying.certify(self._home, source)
 
+    @property
+    def connections(self) -> operations.connecting.Connections:
+        """Return sources and destinations one by one: what uses them, and whether they work."""
+        return operations.connecting.Connections(self._home, self._clock)
+
     def catalog(self, source: str, *, refresh: bool = False) -> Catalogue:
         """Return a source's tables and columns, as they were within a day unless refreshed.
 

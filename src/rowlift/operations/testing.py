@@ -1,4 +1,4 @@
-"""Test every connection, step by step; no table is read and nothing is sent."""
+"""Test connections, step by step; no table is read and nothing is sent."""
 
 from collections.abc import Callable, Iterator
 
@@ -17,17 +17,21 @@ def tested(home: Home, *, discreet: bool) -> dict[str, list[Finding]]:
     With `discreet` a closed port, a filtered one, another protocol and an unknown name read the
     same.
     """
-    found = dict(_tested(home))
-    if not discreet:
-        return found
-    return {name: [_discreet(one) for one in findings] for name, findings in found.items()}
+    return dict(_tested(home, discreet=discreet))
 
 
-def _tested(home: Home) -> Iterator[tuple[str, list[Finding]]]:
+def examined(home: Home, kind: str, name: str, *, discreet: bool) -> list[Finding]:
+    """Return what was found of one source or destination; what it cannot be is a finding, too."""
+    look = {"source": _check_source, "destination": _check_destination}[kind]
+    found = _findings(look, home, name)
+    return [_discreet(one) for one in found] if discreet else found
+
+
+def _tested(home: Home, *, discreet: bool) -> Iterator[tuple[str, list[Finding]]]:
     for name in home.project.sources:
-        yield name, _findings(_check_source, home, name)
+        yield name, examined(home, "source", name, discreet=discreet)
     for name in home.project.destinations:
-        yield name, _findings(_check_destination, home, name)
+        yield name, examined(home, "destination", name, discreet=discreet)
 
 
 def _discreet(one: Finding) -> Finding:
@@ -50,6 +54,8 @@ def _check_source(home: Home, name: str) -> list[Finding]:
 
 
 def _check_destination(home: Home, name: str) -> list[Finding]:
+    if ("destination", name) in home.broken:
+        raise home.broken["destination", name]
     connection = home.project.destinations[name]
     kind = destination_kind(connection.type)
     match = min(kind.accepts.matches)

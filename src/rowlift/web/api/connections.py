@@ -1,18 +1,39 @@
 """Sources and destinations as they answer: their tables, and whether they let us in."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import Field
 
 from rowlift.core.nouns import Finding
 from rowlift.core.rights import Right
 from rowlift.operations.addresses import Addresses
+from rowlift.operations.connecting import ConnectionReport, KindReport
 from rowlift.state.catalogues import Catalogue
+from rowlift.state.checkups import Checkup
+from rowlift.web.bodies import Body
+from rowlift.web.paging import Page, whole
 from rowlift.web.queries import ASKING
 from rowlift.web.rights import Asking, Ours, door
 
 router = APIRouter(tags=["connections"])
+
+Kind = Annotated[Literal["source", "destination"], Path(description="What it connects.")]
+Name = Annotated[str, Path(max_length=200)]
+
+
+class Attempt(Body):
+    """A connection as it might be; a name is that of the one it would replace."""
+
+    name: str = Field("", max_length=200, examples=["warehouse"])
+    document: dict[str, Any] = Field(examples=[{"type": "sqlite", "path": "shop.db"}])
+
+
+class Findings(Body):
+    """What a test found, step by step."""
+
+    findings: Sequence[Finding]
 
 
 @router.get("/sources/{name}/catalog", dependencies=ASKING, **door("catalog", Right.READ))
@@ -47,3 +68,42 @@ def test(request: Request, project: Ours, caller: Asking) -> Mapping[str, Sequen
     """
     request.app.state.tests.take(caller.name)
     return project.debug(discreet=True)
+
+
+@router.get("/connections/{kind}", **door("connections.list", Right.READ))
+def connections(kind: Kind, project: Ours) -> Page[ConnectionReport]:
+    """List sources or destinations, what uses them, and what their last tests found."""
+    return whole(project.connections.list(kind))
+
+
+@router.get("/connections/{kind}/types", **door("connections.kinds", Right.READ))
+def kinds(kind: Kind, project: Ours) -> Page[KindReport]:
+    """List the types of source or destination that there are."""
+    return whole(project.connections.kinds(kind))
+
+
+@router.post(
+    "/connections/{kind}/test", dependencies=ASKING, **door("connections.attempt", Right.EDIT)
+)
+def attempt(kind: Kind, body: Attempt, request: Request, project: Ours, caller: Asking) -> Findings:
+    """Test a connection that is not kept yet, step by step; at most ten times a minute."""
+    request.app.state.tests.take(caller.name)
+    found = project.connections.attempt(kind, body.document, body.name, discreet=True)
+    return Findings(findings=found)
+
+
+@router.get("/connections/{kind}/named/{name}", **door("connections.get", Right.READ))
+def connection(kind: Kind, name: Name, project: Ours) -> ConnectionReport:
+    """Return one source or destination, what uses it, and what its last test found."""
+    return project.connections.get(kind, name)
+
+
+@router.post(
+    "/connections/{kind}/named/{name}/test",
+    dependencies=ASKING,
+    **door("connections.test", Right.EDIT),
+)
+def test_one(kind: Kind, name: Name, request: Request, project: Ours, caller: Asking) -> Checkup:
+    """Test one connection step by step, and keep what was found; at most ten times a minute."""
+    request.app.state.tests.take(caller.name)
+    return project.connections.test(kind, name, discreet=True)
