@@ -1,17 +1,24 @@
 """People who work here: the first admin, signing in, roles, tokens, the audit log."""
 
+import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
-from doors.api import Api
+import rowlift
+from doors.api import Api, serving
 from rowlift.core.rights import Right, Role
 from rowlift.operations.callers import CONSOLE
+from rowlift.operations.refusing import Refusals
 from rowlift.operations.signing_in import IDLE_SECONDS, LONGEST_SECONDS
 from rowlift.operations.throttling import ACCOUNT_FAILURES, ADDRESS_FAILURES, SECONDS
 from rowlift.testing.clock import QuickClock
+from rowlift.web.app import api as api_of
+from rowlift.web.office import Office
+from rowlift.web.server import HttpServer
 from world import World
 
 ANN = {"email": "ann@example.com", "password": "a sentence of her own"}
@@ -301,6 +308,52 @@ def test_S37_who_was_refused_is_written_down(api: Api) -> None:
     (refused,) = (one for one in answer.json()["items"] if one["action"] == "refused")
     assert (refused["actor"], refused["subject"]) == ("viewer@example.com", "person")
     assert "ann@example.com" not in answer.text, "the log outlives erasure"
+
+
+def refused(project: rowlift.Project) -> Counter[tuple[str, str, str]]:
+    """Who was refused what, and how often, as the audit log tells it."""
+    told: Counter[tuple[str, str, str]] = Counter()
+    for one in project.access.audit.page(limit=1000):
+        if one.action.startswith("refused"):
+            told[one.actor, one.subject, one.action] += one.after.get("requests", 1)
+    return told
+
+
+def test_S37_who_asks_again_and_again_fills_two_lines(shop: World) -> None:
+    with serving(shop.folder) as api:
+        with api.as_user(Role.VIEWER) as viewer, api.as_user(Role.EDITOR) as editor:
+            for _ in range(20):
+                assert code(viewer.get("/people/ann")) == "RIGHT_MISSING"
+                assert code(editor.get("/users")) == "RIGHT_MISSING"
+            viewer.get("/audit")
+        once = refused(api.project)
+    viewer, editor = "viewer@example.com", "editor@example.com"
+    first = {(viewer, "person"), (editor, "access.accounts.users"), (viewer, "access.audit.page")}
+    assert once == {(*one, "refused"): 1 for one in first}
+    with shop.project() as project:
+        again = refused(project) - once
+        (line, *_) = project.access.audit.page()
+        assert project.access.audit.prove().broken_at is None
+    assert again == {
+        (viewer, "person", "refused.again"): 19,
+        (editor, "access.accounts.users", "refused.again"): 19,
+    }
+    assert line.after["addresses"] == ["127.0.0.1"]
+
+
+def test_S37_how_often_is_told_soon_and_then_counted_anew(shop: World) -> None:
+    app = api_of(Office(shop.project))
+    app.state.refusals = Refusals(together_seconds=0.3)
+    with HttpServer(app) as server, shop.project() as project:
+        api = Api(server.url, project)
+        with api.as_user(Role.VIEWER) as viewer:
+            for turn in (1, 2):
+                assert {code(viewer.get("/people")) for _ in range(5)} == {"RIGHT_MISSING"}
+                until = time.monotonic() + 20
+                while (told := refused(project)).total() < 5 * turn:
+                    assert time.monotonic() < until
+                    time.sleep(0.02)
+                assert told["viewer@example.com", "people", "refused"] >= turn
 
 
 def test_S16_viewers_see_no_values_unless_the_workspace_lets_them(api: Api, shop: World) -> None:

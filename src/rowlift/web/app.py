@@ -1,5 +1,7 @@
 """The application that `rowlift serve` serves."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter
+from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from rowlift.core.errors import RowliftError
 from rowlift.core.rules import RULES, Rule
 from rowlift.core.version import VERSION
+from rowlift.operations.refusing import Refusals
 from rowlift.web import metrics
 from rowlift.web.api import (
     alerts,
@@ -54,6 +58,8 @@ PREFIX = "/api/v1"
 FOR_PROGRAMS = ("/api/", "/healthz", "/readyz", "/metrics")
 TESTS_PER_MINUTE = 10
 HEARTBEAT_SECONDS = 15  # proxies close what says nothing for a minute
+
+log = logging.getLogger("rowlift.web")
 
 _ROUTERS = (
     session,
@@ -139,10 +145,11 @@ def api(office: Office) -> FastAPI:
         dependencies=[Depends(meant), Depends(admit), Depends(sound)],
         responses=dict(_PROBLEMS),
         redirect_slashes=False,
-        lifespan=_closing,
+        lifespan=_open,
     )
     app.state.office = office
     app.state.pace = Pace()
+    app.state.refusals = Refusals()
     app.state.board = metrics.Board()
     app.state.tests = Pace(TESTS_PER_MINUTE)
     app.state.listeners = Listeners()
@@ -163,9 +170,33 @@ def api(office: Office) -> FastAPI:
 
 
 @asynccontextmanager
-async def _closing(app: FastAPI) -> AsyncIterator[None]:
+async def _open(app: FastAPI) -> AsyncIterator[None]:
+    settling = asyncio.create_task(_settling(app.state))
     yield
+    settling.cancel()
+    await asyncio.to_thread(_settle, app.state, early=True)
     app.state.office.close()
+
+
+async def _settling(state: State) -> None:
+    while True:
+        await asyncio.sleep(state.refusals.together_seconds / 12)
+        await asyncio.to_thread(_settle, state)
+
+
+def _settle(state: State, *, early: bool = False) -> None:
+    """Write down which refusals came again; what cannot be written waits for the next time.
+
+    The documented boundary at which any exception ends: one must not keep others from the log.
+    """
+    if not state.office.is_open:
+        return
+    try:
+        state.refusals.settle(state.office.project().access.audit, early=early)
+    except RowliftError as error:
+        log.warning("Refused requests wait to be written down: %s", error)
+    except Exception as error:
+        log.exception("Refused requests wait to be written down", exc_info=error)
 
 
 class Doors:

@@ -17,6 +17,11 @@ class Office:
         self._project: Project | None = None
         self._seen: object = None
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether anybody asked for the project so far."""
+        return self._project is not None
+
     def project(self) -> Project:
         """Return the project as its files and definitions are now.
 

@@ -54,7 +54,8 @@ def admit(request: Request, response: Response, project: Ours) -> None:
         caller.require(Right(declared["x-right"]))
     except AccessError:
         # The operation, not the address: that may name a person, and the log outlives erasure.
-        project.access.audit.note(caller, "refused", declared["x-operation"])
+        log = project.access.audit
+        request.app.state.refusals.note(log, caller, declared["x-operation"])
         raise
     request.state.caller = caller
 
