@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         connecting,
         dating,
         definitions,
+        drafting,
         erasing,
         exporting,
         forwarding,

@@ -116,7 +116,7 @@ def edit(home: Home, one: Definition, written: Written, expected: int, by: Autho
     Raises what `create` does, ConfigError MANAGED_IN_FILES, SECRET_AGAIN and IN_USE, and GuardStop
     EDIT_CONFLICT.
     """
-    _require_ours(one)
+    require_ours(one)
     document = _mapping(one.kind, one.name, written)
     if one.kind == "workspace":
         _edit_workspace(home, one, document, expected, by)
@@ -129,7 +129,7 @@ def edit(home: Home, one: Definition, written: Written, expected: int, by: Autho
 
 def rename_definition(home: Home, one: Definition, name: str, expected: int, by: Author) -> None:
     """Give a definition another name, also in those that use it."""
-    _require_ours(one)
+    require_ours(one)
     _refuse_workspace(one)
     name_of(one.kind, name)
     users = [each for kind in _NAMED for each in records_named(home, kind) if each.managed != FILES]
@@ -152,7 +152,7 @@ def rename_definition(home: Home, one: Definition, name: str, expected: int, by:
 
 def archive(home: Home, one: Definition, expected: int, by: Author) -> None:
     """Take a definition out of use; what a sync imported, its image and its ledgers stay."""
-    _require_ours(one)
+    require_ours(one)
     _refuse_workspace(one)
     rest = [each for each in _held(home) if (each.kind, each.name) != (one.kind, one.name)]
     _refuse_broken(home, judged(home, rest), one)
@@ -167,7 +167,7 @@ def restore(home: Home, one: Definition, version: int | None, expected: int, by:
     """
     _refuse_workspace(one)
     if one.archived_at is None:
-        _require_ours(one)
+        require_ours(one)
     document = one.document if version is None else version_of(home, one, version).document
     change, _ = _prepared(home, one, with_present_secrets(_named_as(document, one), one.document))
     home.store.definitions.write(home.workspace_id, [replace(change, expected=expected)], by)
@@ -220,7 +220,7 @@ def would_be(home: Home, kind: str, name: str, written: Written) -> Home:
         (one for one in records_named(home, kind) if one.name == name),
         Definition(_NEW, kind, name, "", {}, "rowlift", 0),
     )
-    _require_ours(one)
+    require_ours(one)
     _, admitted = _prepared(home, one, _mapping(kind, name, written))
     return replace(home, project=admitted.project, broken=admitted.broken)
 
@@ -311,7 +311,8 @@ def _mapping(kind: str, name: str, written: Written) -> Mapping[str, Any]:
     return {kind: name, **value}
 
 
-def _require_ours(one: Definition) -> None:
+def require_ours(one: Definition) -> None:
+    """Refuse to change what files manage; raises ConfigError MANAGED_IN_FILES."""
     if one.managed == FILES:
         raise ConfigError(
             "MANAGED_IN_FILES",

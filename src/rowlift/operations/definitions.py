@@ -1,7 +1,8 @@
 """The door to definitions that are made in Rowlift, and to what all of them were before."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rowlift.core.estimates import Estimate
 from rowlift.operations.applying import DefinitionChange, Folder
@@ -22,6 +23,7 @@ from rowlift.operations.defining import (
 )
 from rowlift.operations.home import Home
 from rowlift.operations.opening import seen
+from rowlift.operations.outlining import Outline, outline
 from rowlift.operations.unloading import FilesReport, unload
 from rowlift.state.definitions import Author, Version
 
@@ -72,6 +74,13 @@ class Definitions:
         SourceError, and GuardStop PREVIEW_STOPS where no row can be identified.
         """
         return estimate_of(self._home(), name, document)
+
+    def outline(self, name: str, document: Mapping[str, Any]) -> Outline:
+        """Return what a sync would be with a document that is not kept: in words, and when due.
+
+        What is wrong is part of the answer; no source is asked.
+        """
+        return outline(self._home(), name, document)
 
     def create(self, kind: str, name: str, document: Written) -> DefinitionRecord:
         """Make a definition, judged like a file; a trait is previewed first.

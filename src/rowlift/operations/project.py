@@ -96,6 +96,11 @@ class Project:
         folder = operations.applying.Folder(self.folder, self._env, self._profile)
         return operations.definitions.Definitions(folder, lambda: self._home, self.refresh)
 
+    @property
+    def drafts(self) -> operations.drafting.Drafts:
+        """Return syncs that somebody is still writing."""
+        return operations.drafting.Drafts(lambda: self._home, self.definitions)
+
     # without the network
 
     def check(self) -> list[RowliftError]:

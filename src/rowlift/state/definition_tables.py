@@ -1,8 +1,10 @@
-"""What definitions were, and the secrets of those that are made in Rowlift."""
+"""What definitions were, the secrets of those made in Rowlift, and what is still being written."""
 
 import sqlalchemy as sa
 
 from rowlift.db import metadata
+
+_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 definition_versions = sa.Table(
     "definition_versions",
@@ -26,4 +28,22 @@ secrets = sa.Table(
     sa.Column("key_id", sa.Text, nullable=False),
     sa.Column("sealed", sa.Text, nullable=False),
     sa.Column("created_at", sa.Float(53), nullable=False),
+)
+
+drafts = sa.Table(
+    "drafts",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("workspace_id", _ID, nullable=False),
+    sa.Column("owner", _ID, nullable=False),  # a user, or 0 for who works at the machine
+    sa.Column("sync_uid", sa.Text, nullable=False, default=""),
+    sa.Column("base", sa.Integer, nullable=False, default=0),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("view", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Float(53), nullable=False),
+    sa.Column("updated_at", sa.Float(53), nullable=False),
+    sa.Index("ix_drafts_owner", "workspace_id", "owner"),
+    sqlite_autoincrement=True,
 )

@@ -4,6 +4,12 @@ from rowlift.core.rules.scopes import Rule
 
 RULES = (
     Rule(
+        "TOO_MANY_DRAFTS",
+        "state",
+        "There are as many drafts of yours as are kept",
+        "Start or drop some of them: they are listed with the syncs.",
+    ),
+    Rule(
         "WRITE_BACK_FAILED",
         "run",
         "The logs could not be written to their warehouse",

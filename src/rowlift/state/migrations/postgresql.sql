@@ -684,6 +684,23 @@ CREATE TABLE forward_rejects (
 
 CREATE INDEX ix_forward_rejects_uid ON forward_rejects (uid);
 
+CREATE TABLE drafts (
+    id BIGSERIAL NOT NULL,
+    workspace_id BIGINT NOT NULL,
+    owner BIGINT NOT NULL,
+    sync_uid TEXT NOT NULL,
+    base INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    document TEXT NOT NULL,
+    view TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    created_at FLOAT(53) NOT NULL,
+    updated_at FLOAT(53) NOT NULL,
+    CONSTRAINT pk_drafts PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_drafts_owner ON drafts (workspace_id, owner);
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0012');
+INSERT INTO alembic_version VALUES ('0013');

@@ -663,6 +663,22 @@ CREATE TABLE forward_rejects (
 
 CREATE INDEX ix_forward_rejects_uid ON forward_rejects (uid);
 
+CREATE TABLE drafts (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    owner INTEGER NOT NULL,
+    sync_uid TEXT NOT NULL,
+    base INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    document TEXT NOT NULL,
+    "view" TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    created_at FLOAT NOT NULL,
+    updated_at FLOAT NOT NULL
+);
+
+CREATE INDEX ix_drafts_owner ON drafts (workspace_id, owner);
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0012');
+INSERT INTO alembic_version VALUES ('0013');

@@ -10,6 +10,7 @@ from rowlift.core.rights import Right
 from rowlift.operations.callers import Caller
 from rowlift.operations.defining import DefinitionRecord
 from rowlift.operations.definitions import Definitions
+from rowlift.operations.outlining import Outline
 from rowlift.operations.project import Project
 from rowlift.state.definitions import Version
 from rowlift.web.bodies import Body
@@ -44,6 +45,15 @@ class Sketch(Body):
     name: str = Field(max_length=200, examples=["people"])
     document: dict[str, Any] | None = Field(
         None, examples=[{"source": "shop", "sql": "SELECT id, plan FROM people"}]
+    )
+
+
+class Written(Body):
+    """A sync as it might be."""
+
+    name: str = Field(max_length=200, examples=["people"])
+    document: dict[str, Any] = Field(
+        examples=[{"source": "shop", "sql": "SELECT id, plan FROM people"}]
     )
 
 
@@ -84,6 +94,12 @@ def create(
 def estimate(body: Sketch, project: Ours) -> Estimate:
     """Say what a sync would take before it is saved: time, calls, bytes, and what is advised."""
     return project.definitions.estimate(body.name, body.document)
+
+
+@router.post("/sync/outline", **door("definitions.outline", Right.EDIT))
+def outline(body: Written, project: Ours) -> Outline:
+    """Say what a sync would be before it is saved: in words, with what is wrong and when due."""
+    return project.definitions.outline(body.name, body.document)
 
 
 @router.get("/{kind}/{name}", **door("definitions.get", Right.READ))
