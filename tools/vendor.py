@@ -1,6 +1,7 @@
 """Fetches what the web UI vendors, at the versions of static/vendor/package.json, and compares it.
 
-It rewrites the files; with --check it says which ones differ. It needs npm.
+It rewrites the files; with --check it says which ones differ. It needs npm. What a module is made
+of lies in many packages: tools/codemirror.js says what is taken of them.
 """
 
 import json
@@ -14,11 +15,14 @@ from pathlib import Path
 VENDOR = Path(__file__).resolve().parent.parent / "src" / "rowlift" / "web" / "static" / "vendor"
 HTMX, GEIST, MONO = "htmx.org", "@fontsource-variable/geist", "@fontsource-variable/geist-mono"
 LUCIDE = "lucide-static"
+EDITOR = "codemirror/codemirror.js"
+ENTRY = Path(__file__).with_name("codemirror.js")
 ICONS = (
     "arrow-right", "ban", "check", "chevron-left", "chevron-right", "chevrons-right",
-    "circle-alert", "clock", "download", "fingerprint", "history", "house", "log-out", "moon",
-    "pause", "play", "refresh-cw", "rotate-ccw", "search", "settings", "shield-alert", "square",
-    "sun", "sun-moon", "triangle-alert", "users", "x",
+    "circle-alert", "circle-help", "clock", "code", "database", "download", "fingerprint",
+    "history", "house", "log-out", "moon", "pause", "play", "plus", "refresh-cw", "rotate-ccw",
+    "search", "settings", "shield-alert", "square", "sun", "sun-moon", "table", "triangle-alert",
+    "users", "x",
 )  # fmt: skip
 
 
@@ -35,6 +39,33 @@ def wanted() -> Iterator[tuple[str, str]]:
         yield f"{LUCIDE}/icons/{icon}.svg", f"lucide/{icon}.svg"
 
 
+def bundled(folder: Path) -> dict[str, bytes]:
+    """Return the editor as one module, and the licences of all that is in it."""
+    shutil.copy(ENTRY, folder)
+    build = (
+        folder / "node_modules" / ".bin" / "esbuild", ENTRY.name, "--bundle", "--format=esm",
+        "--minify", "--target=es2022", "--legal-comments=none", "--outfile=out.js",
+        "--metafile=made.json", "--log-level=warning",
+    )  # fmt: skip
+    subprocess.run(build, check=True, cwd=folder)
+    inputs = json.loads((folder / "made.json").read_text())["inputs"]
+    packages = {_package(name) for name in inputs if name.startswith("node_modules/")}
+    licences = [
+        f"{one}\n\n{(folder / 'node_modules' / one / 'LICENSE').read_text().strip()}"
+        for one in sorted(packages)
+    ]
+    return {
+        EDITOR: (folder / "out.js").read_bytes(),
+        "codemirror/LICENSE": "\n\n\n".join(licences).encode() + b"\n",
+    }
+
+
+def _package(name: str) -> str:
+    """Return the package that a module of node_modules is of; some have a scope before the name."""
+    _, *parts = name.split("/")
+    return "/".join(parts[: 2 if parts[0].startswith("@") else 1])
+
+
 def main() -> int:
     """Rewrite the vendored files, or tell which ones are not what the packages hold."""
     with tempfile.TemporaryDirectory() as name:
@@ -42,7 +73,9 @@ def main() -> int:
         shutil.copy(VENDOR / "package.json", folder)
         install = ("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
         subprocess.run(install, check=True, cwd=folder)
-        found = {here: (folder / "node_modules" / there).read_bytes() for there, here in wanted()}
+        packages = folder / "node_modules"
+        found = {here: (packages / there).read_bytes() for there, here in wanted()}
+        found |= bundled(folder)
     if "--check" in sys.argv[1:]:
         return _compared(found)
     for here, content in found.items():

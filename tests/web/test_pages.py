@@ -257,6 +257,6 @@ def test_a_person_is_found_by_any_identifier(api: Api) -> None:
 def test_the_vendored_files_have_licences() -> None:
     vendor = FOLDER / "vendor"
     folders = [path for path in vendor.iterdir() if path.is_dir()]
-    assert len(folders) == 3
+    assert len(folders) == 4
     assert all((path / "LICENSE").is_file() for path in folders)
     assert isinstance(vendor, Path)

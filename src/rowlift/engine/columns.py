@@ -3,12 +3,12 @@
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rowlift.core.errors import GuardStop
 from rowlift.core.nouns import Column, Finding, Kind, Preset
 from rowlift.core.rules import rule
-from rowlift.core.specs import SyncSpec, UseSpec
+from rowlift.core.specs import IdentifyBy, SyncSpec, UseSpec
 from rowlift.engine.read import ROW_NUMBER
 
 MAX_NAME = 128
@@ -16,11 +16,17 @@ RESERVED = frozenset({"cio_id", "pid", "rowlift_id", ROW_NUMBER})
 
 _UNNAMED = frozenset({"", "?column?"})
 DELETED = "deleted"
+IDENTIFIER_NAMES: Mapping[IdentifyBy, tuple[str, ...]] = {
+    "user_id": ("user_id", "id"),
+    "email": ("email",),
+    "anonymous_id": ("anonymous_id",),
+    "group_id": ("group_id",),
+    "object_id": ("object_id",),
+}
 OBJECT_ID = "object_id"
 OBJECT_TYPE = "object_type"
 
 _PERSON = ("user_id", "id", "email", "anonymous_id")
-_NAMES = {"user_id": ("user_id", "id")}
 _COMPOSITE = frozenset({Kind.OBJECT, Kind.RELATIONSHIP})
 _SETTING = {"user_id": "id"}
 _IDENTIFYING = frozenset({"text", "int", "decimal", "json"})
@@ -30,7 +36,7 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 def identifier_names(spec: SyncSpec) -> tuple[str, ...]:
     """Return the column names that can be the key of a sync, the preferred one first."""
-    return _NAMES.get(spec.identify_by, (spec.identify_by,))
+    return IDENTIFIER_NAMES[spec.identify_by]
 
 
 def key_column(names: Sequence[str], spec: SyncSpec) -> str | None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         plans,
         previewing,
         pruning,
+        querying,
         records,
         rejects,
         repeating,

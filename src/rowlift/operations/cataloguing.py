@@ -17,16 +17,25 @@ def catalogue(home: Home, clock: Clock, name: str, *, refresh: bool) -> Catalogu
     NAME_UNKNOWN and SourceError.
     """
     connection = _fingerprint(home, home.declared(name))
-    files, uid = CatalogueFiles(home.store.files.root), home.sources[name]
-    now = clock.now().timestamp()
-    kept = None if refresh else files.load(uid, connection)
-    if kept and now - KEPT_FOR <= kept.as_of <= now:
+    kept = None if refresh else _kept(home, clock, name, connection)
+    if kept:
         return kept
     with home.source(name) as source:
-        found = Catalogue(now, tuple(source.catalog()))
+        found = Catalogue(clock.now().timestamp(), tuple(source.catalog()))
     if found.tables:
-        files.keep(uid, connection, found)
+        CatalogueFiles(home.store.files.root).keep(home.sources[name], connection, found)
     return found
+
+
+def remembered(home: Home, clock: Clock, name: str) -> Catalogue | None:
+    """Return a source's catalogue if it is known already; the source is not asked."""
+    return _kept(home, clock, name, _fingerprint(home, home.declared(name)))
+
+
+def _kept(home: Home, clock: Clock, name: str, connection: str) -> Catalogue | None:
+    kept = CatalogueFiles(home.store.files.root).load(home.sources[name], connection)
+    now = clock.now().timestamp()
+    return kept if kept and now - KEPT_FOR <= kept.as_of <= now else None
 
 
 def _fingerprint(home: Home, declared: ConnectionSpec) -> str:

@@ -4,6 +4,7 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from rowlift.core.errors import ConfigError, GuardStop, StateError
@@ -238,22 +239,42 @@ def estimate_of(home: Home, name: str, written: Written | None) -> Estimate:
     Raises ProjectInvalid, ConfigError NAME_UNKNOWN, SourceError, and GuardStop PREVIEW_STOPS where
     there is nothing to go by.
     """
-    project, uid = home.project, home.syncs.get(name, _NEW)
-    if written is not None:
-        one = Definition(uid, "sync", name, "", {}, "rowlift", 0)
-        project = _prepared(home, one, _mapping("sync", name, written))[1].project
-    seen = _previewed(home, project, name, uid)
+    seen = _previewed(home, *_sketched(home, name, written))
     if seen.key is None:
         raise _stopping(f"{name} was not estimated", seen)
     assert seen.estimate  # noqa: S101 - the preview of a first query has one
     return seen.estimate
 
 
-def _previewed(home: Home, project: ProjectSpec, name: str, uid: str) -> Preview:
+def preview_of(home: Home, name: str, written: Written, **how: Any) -> Preview:
+    """Preview a sync with another document, or one that is not kept; nothing is kept.
+
+    Without a name it is a new one. Raises ProjectInvalid and SourceError.
+    """
+    name = name or _unused(home)
+    return _previewed(home, *_sketched(home, name, written), **how)
+
+
+def _unused(home: Home) -> str:
+    names = (f"new_query{number or ''}" for number in count())
+    return next(name for name in names if name not in home.syncs)
+
+
+def _sketched(
+    home: Home, name: str, written: Written | None
+) -> tuple[ProjectSpec, str, str]:  # fmt: skip
+    """Return the project with a document that is not kept, and the sync's name and uid."""
+    uid = home.syncs.get(name, _NEW)
+    if written is None:
+        return home.project, name, uid
+    one = Definition(uid, "sync", name, "", {}, "rowlift", 0)
+    return _prepared(home, one, _mapping("sync", name, written))[1].project, name, uid
+
+
+def _previewed(home: Home, project: ProjectSpec, name: str, uid: str, **how: Any) -> Preview:
     would_be = replace(home, project=project, syncs={**home.syncs, name: uid})
-    return preview_sync(
-        would_be, name, sample=False, relationships=False, last_sync_time=0, on_sample=None
-    )
+    given = {"sample": False, "relationships": False, "last_sync_time": 0, "on_sample": None}
+    return preview_sync(would_be, name, **(given | how))
 
 
 def _prepared(home: Home, one: Definition, document: Mapping[str, Any]) -> tuple[Change, Admitted]:

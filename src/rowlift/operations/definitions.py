@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rowlift.core.estimates import Estimate
+from rowlift.engine.preview import Preview
 from rowlift.operations.applying import DefinitionChange, Folder
 from rowlift.operations.defining import (
     DefinitionRecord,
@@ -15,6 +16,7 @@ from rowlift.operations.defining import (
     edit,
     estimate_of,
     find,
+    preview_of,
     record,
     records,
     rename_definition,
@@ -81,6 +83,26 @@ class Definitions:
         What is wrong is part of the answer; no source is asked.
         """
         return outline(self._home(), name, document)
+
+    def preview(
+        self,
+        document: Written,
+        name: str = "",
+        *,
+        sample: bool = False,
+        relationships: bool = False,
+        last_sync_time: int = 0,
+        on_sample: Callable[[Preview], None] | None = None,
+    ) -> Preview:
+        """Preview a sync that is not kept yet, or one that is with another document.
+
+        Without a name it is a new one. Raises ProjectInvalid, ConfigError NAME_UNKNOWN, and
+        SourceError; broken rules are values of the preview.
+        """
+        return preview_of(
+            self._home(), name, document, sample=sample, relationships=relationships,
+            last_sync_time=last_sync_time, on_sample=on_sample,
+        )  # fmt: skip
 
     def create(self, kind: str, name: str, document: Written) -> DefinitionRecord:
         """Make a definition, judged like a file; a trait is previewed first.

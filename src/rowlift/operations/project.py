@@ -164,6 +164,11 @@ class Project:
             last_sync_time=last_sync_time, on_sample=on_sample,
         )  # fmt: skip
 
+    @property
+    def queries(self) -> operations.querying.Queries:
+        """Return what helps to a query: templates, a table's first rows, SQL written for you."""
+        return operations.querying.Queries(self._home, self._clock)
+
     def plan(self, sync: str, out: Path) -> PlanReport:
         """Write a plan file that says exactly what a run would do."""
         return operations.planning.Planner(self._home, self._clock, self._progress).make(sync, out)

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 
 from fastapi import Depends, Request
@@ -50,7 +50,8 @@ class Seats:
 async def asking(request: Request, caller: Asking) -> AsyncIterator[None]:
     """Hold a place as long as a request goes on; its queries end when its client goes away."""
     with request.app.state.seats.taken(str(caller.user_id or caller.name)):
-        await request.body()  # what is received after it is the client's leaving
+        with suppress(RuntimeError):  # that of a form was read when it was taken apart
+            await request.body()  # what is received after it is the client's leaving
         asker = Asker()
         watch = asyncio.create_task(_let_leave(request.receive, asker))
         try:

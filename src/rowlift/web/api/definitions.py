@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from rowlift.core.estimates import Estimate
 from rowlift.core.rights import Right
+from rowlift.engine.preview import Preview
 from rowlift.operations.callers import Caller
 from rowlift.operations.defining import DefinitionRecord
 from rowlift.operations.definitions import Definitions
@@ -57,6 +58,22 @@ class Written(Body):
     )
 
 
+class Trial(Body):
+    """A sync as it might be; without a name, a new one."""
+
+    name: str = Field("", max_length=200, examples=["people"])
+    document: dict[str, Any] = Field(
+        examples=[
+            {
+                "source": "shop",
+                "sql": "SELECT id, plan FROM people",
+                "identify_by": "id",
+                "preset": "traits",
+            }
+        ]
+    )
+
+
 class Rename(Body):
     """Another name."""
 
@@ -100,6 +117,23 @@ def estimate(body: Sketch, project: Ours) -> Estimate:
 def outline(body: Written, project: Ours) -> Outline:
     """Say what a sync would be before it is saved: in words, with what is wrong and when due."""
     return project.definitions.outline(body.name, body.document)
+
+
+@router.post("/sync/preview", dependencies=ASKING, **door("definitions.preview", Right.EDIT))
+def preview(
+    body: Trial,
+    project: Ours,
+    caller: Asking,
+    sample: Annotated[bool, Query(description="Stop after 100 rows.")] = False,
+    relationships: Annotated[bool, Query(description="Of the sync's second query.")] = False,
+    last_sync_time: Annotated[int, Query(ge=0, lt=2**53)] = 0,
+) -> Preview:
+    """Preview a sync before it is saved; without a name it is a new one."""
+    caller.require(Right.VALUES)
+    return project.definitions.preview(
+        body.document, body.name, sample=sample, relationships=relationships,
+        last_sync_time=last_sync_time,
+    )  # fmt: skip
 
 
 @router.get("/{kind}/{name}", **door("definitions.get", Right.READ))

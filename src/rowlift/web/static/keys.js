@@ -16,7 +16,7 @@ class KeyHelp extends HTMLElement {
   /** @param {KeyboardEvent} event */
   press(event) {
     const at = /** @type {HTMLElement} */ (event.target);
-    if (event.ctrlKey || event.metaKey || event.altKey || at.matches("input, select, textarea")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || at.matches("input, select, textarea, sql-editor")) return;
     const place = this.typed === "g" ? PLACES[event.key] : undefined;
     this.typed = event.key;
     if (place && document.querySelector(`nav a[href="${place}"]`)) {
