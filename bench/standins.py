@@ -7,6 +7,7 @@ long it takes to answer says nothing of the warehouse.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,9 +65,9 @@ def launch_redshift(room: Room, rows: int) -> StandIn:
     return StandIn(keepers, connection, {"SSL_CERT_FILE": str(server.ca_file)})
 
 
-def launch_snowflake(room: Room, rows: int) -> StandIn:
-    """Start fakesnow behind Snowflake's protocol."""
-    found = room.once("snowflake", lambda folder: snowflake.launch(room, folder))
+def launch_snowflake(room: Room, rows: int, python: Path = snowflake.PYTHON) -> StandIn:
+    """Start fakesnow, with the Python of its environment, behind Snowflake's protocol."""
+    found = room.once("snowflake", lambda folder: snowflake.launch(room, folder, python))
     database = snowflake.reached(room, found).create_database(NAME.upper())
     database.execute(SNOWFLAKE.format(rows=rows))
     settings = {**database.settings, "private_key_passphrase": LOGIN["password"]}

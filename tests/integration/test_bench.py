@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,7 @@ from bench import people, results
 from bench.measure import WrongResult
 from bench.results import Figures, Result
 from bench.stage import Stage
-from bench.standins import WAREHOUSES
-
-from servers import snowflake
+from bench.standins import Warehouse, launch_snowflake
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,7 +70,7 @@ def test_a_warehouse_is_read_from_its_stand_in_beside_its_driver_alone():
     assert f"500 rows read by {name}: CPU seconds" in done.stdout
 
 
-def test_a_stand_in_without_its_environment_is_told_how_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(snowflake, "PYTHON", tmp_path / "python")
+def test_a_stand_in_without_its_environment_is_told_how_to_get_it(tmp_path):
+    missing = Warehouse("Snowflake", partial(launch_snowflake, python=tmp_path / "python"), [])
     with Stage.open(tmp_path) as stage, pytest.raises(WrongResult, match="make stand-ins"):
-        stage.stand_in(WAREHOUSES["snowflake"], 1)
+        stage.stand_in(missing, 1)

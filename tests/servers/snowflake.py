@@ -114,9 +114,10 @@ class SnowflakeDatabase:
         self.server.ask("DELETE", self.name)
 
 
-def launch(room: Room, folder: Path) -> Launched:
-    if not PYTHON.exists():
-        raise pytest.UsageError(f"{PYTHON} is missing, and tests need it. Run: make stand-ins")
+def launch(room: Room, folder: Path, python: Path = PYTHON) -> Launched:
+    """Start it with the Python of its own environment."""
+    if not python.exists():
+        raise pytest.UsageError(f"{python} is missing, and tests need it. Run: make stand-ins")
     certificates = room.certificates()
     private, public = private_key(PASSPHRASE)
     (folder / "key.p8").write_bytes(private)
@@ -129,7 +130,7 @@ def launch(room: Room, folder: Path) -> Launched:
         "users": {"READER": SECRETS, "ADMIN": SECRETS},
     }
     (folder / "settings.json").write_text(json.dumps(settings))
-    command = [str(PYTHON), "-P", str(PROGRAM), str(folder / "settings.json")]
+    command = [str(python), "-P", str(PROGRAM), str(folder / "settings.json")]
     keeper_pid = room.keep(folder, command, signal.SIGTERM)
     launched = Launched(keeper_pid, port, str(folder))
     server = reached(room, launched)

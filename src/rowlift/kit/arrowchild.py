@@ -72,9 +72,10 @@ class ArrowChild:
             if line.strip() == END.encode():
                 return
             stored, size = map(int, line.split())
-            packed = os.pread(self._spool.fileno(), stored, offset)
-            message = CODEC.decompress(packed, size)
+            message = pa.py_buffer(os.pread(self._spool.fileno(), stored, offset))
             offset += stored
+            if stored < size:
+                message = CODEC.decompress(message, size)
             if schema is None:
                 schema = pa.ipc.read_schema(message)
             else:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 END = "end"
+UNPACKED_BYTES = 128 * 1024 * 1024  # of a spool; what comes after them takes the time to be packed
 
 
 def asked() -> Any:
@@ -44,16 +45,19 @@ def tell(schema: "pa.Schema", batches: "Iterable[pa.RecordBatch]") -> None:
 
     codec = pa.Codec("lz4")
     with open(int(sys.argv[1]), "wb") as spool:  # noqa: PTH123 - a descriptor, not a path
-        _put(spool, codec, schema.serialize())
+        _put(spool, schema.serialize(), codec)
         for batch in batches:
-            _put(spool, codec, batch.serialize())
+            _put(spool, batch.serialize(), codec)
     sys.stdout.write(f"{END}\n")
     sys.stdout.flush()
 
 
-def _put(spool: IO[bytes], codec: "pa.Codec", message: "pa.Buffer") -> None:
-    packed = codec.compress(message)
-    spool.write(packed)
+def _put(spool: IO[bytes], message: "pa.Buffer", codec: "pa.Codec") -> None:
+    """Write a message, packed where that is due and helps, and tell both of its sizes."""
+    stored = message
+    if spool.tell() >= UNPACKED_BYTES:
+        stored = min(message, codec.compress(message), key=len)
+    spool.write(stored)
     spool.flush()
-    sys.stdout.write(f"{packed.size} {message.size}\n")
+    sys.stdout.write(f"{stored.size} {message.size}\n")
     sys.stdout.flush()

@@ -13,7 +13,7 @@ from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.nouns import Column, Finding, QueryFacts, Table
 from rowlift.kit import mysqlwire
 from rowlift.kit.arrowchild import ArrowChild, ChildFailed
-from rowlift.kit.drivers import installed, load
+from rowlift.kit.drivers import installed, require
 from rowlift.kit.mysqlwire import Connection, Refusal
 from rowlift.kit.reach import Reach
 from rowlift.kit.running import Queries, Running
@@ -47,7 +47,7 @@ class Server:
         self._queries = Queries()
         self._stopping = threading.Lock()  # two at once would stop each other's statement
         if config.reader == "connectorx":
-            load("connectorx", extra="mysql-fast")
+            require("connectorx", extra="mysql-fast")
 
     def check(self) -> list[Finding]:
         """Test step by step how far one gets."""
