@@ -22,6 +22,8 @@ def _allowed(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 def _parsed(url: str) -> str:
     target(url)
+    if url.endswith("/***"):
+        raise ValueError("is masked: only who may edit it sees its path")
     return url
 
 

@@ -27,6 +27,10 @@ _WORD = re.compile(
     r'|[^\s\[\]{},:"]+',
     re.DOTALL,
 )
+_ADDRESS = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^\s/?#@]*@)?(?P<host>[^\s/?#]*)(?P<path>[/?#]\S*)?",
+    re.IGNORECASE,
+)
 _STRUCTURE = re.compile(r"\s*[\[{]")
 
 
@@ -99,6 +103,16 @@ def without_values(text: str) -> str:
     if not _STRUCTURE.match(text):
         return f"({len(text):,} characters)" if text else ""
     return _WORD.sub(lambda found: found["shown"] or MASK, text)
+
+
+def without_path(text: str) -> str:
+    """Return a text in which addresses have no user and no path, as either may be a secret."""
+    return _ADDRESS.sub(_origin, text)
+
+
+def _origin(found: re.Match[str]) -> str:
+    hidden = f"/{MASK}" if found["path"] not in (None, "/") else found["path"] or ""
+    return f"{found['scheme']}{found['host']}{hidden}"
 
 
 def _inflated(body: bytes) -> bytes:

@@ -9,6 +9,7 @@ from rowlift.core.clock import Clock
 from rowlift.core.errors import ConfigError
 from rowlift.core.nouns import Finding
 from rowlift.core.specs import ProjectSpec
+from rowlift.operations.covering import covered
 from rowlift.operations.defining import DefinitionRecord, Written, find, record, would_be
 from rowlift.operations.home import Home
 from rowlift.operations.kinds import KINDS
@@ -70,17 +71,17 @@ class Connections:
         known = KINDS.of(_role(kind))
         return [_kind(kind, each) for each in sorted(known) if each != SANDBOX]
 
-    def list(self, kind: str) -> list[ConnectionReport]:
-        """Return the sources or destinations by name."""
+    def list(self, kind: str, *, whole: bool = True) -> list[ConnectionReport]:
+        """Return the sources or destinations by name, on demand without the paths of addresses."""
         _role(kind)
         live = self.home.store.definitions.all(self.home.workspace_id, kind)
-        found = [self._report(one) for one in live if one.archived_at is None]
+        found = [self._report(one, whole=whole) for one in live if one.archived_at is None]
         return sorted(found, key=lambda one: one.name)
 
-    def get(self, kind: str, name: str) -> ConnectionReport:
+    def get(self, kind: str, name: str, *, whole: bool = True) -> ConnectionReport:
         """Return one source or destination; raises ConfigError NAME_UNKNOWN."""
         _role(kind)
-        return self._report(find(self.home, kind, name))
+        return self._report(find(self.home, kind, name), whole=whole)
 
     def test(self, kind: str, name: str, *, discreet: bool = False) -> Checkup:
         """Test one connection step by step, and keep what was found until the next test.
@@ -110,11 +111,12 @@ class Connections:
     def _files(self) -> CheckupFiles:
         return CheckupFiles(self.home.store.files.root)
 
-    def _report(self, one: Definition) -> ConnectionReport:
+    def _report(self, one: Definition, *, whole: bool) -> ConnectionReport:
         syncs, forwards = _users(self.home.project, one)
+        told = record(self.home, one)
         return ConnectionReport(
-            record(self.home, one), str(one.document.get("type", "")), _place(one.document),
-            syncs, forwards, self._files.load(one.uid),
+            told if whole else covered(told), str(one.document.get("type", "")),
+            _place(one.document), syncs, forwards, self._files.load(one.uid),
         )  # fmt: skip
 
 

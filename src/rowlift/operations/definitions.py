@@ -7,6 +7,7 @@ from typing import Any
 from rowlift.core.estimates import Estimate
 from rowlift.engine.preview import Preview
 from rowlift.operations.applying import DefinitionChange, Folder
+from rowlift.operations.covering import covered, covered_version
 from rowlift.operations.defining import (
     DefinitionRecord,
     Written,
@@ -35,7 +36,8 @@ class Definitions:
 
     A document is the mapping of the YAML file of its kind, or that YAML as text; a sync's holds its
     queries. Changes name the version that they were made from, and take effect at the next run.
-    What files manage is read-only here: MANAGED_IN_FILES. No method ever returns a secret.
+    What files manage is read-only here: MANAGED_IN_FILES. No method ever returns a secret; those
+    that are asked for less than the `whole` leave out the paths of addresses, which may hold one.
     """
 
     def __init__(
@@ -59,15 +61,17 @@ class Definitions:
         return seen(self._home())
 
     def list(
-        self, kind: str | None = None, *, archived: bool = False
+        self, kind: str | None = None, *, archived: bool = False, whole: bool = True
     ) -> Sequence[DefinitionRecord]:
         """Return the definitions by kind and name, of one kind or of all."""
-        return records(self._home(), kind, archived=archived)
+        found = records(self._home(), kind, archived=archived)
+        return found if whole else [covered(one) for one in found]
 
-    def get(self, kind: str, name: str) -> DefinitionRecord:
+    def get(self, kind: str, name: str, *, whole: bool = True) -> DefinitionRecord:
         """Return one definition, archived ones too; raises ConfigError NAME_UNKNOWN."""
         home = self._home()
-        return record(home, find(home, kind, name, archived=True))
+        found = record(home, find(home, kind, name, archived=True))
+        return found if whole else covered(found)
 
     def estimate(self, name: str, document: Written | None = None) -> Estimate:
         """Return what a sync would take, as it is or with a document that is not kept yet.
@@ -143,18 +147,24 @@ class Definitions:
         restore(home, find(home, kind, name, archived=True), version, expected, self._by)
         return self._after(kind, name)
 
-    def versions(self, kind: str, name: str) -> Sequence[Version]:
+    def versions(self, kind: str, name: str, *, whole: bool = True) -> Sequence[Version]:
         """Return what a definition was, the newest first."""
         home = self._home()
-        return home.store.definitions.versions(find(home, kind, name, archived=True).uid)
+        found = home.store.definitions.versions(find(home, kind, name, archived=True).uid)
+        return found if whole else [covered_version(kind, one) for one in found]
 
-    def diff(self, kind: str, name: str, version: int, before: int | None = None) -> str:
+    def diff(
+        self, kind: str, name: str, version: int, before: int | None = None, *, whole: bool = True
+    ) -> str:
         """Return a unified diff of a version and the one before it, or another one."""
         home = self._home()
         one = find(home, kind, name, archived=True)
         earlier = version - 1 if before is None else before
         old = version_of(home, one, earlier) if earlier else None
-        return difference(old, version_of(home, one, version))
+        new = version_of(home, one, version)
+        if not whole:
+            old, new = old and covered_version(kind, old), covered_version(kind, new)
+        return difference(old, new)
 
     def apply(
         self,

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from rowlift.core.errors import ConfigError, RowliftError
 from rowlift.core.spelling import did_you_mean
 from rowlift.db import LEASE_SECONDS
-from rowlift.kit.masks import without_values
+from rowlift.kit.masks import without_path, without_values
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.metering import Figures, figures
 from rowlift.operations.writing_back import WriteBackReport, write_back
@@ -44,19 +44,22 @@ class Watch:
     home: Home
 
     def requests(
-        self, destination: str, limit: int = KEPT, *, after: int = 0, values: bool = True
-    ) -> list[ExchangeReport]:
+        self, destination: str, limit: int = KEPT, *, after: int = 0, values: bool = True,
+        whole: bool = True,
+    ) -> list[ExchangeReport]:  # fmt: skip
         """Return the last requests to a destination, the oldest first, from the one after an id.
 
         Some of each second are kept, for a day. Without `values` bodies show only the names of
-        members. Raises ConfigError NAME_UNKNOWN.
+        members; what is less than `whole` has no paths of addresses. Raises ConfigError
+        NAME_UNKNOWN.
         """
         uid = self._uid(destination)
         forwards = self.home.store.definitions.names(self.home.workspace_id, "forward")
         names = {**sync_names(self.home), **forwards}
         since = time.time() - KEPT_SECONDS
         found = self.home.store.exchanges.after(uid, after, since)[-limit:]
-        return [_report(one, names, values=values) for one in found]
+        told = [_report(one, names, values=values) for one in found]
+        return told if whole else [replace(one, url=without_path(one.url)) for one in told]
 
     def figures(self) -> Figures:
         """Return runs, rows, queues and heartbeats in numbers."""

@@ -71,9 +71,12 @@ def test(request: Request, project: Ours, caller: Asking) -> Mapping[str, Sequen
 
 
 @router.get("/connections/{kind}", **door("connections.list", Right.READ))
-def connections(kind: Kind, project: Ours) -> Page[ConnectionReport]:
-    """List sources or destinations, what uses them, and what their last tests found."""
-    return whole(project.connections.list(kind))
+def connections(kind: Kind, project: Ours, caller: Asking) -> Page[ConnectionReport]:
+    """List sources or destinations, what uses them, and what their last tests found.
+
+    Who may not edit them sees scheme and host of an address only: its path may hold a token.
+    """
+    return whole(project.connections.list(kind, whole=Right.EDIT in caller.rights))
 
 
 @router.get("/connections/{kind}/types", **door("connections.kinds", Right.READ))
@@ -93,9 +96,9 @@ def attempt(kind: Kind, body: Attempt, request: Request, project: Ours, caller: 
 
 
 @router.get("/connections/{kind}/named/{name}", **door("connections.get", Right.READ))
-def connection(kind: Kind, name: Name, project: Ours) -> ConnectionReport:
+def connection(kind: Kind, name: Name, project: Ours, caller: Asking) -> ConnectionReport:
     """Return one source or destination, what uses it, and what its last test found."""
-    return project.connections.get(kind, name)
+    return project.connections.get(kind, name, whole=Right.EDIT in caller.rights)
 
 
 @router.post(

@@ -9,6 +9,7 @@ from rowlift.core.estimates import Estimate
 from rowlift.core.rights import Right
 from rowlift.engine.preview import Preview
 from rowlift.operations.callers import Caller
+from rowlift.operations.covering import covered
 from rowlift.operations.defining import DefinitionRecord
 from rowlift.operations.definitions import Definitions
 from rowlift.operations.outlining import Outline
@@ -89,11 +90,15 @@ class Diff(BaseModel):
 @router.get("", **door("definitions.list", Right.READ))
 def definitions(
     project: Ours,
+    caller: Asking,
     kind: Annotated[KindName | None, Query(description="Of one.")] = None,
     archived: Annotated[bool, Query(description="With those that are out of use.")] = False,
 ) -> Page[DefinitionRecord]:
-    """List definitions by kind and name, without secrets."""
-    return whole(project.definitions.list(kind, archived=archived))
+    """List definitions by kind and name, without secrets.
+
+    Who may not edit them sees scheme and host of an address only: its path may hold a token.
+    """
+    return whole(project.definitions.list(kind, archived=archived, whole=_may_edit(caller)))
 
 
 @router.post(
@@ -137,9 +142,11 @@ def preview(
 
 
 @router.get("/{kind}/{name}", **door("definitions.get", Right.READ))
-def definition(kind: Kind, name: Name, project: Ours, response: Response) -> DefinitionRecord:
+def definition(
+    kind: Kind, name: Name, project: Ours, caller: Asking, response: Response
+) -> DefinitionRecord:
     """Return one definition, archived ones too; its ETag is for changing it."""
-    return tagged(response, project.definitions.get(kind, name))
+    return tagged(response, project.definitions.get(kind, name, whole=_may_edit(caller)))
 
 
 @router.put("/{kind}/{name}", dependencies=ASKING, **door("definitions.edit", Right.EDIT))
@@ -190,9 +197,9 @@ def restore(
 
 
 @router.get("/{kind}/{name}/versions", **door("definitions.versions", Right.READ))
-def versions(kind: Kind, name: Name, project: Ours) -> Page[Version]:
+def versions(kind: Kind, name: Name, project: Ours, caller: Asking) -> Page[Version]:
     """List what a definition was, the newest first."""
-    return whole(project.definitions.versions(kind, name))
+    return whole(project.definitions.versions(kind, name, whole=_may_edit(caller)))
 
 
 @router.get("/{kind}/{name}/diff", **door("definitions.diff", Right.READ))
@@ -200,11 +207,17 @@ def diff(
     kind: Kind,
     name: Name,
     project: Ours,
+    caller: Asking,
     version: Annotated[int, Query(ge=1, lt=2**31)],
     before: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
 ) -> Diff:
     """Compare a version with the one before it, or with another one."""
-    return Diff(diff=project.definitions.diff(kind, name, version, before))
+    may_edit = _may_edit(caller)
+    return Diff(diff=project.definitions.diff(kind, name, version, before, whole=may_edit))
+
+
+def _may_edit(caller: Caller) -> bool:
+    return Right.EDIT in caller.rights
 
 
 def _ours(project: Project, caller: Caller) -> Definitions:
@@ -219,7 +232,7 @@ def _changed(
         caller,
         f"{after.kind}.{what}",
         after.name,
-        before=before.document if before else {},
-        after=after.document,
+        before=covered(before).document if before else {},
+        after=covered(after).document,
     )
     return tagged(response, after)

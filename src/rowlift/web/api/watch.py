@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from rowlift.core.rights import Right
+from rowlift.operations.callers import Caller
 from rowlift.operations.project import Project
 from rowlift.operations.watching import ExchangeReport
 from rowlift.web.paging import Limit, Page, whole
@@ -32,10 +33,10 @@ def requests(
 ) -> Page[ExchangeReport]:
     """List the last requests and replies, the oldest first.
 
-    Secrets are left out, and values for who may not see rows.
+    Secrets are left out, and values for who may not see rows; the paths of addresses for who may
+    not edit.
     """
-    values = Right.VALUES in caller.rights
-    return whole(project.watch.requests(name, limit, after=after, values=values))
+    return whole(project.watch.requests(name, limit, after=after, **_shown_to(caller)))
 
 
 @router.get("/events", response_class=EventSourceResponse, **door("watch.requests", Right.READ))
@@ -46,21 +47,24 @@ def events(
     """Send each request and its reply as it is kept, for a quarter of an hour."""
     if last_event_id.isdecimal():
         after = max(after, int(last_event_id))
-    values = Right.VALUES in caller.rights
     project.watch.requests(name, 1, after=after)
     listeners: Listeners = request.app.state.listeners
     listeners.refuse_more(caller)
-    followed = _followed(project, name, after, values=values)
+    followed = _followed(project, name, after, _shown_to(caller))
     return EventSourceResponse(listeners.heard(caller, followed, partial(stay, request, project)))
 
 
+def _shown_to(caller: Caller) -> Mapping[str, bool]:
+    return {"values": Right.VALUES in caller.rights, "whole": Right.EDIT in caller.rights}
+
+
 async def _followed(
-    project: Project, name: str, after: int, *, values: bool
+    project: Project, name: str, after: int, shown: Mapping[str, bool]
 ) -> AsyncIterator[ServerSentEvent]:
     look = project.watch.requests
     until = time.monotonic() + LONGEST_SECONDS
     while time.monotonic() < until:
-        for one in await asyncio.to_thread(look, name, after=after, values=values):
+        for one in await asyncio.to_thread(look, name, after=after, **shown):
             after = one.id
             data = _EXCHANGE.dump_json(one).decode()
             yield ServerSentEvent(event="request", id=str(one.id), data=data)
