@@ -17,7 +17,7 @@ from rowlift.core.estimates import Estimate
 from rowlift.core.nouns import Column, Finding, Kind
 from rowlift.core.ports import Source
 from rowlift.core.rules import rule
-from rowlift.core.specs import SyncSpec
+from rowlift.core.specs import LimitSpec, SyncSpec
 from rowlift.engine import canon, proof
 from rowlift.engine.arrivals import with_canonical_json
 from rowlift.engine.columns import DELETED, identifying, judge_columns, key_names
@@ -34,6 +34,7 @@ from rowlift.kit.sqlguard import guard, render
 from rowlift.workspace.workspace import Workspace
 
 SAMPLE_ROWS = 100
+_ENVELOPE = 200  # bytes that a message has beside its record, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ class Preview:
     """What a query gives; `counts` and `problems` are of the sample until `whole` is true.
 
     Counts: rows, null, blank, duplicate_rows, duplicate_keys, known, unknown, own. `met` tells what
-    the workspace would do with the rows that break no rule.
+    the workspace would do with the rows that break no rule. `largest` is about how many bytes the
+    largest record of the sample has.
     """
 
     sync: str
@@ -70,6 +72,8 @@ class Preview:
     notes: tuple[str, ...] = ()
     strict: bool = True  # bad rows stop the run
     estimate: Estimate | None = None  # of the sync's own query
+    limits: LimitSpec | None = None
+    largest: int = 0
 
     @property
     def stops(self) -> bool:
@@ -208,6 +212,8 @@ class _Look:
             findings=tuple(findings),
             notes=("Only the first rows were looked at.",),
             strict=self._spec.on_bad_rows == "stop",
+            limits=self._spec.limits,
+            largest=_largest(columns, rows),
         )  # fmt: skip
 
     def at_whole(self, first: Preview, before: _Query | None) -> Preview:
@@ -325,6 +331,13 @@ _PROVEN = frozenset({"ID_NULL", "ID_BLANK", "ID_DUPLICATE"})
 def _of_problems(found: Sequence[Problem]) -> dict[str, int]:
     counts = {one.code: one.count for one in found}
     return {name: counts.get(code, 0) for code, name in _OF_PROBLEMS.items()}
+
+
+def _largest(columns: Sequence[Column], rows: Sequence[PreviewRow]) -> int:
+    names = [one.name for one in columns]
+    records = (dict(zip(names, row.values, strict=True)) for row in rows)
+    texts = (json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in records)
+    return max((len(one.encode()) for one in texts), default=-_ENVELOPE) + _ENVELOPE
 
 
 def _value(text: str | None) -> Any:

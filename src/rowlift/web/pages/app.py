@@ -12,6 +12,7 @@ from rowlift.web.pages import (
     look,
     overview,
     people,
+    queries,
     runs,
     settings,
     syncs,
@@ -21,7 +22,7 @@ from rowlift.web.pages.assets import Assets
 from rowlift.web.pages.forms import sent_by_ours
 from rowlift.web.rights import admit
 
-_ROUTERS = (entrance, overview, syncs, runs, people, settings, look)
+_ROUTERS = (entrance, overview, syncs, runs, people, queries, settings, look)
 
 
 def pages(state: State) -> FastAPI:

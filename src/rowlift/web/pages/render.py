@@ -26,6 +26,7 @@ SAID = {
     "resumed": "The sync runs again, from its next slot on.",
     "cancelling": "The run was asked to end. It does within seconds; what is due stays due.",
     "retrying": "The rows that did not go are tried again, each in its newest version.",
+    "sync-made": "The sync is made. Its first run comes with its schedule, or when you ask for it.",
     "signed-out": "You are signed out.",
     "made": "The first admin is made. Sign in to go on.",
 }
@@ -77,11 +78,12 @@ def _environment() -> Environment:
 _TEMPLATES = _environment()
 
 
-def show(request: Request, template: str, page: Any) -> Response:
+def show(request: Request, template: str, page: Any, status: int = 200) -> Response:
     """Answer with what an operation found: as a page, or as JSON where that is asked for."""
     if wants_json(request):
-        return Response(TypeAdapter(type(page)).dump_json(page), media_type="application/json")
-    return HTMLResponse(text(template, page=page, frame=Frame.of(request)))
+        told = TypeAdapter(type(page)).dump_json(page)
+        return Response(told, status, media_type="application/json")
+    return HTMLResponse(text(template, page=page, frame=Frame.of(request)), status)
 
 
 def bare(request: Request, template: str, status: int = 200, **given: Any) -> Response:

@@ -1,5 +1,6 @@
 """Numbers, moments and statuses as pages write them."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -146,10 +147,15 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def written(value: Any) -> str:
+    """Return a value of a row as JSON writes it, texts without their quotes."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 FILTERS = {
     one.__name__: one
     for one in (
         ago, day, exact, iso, lasted, listed, moved, number, part, query, rejected, schedule, short,
-        sign, tone,
+        sign, tone, written,
     )
 }  # fmt: skip

@@ -1,6 +1,6 @@
 // @ts-check
 /** Keys of every page: g and a letter to go somewhere, / to search, ? for the list of them. */
-const PLACES = { o: "/", s: "/syncs", r: "/runs", p: "/people" };
+const PLACES = { o: "/", s: "/syncs", r: "/runs", q: "/queries/new", p: "/people" };
 
 class KeyHelp extends HTMLElement {
   connectedCallback() {

@@ -10,7 +10,7 @@
 import { schemaOf, wordsOf } from "./sql-words.js";
 
 const ROOT = new CSSStyleSheet();
-ROOT.replaceSync(":host { display: block } .cm-editor { height: 100% }");
+ROOT.replaceSync(".cm-editor { height: 100%; box-sizing: border-box }");
 
 class SqlEditor extends HTMLElement {
   async connectedCallback() {
@@ -106,7 +106,9 @@ class SqlEditor extends HTMLElement {
   language(cm) {
     const { dialect, words, home } = wordsOf(cm, this.getAttribute("dialect") ?? "");
     const tables = this.tables ?? [];
-    const sources = [cm.completeFromList(words), cm.schemaCompletionSource({ dialect, schema: schemaOf(tables), defaultSchema: home })];
+    const list = cm.completeFromList(words);
+    const alone = (/** @type {any} */ context) => (context.matchBefore(/\.\w*/) ? null : list(context));
+    const sources = [alone, cm.schemaCompletionSource({ dialect, schema: schemaOf(tables), defaultSchema: home })];
     const complete = sources.map((source) => dialect.language.data.of({ autocomplete: source }));
     return [dialect.language, ...complete, dialect.language.data.of({ autocomplete: columnsOf(tables) })];
   }
@@ -155,7 +157,7 @@ const columnsOf = (tables) => (/** @type {any} */ context) => {
   const named = new Set(context.state.doc.toString().toLowerCase().match(/\w+/g));
   const options = tables
     .filter((table) => named.has(table.name.toLowerCase()))
-    .flatMap((table) => table.columns.map((/** @type {any} */ one) => ({ label: one.name, detail: one.type_name, boost: 2 })));
+    .flatMap((table) => table.columns.map((/** @type {any} */ one) => ({ label: one.name, detail: one.type_name.toLowerCase(), boost: 2 })));
   return { from: word ? word.from : context.pos, options, validFor: /^\w*$/ };
 };
 
@@ -179,7 +181,7 @@ const marked = (cm, marking) =>
   });
 
 const THEME = {
-  "&": { color: "var(--ink)", backgroundColor: "var(--surface)", fontSize: "13px" },
+  "&": { color: "var(--ink)", backgroundColor: "var(--surface)", fontSize: "13px", padding: "2px" },
   "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "-2px" },
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "21px", fontFeatureSettings: '"zero"' },
   ".cm-content": { padding: "10px 0", caretColor: "var(--ink)" },

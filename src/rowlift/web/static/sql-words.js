@@ -41,9 +41,18 @@ export function schemaOf(tables) {
   /** @type {Record<string, any>} */
   const schemas = Object.create(null);
   for (const { schema, name, columns } of tables) {
-    const columns_ = columns.map((/** @type {any} */ one) => ({ label: one.name, detail: one.type_name, type: "property" }));
+    const columns_ = columns.map((/** @type {any} */ one) => ({ label: one.name, detail: one.type_name.toLowerCase(), type: "property" }));
     const within = schema ? (schemas[schema] ??= Object.create(null)) : schemas;
     within[name] = { self: { label: name, type: "type" }, children: columns_ };
   }
   return schemas;
+}
+
+const QUOTES = { bigquery: "``", mysql: "``", tsql: "[]" };
+
+/** A name as a dialect reads it, in quotes where it has to be. @param {string} dialect @param {string} name */
+export function quoted(dialect, name) {
+  if (/^[a-z_][a-z0-9_]*$/.test(name) || (dialect === "snowflake" && /^[A-Z_][A-Z0-9_]*$/.test(name))) return name;
+  const [open, close] = QUOTES[dialect] ?? '""';
+  return open + name.replaceAll(close, close + close) + close;
 }
