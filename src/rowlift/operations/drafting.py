@@ -3,11 +3,12 @@
 A draft is one person's own, so that two people who edit one sync meet only when they save it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from rowlift.core.clock import SystemClock
 from rowlift.core.errors import ConfigError
 from rowlift.core.specs import Managed
 from rowlift.engine.preview import Preview
@@ -15,8 +16,11 @@ from rowlift.operations.callers import Caller
 from rowlift.operations.defining import DefinitionRecord, find, require_ours, version_of
 from rowlift.operations.definitions import Definitions
 from rowlift.operations.home import Home
+from rowlift.operations.kinds import ACCEPTS
 from rowlift.operations.outlining import Outline, in_order, outline, with_sync, would_be
 from rowlift.operations.previewing import preview_sync
+from rowlift.operations.querying import Queries, QuerySource
+from rowlift.operations.segments import list_segments
 from rowlift.project.names import name as checked_name
 from rowlift.state.definitions import Definition
 from rowlift.state.drafts import Draft, DraftStore
@@ -57,6 +61,28 @@ class DraftRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class DestinationChoice:
+    """A destination that a sync may use, and what its type can do."""
+
+    name: str
+    type: str
+    kinds: Sequence[str]
+    matches: Sequence[str]
+    modes: Sequence[str]
+    removed: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a sync may be made of."""
+
+    sources: Sequence[QuerySource]
+    destinations: Sequence[DestinationChoice]
+    segments: Sequence[str]
+    identifiers: Sequence[str]  # of people, as the workspace has them: id, email or both
+
+
+@dataclass(frozen=True, slots=True)
 class Clash:
     """A key that both changed: what it was, what the other wrote, and what the draft says."""
 
@@ -81,6 +107,13 @@ class Drafts:
 
     home: Callable[[], Home]
     definitions: Definitions
+
+    def choices(self) -> Choices:
+        """Return what a sync may be made of."""
+        home = self.home()
+        asked = Queries(home, SystemClock()).choices()
+        segments = [one.name for one in list_segments(home)]
+        return Choices(asked.sources, list(_destinations(home)), segments, asked.identifiers)
 
     def list(self, *, by: Caller) -> Sequence[DraftRecord]:
         """Return somebody's drafts, what was changed last first."""
@@ -211,6 +244,14 @@ class Drafts:
     def _store(self) -> DraftStore:
         home = self.home()
         return DraftStore(home.store.database, home.workspace_id)
+
+
+def _destinations(home: Home) -> Iterator[DestinationChoice]:
+    for name, one in sorted(home.project.destinations.items()):
+        able = ACCEPTS[one.type]
+        told = (able.kinds, able.matches, able.modes, able.removed)
+        kinds, matches, modes, removed = (sorted(map(str, each)) for each in told)
+        yield DestinationChoice(name, one.type, kinds, matches, modes, removed)
 
 
 def _owner(by: Caller) -> int:

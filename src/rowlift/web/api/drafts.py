@@ -8,7 +8,7 @@ from pydantic import Field
 from rowlift.core.rights import Right
 from rowlift.engine.preview import Preview
 from rowlift.operations.defining import DefinitionRecord
-from rowlift.operations.drafting import DraftRecord, Merged
+from rowlift.operations.drafting import Choices, DraftRecord, Merged
 from rowlift.operations.outlining import Outline
 from rowlift.web.bodies import Body
 from rowlift.web.paging import Page, whole
@@ -59,6 +59,12 @@ def edit(body: OfSync, project: Ours, caller: Asking, response: Response) -> Dra
 def duplicate(body: OfSync, project: Ours, caller: Asking, response: Response) -> DraftRecord:
     """Begin a new sync from another one."""
     return tagged(response, project.drafts.duplicate(body.sync, by=caller))
+
+
+@router.get("/choices", **door("drafts.choices", Right.EDIT))
+def choices(project: Ours) -> Choices:
+    """Return what a sync may be made of: sources, destinations and what they can do, segments."""
+    return project.drafts.choices()
 
 
 @router.get("/{number}", **door("drafts.get", Right.EDIT))

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from rowlift.core.errors import RowliftError
 from rowlift.web.names import meant
 from rowlift.web.pages import (
+    drafts,
     entrance,
     look,
     overview,
@@ -22,7 +23,7 @@ from rowlift.web.pages.assets import Assets
 from rowlift.web.pages.forms import sent_by_ours
 from rowlift.web.rights import admit
 
-_ROUTERS = (entrance, overview, syncs, runs, people, queries, settings, look)
+_ROUTERS = (entrance, overview, drafts, syncs, runs, people, queries, settings, look)
 
 
 def pages(state: State) -> FastAPI:

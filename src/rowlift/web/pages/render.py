@@ -27,6 +27,10 @@ SAID = {
     "cancelling": "The run was asked to end. It does within seconds; what is due stays due.",
     "retrying": "The rows that did not go are tried again, each in its newest version.",
     "sync-made": "The sync is made. Its first run comes with its schedule, or when you ask for it.",
+    "started": "The sync is kept and its first run was asked for.",
+    "kept": "The sync is kept. It begins with its schedule, or when it is run.",
+    "edited": "The change is kept. It takes effect at the next run.",
+    "dropped": "The draft is dropped.",
     "signed-out": "You are signed out.",
     "made": "The first admin is made. Sign in to go on.",
 }

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from rowlift.core.rights import Right
 from rowlift.operations.defining import DefinitionRecord
+from rowlift.operations.drafting import DraftRecord
 from rowlift.operations.freshness import Freshness
 from rowlift.operations.glance import SyncLine
 from rowlift.operations.reports import RunReport, SyncReport
@@ -29,12 +30,13 @@ RUNS = 20  # on one page
 
 @dataclass(frozen=True, slots=True)
 class Syncs:
-    """The syncs that meet the filters, of `all` that there are."""
+    """The syncs that meet the filters, of `all` that there are, and what the reader has begun."""
 
     items: Sequence[SyncLine]
     all: int
     q: str
     state: State
+    drafts: Sequence[DraftRecord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,14 @@ class Sync:
 
 
 @router.get("", **door("glance.overview", Right.READ))
-def syncs(request: Request, project: Ours, q: Search = "", state: State = "") -> Response:
+def syncs(
+    request: Request, project: Ours, caller: Asking, q: Search = "", state: State = ""
+) -> Response:
     """List the syncs with the bars of their newest runs."""
     found = project.glance.overview().syncs
     kept = [one for one in found if _meets(one.sync, q.casefold(), state)]
-    return show(request, "syncs.html", Syncs(kept, len(found), q, state))
+    drafts = project.drafts.list(by=caller) if Right.EDIT in caller.rights else []
+    return show(request, "syncs.html", Syncs(kept, len(found), q, state, drafts))
 
 
 @router.get("/{name}", **door("sync", Right.READ))

@@ -3,14 +3,16 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rowlift.core.nouns import Status
 from rowlift.operations.reports import RunReport
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_THOUSAND = 1000
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
 _STEPS = ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min"), (1, "s"))
 
@@ -80,12 +82,7 @@ def day(at: float) -> str:
 
 def lasted(run: RunReport) -> str:
     """Return how long a run took, or has taken until now."""
-    seconds = max(0.0, (run.finished_at or time.time()) - run.created_at)
-    if seconds < _MINUTE:
-        return f"{seconds:.1f} s"
-    if seconds < _HOUR:
-        return f"{int(seconds // _MINUTE)} min {int(seconds % _MINUTE)} s"
-    return f"{int(seconds // _HOUR)} h {int(seconds % _HOUR // _MINUTE)} min"
+    return seconds(max(0.0, (run.finished_at or time.time()) - run.created_at))
 
 
 def schedule(declared: Mapping[str, str] | None) -> str:
@@ -119,6 +116,33 @@ def _cron(line: str) -> str:
 def part(name: object) -> str:
     """Return a name as one part of an address."""
     return quote(str(name), safe="")
+
+
+def local(at: float, zone: str) -> str:
+    """Return a moment as clocks in a time zone show it; in UTC where there is no such zone."""
+    try:
+        known: tzinfo = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        known = UTC
+    return datetime.fromtimestamp(at, known).strftime("%a %-d %b %Y, %H:%M %Z")
+
+
+def seconds(count: float) -> str:
+    """Return a span of time: 4.2 s, 3 min 5 s, 2 h 10 min."""
+    if count < _MINUTE:
+        return f"{count:.1f} s"
+    if count < _HOUR:
+        return f"{int(count // _MINUTE)} min {int(count % _MINUTE)} s"
+    return f"{int(count // _HOUR)} h {int(count % _HOUR // _MINUTE)} min"
+
+
+def size(count: float) -> str:
+    """Return a number of bytes: 5.3 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < _THOUSAND:
+            return f"{count:.3g} {unit}"
+        count /= _THOUSAND
+    return f"{count:.3g} TB"
 
 
 def query(values: Mapping[str, Any]) -> str:
@@ -155,7 +179,7 @@ def written(value: Any) -> str:
 FILTERS = {
     one.__name__: one
     for one in (
-        ago, day, exact, iso, lasted, listed, moved, number, part, query, rejected, schedule, short,
-        sign, tone, written,
+        ago, day, exact, iso, lasted, listed, local, moved, number, part, query, rejected, schedule,
+        seconds, short, sign, size, tone, written,
     )
 }  # fmt: skip

@@ -1,0 +1,122 @@
+"""The pages of a new sync: each step is kept, whatever is wrong with it, and comes back."""
+
+import re
+
+import pytest
+from starlette.datastructures import FormData
+
+from doors.api import Api
+from rowlift.core.rights import Role
+from rowlift.web.pages.draft_form import read, shown
+from web.test_pages import Reader
+from world import World
+
+SQL = "SELECT user_id, plan\nFROM people WHERE user_id IS NOT NULL"
+WHOLE = {
+    "name": "plans", "kind": "person", "preset": "traits", "source": "shop", "way": "sql",
+    "sql": SQL, "identify_by": "user_id", "mode": "upsert", "workspace": "write", "when": "at",
+    "at": "08:00", "day": "mon", "timezone": "Europe/Berlin", "to": "crm", "segment": "off",
+}  # fmt: skip
+
+
+def begun(reader: Reader) -> str:
+    return reader.post("/drafts", kind="person", way="sql").headers["location"]
+
+
+def version(reader: Reader, path: str) -> str:
+    (found,) = re.findall(r'name="version" value="(\d+)"', reader.get(path).text)
+    return str(found)
+
+
+def test_every_step_is_kept_and_shown_again(api: Api) -> None:
+    with Reader(api, Role.EDITOR) as reader:
+        path = begun(reader)
+        answer = reader.post(path, do="identify", version="1", **WHOLE)
+        assert answer.headers["location"] == f"{path}#identify"
+        page = reader.get(path).text
+        assert "Every Monday at 08:00 (Europe/Berlin), Rowlift runs a query on shop" in page
+        told = reader.get(path, "application/json").json()
+        assert told["draft"]["document"] == {
+            "source": "shop", "sql": SQL, "identify_by": "user_id",
+            "destinations": [{"use": "crm"}],
+            "schedule": {"at": "08:00", "days": ["mon"], "timezone": "Europe/Berlin"},
+        }  # fmt: skip
+        assert len(told["outline"]["times"]) == 5
+        assert ">plans</a>" in reader.get("/syncs").text
+
+
+def test_what_is_wrong_is_told_at_its_step_and_kept(api: Api) -> None:
+    with Reader(api, Role.EDITOR) as reader:
+        path = begun(reader)
+        reader.post(path, version="1", **(WHOLE | {"when": "every", "every_count": "soon"}))
+        page = reader.get(path).text
+        said = page[page.index('id="said-schedule"') :]
+        assert "schedule.every must be a duration" in said[: said.index("</ul>")]
+        refused = reader.post(f"{path}/start", version="2", **(WHOLE | {"name": ""}))
+        assert refused.status_code == 422
+        assert 'id="summary"' in refused.text
+        assert "The sync has no name yet." in refused.text
+
+
+def test_another_window_does_not_undo_what_the_first_wrote(api: Api) -> None:
+    with Reader(api, Role.EDITOR) as reader:
+        path = begun(reader)
+        reader.post(path, version="1", **WHOLE)
+        late = reader.post(path, version="1", **(WHOLE | {"name": "late"}))
+        assert late.status_code == 412
+        assert "another window of yours changed it meanwhile" in late.text
+        assert 'value="plans"' in late.text
+
+
+@pytest.mark.door("api")
+def test_A5_a_sync_whose_preview_stops_is_not_started(api: Api) -> None:
+    with Reader(api, Role.EDITOR) as reader:
+        path = begun(reader)
+        bad = WHOLE | {"sql": "SELECT user_id, plan FROM people"}
+        refused = reader.post(f"{path}/start", version="1", **bad)
+        assert refused.status_code == 409
+        assert "PREVIEW_STOPS" in refused.text
+        assert "plans" not in {one.name for one in api.project.ls()}
+        started = reader.post(f"{path}/start", version=version(reader, path), **WHOLE)
+        assert started.headers["location"] == "/syncs/plans?said=kept"
+        assert reader.get(path).status_code == 404
+
+
+def test_a_picked_table_becomes_a_query(api: Api, shop: World) -> None:
+    with Reader(api, Role.EDITOR) as reader:
+        path = begun(reader)
+        picks = WHOLE | {"way": "table", "table": "main.people", "picking": "1", "pick": "plan"}
+        reader.post(path, version="1", **picks, key="user_id")
+        told = reader.get(f"{path}?look=query", "application/json").json()
+        assert told["draft"]["document"]["sql"].split() == [
+            "SELECT", '"user_id",', '"plan"', "FROM", '"main"."people"', "WHERE", '"user_id"',
+            "IS", "NOT", "NULL",
+        ]  # fmt: skip
+        assert [one["name"] for one in told["draft"]["view"]["columns"]] == ["user_id", "plan"]
+        assert shop.folder.is_dir()
+
+
+def test_a_form_says_what_a_document_does() -> None:
+    document = {
+        "description": "For the team", "preset": "import", "kind": "object",
+        "object_type": "course", "source": "shop", "sql": SQL, "identify_by": "object_id",
+        "guards": {"removals": "off"},
+        "workspace": "none", "removed": "clear",
+        "relationships": {"sql": "SELECT 1", "identify_by": "email", "replace_for": "person"},
+        "destinations": [
+            {"use": "crm", "match": "object_id", "exclude": ["b"], "fields": {"a": "A", "x": "y"}},
+        ],
+        "schedule": {"every": "2d", "start_at": "2027-01-31T08:00", "timezone": "Europe/Berlin"},
+    }  # fmt: skip
+    values = shown(document)
+    sent: list[tuple[str, str]] = [("name", "courses"), ("to", "crm"), ("goes:crm", "a")]
+    sent += [
+        ("column:crm", "a"),
+        ("column:crm", "b"),
+        ("as:crm:a", "A"),
+        ("match:crm", "object_id"),
+    ]
+    sent += [(key, value) for key, value in values.items() if isinstance(value, str)]
+    second = {f"second_{key}": value for key, value in values["second"].items()}
+    name, again, _ = read(FormData([*sent, *second.items()]), document, {})
+    assert (name, again) == ("courses", document)
