@@ -208,6 +208,22 @@ def test_files_that_change_are_taken_in_and_wrong_ones_leave_the_old_in_force(wo
         until(lambda: len(world.applied()) == 4)
 
 
+def test_files_that_name_another_workspace_leave_the_old_one_served(world):
+    del world.sync["schedule"]
+    world.save()
+    clock, heard = QuickClock(), Heard()
+    project = rowlift.Project(world.folder, env=world.env, clock=clock, progress=heard)
+    with served(project), project_of(world) as other:
+        until(other.service.status)
+        world.workspace["name"] = "other"
+        world.save()
+        clock.sleep(10)
+        until(lambda: any("stay in force" in text for text in heard.notes))
+        other.service.trigger(["people"])
+        until(lambda: [one.status for one in other.runs()] == [Status.COMPLETED])
+        assert [*other.watch.home.store.definitions.workspaces()] == ["acme"]
+
+
 class Heard(Silent):
     """Keeps what was told."""
 

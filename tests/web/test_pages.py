@@ -11,6 +11,7 @@ import pytest
 from starlette.datastructures import State
 
 from doors.api import PASSWORD, Api
+from rowlift.core.nouns import Status
 from rowlift.core.rights import RIGHTS, Right, Role
 from rowlift.operations.callers import CONSOLE
 from rowlift.web.pages.app import pages
@@ -73,6 +74,17 @@ class Reader:
 @pytest.fixture
 def ran(shop: World) -> None:
     shop.run()
+
+
+def test_a_channel_that_takes_nothing_shows_where_one_looks(api: Api, shop: World) -> None:
+    hook = {"type": "webhook", "url": "https://127.0.0.1/token", "secret": "whsec_" + "A" * 32}
+    shop.channels["ops"] = hook
+    assert shop.run().status is Status.SOME_ROWS_FAILED
+    with Reader(api, Role.VIEWER) as viewer:
+        text = viewer.get("/").text
+    assert "<strong>ops</strong> does not take what it is told" in text
+    assert "ADDRESS_REFUSED" in text
+    assert "token" not in text.replace('name="csrf-token"', "")
 
 
 def test_S15_every_page_declares_a_right() -> None:

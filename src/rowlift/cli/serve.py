@@ -104,6 +104,7 @@ def _answering(
 ) -> Iterator[str]:
     """Answer over HTTP during a block; yields the address."""
     office = Office(lambda: Project(terminal.folder, profile=terminal.profile))
+    office.project()  # now, before the files can name another workspace than is served
     with IngestWorker(project.ingest) as worker:
         messages = inlet(project.ingest, worker.wake)
         app = application(office, messages, {*LOOPBACK, host, *allowed})

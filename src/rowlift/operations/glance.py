@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rowlift.core.clock import Clock
 from rowlift.core.version import VERSION
-from rowlift.operations.alerting import AlertReport, Alerts
+from rowlift.operations.alerting import AlertReport, Alerts, ChannelReport
 from rowlift.operations.home import Home
 from rowlift.operations.reasons import Reason, reasons
 from rowlift.operations.reporting import report_runs, report_syncs
@@ -41,11 +41,15 @@ class SyncLine:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """How everything stands; `days` are the last ones in UTC, today at the end."""
+    """How everything stands; `days` are the last ones in UTC, today at the end.
+
+    `deaf` are the channels that do not take what they are told.
+    """
 
     service: ServiceReport | None
     syncs: Sequence[SyncLine]
     wrong: Sequence[AlertReport]
+    deaf: Sequence[ChannelReport]
     active: RunReport | None
     days: Sequence[Day]
 
@@ -69,10 +73,12 @@ class Glance:
         """Return what is wrong, what goes on, the last days, and every sync with newest runs."""
         home = self.home
         active = home.store.runs.active(home.workspace_id)
+        alerts = Alerts(home, self.clock)
         return Overview(
             ServiceDesk(home).status(),
             self._lines(),
-            Alerts(home, self.clock).wrong(),
+            alerts.wrong(),
+            [one for one in alerts.channels() if one.failing],
             report_runs(home, [active])[0] if active else None,
             _days(home, int(self.clock.now().timestamp())),
         )

@@ -60,7 +60,8 @@ class Home:
     """A project with its state; uids by name.
 
     `files` is what the folder declares, without what is made in Rowlift; it is None where there is
-    no rowlift.yml. What is `broken`, by kind and name, is left out of the project.
+    no rowlift.yml. What is `broken`, by kind and name, is left out of the project. `unread` says
+    why the files are not in force as they are by now.
     """
 
     project: ProjectSpec
@@ -74,6 +75,7 @@ class Home:
     files: ProjectSpec | None = None
     broken: Mapping[tuple[str, str], ProjectInvalid] = field(default_factory=dict)
     forwards: Mapping[str, str] = field(default_factory=dict)
+    unread: str = ""
 
     @property
     def workspace(self) -> Workspace:

@@ -43,11 +43,31 @@ def open_home(project: ProjectSpec, env: Mapping[str, str]) -> Home:
 
 
 def refreshed(home: Home, *, profile: str | None) -> Home:
-    """Return a home with what changed since, over the state that is open already."""
+    """Return a home with what changed since, over the state that is open already.
+
+    Raises ProjectInvalid, and ConfigError WORKSPACE_CHANGED where the files name another one.
+    """
     if home.files is None:
         return _of_state(home.project.root, home.store, home.env.outer)
     project = load_able(home.project.root, KINDS, ACCEPTS, profile=profile)
+    _refuse_other(home.project.workspace.name, project.workspace.name)
     return _of_files(project, home.store, home.env.outer)
+
+
+def kept(home: Home, error: ConfigError) -> Home:
+    """Return a home with the files that were in force, and with the definitions of now."""
+    files, env = home.files, home.env.outer
+    now = home if files is None else _home(files, files, home.store, env, home.workspace_id)
+    return replace(now, unread=str(error))
+
+
+def _refuse_other(served: str, named: str) -> None:
+    if named != served:
+        raise ConfigError(
+            "WORKSPACE_CHANGED",
+            f"The workspace is {served}, and {ROWLIFT} names {named} by now.",
+            mend=f"Write name: {served}, or stop the service and start it again.",
+        )
 
 
 def seen(home: Home) -> object:

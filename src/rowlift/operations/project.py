@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rowlift import operations
 from rowlift.core.clock import Clock, SystemClock
+from rowlift.core.errors import ConfigError
 from rowlift.core.progress import Progress, Silent
 from rowlift.operations import reporting
 from rowlift.operations.kinds import ACCEPTS, KINDS, guarded
 from rowlift.operations.notebook import People, Runs
-from rowlift.operations.opening import open_folder, refreshed
+from rowlift.operations.opening import kept, open_folder, refreshed
 from rowlift.operations.pausing import pause, paused
 from rowlift.operations.running import Runner
 from rowlift.project.check import check
@@ -86,9 +87,16 @@ class Project:
         return open_folder(self.folder, self._env, profile=self._profile)
 
     def refresh(self) -> None:
-        """Take in what was changed in files and definitions since the project was opened."""
-        if "_home" in self.__dict__:
+        """Take in what was changed in files and definitions since the project was opened.
+
+        Files that are wrong, or name another workspace, leave those of before in force.
+        """
+        if "_home" not in self.__dict__:
+            return
+        try:
             self.__dict__["_home"] = refreshed(self._home, profile=self._profile)
+        except ConfigError as error:
+            self.__dict__["_home"] = kept(self._home, error)
 
     @property
     def definitions(self) -> operations.definitions.Definitions:

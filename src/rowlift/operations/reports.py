@@ -125,12 +125,16 @@ class PlanRecord:
 
 @dataclass(frozen=True, slots=True)
 class ServiceReport:
-    """The process that serves a project, or did last; times are Unix seconds."""
+    """The process that serves a project, or did last; times are Unix seconds.
+
+    `problem` says why the files are not in force as they are by now, if they are not.
+    """
 
     place: str
     started_at: float
     beat_at: float
     is_alive: bool
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

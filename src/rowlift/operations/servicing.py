@@ -98,7 +98,9 @@ def _status(home: Home) -> ServiceReport | None:
     found = home.store.services.last(home.workspace_id)
     if found is None:
         return None
-    return ServiceReport(found.place, found.started_at, found.beat_at, found.is_alive)
+    return ServiceReport(
+        found.place, found.started_at, found.beat_at, found.is_alive, home.unread
+    )  # fmt: skip
 
 
 def _report(home: Home, one: Trigger) -> RequestReport:

@@ -13,7 +13,7 @@ from rowlift.operations.delivering import Drain
 from rowlift.operations.forwarding import Forwarder
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.importing import Importer
-from rowlift.operations.opening import refreshed, seen
+from rowlift.operations.opening import kept, refreshed, seen
 from rowlift.operations.openings import Opening
 from rowlift.operations.plans import opening
 from rowlift.operations.pruning import tidy
@@ -63,21 +63,12 @@ class Serving:
         if seen(self.home) == self._seen:
             return
         try:
-            home = refreshed(self.home, profile=self._profile)
+            self.home = refreshed(self.home, profile=self._profile)
         except ConfigError as error:
-            text = "The files are wrong, so those of before stay in force."
+            self.home = kept(self.home, error)
+            text = "The files are not taken in, so those of before stay in force."
             self.note("project", text, str(error), code=error.code)
-        else:
-            self._take_in(home)
         self._seen = seen(self.home)
-
-    def _take_in(self, home: Home) -> None:
-        if home.workspace_id == self.home.workspace_id:
-            self.home = home
-        else:
-            name = home.project.workspace.name
-            text = f"The workspace is {name} now: stop the service and start it again."
-            self.note("project", text)
 
     def alerts(self) -> Alerts:
         """Return what is told of the project as it is now."""

@@ -2,9 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 
-from rowlift.core.errors import ConfigError
 from rowlift.operations.project import Project
 
 
@@ -34,8 +32,7 @@ class Office:
                 self._project, self._seen = project, project.definitions.seen()
             elif (seen := self._project.definitions.seen()) != self._seen:
                 self._seen = seen
-                with suppress(ConfigError):
-                    self._project.refresh()
+                self._project.refresh()
             return self._project
 
     def close(self) -> None:

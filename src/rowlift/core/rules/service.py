@@ -58,6 +58,12 @@ RULES = (
         "Stop that one first, or leave it the work.",
     ),
     Rule(
+        "WORKSPACE_CHANGED",
+        "file",
+        "The files name another workspace than the one that is served",
+        "Name that one again, or stop the service and start it again.",
+    ),
+    Rule(
         "DRAIN_LATE",
         "run",
         "Work did not end in time when the service was asked to end",
