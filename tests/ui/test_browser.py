@@ -1,7 +1,9 @@
 """Pages in a real browser: accessible in both themes, wide and narrow, by keys, without scripts."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -11,9 +13,13 @@ from ui.conftest import HOSTILE, Reader
 
 Readers = Callable[..., Reader]
 
-PATHS = ("/", "/syncs", "/syncs/people", "/syncs/idle", "/runs", "/runs/2", "/people", "/settings")
+PATHS = ("/", "/syncs", "/syncs/people", "/syncs/idle", "/runs", "/runs/2", "/people", "/segments",
+         "/segments/Beta", "/suppressed", "/objects/1", "/settings")  # fmt: skip
 PERSON = "/people/id:ann"
-EMPTY = ("/syncs?q=nothing", "/runs?sync=idle", "/people?q=nobody", "/syncs/idle?failed=true")
+EMPTY = (
+    "/people?q=an", f"{PERSON}/erase", "/people/id:zoe", "/objects/1/acme", "/objects/1?q=nothing",
+    "/syncs?q=nothing", "/runs?sync=idle", "/people?q=nobody", "/syncs/idle?failed=true",
+)  # fmt: skip
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -48,7 +54,13 @@ def test_S20_what_rows_hold_is_shown_and_never_run(readers: Readers) -> None:
     reader = readers()
     reader.see("/people").get_by_text(HOSTILE).first.wait_for()
     reader.see(PERSON).get_by_text(HOSTILE).first.wait_for()
-    for path in ("/runs/2", "/", "/syncs/people", f"/people?q={HOSTILE}", f"/syncs?q={HOSTILE}"):
+    reader.see("/objects/1").get_by_text(HOSTILE[:20]).first.wait_for()
+    for path in (
+        "/runs/2", "/", "/syncs/people", f"/people?q={HOSTILE}", f"/syncs?q={HOSTILE}",
+        f"/people/{quote(HOSTILE, safe='')}", f"/people/{quote(HOSTILE, safe='')}/erase",
+        "/objects/1/acme", f"/objects/{quote(HOSTILE, safe='')}", "/segments",
+        f"/segments/{quote(HOSTILE, safe='')}", "/suppressed",
+    ):  # fmt: skip
         page = reader.see(path)
         assert page.locator("img").count() == 0
         assert "49" not in page.title()
@@ -124,3 +136,52 @@ def _until_there(served: Api, known: int) -> int:
     while (newest := served.project.runs("people", 1)[0]).id == known or not newest.is_over:
         pass
     return newest.id
+
+
+@pytest.mark.door("ui")
+def test_B11_people_are_put_into_a_segment_and_taken_out(reader: Reader, served: Api) -> None:
+    page = reader.see("/segments")
+    page.get_by_label("Name").fill(name := f"Pilot {time.monotonic_ns()}")
+    page.get_by_role("button", name="Make it").click()
+    page.get_by_role("heading", name=name).wait_for()
+    page.get_by_label("Ids or e-mail addresses").fill("ann\nnobody@example.com")
+    page.get_by_role("button", name="Put in").click()
+    page.get_by_text("1 person entered").wait_for()
+    page.get_by_text("Nobody is known as").wait_for()
+    page.get_by_role("row").filter(has_text="ann@example.com").wait_for()
+    page.get_by_label("Ids or e-mail addresses").fill("ann")
+    page.get_by_role("button", name="Take out").click()
+    page.get_by_text("1 person left").wait_for()
+    assert served.project.segment(name).members == 0
+
+
+@pytest.mark.door("ui")
+def test_C5_why_a_row_of_somebody_was_rejected_is_found_by_their_id(reader: Reader) -> None:
+    page = reader.see("/people")
+    page.get_by_label("Find a person").fill("zoe")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_text("The workspace does not know this person.").wait_for()
+    row = page.get_by_role("row").filter(has_text="workspace").first
+    row.get_by_text("Rejected").wait_for()
+    assert "EMAIL_INVALID" in row.inner_text()
+
+
+@pytest.mark.door("ui")
+def test_C9_a_person_is_suppressed_and_erased_by_nobody_who_types_wrong(
+    reader: Reader, served: Api
+) -> None:
+    page = reader.see("/people/id:ann")
+    page.get_by_text("Suppress…").click()
+    page.get_by_label("Why, for the list").fill("asked")
+    page.get_by_role("button", name="Suppress this person").click()
+    page.get_by_text("Destinations that have them are told").wait_for()
+    page.get_by_role("button", name="Process again").click()
+    page.get_by_text("is processed again").wait_for()
+    page.get_by_role("link", name="Erase…").click()
+    page.get_by_label("Type ann to erase").fill("bob")
+    page.get_by_role("button", name="Erase for good").click()
+    alert = page.get_by_role("alert")
+    alert.get_by_text("nothing was done").wait_for()
+    assert alert.evaluate("it => it === document.activeElement")
+    assert page.get_by_label("Type ann to erase").input_value() == "bob"
+    assert served.project.person("ann")

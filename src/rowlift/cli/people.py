@@ -19,16 +19,16 @@ from rowlift.operations.exporting import Form
 from rowlift.operations.merging import MergeRecord
 from rowlift.operations.records import PersonRecord
 
-USAGE = "rowlift people [list], show WHO, export [FILE], delete WHO or merges [--undo N]"
+USAGE = "rowlift people [list], find TEXT, show WHO, export [FILE], delete WHO or merges [--undo N]"
 
 Words = Annotated[
     list[str] | None,
     typer.Argument(
-        help="list, show WHO, export [FILE], delete WHO or merges.",
-        metavar="[list|show|export|delete|merges] [WHO|FILE]",
+        help="list, find TEXT, show WHO, export [FILE], delete WHO or merges.",
+        metavar="[list|find|show|export|delete|merges] [TEXT|WHO|FILE]",
     ),
 ]
-Limit = Annotated[int, typer.Option(help="list: how many.", min=1, max=10_000)]
+Limit = Annotated[int, typer.Option(help="list, find: how many.", min=1, max=10_000)]
 After = Annotated[
     int, typer.Option(help="list: from the one after this number.", min=0, max=LARGEST)
 ]
@@ -60,6 +60,8 @@ def command(  # noqa: PLR0913, PLR0917 - each is an option of one of its verbs
 ) -> int:
     """WHO is id:VALUE, email:VALUE, anonymous_id:VALUE, or the bare value of any of these.
 
+    TEXT is what an id, an address or an anonymous id begins with.
+
     An export has every attribute with the sync and run that wrote it last: as JSON one person a
     line, as CSV one attribute a line, where a cell that a spreadsheet would run as a formula gets
     an apostrophe. Who is suppressed is left out, unless named by --only or asked for.
@@ -74,6 +76,8 @@ def command(  # noqa: PLR0913, PLR0917 - each is an option of one of its verbs
     match words or ["list"]:
         case ["list"]:
             return _list(terminal, limit, after)
+        case ["find", text]:
+            return _find(terminal, text, limit)
         case ["show", who]:
             return _show(terminal, who, history=history)
         case ["export", *file] if len(file) <= 1:
@@ -94,6 +98,17 @@ def _list(terminal: Terminal, limit: int, after: int) -> int:
         _go_on(terminal, found, limit)
     else:
         terminal.say("Nobody is there.")
+    terminal.document("people", people=found)
+    return exits.DONE
+
+
+def _find(terminal: Terminal, text: str, limit: int) -> int:
+    with terminal.project() as project:
+        found = project.search_people(text, limit)
+    if found:
+        terminal.show(_table(found))
+    else:
+        terminal.say(f"Nobody has an identifier that begins with {safe(text)}.")
     terminal.document("people", people=found)
     return exits.DONE
 

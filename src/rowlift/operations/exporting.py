@@ -1,15 +1,25 @@
-"""Everybody as every door exports them: JSON Lines, or CSV in which no cell is a formula."""
+"""People as every door exports them: JSON Lines, or CSV in which no cell is a formula."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 from rowlift.kit.csvlines import csv_line
 from rowlift.operations.home import Home
-from rowlift.operations.records import AttributeRecord, Names, PersonRecord, everybody
+from rowlift.operations.records import (
+    AttributeRecord,
+    Names,
+    PersonRecord,
+    everybody,
+    find_person,
+    show_person,
+    unknown,
+)
 from rowlift.operations.segments import MemberRecord
+from rowlift.operations.tracing import Why, why
 from rowlift.workspace.suppression import finder
+from rowlift.workspace.tracking import Event, events_of
 
 Form = Literal["jsonl", "csv"]
 People = Iterable[PersonRecord]
@@ -19,6 +29,30 @@ COLUMNS = (
     "id", "email", "anonymous_ids", "first_known", "first_sync",
     "attribute", "value", "sync", "run", "as_of",
 )  # fmt: skip
+
+
+_EVERYTHING = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class PersonExport:
+    """Everything that is kept of one person, with all relationships and events.
+
+    `why` has the former values of attributes, and what each destination has of them.
+    """
+
+    person: PersonRecord
+    why: Why
+    events: Sequence[Event]
+
+
+def export_person(home: Home, who: str) -> PersonExport:
+    """Return everything that is kept of one person; raises StateError NOT_FOUND."""
+    person = find_person(home, who)
+    if person is None:
+        raise unknown(who)
+    events = events_of(home.workspace, person.record.pid, _EVERYTHING)
+    return PersonExport(show_person(home, who, _EVERYTHING), why(home, who), events)
 
 
 def export_people(home: Home, *, suppressed: bool) -> Iterator[PersonRecord]:

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from rowlift.engine.preview import Preview
     from rowlift.operations.addresses import Addresses
     from rowlift.operations.erasing import ErasureReport
+    from rowlift.operations.exporting import PersonExport
     from rowlift.operations.home import Home
     from rowlift.operations.merging import MergeRecord
     from rowlift.operations.pruning import PruneReport
-    from rowlift.operations.records import ObjectRecord, PersonRecord
+    from rowlift.operations.records import ObjectRecord, ObjectType, PersonRecord
     from rowlift.operations.reports import PlanReport, RetryReport, RunReport, SyncReport
     from rowlift.operations.segments import (
         EventRecord,
@@ -304,9 +305,14 @@ class Project:
         """Return people of a segment, from the one after a number."""
         return operations.segments.members_page(self._home, name, limit, after)
 
-    def segment_events(self, name: str, limit: int = 20, *, after: int = 0) -> list[EventRecord]:
-        """Return who entered a segment and who was changed in it, from the one after a number."""
-        return operations.segments.events_page(self._home, name, limit, after)
+    def segment_events(
+        self, name: str, limit: int = 20, *, after: int = 0, newest: bool = False
+    ) -> list[EventRecord]:
+        """Return who entered a segment and who was changed in it, from the one after a number.
+
+        With `newest` it is the newest first.
+        """
+        return operations.segments.events_page(self._home, name, limit, after, newest=newest)
 
     def export_segment(self, name: str) -> Iterator[MemberRecord]:
         """Yield all people of a segment."""
@@ -389,6 +395,14 @@ class Project:
         """Return people without their relationships, from the one after a number."""
         return People(operations.records.people_page(self._home, limit, after))
 
+    def search_people(self, text: str, limit: int = 20) -> list[PersonRecord]:
+        """Return people one of whose identifiers begins with a text, ids before addresses."""
+        return People(operations.records.search_people(self._home, text, limit))
+
+    def export_person(self, who: str) -> PersonExport:
+        """Return everything that is kept of one person; raises StateError NOT_FOUND."""
+        return operations.exporting.export_person(self._home, who)
+
     def export_people(self, *, suppressed: bool = False) -> Iterator[PersonRecord]:
         """Yield people without their relationships, those who are suppressed only if asked for."""
         return operations.exporting.export_people(self._home, suppressed=suppressed)
@@ -408,6 +422,16 @@ class Project:
     def objects(self, limit: int = 20, *, after: int = 0) -> list[ObjectRecord]:
         """Return objects without their relationships, from the one after a number."""
         return operations.records.objects_page(self._home, limit, after)
+
+    def object_types(self) -> list[ObjectType]:
+        """Return the types of objects that there are; accounts are of type 1."""
+        return operations.records.types_of_objects(self._home)
+
+    def objects_of_type(
+        self, object_type: str, limit: int = 20, *, after: str = "", beginning: str = ""
+    ) -> list[ObjectRecord]:
+        """Return objects of one type by id, those that begin with a text, from one after an id."""
+        return operations.records.objects_of_type(self._home, object_type, limit, after, beginning)
 
     def why(self, who: str, attribute: str | None = None, *, destination: str | None = None) -> Why:
         """Explain where a person's attributes come from and what destinations have of them."""

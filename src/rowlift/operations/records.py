@@ -21,6 +21,7 @@ from rowlift.workspace.records import (
     person_by_id,
     relationships_of,
 )
+from rowlift.workspace.search import object_types, objects_beginning, people_beginning
 from rowlift.workspace.segments import segments_of
 from rowlift.workspace.suppression import KINDS, identifier, names_any
 
@@ -148,6 +149,14 @@ class ObjectRecord:
     relationships: Sequence[RelationshipRecord] = field(default_factory=tuple)
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectType:
+    """A type of objects, and how many there are of it; more than 10,000 are not counted."""
+
+    object_type: str
+    count: int
+
+
 def named(who: str) -> dict[str, str]:
     """Return what a text may stand for, by kind of identifier: one, or all three."""
     kind, colon, value = who.partition(":")
@@ -175,15 +184,15 @@ def label(person: Person) -> str:
     return next((f"{kind} {value}" for kind, value in kinds.items() if value), "somebody unnamed")
 
 
-def show_person(home: Home, who: str) -> PersonRecord:
-    """Return one person with relationships; raises StateError NOT_FOUND."""
+def show_person(home: Home, who: str, related: int = MOST_RELATIONSHIPS) -> PersonRecord:
+    """Return one person with so many relationships; raises StateError NOT_FOUND."""
     person = find_person(home, who)
     if person is None:
         raise unknown(who)
     pid = person.record.pid
-    related = relationships_of(home.workspace, MOST_RELATIONSHIPS, person=pid)
+    joined = relationships_of(home.workspace, related, person=pid)
     return replace(
-        _person(person, sync_names(home), related),
+        _person(person, sync_names(home), joined),
         suppressed=Names(person.id, person.email, person.anonymous_ids).are_suppressed(home),
         segments=segments_of(home.workspace, pid),
         merges=merges_of(home, pid),
@@ -206,6 +215,12 @@ def people_page(home: Home, limit: int, after: int) -> list[PersonRecord]:
     return [_person(one, names) for one in list_people(home.workspace, limit, after=after)]
 
 
+def search_people(home: Home, text: str, limit: int) -> list[PersonRecord]:
+    """Return people one of whose identifiers begins with a text, ids first."""
+    names = sync_names(home)
+    return [_person(one, names) for one in people_beginning(home.workspace, named(text), limit)]
+
+
 def everybody(home: Home) -> Iterator[PersonRecord]:
     """Yield all people without relationships; those who come meanwhile may be among them."""
     after = 0
@@ -218,6 +233,20 @@ def objects_page(home: Home, limit: int, after: int) -> list[ObjectRecord]:
     """Return objects without relationships, from the one after a number."""
     names = sync_names(home)
     return [_object(one, names) for one in list_objects(home.workspace, limit, after=after)]
+
+
+def objects_of_type(
+    home: Home, object_type: str, limit: int, after: str, beginning: str
+) -> list[ObjectRecord]:
+    """Return objects of a type by id without relationships, from the one after an id."""
+    names = sync_names(home)
+    found = objects_beginning(home.workspace, object_type, beginning, limit, after=after)
+    return [_object(one, names) for one in found]
+
+
+def types_of_objects(home: Home) -> list[ObjectType]:
+    """Return the types of objects that there are."""
+    return [ObjectType(*one) for one in object_types(home.workspace)]
 
 
 def unknown(who: str) -> StateError:

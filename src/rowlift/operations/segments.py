@@ -16,11 +16,12 @@ Change = Callable[[sa.Connection, int, list[int]], int]
 
 @dataclass(frozen=True, slots=True)
 class SegmentRecord:
-    """A segment and how many people are in it."""
+    """A segment, how many people are in it, and which syncs put people in."""
 
     name: str
     members: int
     created_at: float
+    syncs: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,12 @@ class MembersChanged:
 
 def list_segments(home: Home) -> list[SegmentRecord]:
     """Return all segments by name."""
-    return [_record(one) for one in segments.list_segments(home.workspace)]
+    return [_record(home, one) for one in segments.list_segments(home.workspace)]
 
 
 def show_segment(home: Home, name: str) -> SegmentRecord:
     """Return one segment."""
-    return _record(segments.segment(home.workspace, name))
+    return _record(home, segments.segment(home.workspace, name))
 
 
 def create_segment(home: Home, name: str) -> SegmentRecord:
@@ -103,8 +104,10 @@ def all_members(home: Home, name: str) -> Iterator[MemberRecord]:
         after = page[-1].number
 
 
-def events_page(home: Home, name: str, limit: int, after: int) -> list[EventRecord]:
-    """Return what happened to the people of a segment, from the event after a number."""
+def events_page(
+    home: Home, name: str, limit: int, after: int, *, newest: bool
+) -> list[EventRecord]:
+    """Return what happened to people of a segment, from the event after a number, or the newest."""
     chosen = segments.id_of(home.workspace, name)
     names = sync_names(home)
     return [
@@ -112,7 +115,7 @@ def events_page(home: Home, name: str, limit: int, after: int) -> list[EventReco
             one.number, one.kind, one.pid, one.id, one.email, names.get(one.sync_uid), one.run_id,
             one.at,
         )
-        for one in segments.history(home.workspace, chosen, limit, after=after)
+        for one in segments.history(home.workspace, chosen, limit, after=after, newest=newest)
     ]  # fmt: skip
 
 
@@ -164,5 +167,10 @@ def _suppressed(home: Home, connection: sa.Connection, named: Iterable[str]) -> 
     ]
 
 
-def _record(one: segments.Segment) -> SegmentRecord:
-    return SegmentRecord(one.name, one.members, one.created_at)
+def _record(home: Home, one: segments.Segment) -> SegmentRecord:
+    syncs = [
+        name
+        for name, spec in home.project.syncs.items()
+        if spec.segment and spec.segment.name == one.name
+    ]
+    return SegmentRecord(one.name, one.members, one.created_at, syncs)

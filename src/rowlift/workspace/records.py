@@ -95,13 +95,23 @@ def list_people(workspace: Workspace, limit: int, *, after: int = 0) -> list[Per
 def object_by_id(workspace: Workspace, object_type: str, object_id: str) -> Object | None:
     """Return an object by its type and id, or None."""
     wanted = sa.and_(objects.c.object_type == object_type, objects.c.object_id == object_id)
-    found = _objects(workspace, objects.c.workspace_id == workspace.id, wanted)
+    found = objects_where(workspace, wanted)
     return found[0] if found else None
 
 
 def list_objects(workspace: Workspace, limit: int, *, after: int = 0) -> list[Object]:
     """Return objects in the order they became known, from the one after a pid."""
     return _objects(workspace, *_page(workspace, objects, after), limit=limit)
+
+
+def people_where(workspace: Workspace, wanted: sa.ColumnElement[bool]) -> list[Person]:
+    """Return the people who meet a condition."""
+    return _people(workspace, people.c.workspace_id == workspace.id, wanted)
+
+
+def objects_where(workspace: Workspace, *wanted: sa.ColumnElement[bool]) -> list[Object]:
+    """Return the objects that meet all conditions."""
+    return _objects(workspace, objects.c.workspace_id == workspace.id, *wanted)
 
 
 def relationships_of(
@@ -136,7 +146,7 @@ def _page(
 
 
 def _person(workspace: Workspace, wanted: sa.ColumnElement[bool]) -> Person | None:
-    found = _people(workspace, people.c.workspace_id == workspace.id, wanted)
+    found = people_where(workspace, wanted)
     return found[0] if found else None
 
 

@@ -145,8 +145,10 @@ def segments_of(workspace: Workspace, pid: int) -> list[str]:
         return list(connection.scalars(query))
 
 
-def history(workspace: Workspace, segment_id: int, limit: int, *, after: int = 0) -> list[Event]:
-    """Return events of a segment in their order, from the one after a number."""
+def history(
+    workspace: Workspace, segment_id: int, limit: int, *, after: int = 0, newest: bool = False
+) -> list[Event]:
+    """Return events of a segment in their order, from the one after a number, or the newest."""
     event, person = events.c, people.c
     query = (
         sa.select(
@@ -155,7 +157,7 @@ def history(workspace: Workspace, segment_id: int, limit: int, *, after: int = 0
         )
         .join_from(events, people, person.pid == event.pid)
         .where(event.segment_id == segment_id, event.id > after)
-        .order_by(event.id)
+        .order_by(event.id.desc() if newest else event.id)
         .limit(limit)
     )  # fmt: skip
     with workspace.database.read() as connection:

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from starlette.responses import StreamingResponse
 
 from rowlift.core.rights import Right
-from rowlift.operations.exporting import member_lines, people_lines
+from rowlift.operations.exporting import PersonExport, member_lines, people_lines
+from rowlift.web.api.people import Who
 from rowlift.web.downloads import FormPart, described, download
 from rowlift.web.rights import Asking, Ours, door
 
@@ -29,6 +30,15 @@ def people(
     project.access.audit.note(caller, "people.export", after={"suppressed": suppressed})
     found = project.export_people(suppressed=suppressed)
     return download(people_lines(found, form), "people", form)
+
+
+@router.get("/people/{who}/export", **door("export_person", Right.EXPORT))
+def person(who: Who, project: Ours, caller: Asking, response: Response) -> PersonExport:
+    """Download everything that is kept of one person; the log keeps no name of theirs."""
+    found = project.export_person(who)
+    project.access.audit.note(caller, "person.export")
+    response.headers["Content-Disposition"] = 'attachment; filename="person.json"'
+    return found
 
 
 @router.get(

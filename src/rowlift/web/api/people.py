@@ -10,7 +10,7 @@ from rowlift.operations.erasing import ErasureReport
 from rowlift.operations.merging import MergeRecord
 from rowlift.operations.records import PersonRecord
 from rowlift.operations.tracing import Why
-from rowlift.web.paging import Cursor, Limit, Page, page, place
+from rowlift.web.paging import Cursor, Limit, Page, page, place, whole
 from rowlift.web.rights import Asking, Ours, door
 
 router = APIRouter(tags=["people"])
@@ -26,6 +26,16 @@ def people(project: Ours, limit: Limit = 20, cursor: Cursor = None) -> Page[Pers
     """List people without their relationships."""
     found = project.people(limit, after=place(cursor) or 0)
     return page(found, limit, attrgetter("number"))
+
+
+@router.get("/search", **door("search_people", Right.VALUES))
+def search(
+    project: Ours,
+    q: Annotated[str, Query(min_length=1, max_length=1000, description="How one begins.")],
+    limit: Limit = 20,
+) -> Page[PersonRecord]:
+    """List people whose id, e-mail address or anonymous id begins with a text."""
+    return whole(project.search_people(q, limit))
 
 
 @router.get("/people/{who}", **door("person", Right.VALUES))

@@ -11,11 +11,14 @@ from rowlift.web.pages import (
     drafts,
     entrance,
     look,
+    objects,
     overview,
     people,
     queries,
     runs,
+    segments,
     settings,
+    suppressed,
     syncs,
     trouble,
 )
@@ -23,7 +26,10 @@ from rowlift.web.pages.assets import Assets
 from rowlift.web.pages.forms import sent_by_ours
 from rowlift.web.rights import admit
 
-_ROUTERS = (entrance, overview, drafts, syncs, runs, people, queries, settings, look)
+_ROUTERS = (
+    entrance, overview, drafts, syncs, runs, people, objects, segments, suppressed, queries,
+    settings, look,
+)  # fmt: skip
 
 
 def pages(state: State) -> FastAPI:

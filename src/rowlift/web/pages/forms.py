@@ -1,24 +1,44 @@
 """Forms of our own pages: each brings the token that other pages cannot read."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Self
 
 from fastapi import Form, Query, Request
 from starlette.responses import RedirectResponse
+
+from rowlift.core.errors import ConfigError, RowliftError
+from rowlift.web.problems import Problem, problem
 
 FIELD = "csrf"
 SEE_OTHER = 303
 
 Text = Annotated[str, Form(max_length=1000)]
+Names = Annotated[str, Form(max_length=1_000_000)]
 Failed = Annotated[bool, Query()]
 NO = False
 Way = Annotated[str, Form(max_length=2000)]
 
-_FORM = "application/x-www-form-urlencoded"
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What is wrong about a form, at which of its fields, and what was typed into all of them."""
+
+    problem: Problem
+    at: str = ""
+    typed: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, error: RowliftError, at: str = "", **typed: str) -> Self:
+        """Return what an operation raised, at a field of its form."""
+        return cls(problem(error), at, typed)
 
 
 async def sent_by_ours(request: Request) -> None:
     """Let the token of a form count as the header that scripts send."""
-    if request.method == "POST" and request.headers.get("content-type", "").startswith(_FORM):
+    if request.method == "POST" and request.headers.get("content-type", "").startswith(_FORMS):
         sent = (await request.form()).get(FIELD)
         request.state.csrf = sent if isinstance(sent, str) else ""
 
@@ -26,3 +46,26 @@ async def sent_by_ours(request: Request) -> None:
 def onward(path: str) -> RedirectResponse:
     """Lead the browser to the page after a form."""
     return RedirectResponse(path, SEE_OTHER)
+
+
+def names(text: str, file: bytes = b"") -> list[str]:
+    """Return who is named in a text and a file, one in each line; raises ConfigError."""
+    try:
+        read = file.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        read = "\0"
+    if "\0" in read:
+        mend = "Save it as plain text, one id or address in each line."
+        raise ConfigError("FILE_UNREADABLE", "The file is no UTF-8 text.", mend=mend)
+    found = [line.strip() for line in f"{text}\n{read}".splitlines() if line.strip()]
+    if not found:
+        mend = "Write an id or an e-mail address in each line."
+        raise ConfigError("VALUE_WRONG", "Nobody is named.", mend=mend)
+    return found
+
+
+def confirm(typed: str, name: str) -> None:
+    """Raise ConfigError VALUE_WRONG unless somebody typed the name of what is to go for good."""
+    if typed.strip() != name:
+        text = f"This is not “{name}”, so nothing was done."
+        raise ConfigError("VALUE_WRONG", text, mend="Type it exactly as it is shown.")

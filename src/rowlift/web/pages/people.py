@@ -7,24 +7,30 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from rowlift.core.errors import StateError
+from rowlift.core.errors import ConfigError, RowliftError, StateError
 from rowlift.core.rights import Right
+from rowlift.operations.project import Project
 from rowlift.operations.records import PersonRecord
 from rowlift.operations.tracing import Why
-from rowlift.web.pages.forms import onward
+from rowlift.web.pages.forms import Text, Wrong, confirm, onward
 from rowlift.web.pages.render import show
-from rowlift.web.pages.words import part
+from rowlift.web.pages.words import called, part
+from rowlift.web.pages.words import who as identifier
 from rowlift.web.paging import Cursor, page, place
-from rowlift.web.rights import Ours, door
+from rowlift.web.rights import Asking, Ours, door
+from rowlift.workspace.tracking import Event
 
 router = APIRouter(prefix="/people")
 
 PEOPLE = 50  # on one page
+EVENTS = 20
+
+Who = Annotated[str, Path(max_length=1000)]
 
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """A page of people; `q` is an identifier that nobody has."""
+    """A page of people, or those with an identifier that begins with `q`."""
 
     items: Sequence[PersonRecord]
     next: str | None
@@ -33,10 +39,25 @@ class People:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One person, and what destinations have of them."""
+    """One person, what destinations have of them, and what they did.
 
-    person: PersonRecord
+    Somebody whose row was never good is in no workspace, but syncs know why.
+    """
+
+    who: str
+    person: PersonRecord | None
     why: Why
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Whom somebody is about to erase, and by what they are to be typed."""
+
+    who: str
+    name: str
+    person: PersonRecord
+    syncs: Sequence[str]
 
 
 @router.get("", **door("people", Right.VALUES))
@@ -46,21 +67,87 @@ def people(
     q: Annotated[str, Query(max_length=1000)] = "",
     cursor: Cursor = None,
 ) -> Response:
-    """List people, or lead to the one who has an identifier."""
-    if q:
-        try:
-            project.person(q)
-        except StateError:
-            return show(request, "people.html", People((), None, q))
+    """List people, or find some: whoever has an identifier is shown at once."""
+    q = q.strip()
+    if not q:
+        found = project.people(PEOPLE, after=place(cursor) or 0)
+        shown = page(found, PEOPLE, lambda one: one.number)
+        return show(request, "people.html", People(shown.items, shown.next, q))
+    if _is_one(project, q):
         return onward(f"/people/{part(q)}")
-    shown = page(project.people(PEOPLE, after=place(cursor) or 0), PEOPLE, lambda one: one.number)
-    return show(request, "people.html", People(shown.items, shown.next, q))
+    return show(request, "people.html", People(project.search_people(q, PEOPLE), None, q))
 
 
 @router.get("/{who}", **door("person", Right.VALUES))
-def person(
-    who: Annotated[str, Path(max_length=1000)], request: Request, project: Ours
-) -> Response:  # fmt: skip
+def person(who: Who, request: Request, project: Ours) -> Response:
     """Show one person: attributes with their origins, segments, relationships, destinations."""
-    found = project.person(who, history=True)
-    return show(request, "person.html", Person(found, project.why(who)))
+    why = project.why(who)
+    try:
+        found = project.person(who)
+    except StateError:
+        return show(request, "person.html", Person(who, None, why, ()))
+    events = project.ingest.events(who, EVENTS)
+    return show(request, "person.html", Person(who, found, why, events))
+
+
+@router.post("/{who}/suppress", **door("suppress", Right.EDIT))
+def suppress(who: Who, project: Ours, caller: Asking, note: Text = "") -> Response:
+    """Never process a person again; destinations that have them are told."""
+    report = project.suppress([_named(project, who)], note=note, wait=False)
+    project.access.audit.note(caller, "suppress", after={"identifiers": report.identifiers})
+    return onward(f"/people/{part(who)}?said=suppressed")
+
+
+@router.post("/{who}/unsuppress", **door("unsuppress", Right.EDIT))
+def unsuppress(who: Who, project: Ours, caller: Asking) -> Response:
+    """Process a person again."""
+    report = project.unsuppress([_named(project, who)], wait=False)
+    project.access.audit.note(caller, "unsuppress", after={"identifiers": report.identifiers})
+    return onward(f"/people/{part(who)}?said=unsuppressed")
+
+
+@router.get("/{who}/erase", **door("erase", Right.ADMIN))
+def before_erasing(who: Who, request: Request, project: Ours) -> Response:
+    """Say what would go with a person, and what would stay."""
+    return _asked(request, project, who)
+
+
+@router.post("/{who}/erase", **door("erase", Right.ADMIN))
+def erase(
+    who: Who, request: Request, project: Ours, caller: Asking, typed: Text = ""
+) -> Response:  # fmt: skip
+    """Erase a person for good, once their identifier was typed."""
+    try:
+        confirm(typed, called(project.person(who)))
+        project.erase(who)
+    except RowliftError as error:
+        return _asked(request, project, who, Wrong.of(error, "typed", typed=typed))
+    project.access.audit.note(caller, "person.erase")
+    return onward("/people?said=erased")
+
+
+def _asked(request: Request, project: Project, who: str, wrong: Wrong | None = None) -> Response:
+    found = project.person(who)
+    syncs = sorted({one.sync for one in project.why(who).syncs})
+    return show(request, "erase.html", Erasure(who, called(found), found, syncs), wrong=wrong)
+
+
+def _is_one(project: Project, q: str) -> bool:
+    """Tell whether a text is an identifier of one person, or of rows that were never good."""
+    for known in (project.person, project.why):
+        try:
+            known(q)
+        except StateError:  # nobody
+            continue
+        except ConfigError:  # two people
+            return False
+        return True
+    return False
+
+
+def _named(project: Project, who: str) -> str:
+    """Return a person's own name for the list, where a text may stand for several kinds."""
+    try:
+        return identifier(project.person(who)) or who
+    except StateError:
+        return who

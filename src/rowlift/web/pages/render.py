@@ -11,9 +11,11 @@ from starlette.responses import HTMLResponse, Response
 from rowlift.core.rights import Right
 from rowlift.operations.callers import Caller
 from rowlift.operations.glance import About
+from rowlift.web import problems
 from rowlift.web.pages import words
 from rowlift.web.pages.assets import address, icon
 from rowlift.web.pages.charts import bars, days, sent_per_run
+from rowlift.web.pages.forms import Wrong
 from rowlift.web.rights import csrf_token, project_of
 
 THEMES = ("system", "light", "dark")
@@ -31,6 +33,9 @@ SAID = {
     "kept": "The sync is kept. It begins with its schedule, or when it is run.",
     "edited": "The change is kept. It takes effect at the next run.",
     "dropped": "The draft is dropped.",
+    "suppressed": "The person is suppressed. Destinations that have them are told within seconds.",
+    "unsuppressed": "The person is processed again, from the next run of each sync on.",
+    "erased": "The person is erased. What the source still returns comes back with the next run.",
     "signed-out": "You are signed out.",
     "made": "The first admin is made. Sign in to go on.",
 }
@@ -46,6 +51,7 @@ class Frame:
     path: str
     theme: str
     said: str
+    is_first: bool
 
     @classmethod
     def of(cls, request: Request) -> "Frame":
@@ -58,6 +64,7 @@ class Frame:
             request.url.path,
             theme_of(request),
             SAID.get(request.query_params.get("said", ""), ""),
+            "cursor" not in request.query_params,
         )
 
     def may(self, right: str) -> bool:
@@ -82,12 +89,20 @@ def _environment() -> Environment:
 _TEMPLATES = _environment()
 
 
-def show(request: Request, template: str, page: Any, status: int = 200) -> Response:
-    """Answer with what an operation found: as a page, or as JSON where that is asked for."""
+def show(
+    request: Request, template: str, page: Any, status: int = 200, *, wrong: Wrong | None = None
+) -> Response:
+    """Answer with what an operation found: as a page, or as JSON where that is asked for.
+
+    Where a form was `wrong` the page says so, and its fields keep what was typed.
+    """
     if wants_json(request):
+        if wrong:
+            return problems.answer(wrong.problem)
         told = TypeAdapter(type(page)).dump_json(page)
         return Response(told, status, media_type="application/json")
-    return HTMLResponse(text(template, page=page, frame=Frame.of(request)), status)
+    html = text(template, page=page, frame=Frame.of(request), wrong=wrong)
+    return HTMLResponse(html, wrong.problem.status if wrong else status)
 
 
 def bare(request: Request, template: str, status: int = 200, **given: Any) -> Response:

@@ -165,6 +165,26 @@ def rejected(run: RunReport) -> int:
     return sum(int(one.get("rejected", 0)) for one in told)
 
 
+def who(one: Any) -> str:
+    """Return what names a person in an address; empty where nothing does."""
+    if one.id:
+        return f"id:{one.id}"
+    if one.email:
+        return f"email:{one.email}"
+    known = getattr(one, "anonymous_ids", ())
+    return f"anonymous_id:{known[0]}" if known else ""
+
+
+def called(one: Any) -> str:
+    """Return what a person is best called by."""
+    return who(one).partition(":")[2] or "Somebody"
+
+
+def counted(count: int, noun: str, many: str = "") -> str:
+    """Return a count with its noun: 1 run, 2 runs."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
 def listed(names: Sequence[str]) -> str:
     """Return names as a sentence has them: a, b and c."""
     *most, last = names or ("nothing",)
@@ -179,7 +199,7 @@ def written(value: Any) -> str:
 FILTERS = {
     one.__name__: one
     for one in (
-        ago, day, exact, iso, lasted, listed, local, moved, number, part, query, rejected, schedule,
-        seconds, short, sign, size, tone, written,
+        ago, called, counted, day, exact, iso, lasted, listed, local, moved, number, part, query,
+        rejected, schedule, seconds, short, sign, size, tone, who, written,
     )
 }  # fmt: skip
