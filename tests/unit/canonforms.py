@@ -14,6 +14,7 @@ from rowlift.engine.arrivals import with_canonical_json
 from rowlift.engine.duck import Duck
 from rowlift.engine.read import ROW_NUMBER
 
+SPLIT = pa.struct([("ns", pa.int64()), ("us", pa.int64())])
 TYPED = {
     "text": pa.string(),
     "bool": pa.bool_(),
@@ -38,6 +39,8 @@ def column(value_type: str, form: str, raw: list) -> pa.Array:
         return pa.array(raw, pa.string())
     if form == "counted":
         return pa.array(raw, pa.int64())
+    if form == "split":
+        return pa.array(raw, SPLIT)
     if value_type == "decimal":
         raw = [one and Decimal(one) for one in raw]
     if value_type == "float":

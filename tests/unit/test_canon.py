@@ -19,7 +19,7 @@ from rowlift.engine.arrivals import with_canonical_json
 from rowlift.engine.columns import left_out
 from rowlift.engine.jsontext import BROKEN, canonical_json, canonical_number, recanonicalised
 from rowlift.engine.read import filled_columns
-from unit.canonforms import canonical_texts, column, duck, field, spec, write
+from unit.canonforms import SPLIT, canonical_texts, column, duck, field, spec, write
 
 GOLDEN = Path(__file__).parents[1] / "data/golden/canon_v1.json"
 PINNED = json.loads(GOLDEN.read_text())
@@ -130,6 +130,32 @@ def test_moments(engine, values):
     counts = pa.array([one.as_py() - EPOCH for one in since_1970])
     assert canonical_texts(engine, "timestamp", counts) == plain
     assert canonical_texts(engine, "timestamptz", counts) == zoned
+
+
+@together
+@given(
+    near=st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), min_size=1),
+    far=st.lists(st.datetimes(), min_size=1),
+)
+def test_moments_by_split_counts(engine, near, far):
+    units = {"ns": near, "us": pa.array(far, pa.timestamp("us")).cast(pa.int64()).to_pylist()}
+    split = [one if one is None else {unit: one} for unit in units for one in units[unit]]
+    texts = [
+        text
+        for unit, counts in units.items()
+        for text in pa.array(counts, pa.timestamp(unit)).cast(pa.string()).to_pylist()
+    ]
+    by_value(engine, "timestamp", pa.array(split, SPLIT), texts)
+    zoned = [text and f"{text}+00" for text in texts]
+    by_value(engine, "timestamptz", pa.array(split, SPLIT), zoned)
+
+
+@together
+@given(values=st.lists(st.none() | st.integers(-(10**38) + 1, 10**38 - 1), min_size=1))
+def test_integers_of_38_digits_are_equal_by_value(engine, values):
+    typed = pa.array(values, pa.decimal128(38, 0))
+    forms = by_value(engine, "int", typed, [one if one is None else str(one) for one in values])
+    assert [form if form is None else int(json.loads(form)) for form in forms] == values
 
 
 @together

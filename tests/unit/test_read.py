@@ -4,10 +4,14 @@ import json
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from rowlift.core.values import META
-from rowlift.engine.read import MAX_ROW_BYTES, shortened
+from rowlift.engine.canon import staged_columns
+from rowlift.engine.read import MAX_ROW_BYTES, filled_columns, shortened
+from rowlift.engine.validate import constant_traits
+from unit.canonforms import SPLIT, spec, write
 
 
 def field(name: str, kind: str) -> pa.Field:
@@ -49,3 +53,36 @@ def test_values_that_a_row_may_hold_stay_as_they_are():
     large = ["x" * MAX_ROW_BYTES, "y" * MAX_ROW_BYTES]
     batch = pa.record_batch([large, ["[1]", "[2]"]], schema=schema)
     assert pa.RecordBatch.from_arrays(shortened(batch), schema=schema).equals(batch)
+
+
+def staged(path, **columns):
+    fields = [
+        pa.field(name, SPLIT if name != "plan" else pa.string(), metadata={META: kind})
+        for name, kind in (("seen", b"timestamp"), ("left", b"timestamptz"), ("plan", b"text"))
+    ]
+    write(path, pa.table([columns[one.name] for one in fields], schema=pa.schema(fields)))
+    return path
+
+
+def test_a_moment_is_there_in_whichever_unit_it_is_counted(tmp_path):
+    path = staged(
+        tmp_path / "staged.parquet",
+        seen=[{"ns": 1}, {"us": 2}, {"ns": 3}],
+        left=[{"ns": 1}, None, {"us": 3}],
+        plan=["free", "pro", "free"],
+    )
+    assert filled_columns(path) == {0, 2, 3}
+    found = staged_columns(pq.read_schema(path))
+    assert [one.name for one in found if one.is_split] == ["seen", "left"]
+
+
+def test_a_moment_that_is_the_same_in_every_row_is_told(tmp_path):
+    path = staged(
+        tmp_path / "staged.parquet",
+        seen=[{"us": 7}, {"us": 7}],
+        left=[{"ns": 1}, {"ns": 2}],
+        plan=["free", "pro"],
+    )
+    (found,) = constant_traits(path, spec())
+    assert "seen" in found.message
+    assert "left" not in found.message

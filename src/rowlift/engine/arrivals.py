@@ -133,7 +133,10 @@ def _raw(columns: Sequence[Staged], spec: SyncSpec) -> str:
         DUCKDB_VERSION, VERSION, canon.CANON_VERSION,
         spec.kind.value, spec.identify_by, spec.empty_values, spec.empty_strings,
         spec.object_type, dict(spec.attributes),
-        [(one.name, one.value_type, one.is_text, one.is_counted) for one in columns],
+        [
+            (one.name, one.value_type, one.is_text, one.is_counted, one.is_split)
+            for one in columns
+        ],
     )  # fmt: skip
     digest = hashlib.sha256(json.dumps(depends).encode()).hexdigest()
     values = ", ".join(one.alias for one in columns if one.name != ROW_NUMBER)

@@ -5,7 +5,7 @@ of texts of the same value type give the same canonical text.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,6 +124,20 @@ _MACROS = (
         WHEN x BETWEEN {_YEAR_1} AND {_YEAR_9999}
             THEN canon_moment(make_timestamp(x + {EPOCH}), zone)
         ELSE canon_quoted(canon_odd_count(x, suffix)) END""",
+    """canon_far(x, zone, suffix) AS CASE
+        WHEN x BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999'
+            THEN canon_moment(x, zone)
+        ELSE canon_quoted(canon_era(CAST(x AS VARCHAR) || suffix)) END""",
+    """canon_fraction(second, ns, zone) AS concat('"',
+        CAST(CAST(make_timestamp(second * 1000000) AS DATE) AS VARCHAR), 'T',
+        CAST(CAST(make_timestamp(second * 1000000) AS TIME) AS VARCHAR), '.',
+        rtrim(lpad(CAST(ns AS VARCHAR), 9, '0'), '0'), zone, '"')""",
+    """canon_split(x, zone, suffix) AS CASE
+        WHEN x.ns IS NULL THEN canon_far(make_timestamp(x.us), zone, suffix)
+        WHEN x.ns % 1000 = 0 THEN canon_moment(make_timestamp(x.ns // 1000), zone)
+        WHEN x.ns % 1000000000 > 0
+            THEN canon_fraction(x.ns // 1000000000, x.ns % 1000000000, zone)
+        ELSE canon_fraction(x.ns // 1000000000 - 1, 1000000000 + x.ns % 1000000000, zone) END""",
     "canon_binary(x) AS canon_quoted(lower(hex(x)))",
     "canon_binary_text(x) AS canon_text(lower(x))",
 )
@@ -143,6 +157,10 @@ _TYPED = {
 _COUNTED = {
     "timestamp": "canon_count({0}, '', '')",
     "timestamptz": "canon_count({0}, 'Z', '+00')",
+}
+_SPLIT = {
+    "timestamp": "canon_split({0}, '', '')",
+    "timestamptz": "canon_split({0}, 'Z', '+00')",
 }
 _TEXT = {
     "text": "canon_text({0})",
@@ -168,6 +186,7 @@ class Staged:
     value_type: str
     is_text: bool
     is_counted: bool = False  # as PostgreSQL counts moments
+    is_split: bool = False  # a moment's count in nanoseconds or in microseconds
     is_filled: bool = False  # every row has a value
 
     @property
@@ -197,9 +216,7 @@ def canonical(column: Staged) -> str:
 
     A json column must have gone through `jsontext.prepared` before.
     """
-    typed = _COUNTED if column.is_counted else _TYPED
-    forms = _TEXT if column.is_text else typed
-    return forms[column.value_type].format(column.sql)
+    return _forms(column)[column.value_type].format(column.sql)
 
 
 def attributes_sql(columns: Sequence[Staged], left_out: Collection[str], spec: SyncSpec) -> str:
@@ -240,6 +257,14 @@ def staged_sql(path: Path, columns: Sequence[Staged]) -> str:
     return f"{parquet([path])} AS staged({', '.join(column.alias for column in columns)})"
 
 
+def _forms(column: Staged) -> Mapping[str, str]:
+    if column.is_text:
+        return _TEXT
+    if column.is_split:
+        return _SPLIT
+    return _COUNTED if column.is_counted else _TYPED
+
+
 def _staged(field: pa.Field, position: int, *, is_filled: bool) -> Staged:
     value_type = _value_type(field)
     is_text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
@@ -250,6 +275,7 @@ def _staged(field: pa.Field, position: int, *, is_filled: bool) -> Staged:
         value_type,
         is_text,
         is_counted=pa.types.is_int64(field.type) and value_type in _COUNTED,
+        is_split=pa.types.is_struct(field.type),
         is_filled=is_filled and not may_become_null,
     )
 

@@ -1,5 +1,6 @@
 """Read: a source's Arrow batches go to one staged Parquet file, nothing is judged on the way."""
 
+from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
@@ -87,15 +88,24 @@ def filled_columns(staged: Path) -> frozenset[int]:
     """Return the positions of a staged file's columns that have a value in every row."""
     metadata = pq.read_metadata(staged)
     groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
-    return frozenset(
-        at
-        for at in range(metadata.num_columns)
-        if all(_has_no_null(group.column(at).statistics) for group in groups)
-    )
+    found = enumerate(parts(metadata))
+    return frozenset(at for at, held in found if all(_is_filled(one, held) for one in groups))
 
 
-def _has_no_null(statistics: pq.Statistics | None) -> bool:
-    return bool(statistics and statistics.has_null_count and statistics.null_count == 0)
+def parts(metadata: pq.FileMetaData) -> list[range]:
+    """Return which columns of a staged file hold each column: of a split count, its two members."""
+    counts = [max(field.type.num_fields, 1) for field in metadata.schema.to_arrow_schema()]
+    ends = accumulate(counts)
+    return [range(end - count, end) for end, count in zip(ends, counts, strict=True)]
+
+
+def _is_filled(group: pq.RowGroupMetaData, held: range) -> bool:
+    """Tell whether every row has a value in one of the columns of the file."""
+    found = [group.column(at).statistics for at in held]
+    if not all(one and one.has_null_count for one in found):
+        return False
+    nulls: int = sum(one.null_count for one in found)
+    return nulls == int(group.num_rows) * (len(held) - 1)
 
 
 def row_bytes(staged: Path) -> int:

@@ -23,7 +23,7 @@ from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.duck import text as literal
 from rowlift.engine.keys import Keyed, find_key
 from rowlift.engine.problems import Problem, bad_rows, problems
-from rowlift.engine.read import MAX_ROW_BYTES, ROW_NUMBER, filled_columns, too_many_rows
+from rowlift.engine.read import MAX_ROW_BYTES, ROW_NUMBER, filled_columns, parts, too_many_rows
 from rowlift.engine.rowrules import (
     Check,
     is_deleted,
@@ -178,10 +178,12 @@ def constant_traits(staged: Path, spec: SyncSpec) -> tuple[Finding, ...]:
     metadata = pq.read_metadata(staged)
     if spec.removed is not Removed.KEEP or metadata.num_rows < 2:  # noqa: PLR2004
         return ()
-    whole = metadata.schema.names
+    whole = metadata.schema.to_arrow_schema().names
     no_traits = {ROW_NUMBER, *left_out(whole, spec), *canon.IDENTIFIERS}
-    names = [name for name in whole if name not in no_traits]
-    constant = [name for name in names if _is_constant(metadata, metadata.schema.names.index(name))]
+    held = {
+        name: at for name, at in zip(whole, parts(metadata), strict=True) if name not in no_traits
+    }
+    constant = [name for name, at in held.items() if any(_is_constant(metadata, one) for one in at)]
     if not constant:
         return ()
     known = rule("CONSTANT_TRAIT")

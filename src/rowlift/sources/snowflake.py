@@ -79,9 +79,8 @@ class SnowflakeConfig(ConnectorConfig):
 class Snowflake(Served):
     """A Snowflake account; one session per question, each ended by the statement's timeout.
 
-    Snowflake has no read-only sessions: the role's grants are the wall. Whole numbers of more than
-    18 digits and moments travel as text, semi-structured values as JSON; times of day are carried
-    to the microsecond.
+    Snowflake has no read-only sessions: the role's grants are the wall. Semi-structured values
+    travel as JSON; times of day are carried to the microsecond.
     """
 
     Config: ClassVar[type[BaseModel]] = SnowflakeConfig

@@ -21,7 +21,7 @@ from rowlift.core.rules import RULES
 from rowlift.core.values import META, VALUE_TYPES
 from rowlift.kit.sqlguard import render
 from rowlift.testing.texts import HOSTILE_TEXTS
-from rowlift.testing.values import VALUES, Value, canonical, is_counted, value_type
+from rowlift.testing.values import VALUES, Value, canonical, is_counted, is_split, value_type
 
 BIG_ROWS = 200_000
 BIG_BYTES = 32_000_000
@@ -308,5 +308,7 @@ def _expected(value: Value) -> str | None:
 
 def _fits(field: pa.Field) -> bool:
     if pa.types.is_decimal128(field.type):
-        return value_type(field) == "decimal"
-    return is_counted(field) or bool(ARROW.get(value_type(field)) == field.type)
+        return value_type(field) == "decimal" or (
+            value_type(field) == "int" and field.type.scale == 0
+        )
+    return is_counted(field) or is_split(field) or bool(ARROW.get(value_type(field)) == field.type)

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from rowlift.core.values import EPOCH, META
 
+_COUNTS = pa.struct([("ns", pa.int64()), ("us", pa.int64())])
 _MOMENTS = {"timestamp": pa.timestamp("us"), "timestamptz": pa.timestamp("us", "UTC")}
 
 
@@ -69,12 +70,21 @@ def is_counted(field: pa.Field) -> bool:
     return pa.types.is_int64(field.type) and value_type(field) in _MOMENTS
 
 
+def is_split(field: pa.Field) -> bool:
+    """Tell whether a field carries moments as split counts."""
+    return field.type == _COUNTS and value_type(field) in _MOMENTS
+
+
 def canonical(field: pa.Field, scalar: pa.Scalar) -> str | None:
     """Return the canonical text of a value, whether it came in its Arrow type or as text."""
     if not scalar.is_valid:
         return None
     if is_counted(field):
         scalar = pa.scalar(scalar.as_py() + EPOCH, _MOMENTS[value_type(field)])
+        return _time(str(scalar.cast(pa.string()).as_py()))
+    if is_split(field):
+        ((unit, count),) = ((unit, count) for unit, count in scalar.items() if count.is_valid)
+        scalar = count.cast(pa.timestamp(unit, _MOMENTS[value_type(field)].tz))
         return _time(str(scalar.cast(pa.string()).as_py()))
     if pa.types.is_timestamp(field.type) or pa.types.is_date(field.type):
         return _time(str(scalar.cast(pa.string()).as_py()))

@@ -20,19 +20,27 @@ class Reading:
     finish: dbapi.Finish = AS_TEXT
 
 
-def _moment(values: pa.Array) -> pa.Array:
-    """Return moments of any unit, with or without a zone, as texts in UTC."""
-    return values.cast(pa.timestamp(values.type.unit)).cast(TEXT)
+COUNTS = pa.struct([("ns", pa.int64()), ("us", pa.int64())])
+
+
+def _counted(values: pa.Array) -> pa.StructArray:
+    """Return moments, which a chunk has in nanoseconds unless one of them is too far away."""
+    is_near = values.type.unit == "ns"
+    count = values.cast(pa.timestamp("ns" if is_near else "us", values.type.tz)).view(pa.int64())
+    none = pa.nulls(len(count), pa.int64())
+    pair = [count, none] if is_near else [none, count]
+    return pa.StructArray.from_arrays(pair, fields=[*COUNTS], mask=count.is_null())
 
 
 INT = Reading("int", pa.int64(), dbapi.to(pa.int64()))
-LONG = Reading("int")
+WHOLE = pa.decimal128(38, 0)
+LONG = Reading("int", WHOLE, dbapi.to(WHOLE))
 FLOAT = Reading("float", pa.float64(), dbapi.to(pa.float64()))
 BOOL = Reading("bool", pa.bool_(), dbapi.to(pa.bool_()))
 DATE = Reading("date", pa.date32(), dbapi.to(pa.date32()))
 BINARY = Reading("binary", pa.binary(), dbapi.to(pa.binary()))
-LOCAL = Reading("timestamp", finish=_moment)
-INSTANT = Reading("timestamptz", finish=lambda values: dbapi.zoned(_moment(values)))
+LOCAL = Reading("timestamp", COUNTS, _counted)
+INSTANT = Reading("timestamptz", COUNTS, _counted)
 JSON = Reading("json")
 STRING = Reading("text")
 
