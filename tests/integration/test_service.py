@@ -132,6 +132,21 @@ def test_F63_a_query_that_runs_is_cancelled_and_the_next_run_goes(world):
     assert world.run().counts["added"] == 4
 
 
+@pytest.mark.door("python")
+def test_F26_a_query_that_runs_is_stopped_when_the_service_ends_and_asked_again(world):
+    world.sync["sql"] = ENDLESS
+    with project_of(world) as project:
+        with served(project_of(world)):
+            until(lambda: [one.phase for one in project.runs()] == ["read"])
+            time.sleep(0.5)  # the query is under way
+        (left,) = project.runs()
+        assert (left.status, left.phase, left.is_over) == (Status.RUNNING, "read", False)
+        with served(project_of(world)):
+            until(lambda: project.watch.home.store.runs.get(1).generation > 1)
+            project.service.cancel(1)
+            until(lambda: project.runs()[0].status is Status.CANCELLED)
+
+
 def test_F63_a_run_that_nobody_carries_any_more_is_cancelled_at_once(world):
     world.save()
     spec = "run.merge.after_commit:1:kill"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 from select import select
@@ -15,7 +16,7 @@ from rowlift.core.errors import SourceError, Throttled
 from rowlift.core.rights import Role
 from rowlift.operations.asking import Asker
 from rowlift.web.queries import AT_ONCE_EACH, Seats
-from served import until
+from served import served, until
 from servers.postgres import PostgresDatabase
 from world import World
 
@@ -109,6 +110,17 @@ def test_B7_S44_a_query_in_our_process_ends_with_its_client_and_with_the_service
     with closing(staying), pytest.raises(ConnectionError):
         staying.getresponse()
     assert not [one for one in caplog.records if one.exc_info]
+
+
+def test_F26_a_run_leaves_no_query_behind_when_the_service_ends(
+    slow: World, postgres_database: PostgresDatabase
+) -> None:
+    slow.env["SHOP"] = PASSWORD
+    start = datetime.now(UTC) - timedelta(hours=1)
+    slow.sync["schedule"] = {"every": "366d", "start_at": start.isoformat(timespec="minutes")}
+    with served(slow.project()):
+        until(lambda: running(postgres_database) == 1)
+    assert running(postgres_database) == 0
 
 
 def test_S44_all_together_have_so_many_places_and_each_of_them_a_few() -> None:

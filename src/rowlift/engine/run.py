@@ -65,6 +65,7 @@ class Import:
     relate: frozenset[str] = frozenset()  # names of destinations that take relationships
     allow_removals: bool = False
     planned: Planned | None = None
+    leave: Callable[[], None] = lambda: None  # raises where the process ends, and the run goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ class ImportRun:
             except Fenced:
                 raise
             except RowliftError as error:
+                self._work.leave()  # what failed may have been stopped by the end of the process
                 self._fail(error)
                 self._refuse_cancelled()
                 raise

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import Self
 
 from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.ports import Source
 from rowlift.core.rules import rule
+
+_LOOK_SECONDS = 0.2
 
 _asker: ContextVar["Asker | None"] = ContextVar("asker", default=None)
 
@@ -51,6 +53,24 @@ class Asker:
         finally:
             with self._lock:
                 self._asked.remove(source)
+
+
+@contextmanager
+def asking_until(ending: Event) -> Iterator[None]:
+    """Ask sources in a block; once the event is set their queries are stopped, and none begins."""
+    asker, done = Asker(), Event()
+
+    def look() -> None:
+        while not done.wait(_LOOK_SECONDS):
+            if ending.is_set():  # a query may begin in the moment between two others
+                asker.leave()
+
+    Thread(target=look, name="asker", daemon=True).start()
+    try:
+        with asker.asking():
+            yield
+    finally:
+        done.set()
 
 
 @contextmanager

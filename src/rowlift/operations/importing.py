@@ -1,5 +1,6 @@
 """Run a sync's import, and finish first what a killed process left."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rowlift import operations
@@ -15,10 +16,11 @@ BEFORE_CHANGES = frozenset({"read", "validate"})
 
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """Opens and carries runs of one project."""
+    """Opens and carries runs of one project; `leave` raises where they go on in another process."""
 
     home: Home
     progress: Progress
+    leave: Callable[[], None] = lambda: None
 
     def run(self, name: str, *, allow_removals: bool = False) -> Run:
         """Import one sync now.
@@ -89,6 +91,7 @@ class Importer:
             self.home.relate(spec),
             allow_removals=allow_removals,
             planned=planned,
+            leave=self.leave,
         )
         return ImportRun(self.home.store, run, work, self.progress)
 

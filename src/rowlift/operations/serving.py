@@ -9,6 +9,7 @@ from rowlift.core.progress import Attentive, Progress
 from rowlift.core.specs import SyncSpec
 from rowlift.kit.logs import Fact, about
 from rowlift.operations.alerting import Alerts
+from rowlift.operations.asking import asking_until
 from rowlift.operations.delivering import Drain
 from rowlift.operations.forwarding import Forwarder
 from rowlift.operations.home import Home, sync_names
@@ -92,7 +93,10 @@ class Serving:
         """Carry a run that was begun here to its end, or leave it when the process ends."""
         home, name = self.home, self.name_of(run.sync_uid)
         importer, spec = self._importer(home, ending), SyncSpec.from_json(run.spec)
-        with about(workspace=home.workspace_id, sync=name, run=run.id):
+        with (
+            about(workspace=home.workspace_id, sync=name, run=run.id),
+            asking_until(ending),
+        ):
             try:
                 done = importer.carry(
                     run, spec, allow_removals=opening.allow_removals, planned=opening.planned
@@ -107,7 +111,8 @@ class Serving:
 
     def resume(self, ending: threading.Event) -> None:
         """Finish the run that a dead process left."""
-        self._importer(self.home, ending).resume()
+        with asking_until(ending):
+            self._importer(self.home, ending).resume()
 
     def deliver(self, delivery: Delivery, ending: threading.Event) -> None:
         """Carry a delivery to its end, unless somebody else has begun to."""
@@ -157,7 +162,7 @@ class Serving:
             if ending.is_set():
                 raise Interrupted
 
-        return Importer(home, Attentive(self._progress, look))
+        return Importer(home, Attentive(self._progress, look), look)
 
     def name_of(self, sync_uid: str) -> str:
         """Return the name of a sync, also of one of its parts, and of one that is gone."""
