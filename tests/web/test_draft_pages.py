@@ -120,3 +120,72 @@ def test_a_form_says_what_a_document_does() -> None:
     second = {f"second_{key}": value for key, value in values["second"].items()}
     name, again, _ = read(FormData([*sent, *second.items()]), document, {})
     assert (name, again) == ("courses", document)
+
+
+def started(reader: Reader, **fields: str) -> None:
+    path = begun(reader)
+    answer = reader.post(f"{path}/start", version="1", **(WHOLE | fields))
+    assert answer.headers["location"].startswith("/syncs/plans"), answer.text
+
+
+def edited(reader: Reader) -> str:
+    return reader.post("/syncs/plans/edit").headers["location"]
+
+
+def test_two_people_who_edit_one_sync_see_both_and_lose_nothing(api: Api) -> None:
+    with Reader(api, Role.EDITOR) as ann, Reader(api, Role.ADMIN) as bob:
+        started(ann)
+        hers, his = edited(ann), edited(bob)
+        assert edited(ann) == hers != his
+        ann.post(hers, version="1", **WHOLE, description="Hers")
+        saved = bob.post(f"{his}/start", version="1", **WHOLE, removed="clear", description="His")
+        assert saved.headers["location"] == "/syncs/plans?said=edited"
+        refused = ann.post(f"{hers}/start", version="2", **WHOLE, description="Hers")
+        assert refused.status_code == 412
+        assert "+removed: clear" in refused.text
+        assert 'value="Hers"' in refused.text
+        merged = ann.post(f"{hers}/merge").text
+        assert "Their changes are taken in: removed." in merged
+        assert 'theirs was <code>"His"</code>' in merged
+        mine = {"removed": "clear", "description": "Hers", "version": version(ann, hers)}
+        ann.post(f"{hers}/start", **WHOLE, **mine)
+        kept = api.project.definitions.get("sync", "plans").document
+        assert (kept["removed"], kept["description"]) == ("clear", "Hers")
+
+
+@pytest.mark.door("api")
+def test_B18_a_sync_is_edited_and_a_version_brought_back(api: Api) -> None:
+    with Reader(api, Role.EDITOR) as reader:
+        started(reader)
+        reader.post(f"{edited(reader)}/start", version="1", **WHOLE, suppressed="fail")
+        page = reader.get("/syncs/plans/history").text
+        assert "+suppressed: fail" in page
+        assert "editor@example.com, here" in page
+        assert "Restore version 1" in reader.get("/syncs/plans/history?version=1").text
+        late = reader.post("/syncs/plans/restore", version="1", expected="1")
+        assert (late.status_code, "EDIT_CONFLICT" in late.text) == (412, True)
+        reader.post("/syncs/plans/restore", version="1", expected="2")
+        kept = api.project.definitions.get("sync", "plans")
+        assert (kept.version, "suppressed" in kept.document) == (3, False)
+
+
+@pytest.mark.door("api")
+def test_B19_deleting_says_what_stays_and_wants_the_name(api: Api) -> None:
+    with Reader(api, Role.EDITOR) as reader:
+        started(reader)
+        assert "everything that it imported" in reader.get("/syncs/plans/delete").text
+        refused = reader.post("/syncs/plans/delete", typed="plan", expected="1")
+        assert (refused.status_code, "another one" in refused.text) == (422, True)
+        reader.post("/syncs/plans/delete", typed="plans", expected="1")
+        assert "plans" not in {one.name for one in api.project.ls()}
+
+
+def test_what_files_manage_is_read_only_and_says_where(api: Api) -> None:
+    with Reader(api, Role.EDITOR) as reader:
+        page = reader.get("/syncs/people").text
+        assert "Managed in files" in page
+        assert "/syncs/people/edit" not in page
+        refused = reader.post("/syncs/people/edit")
+        assert (refused.status_code, "MANAGED_IN_FILES" in refused.text) == (422, True)
+        copy = reader.post("/syncs/people/duplicate").headers["location"]
+        assert 'value="people_2"' in reader.get(copy).text

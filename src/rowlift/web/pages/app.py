@@ -21,14 +21,15 @@ from rowlift.web.pages import (
     suppressed,
     syncs,
     trouble,
+    versions,
 )
 from rowlift.web.pages.assets import Assets
 from rowlift.web.pages.forms import sent_by_ours
 from rowlift.web.rights import admit
 
 _ROUTERS = (
-    entrance, overview, drafts, syncs, runs, people, objects, segments, suppressed, queries,
-    settings, look,
+    entrance, overview, drafts, syncs, versions, runs, people, objects, segments, suppressed,
+    queries, settings, look,
 )  # fmt: skip
 
 

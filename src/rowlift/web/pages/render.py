@@ -32,6 +32,8 @@ SAID = {
     "started": "The sync is kept and its first run was asked for.",
     "kept": "The sync is kept. It begins with its schedule, or when it is run.",
     "edited": "The change is kept. It takes effect at the next run.",
+    "restored": "The version is brought back. It takes effect at the next run.",
+    "deleted": "The sync is deleted. What it imported stays.",
     "dropped": "The draft is dropped.",
     "suppressed": "The person is suppressed. Destinations that have them are told within seconds.",
     "unsuppressed": "The person is processed again, from the next run of each sync on.",
