@@ -19,10 +19,10 @@ EDITOR = "codemirror/codemirror.js"
 ENTRY = Path(__file__).with_name("codemirror.js")
 ICONS = (
     "arrow-right", "ban", "check", "chevron-left", "chevron-right", "chevrons-right",
-    "circle-alert", "circle-help", "clock", "code", "database", "download", "fingerprint",
-    "history", "house", "log-out", "moon", "pause", "play", "plus", "refresh-cw", "rotate-ccw",
-    "search", "settings", "shield-alert", "square", "sun", "sun-moon", "table", "triangle-alert",
-    "users", "x",
+    "circle-alert", "circle-help", "clock", "code", "copy", "database", "download", "file-code",
+    "fingerprint", "history", "house", "lock", "log-out", "moon", "pause", "pencil", "play", "plus",
+    "refresh-cw", "rotate-ccw", "search", "send", "settings", "shield-alert", "square", "sun",
+    "sun-moon", "table", "trash-2", "triangle-alert", "users", "x",
 )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """A browser for the worker, and for each module a project with something in it, served."""
 
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ from rowlift.scheduler.service import ServiceLoop
 from world import World
 
 CHROMIUM = "/usr/bin/chromium"
+REFUSED = re.compile(r"the server responded with a status of (404|409|412|422|502)")  # a form
 HOSTILE = "<img src=x onerror=alert(1)>\"'{{7*7}}"
 
 
@@ -138,7 +140,7 @@ class Reader:
         self.page.on("console", lambda said: self._heard(said.type, said.text))
 
     def _heard(self, kind: str, text: str) -> None:
-        if kind in {"error", "warning"} and "status of 422" not in text:  # a form that was wrong
+        if kind in {"error", "warning"} and not REFUSED.search(text):
             self.complaints.append(text)
 
     def see(self, path: str) -> Page:

@@ -31,7 +31,9 @@ class Declared:
 
     @property
     def url(self) -> str:
-        filled = self.path.replace("{run_id}", "1").replace("{name}", "people")
+        names = {"sources": "shop", "destinations": "crm"}
+        name = names.get(self.path.split("/")[1], "people")
+        filled = self.path.replace("{run_id}", "1").replace("{name}", name)
         filled = filled.replace("{number}", "1")
         return filled.replace("{who}", "id:ann")
 

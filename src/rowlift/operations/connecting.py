@@ -1,19 +1,19 @@
 """Sources and destinations as people look at them: what there is, who uses it, whether it works."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from rowlift.core.clock import Clock
-from rowlift.core.errors import ConfigError
-from rowlift.core.nouns import Finding
+from rowlift.core.errors import ConfigError, RowliftError
+from rowlift.core.nouns import Finding, Limits
 from rowlift.core.specs import ProjectSpec
 from rowlift.operations.covering import covered
 from rowlift.operations.defining import DefinitionRecord, Written, find, record, would_be
 from rowlift.operations.home import Home
 from rowlift.operations.kinds import KINDS
-from rowlift.operations.testing import examined
+from rowlift.operations.testing import examined, idle_destination
 from rowlift.project.connections import OWN_KEYS, ROLES
 from rowlift.project.problems import shown
 from rowlift.registry import destination_kind, source_kind
@@ -44,7 +44,10 @@ class KindReport:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionReport:
-    """One source or destination: where it leads, who uses it, and what its last test found."""
+    """One source or destination: where it leads, who uses it, and what its last test found.
+
+    The limits are a destination's; a list leaves them out.
+    """
 
     definition: DefinitionRecord
     type: str
@@ -52,6 +55,7 @@ class ConnectionReport:
     syncs: Sequence[str]
     forwards: Sequence[str]
     tested: Checkup | None
+    limits: Limits | None = None
 
     @property
     def name(self) -> str:
@@ -81,7 +85,8 @@ class Connections:
     def get(self, kind: str, name: str, *, whole: bool = True) -> ConnectionReport:
         """Return one source or destination; raises ConfigError NAME_UNKNOWN."""
         _role(kind)
-        return self._report(find(self.home, kind, name), whole=whole)
+        found = self._report(find(self.home, kind, name), whole=whole)
+        return replace(found, limits=_limits(self.home, name) if kind == "destination" else None)
 
     def test(self, kind: str, name: str, *, discreet: bool = False) -> Checkup:
         """Test one connection step by step, and keep what was found until the next test.
@@ -138,6 +143,15 @@ def _role(kind: str) -> str:
         mend = "There are sources and destinations."
         raise ConfigError("NAME_UNKNOWN", f"{shown(kind)} is no kind of connection.", mend=mend)
     return ROLES[kind]
+
+
+def _limits(home: Home, name: str) -> Limits | None:
+    """Return a destination's limits; None where it cannot be opened as it is."""
+    try:
+        with idle_destination(home, name) as destination:
+            return destination.limits
+    except RowliftError:
+        return None
 
 
 def _kind(kind: str, name: str) -> KindReport:

@@ -1,9 +1,11 @@
 """Test connections, step by step; no table is read and nothing is sent."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rowlift.core.errors import RowliftError
 from rowlift.core.nouns import Feed, Finding
+from rowlift.core.ports import Destination
 from rowlift.core.rules import rule
 from rowlift.operations.home import Home, open_destination
 from rowlift.registry import destination_kind
@@ -54,14 +56,21 @@ def _check_source(home: Home, name: str) -> list[Finding]:
 
 
 def _check_destination(home: Home, name: str) -> list[Finding]:
+    with idle_destination(home, name) as destination:
+        return list(destination.check())
+
+
+@contextmanager
+def idle_destination(home: Home, name: str) -> Iterator[Destination]:
+    """Open a destination that is only asked about itself; raises ConfigError."""
     if ("destination", name) in home.broken:
         raise home.broken["destination", name]
     connection = home.project.destinations[name]
-    kind = destination_kind(connection.type)
-    match = min(kind.accepts.matches)
-    feed = Feed("", "", min(kind.accepts.kinds), match, match)
+    accepts = destination_kind(connection.type).accepts
+    match = min(accepts.matches)
+    feed = Feed("", "", min(accepts.kinds), match, match)
     destination = open_destination(home.project.root, connection, feed, home.env)
     try:
-        return list(destination.check())
+        yield destination
     finally:
         destination.close()

@@ -8,6 +8,8 @@ from starlette.exceptions import HTTPException
 from rowlift.core.errors import RowliftError
 from rowlift.web.names import meant
 from rowlift.web.pages import (
+    connecting,
+    connections,
     drafts,
     entrance,
     look,
@@ -29,7 +31,7 @@ from rowlift.web.rights import admit
 
 _ROUTERS = (
     entrance, overview, drafts, syncs, versions, runs, people, objects, segments, suppressed,
-    queries, settings, look,
+    queries, connections, connecting, settings, look,
 )  # fmt: skip
 
 

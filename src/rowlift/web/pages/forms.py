@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Self
 
-from fastapi import Form, Query, Request
+from fastapi import Depends, Form, Query, Request
 from starlette.responses import RedirectResponse
 
 from rowlift.core.errors import ConfigError, RowliftError
@@ -41,6 +41,15 @@ async def sent_by_ours(request: Request) -> None:
     if request.method == "POST" and request.headers.get("content-type", "").startswith(_FORMS):
         sent = (await request.form()).get(FIELD)
         request.state.csrf = sent if isinstance(sent, str) else ""
+
+
+async def _filled(request: Request) -> Mapping[str, str]:
+    sent = await request.form()
+    return {name: value for name, value in sent.items() if isinstance(value, str)}
+
+
+Filled = Annotated[Mapping[str, str], Depends(_filled)]
+"""Everything that a form holds, where its fields are known at run time only."""
 
 
 def onward(path: str) -> RedirectResponse:

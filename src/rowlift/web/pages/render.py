@@ -38,6 +38,10 @@ SAID = {
     "suppressed": "The person is suppressed. Destinations that have them are told within seconds.",
     "unsuppressed": "The person is processed again, from the next run of each sync on.",
     "erased": "The person is erased. What the source still returns comes back with the next run.",
+    "connected": "It is saved, and was tested: what was found is below.",
+    "tested": "It was tested again: what was found is below.",
+    "refreshed": "The tables were asked for anew.",
+    "disconnected": "It is out of use. What it brought or took stays where it is.",
     "signed-out": "You are signed out.",
     "made": "The first admin is made. Sign in to go on.",
 }
@@ -85,6 +89,7 @@ def _environment() -> Environment:
     made.globals |= {"icon": icon, "asset": address, "days": days}
     made.globals |= {"bars": bars, "sent_per_run": sent_per_run}
     made.filters |= words.FILTERS
+    made.tests |= words.TESTS
     return made
 
 

@@ -14,6 +14,7 @@ from rowlift.operations.reports import RunReport
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _THOUSAND = 1000
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
+_STEPS_OF_TESTS = {"tls": "TLS", "read_only": "Read-only"}
 _STEPS = ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min"), (1, "s"))
 
 # A status's tone and its icon: never colour alone.
@@ -196,10 +197,32 @@ def written(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def step(name: str) -> str:
+    """Return what a step of a connection test is called."""
+    return _STEPS_OF_TESTS.get(name, name.replace("_", " ").capitalize())
+
+
+def setting(value: object) -> str:
+    """Return a setting as one reads it; a secret is only known to be set."""
+    if isinstance(value, str):
+        return "set" if value.startswith("${secret:") else value
+    if isinstance(value, Mapping):
+        return "\n".join(f"{name}: {setting(one)}" for name, one in value.items())
+    if isinstance(value, Sequence):
+        return "\n".join(setting(one) for one in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def statement(line: str) -> bool:
+    """Tell whether a line of advice is a statement to be run where it says."""
+    return line.rstrip().endswith(";") or line.startswith(("GRANT ", "REVOKE ", "CREATE "))
+
+
+TESTS = {"statement": statement}
 FILTERS = {
     one.__name__: one
     for one in (
         ago, called, counted, day, exact, iso, lasted, listed, local, moved, number, part, query,
-        rejected, schedule, seconds, short, sign, size, tone, who, written,
+        rejected, schedule, seconds, setting, short, sign, size, step, tone, who, written,
     )
 }  # fmt: skip

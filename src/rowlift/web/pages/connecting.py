@@ -1,0 +1,240 @@
+"""To connect a source or destination: which type, its form, the test before it is kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from rowlift.core.errors import AccessError, ConfigError, GuardStop, RowliftError
+from rowlift.core.nouns import Finding
+from rowlift.core.rights import Right
+from rowlift.core.rules import rule
+from rowlift.operations.addresses import Addresses
+from rowlift.operations.callers import Caller
+from rowlift.operations.covering import covered
+from rowlift.operations.kinds import KINDS
+from rowlift.operations.project import Project
+from rowlift.project.annotations import is_secret
+from rowlift.project.connections import ROLES
+from rowlift.project.names import suggestion
+from rowlift.project.walking import texts
+from rowlift.web.pages.connections import Kind
+from rowlift.web.pages.fields import Section, Standing, document_of, sections
+from rowlift.web.pages.forms import Filled, onward
+from rowlift.web.pages.kinds import Card, cards, title
+from rowlift.web.pages.mistakes import Mistake, mistakes
+from rowlift.web.pages.render import show
+from rowlift.web.pages.words import part
+from rowlift.web.problems import problem
+from rowlift.web.queries import ASKING
+from rowlift.web.rights import Asking, Ours, door
+
+router = APIRouter()
+
+Name = Annotated[str, Path(max_length=200)]
+Search = Annotated[str, Query(max_length=200)]
+Type = Annotated[str, Query(max_length=200)]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The types that meet the search, of `all` that there are."""
+
+    kind: str
+    items: Sequence[Card]
+    all: int
+    q: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A form: what stands in it, what is wrong with it, and what a test of it found.
+
+    `version` is the one that it was made from, 0 where there is none yet; `changed` is what
+    somebody else made of it meanwhile, as a diff.
+    """
+
+    kind: str
+    type: str
+    title: str
+    about: str
+    name: str
+    version: int
+    addresses: Addresses
+    description: str = ""
+    suggested: str = ""
+    sections: Sequence[Section] = ()
+    mistakes: Sequence[Mistake] = ()
+    findings: Sequence[Finding] | None = None
+    changed: str = ""
+    secrets_typed: bool = False
+    wrong: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Who fills in a form, of which type, and what it was before."""
+
+    request: Request
+    project: Project
+    caller: Caller
+    kind: str
+    of: str
+    name: str = ""
+    version: int = 0
+    before: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def config(self) -> type[BaseModel]:
+        """Return the class that the form comes from."""
+        return KINDS.of(ROLES[self.kind])[self.of]
+
+    def document(self, filled: Mapping[str, str]) -> dict[str, Any]:
+        """Return what a filled form says."""
+        about = filled.get("description", "").strip()
+        return {
+            "type": self.of, **({"description": about} if about else {}),
+            **document_of(self.config, filled, self.before),
+        }  # fmt: skip
+
+    def sheet(self, document: Mapping[str, Any], name: str, wrong: Sequence[Mistake] = ()) -> Sheet:
+        """Return the form with what stands in it."""
+        reports = self.project.connections.kinds(self.kind)
+        about = next((one.about for one in reports if one.type == self.of), "")
+        by_path = {one.path: (one.message, one.code) for one in wrong}
+        return Sheet(
+            self.kind, self.of, title(self.kind, self.of), about, name, self.version,
+            self.project.addresses(), str(document.get("description", "")),
+            suggestion(self.of),
+            sections(self.config, Standing(document, self.secrets, by_path)), wrong,
+            secrets_typed=self._has_typed(document), wrong=by_path,
+        )  # fmt: skip
+
+    def told(self, filled: Mapping[str, str], name: str, error: RowliftError) -> Response:
+        """Answer with the form as it was filled in, and what is wrong with it."""
+        document = self.document(filled)
+        sheet = self.sheet(document, name, mistakes(error, self.config, document))
+        return show(self.request, "connect.html", sheet, problem(error).status)
+
+    def tried(self, filled: Mapping[str, str], name: str) -> Response:
+        """Test what the form says, and answer with it and what was found."""
+        document = self.document(filled)
+        try:
+            self.request.app.state.tests.take(self.caller.name)
+            found = self.project.connections.attempt(self.kind, document, self.name, discreet=True)
+        except RowliftError as error:
+            return self.told(filled, name, error)
+        told = replace(self.sheet(document, name), findings=found)
+        return show(self.request, "connect.html", told)
+
+    def _has_typed(self, document: Mapping[str, Any]) -> bool:
+        """Tell whether a secret was typed, which no page shows again."""
+        return any(
+            is_secret(self.config, path) and not text.startswith("${secret:")
+            for path, text in texts(document)
+        )
+
+    def kept(self, name: str) -> Response:
+        """Test what was saved, if that may be now, and lead to it."""
+        try:
+            self.request.app.state.tests.take(self.caller.name)
+        except AccessError:
+            return onward(f"/{self.kind}s/{part(name)}")
+        self.project.connections.test(self.kind, name, discreet=True)
+        return onward(f"/{self.kind}s/{part(name)}?said=connected")
+
+
+@router.get("/new/source", **door("connections.kinds", Right.EDIT))
+@router.get("/new/destination", **door("connections.kinds", Right.EDIT))
+def before_new(
+    request: Request, kind: Kind, project: Ours, caller: Asking, type: Type = "", q: Search = ""  # noqa: A002
+) -> Response:  # fmt: skip
+    """Show the types that there are, or the form of one of them."""
+    known = project.connections.kinds(kind)
+    if type in {one.type for one in known}:
+        desk = _Desk(request, project, caller, kind, type)
+        return show(request, "connect.html", desk.sheet({}, ""))
+    return show(request, "catalogue.html", Catalogue(kind, cards(known, q), len(known), q))
+
+
+@router.post("/new/source", dependencies=ASKING, **door("definitions.create", Right.EDIT))
+@router.post("/new/destination", dependencies=ASKING, **door("definitions.create", Right.EDIT))
+def new(
+    request: Request, kind: Kind, project: Ours, caller: Asking, filled: Filled, type: Type = ""  # noqa: A002
+) -> Response:  # fmt: skip
+    """Keep a new connection and test it, or only test it."""
+    if type not in {one.type for one in project.connections.kinds(kind)}:
+        return onward(f"/new/{kind}")
+    desk = _Desk(request, project, caller, kind, type)
+    name = filled.get("name", "").strip()
+    if filled.get("do") == "test":
+        return desk.tried(filled, name)
+    try:
+        made = project.definitions.by(caller.name, "ui").create(kind, name, desk.document(filled))
+    except RowliftError as error:
+        return desk.told(filled, name, error)
+    project.access.audit.note(caller, f"{kind}.create", name, after=covered(made).document)
+    return desk.kept(name)
+
+
+@router.get("/sources/{name}/edit", **door("definitions.get", Right.EDIT))
+@router.get("/destinations/{name}/edit", **door("definitions.get", Right.EDIT))
+def before_edit(
+    name: Name, request: Request, kind: Kind, project: Ours, caller: Asking
+) -> Response:
+    """Show the form of a connection with what it is now; one of files is shown as it is."""
+    desk = _existing(request, project, caller, kind, name)
+    return show(request, "connect.html", desk.sheet(desk.before, name))
+
+
+@router.post("/sources/{name}/edit", dependencies=ASKING, **door("definitions.edit", Right.EDIT))
+@router.post(
+    "/destinations/{name}/edit", dependencies=ASKING, **door("definitions.edit", Right.EDIT)
+)
+def edit(
+    name: Name, request: Request, kind: Kind, project: Ours, caller: Asking, filled: Filled
+) -> Response:
+    """Keep what a connection is from now on and test it, or only test that."""
+    desk = _existing(request, project, caller, kind, name)
+    if filled.get("do") == "test":
+        return desk.tried(filled, name)
+    version = filled.get("version", "")
+    expected = int(version) if version.isdecimal() and len(version) < 10 else 0  # noqa: PLR2004
+    document, before = desk.document(filled), project.definitions.get(kind, name)
+    ours = project.definitions.by(caller.name, "ui")
+    try:
+        made = ours.edit(kind, name, document, expected=expected)
+    except GuardStop as error:
+        return _overtaken(desk, document, expected, error)
+    except RowliftError as error:
+        return desk.told(filled, name, error)
+    project.access.audit.note(
+        caller, f"{kind}.edit", name, before=covered(before).document, after=covered(made).document
+    )
+    return desk.kept(name)
+
+
+def _existing(request: Request, project: Project, caller: Caller, kind: str, name: str) -> _Desk:
+    """Return the desk of a connection that is edited here; raises ConfigError MANAGED_IN_FILES."""
+    one = project.connections.get(kind, name)
+    told = one.definition
+    if told.managed == "files":
+        known = rule("MANAGED_IN_FILES")
+        raise ConfigError(known.code, known.title, mend=known.mend)
+    return _Desk(
+        request, project, caller, kind, one.type, name, told.version, told.document, told.secrets
+    )
+
+
+def _overtaken(desk: _Desk, document: Mapping[str, Any], since: int, error: GuardStop) -> Response:
+    """Answer with the form as it was filled in beside what somebody else saved meanwhile."""
+    newest = desk.project.definitions.versions(desk.kind, desk.name)
+    before = since if any(one.version == since for one in newest) else None
+    changed = desk.project.definitions.diff(desk.kind, desk.name, desk.version, before)
+    sheet = desk.sheet(document, desk.name, mistakes(error, desk.config, document))
+    told = replace(sheet, changed=changed)
+    return show(desk.request, "connect.html", told, problem(error).status)
