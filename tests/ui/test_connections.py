@@ -237,7 +237,8 @@ def test_B30_types_tables_and_columns_are_found(reader: Reader) -> None:
 def test_B29_the_form_shows_the_addresses_to_allow(readers: Readers, served: Api) -> None:
     own = served.project.addresses().addresses
     for path in ("/sources", "/new/source?type=postgres"):
-        shown = readers().see(path).get_by_label("Addresses that connections come from")
+        page = readers().see(path)
+        shown = page.get_by_label("Addresses that connections come from")
         assert shown.inner_text().split() == list(own)
 
 
