@@ -182,17 +182,33 @@ def read(steps: Steps) -> Iterator[Verdict]:
     The drivers of files alone are not exact: SQLite's columns may hold values of any type.
     """
     for step in reading.SERVERS.values():
-        one, alone = steps[step], steps[reading.alone(step)]
-        what = f"{one.rows:,} rows read from {step}"
-        yield at_most(what, OF_DRIVER, one.wall / alone.wall, "of its driver's time alone", 2)
+        what = f"{steps[step].rows:,} rows read from {step}"
+        yield _beside(what, steps, step, lambda one: one.wall, "its driver's time")
 
 
 def drivers(steps: Steps) -> Iterator[Verdict]:
     """Judge what reading costs beside the driver alone, where the time is a stand-in's."""
     for step, one in steps.items():
-        if alone := steps.get(reading.alone(step)):
+        if reading.alone(step) in steps:
             what = f"{one.rows:,} rows read by {step}: CPU seconds"
-            yield at_most(what, OF_DRIVER, one.cpu / alone.cpu, "of the driver's alone", 2)
+            yield _beside(what, steps, step, lambda one: one.cpu, "the driver's")
+
+
+def _beside(
+    what: str, steps: Steps, step: str, spent: Callable[[Figures], float], whose: str
+) -> Verdict:
+    """Judge a reader by what it takes once loaded; that of whole processes is told beside it.
+
+    Figures that were kept from before that was measured are judged by whole processes.
+    """
+    ratios = [
+        spent(steps[step + ending]) / spent(steps[reading.alone(step) + ending])
+        for ending in (reading.LOADED, "")
+        if step + ending in steps
+    ]
+    figure = f"{ratios[0]:.2f} of {whose} alone"
+    figure += f"; {ratios[1]:.2f} with the start of both" if ratios[1:] else ""
+    return Verdict(what, f"≤ {OF_DRIVER:g} of {whose} alone", figure, ratios[0] <= OF_DRIVER)
 
 
 def quiet(steps: Steps) -> Iterator[Verdict]:

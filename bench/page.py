@@ -39,7 +39,11 @@ count, and the sink must get, exactly the rows it should, or nothing is written.
   source, in a process that imports nothing else: no columns described, no rights looked at.
   Beside it stands the source that a run opens, without the state and the workspace of a run.
   **one row** of the same query costs next to nothing but the start: our parser of SQL and the
-  checks of configuration, loaded once in a run. Infinite moments and those before year 1 are more
+  checks of configuration, loaded once in a run. **once loaded** is what the same process takes
+  from where all is imported, and nobody has connected, to the last row; a child that reads for us
+  counts from its own start. Reading is judged by it since the evening of 2026-11-22, and by whole
+  processes before; the ratio of whole processes stands beside it, and what a start costs by itself
+  is measured by `start` and `many`. Infinite moments and those before year 1 are more
   than the driver of DuckDB hands over, and SQLite's columns hold values of any type: of files the
   driver alone is not exact.
 - **a stand-in** speaks a warehouse's protocol to its vendor's driver, encrypted, from a process of

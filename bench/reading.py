@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from bench import files, measure, project
-from bench.measure import WrongResult
+from bench.measure import Cost, WrongResult
 from bench.stage import Sample, Stage, sink, took
 from bench.standins import PEOPLE, Warehouse
 
 ROOT = Path(__file__).parents[1]
 SERVERS = {"postgresql": "PostgreSQL", "mariadb": "MariaDB"}
-FIRST, UNCHANGED, ONE = ", first", ", unchanged", ", one row"
+FIRST, UNCHANGED, ONE, LOADED = ", first", ", unchanged", ", one row", ", once loaded"
 READERS = (sys.executable, "-m", "bench.readers")
 
 
@@ -55,7 +55,7 @@ def reading(stage: Stage, rows: int) -> Iterator[Sample]:
         database = stage.database(kind)
         connection = {**database.source, "reader": database.plain}
         base = Read(f"{label}, base install", "", connection, database.people(rows))
-        yield _read(stage, base.name, "rowlift", base, rows)
+        yield from _read(stage, base.name, "rowlift", base, rows)
 
 
 def warehouse(stage: Stage, kind: Warehouse, rows: int) -> Iterator[Sample]:
@@ -88,17 +88,26 @@ def _twice(stage: Stage, one: Read, rows: int) -> Iterator[Sample]:
 
 
 def _beside(stage: Stage, one: Read, rows: int) -> Iterator[Sample]:
-    """Measure a source beside its driver alone; one row costs the start, and little else."""
+    """Measure a source beside its driver alone; one row costs the start, and little else.
+
+    Of all rows it is also said what they cost once both are loaded.
+    """
     first = replace(one, sql=f"{one.sql} WHERE n = 1")
     for ending, asked, expected in ((ONE, first, 1), ("", one, rows)):
-        yield _read(stage, alone(one.name) + ending, one.alone, asked, expected)
-        yield _read(stage, one.name + ending, "rowlift", asked, expected)
+        for step, reader in ((alone(one.name), one.alone), (one.name, "rowlift")):
+            whole, loaded = _read(stage, step + ending, reader, asked, expected)
+            yield whole
+            if not ending:
+                yield loaded
 
 
-def _read(stage: Stage, step: str, reader: str, one: Read, rows: int) -> Sample:
+def _read(stage: Stage, step: str, reader: str, one: Read, rows: int) -> tuple[Sample, Sample]:
+    """Return what the process cost, and what it says of itself from where it was loaded."""
     words = [*READERS, reader, json.dumps(one.connection), one.sql]
     out = stage.folder / "rows.txt"
     cost = measure.run(words, ROOT, {**project.ENV, **one.env}, stage.around(), out)
-    if int(out.read_text()) != rows:
-        raise WrongResult(f"{step}: {out.read_text().strip()} rows came, not {rows}")
-    return Sample(step, rows, cost)
+    found = json.loads(out.read_text())
+    if found["rows"] != rows:
+        raise WrongResult(f"{step}: {found['rows']} rows came, not {rows}")
+    within = Cost(found["wall"], found["cpu"], 0, 0, 0, 0, 0)
+    return Sample(step, rows, cost), Sample(step + LOADED, rows, within)

@@ -65,7 +65,8 @@ def test_a_warehouse_is_read_from_its_stand_in_beside_its_driver_alone():
     name = "snowflake-connector-python"
     assert [line[:2] for line in lines[2:]] == [
         [f"{name}, its driver alone, one row", "1"], [f"{name}, one row", "1"],
-        [f"{name}, its driver alone", "500"], [name, "500"],
+        [f"{name}, its driver alone", "500"], [f"{name}, its driver alone, once loaded", "500"],
+        [name, "500"], [f"{name}, once loaded", "500"],
     ]  # fmt: skip
     assert f"500 rows read by {name}: CPU seconds" in done.stdout
 

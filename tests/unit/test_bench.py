@@ -200,6 +200,25 @@ def test_latency_and_flat_memory_and_starting_are_judged():
     assert list(judged("demo", rowlift_demo=figures(0, wall=61)).values()) == [False]
 
 
+@pytest.mark.parametrize(
+    ("loaded", "told", "is_met"),
+    [
+        (3.0, "1.50 of the driver's alone; 2.00 with the start of both", True),
+        (3.2, "1.60 of the driver's alone; 2.00 with the start of both", False),
+        (None, "2.00 of the driver's alone", False),
+    ],
+)
+def test_reading_is_judged_once_loaded_and_by_processes_where_no_more_is_known(
+    loaded, told, is_met
+):
+    found = {"x": 6.0, "x, its driver alone": 3.0}
+    if loaded:
+        found |= {"x, once loaded": loaded, "x, its driver alone, once loaded": 2.0}
+    steps = {step: figures(cpu=cpu) for step, cpu in found.items()}
+    (one,) = goals.verdicts(result("driver-x-1m", steps))
+    assert (one.figure, one.met) == (told, is_met)
+
+
 def test_the_page_shows_multiples_of_the_hosted_service_and_what_is_missing():
     steps = {"fast reader": figures(wall=20), "base install": figures(wall=60)}
     names = ["segment-1m", "mariadb-1m"]
