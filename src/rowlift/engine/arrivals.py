@@ -22,8 +22,7 @@ from rowlift.engine.read import ROW_NUMBER
 
 RAW = Staged("__raw", "raw", "int", is_text=False)
 
-_ARRIVED = """
-CREATE OR REPLACE TEMP TABLE arrived AS
+_LOOKED = """
 SELECT {row_number} AS row_number, hash({key}) AS hashed_key, {raw} AS raw, {key} IS NULL AS no_key
 FROM {staged} {join}
 """
@@ -58,7 +57,7 @@ FROM {staged} JOIN {fresh} AS fresh ON fresh.row_number = {row_number}
 class Arrived:
     """The staged rows that must be judged; `known` others stand in the image already.
 
-    The table `arrived` has hashed_key and, where they are compared, raw of every row; where a key
+    The view `arrived` has hashed_key and, where they are compared, raw of every row; where a key
     appears more than once, `duplicate` names it and `duplicates` is not 0. `raw` is the expression
     of a row's raw.
     """
@@ -78,13 +77,13 @@ def arrive(
         staged = with_canonical_json(duck, staged, columns)
     has_json = key.value_type != "json" and any(one.value_type == "json" for one in columns)
     raw = _raw(columns, spec)
-    hashed = "NULL" if first and not has_json else raw
+    hashed = None if first and not has_json else raw
     duplicates = _take_in(duck, canon.staged_sql(staged, columns), columns, key, hashed)
-    fresh = "arrived"
+    fresh, known = "arrived", 0
     if not first:
         fresh = "fresh"
         duck.run(_FRESH)
-    known = duck.count("arrived") - duck.count(fresh)
+        known = duck.count("arrived") - duck.count(fresh)
     if known or has_json:
         copy = duck.scratch_file("fresh")
         relation = canon.staged_sql(staged, columns)
@@ -97,7 +96,7 @@ def arrive(
 
 def forget(duck: Duck) -> None:
     """Give back the memory that the arrivals take, once they are merged."""
-    for table in ("arrived", "fresh"):
+    for table in ("looked", "fresh"):
         duck.run(f"DROP TABLE IF EXISTS {table}")
 
 
@@ -117,10 +116,17 @@ def key_relation(
     return *emails.folded_sql(key, odd=odd), odd
 
 
-def _take_in(duck: Duck, staged: str, columns: Sequence[Staged], key: Staged, raw: str) -> int:
+def _take_in(
+    duck: Duck, staged: str, columns: Sequence[Staged], key: Staged, raw: str | None
+) -> int:
+    """Create `arrived`, `twice` and `duplicate`; where no raw is asked for, nothing is kept."""
     expression, join, _ = key_relation(duck, key, (), staged)
     parts = {"staged": staged, "key": expression, "join": join}
-    duck.run(_ARRIVED.format(**parts, raw=raw, row_number=_number(columns)))
+    looked = _LOOKED.format(**parts, raw=raw or "NULL", row_number=_number(columns))
+    if raw:
+        duck.run(f"CREATE OR REPLACE TEMP TABLE looked AS {looked}")
+        looked = "FROM looked"
+    duck.run(f"CREATE OR REPLACE TEMP VIEW arrived AS {looked}")
     duck.run(_TWICE)
     if not duck.count("twice"):
         return 0
