@@ -62,9 +62,9 @@ _MACROS = (
         lambda n: if(length(replace(n.plain, '.', '')) > {MOST_DIGITS}, canon_quoted(x),
             canon_signed(n.sign, if(starts_with(n.plain, '.'), '0' || n.plain, n.plain))))[1]""",
     f"""canon_number(x) AS CASE
-        WHEN length(x) <= 15 AND regexp_full_match(x,
+        WHEN strlen(x) <= 15 AND regexp_full_match(x,
             '0|-?[1-9]{_DIGITS}*|-?(?:0|[1-9]{_DIGITS}*)\\.{_DIGITS}*[1-9]') THEN x
-        WHEN length(x) <= 16 AND regexp_full_match(x, '[1-9]{_DIGITS}*\\.{_DIGITS}*')
+        WHEN strlen(x) <= 16 AND regexp_full_match(x, '[1-9]{_DIGITS}*\\.{_DIGITS}*')
             THEN canon_cut(x)
         WHEN regexp_full_match(x, '{_NUMBER}') AND regexp_matches(x, '^[+-]?\\.?{_DIGITS}')
             THEN canon_digits(x)
