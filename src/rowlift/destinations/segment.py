@@ -58,7 +58,7 @@ class Segment:
     )
     # 475,000 of the 500 KB, as Segment's own libraries keep; half of the requests it recommends.
     limits = Limits(
-        2500, 475_000, 32_768, len('{"batch":[]}'), requests_per_second=500, in_flight=8
+        2500, 475_000, 32_768, len('{"batch":[]}'), requests_per_second=500, in_flight=16
     )
 
     def __init__(self, config: SegmentConfig, feed: Feed, http: Http) -> None:

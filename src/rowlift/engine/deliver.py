@@ -30,6 +30,7 @@ BACKOFF_SECONDS = (0.0, 1.0, 5.0, 30.0, 120.0)
 FAILURES_TO_OPEN = 5
 OPEN_SECONDS = 60.0
 LONGEST_WAIT = 3600.0
+AT_ONCE = 8  # requests; of more that have begun, some wait for their turn
 
 _DELIVERED = Outcome(Verdict.DELIVERED)
 _LEFT = Outcome(Verdict.IN_DOUBT, "INTERRUPTED", "A killed process may have sent it.")
@@ -312,13 +313,14 @@ class Journal(Protocol):
 def send(
     batches: Iterator[Batch], settler: Settler, pace: Pace, journal: Journal, in_flight: int
 ) -> Stopped | None:
-    """Send batches, at most `in_flight` at once; return why it stopped early, if it did.
+    """Send batches, at most `in_flight` begun and not ended; return why it stopped early, if so.
 
-    A batch counts as in flight until its outcomes are written down. What is in flight is brought to
-    an end and written down, also when the user interrupts.
+    A batch counts as in flight until its outcomes are written down; AT_ONCE of them are on their
+    way, and so some end while a commit waits for the disk. What is in flight is brought to an end
+    and written down, also when the user interrupts.
     """
     waiting: dict[Future[Outcomes], Batch] = {}
-    with ThreadPoolExecutor(in_flight, thread_name_prefix="deliver") as pool:
+    with ThreadPoolExecutor(min(in_flight, AT_ONCE), thread_name_prefix="deliver") as pool:
         try:
             stopped = _pump(pool, waiting, batches, settler, pace, journal, in_flight)
         except Fenced:

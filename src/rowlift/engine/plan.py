@@ -94,7 +94,8 @@ def write_plan(
     most = min(destination.limits.record_bytes, record_bytes or destination.limits.record_bytes)
     cut = Cut()
     group = max(LEAST_GROUP, min(ROW_GROUP, GROUP_BYTES // max(1, image_width(duck))))
-    with pq.ParquetWriter(path, SCHEMA, **_QUICK) as writer:
+    # Rows are encoded as they come: a second thread would only hand them over.
+    with pq.ParquetWriter(path, SCHEMA, **_QUICK) as writer, duck.one_thread():
         for query in _queries(duck):
             for found in duck.reader(query, group):
                 _write_due(writer, found, destination, timestamp, most, cut)
