@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         repeating,
         resetting,
         retrying,
+        sampling,
         segments,
         servicing,
         serving,

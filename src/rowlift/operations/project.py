@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rowlift.operations.pruning import PruneReport
     from rowlift.operations.records import ObjectRecord, ObjectType, PersonRecord
     from rowlift.operations.reports import PlanReport, RetryReport, RunReport, SyncReport
+    from rowlift.operations.sampling import SampleReport
     from rowlift.operations.segments import (
         EventRecord,
         MemberRecord,
@@ -209,6 +210,13 @@ class Project:
 
     def _runner(self, *, wait: bool = True) -> Runner:
         return Runner(self._home, self._clock, self._progress, wait)
+
+    def look_around(self, *, by: str = "", origin: str = "python") -> SampleReport:
+        """Make a demo warehouse, a destination of files and two syncs, and ask for their runs.
+
+        What is there already stays. Raises ConfigError where the folder cannot be written to.
+        """
+        return operations.sampling.look_around(self, self.folder, by=by, origin=origin)
 
     def pause(self, sync: str) -> None:
         """Let no run and no delivery of a sync begin until it is resumed."""

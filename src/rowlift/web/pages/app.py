@@ -24,6 +24,7 @@ from rowlift.web.pages import (
     syncs,
     trouble,
     versions,
+    welcome,
 )
 from rowlift.web.pages.assets import Assets
 from rowlift.web.pages.forms import sent_by_ours
@@ -31,7 +32,7 @@ from rowlift.web.rights import admit
 
 _ROUTERS = (
     entrance, overview, drafts, syncs, versions, runs, people, objects, segments, suppressed,
-    queries, connections, connecting, settings, look,
+    queries, connections, connecting, welcome, settings, look,
 )  # fmt: skip
 
 

@@ -1,0 +1,107 @@
+"""From a fresh start to a first successful sync by mouse, counted in clicks."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page
+
+import rowlift
+from doors.api import Api, served_by
+from rowlift.operations.opening import found_if_empty
+from rowlift.scheduler.service import ServiceLoop
+from rowlift.state.definitions import Author
+from ui.conftest import Reader
+from ui.test_browser import RULES
+
+MOST_CLICKS = 15
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Api]:
+    """An empty folder, as `rowlift serve` begins with it."""
+    folder = tmp_path / "acme"
+    folder.mkdir()
+    assert found_if_empty(folder, {}, Author("console", "cli")) == "acme"
+
+    def make() -> rowlift.Project:
+        return rowlift.Project(folder, env={})
+
+    with make() as project, served_by(make) as url:
+        loop = ServiceLoop(project.serving())
+        thread = threading.Thread(target=loop.run, name="service")
+        thread.start()
+        try:
+            yield Api(url, project)
+        finally:
+            loop.end()
+            thread.join(60)
+
+
+class Hand:
+    """A mouse that counts; what is typed is not counted."""
+
+    def __init__(self) -> None:
+        self.clicks = 0
+
+    def click(self, there: Locator) -> None:
+        there.click()
+        self.clicks += 1
+
+
+@contextmanager
+def signed_up(browser: Browser, fresh: Api, hand: Hand, **how: object) -> Iterator[Reader]:
+    """The first admin, who followed the link of the console."""
+    with browser.new_context(base_url=fresh.url, **how) as context:
+        reader = Reader(context)
+        page = reader.see(f"/setup?code={fresh.project.access.accounts.setup_code()}")
+        page.get_by_label("Your e-mail address").fill("ann@example.com")
+        page.get_by_label("A password").fill("a long sentence of ann's")
+        hand.click(page.get_by_role("button", name="Make me the admin"))
+        page.get_by_text("Nothing is synced yet").wait_for()
+        yield reader
+        assert reader.complaints == []
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_one_click_makes_demo_data_and_its_first_runs(
+    browser: Browser, fresh: Api, *, scripts: bool
+) -> None:
+    hand = Hand()
+    with signed_up(browser, fresh, hand, java_script_enabled=scripts) as reader:
+        page = reader.page
+        hand.click(page.get_by_role("button", name="Look around with demo data"))
+        first, second = (page.locator("#samples li").nth(at) for at in (0, 1))
+        first.get_by_text("Completed").wait_for(timeout=60_000)
+        second.get_by_text("Some rows failed").wait_for(timeout=60_000)
+        assert hand.clicks == 2
+        hand.click(first.get_by_role("link", name="See the run"))
+        assert page.locator("dl.counts dd").first.inner_text() == "5,048"
+        again = fresh.project.look_around()
+        assert (again.asked, len(fresh.project.ls())) == (False, 2)
+        assert (fresh.project.folder / "demo" / "out").is_dir()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_first_steps_break_no_rule_of_accessibility(
+    browser: Browser, fresh: Api, theme: str
+) -> None:
+    axe, broken = Axe(), []
+
+    def look(page: Page) -> None:
+        found = axe.run(page, options=RULES).response["violations"]
+        broken.extend((page.url, one["id"], one["nodes"][0]["html"]) for one in found)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+    small = {"color_scheme": theme, "viewport": {"width": 390, "height": 844}}
+    with signed_up(browser, fresh, Hand(), **small) as reader:
+        for path in ("/", "/welcome", "/sources", "/destinations"):
+            look(reader.see(path))
+        reader.page.goto("/welcome")
+        reader.page.get_by_role("button", name="Look around with demo data").click()
+        reader.page.get_by_text("What to try").wait_for()
+        look(reader.page)
+    assert broken == []
