@@ -1,7 +1,7 @@
 // What the SQL editor takes of CodeMirror; tools/vendor.py makes one module of it.
-export { autocompletion, closeBrackets, closeBracketsKeymap, completeFromList, completionKeymap, startCompletion } from "@codemirror/autocomplete";
+export { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, startCompletion } from "@codemirror/autocomplete";
 export { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
-export { MSSQL, MariaSQL, PostgreSQL, SQLDialect, SQLite, StandardSQL, keywordCompletionSource, schemaCompletionSource, sql } from "@codemirror/lang-sql";
+export { MSSQL, MariaSQL, PostgreSQL, SQLDialect, SQLite, StandardSQL, schemaCompletionSource, sql } from "@codemirror/lang-sql";
 export { HighlightStyle, bracketMatching, syntaxHighlighting } from "@codemirror/language";
 export { Compartment, EditorState, StateEffect, StateField } from "@codemirror/state";
 export { Decoration, EditorView, drawSelection, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";

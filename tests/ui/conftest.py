@@ -93,11 +93,17 @@ def _peopled(world: World) -> None:
 
 
 @pytest.fixture(scope="module")
-def served(shop: World) -> Iterator[Api]:
+def env() -> dict[str, str]:
+    """The variables that the project's files refer to."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def served(shop: World, env: dict[str, str]) -> Iterator[Api]:
     """The project with its service, as `rowlift serve` runs both."""
 
     def make() -> rowlift.Project:
-        return rowlift.Project(shop.folder, env={})
+        return rowlift.Project(shop.folder, env=env)
 
     with make() as project, served_by(make) as url:
         access = project.access.accounts

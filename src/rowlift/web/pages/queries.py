@@ -74,13 +74,16 @@ class Made(Asked):
     every: int = Field(12, ge=1, le=10_000)
     unit: Literal["m", "h", "d"] = "h"
     start_at: str = Field("", max_length=40)
+    new_people: bool = False  # hardly any of them is known, and that is right
 
     @property
     def document(self) -> dict[str, Any]:
         """Return what the sync's file would hold."""
+        guards = {"guards": {"unknown": "off"}} if self.new_people else {}
         start = {"start_at": self.start_at} if self.start_at else {}
         return {
             **super().document,
+            **guards,
             "schedule": {"every": f"{self.every}{self.unit}", **start},
             "destinations": [{"use": one, "match": self.by} for one in self.destinations],
         }

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from rowlift.core.nouns import Status
+from rowlift.core.nouns import Finding, Status
 from rowlift.operations.reports import RunReport
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -30,6 +30,12 @@ _MARKS: Mapping[str, tuple[str, str]] = {
     "Paused": ("quiet", "pause"),
     "Active": ("ok", "check"),
     "Never ran": ("quiet", "clock"),
+}
+
+_MENDS: Mapping[str, str] = {  # where the rule's own names commands
+    "MOSTLY_UNKNOWN": "Compare a few of these identifiers with those under People. If they are of "
+    "another kind, name the right column, or join the table that has it. If these people are "
+    "really new, say so when you make the sync.",
 }
 
 
@@ -192,6 +198,11 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def mend(found: Finding) -> str:
+    """Return how to mend what was found, by what one has on a page."""
+    return _MENDS.get(found.code, found.mend)
+
+
 def written(value: Any) -> str:
     """Return a value of a row as JSON writes it, texts without their quotes."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -222,7 +233,7 @@ TESTS = {"statement": statement}
 FILTERS = {
     one.__name__: one
     for one in (
-        ago, called, counted, day, exact, iso, lasted, listed, local, moved, number, part, query,
-        rejected, schedule, seconds, setting, short, sign, size, step, tone, who, written,
+        ago, called, counted, day, exact, iso, lasted, listed, local, mend, moved, number, part,
+        query, rejected, schedule, seconds, setting, short, sign, size, step, tone, who, written,
     )
 }  # fmt: skip

@@ -2,7 +2,8 @@
 /** The studio: previews without leaving the page, can be cancelled, and a tree that inserts names. */
 import { quoted } from "./sql-words.js";
 
-const PAUSE = 250; // milliseconds of rest before a search is asked
+const PAUSE = 250; // milliseconds of rest before a search is asked, or the text is kept
+const LONGEST = 16_000; // characters of an address
 
 class QueryStudio extends HTMLElement {
   connectedCallback() {
@@ -20,6 +21,7 @@ class QueryStudio extends HTMLElement {
     this.addEventListener("submit", (event) => {
       if (/** @type {Element} */ (event.target).matches("#tables form")) event.preventDefault();
     });
+    this.form.addEventListener("input", () => this.keep());
     customElements.whenDefined("sql-editor").then(() => this.point());
     this.load(this.panel.dataset.from);
   }
@@ -75,6 +77,17 @@ class QueryStudio extends HTMLElement {
     this.toggleAttribute("data-busy", is);
     if (moves) next.focus();
     this.querySelector("#result")?.setAttribute("aria-busy", String(is));
+  }
+
+  /** Keep what stands here in the address: it survives reload and back, and can be sent. */
+  keep() {
+    clearTimeout(this.kept);
+    this.kept = setTimeout(() => {
+      const told = new FormData(this.form);
+      told.delete("csrf");
+      const address = `/queries/new?${new URLSearchParams(/** @type {any} */ (told))}`;
+      if (address.length <= LONGEST) history.replaceState(null, "", address);
+    }, PAUSE);
   }
 
   /** Mark in the text what has a place in it. */
@@ -167,8 +180,10 @@ function insertable(part) {
     button.title = `Insert ${name.textContent}`;
     for (const { name: key, value } of name.attributes) if (key !== "class") button.setAttribute(key, value);
     button.textContent = name.textContent;
-    if (name.closest("summary")) name.closest("details")?.querySelector("li:last-child")?.prepend(insertOf(button));
-    else name.replaceWith(button);
+    if (name.closest("summary")) {
+      name.removeAttribute("data-insert");
+      name.closest("details")?.querySelector("li:last-child")?.prepend(insertOf(button));
+    } else name.replaceWith(button);
   }
   return part;
 }

@@ -106,9 +106,7 @@ class SqlEditor extends HTMLElement {
   language(cm) {
     const { dialect, words, home } = wordsOf(cm, this.getAttribute("dialect") ?? "");
     const tables = this.tables ?? [];
-    const list = cm.completeFromList(words);
-    const alone = (/** @type {any} */ context) => (context.matchBefore(/\.\w*/) ? null : list(context));
-    const sources = [alone, cm.schemaCompletionSource({ dialect, schema: schemaOf(tables), defaultSchema: home })];
+    const sources = [wordsAlone(words), cm.schemaCompletionSource({ dialect, schema: schemaOf(tables), defaultSchema: home })];
     const complete = sources.map((source) => dialect.language.data.of({ autocomplete: source }));
     return [dialect.language, ...complete, dialect.language.data.of({ autocomplete: columnsOf(tables) })];
   }
@@ -129,6 +127,7 @@ class SqlEditor extends HTMLElement {
       cm.closeBrackets(), cm.autocompletion({ icons: false }),
       this.schema.of(this.language(cm)),
       marked(cm, this.marking),
+      typedOver(cm),
       cm.EditorView.updateListener.of((/** @type {any} */ update) => update.docChanged && this.keep()),
       cm.EditorView.contentAttributes.of({
         "aria-label": this.getAttribute("label") ?? "SQL", spellcheck: "false", autocapitalize: "off",
@@ -149,6 +148,32 @@ class SqlEditor extends HTMLElement {
     this.area.dispatchEvent(new Event("input", { bubbles: true }));
   }
 }
+
+/** Words of SQL, but not after a point. @param {any[]} options */
+const wordsAlone = (options) => (/** @type {any} */ context) => {
+  const word = context.matchBefore(/\w+/);
+  if ((!word && !context.explicit) || context.matchBefore(/\.\w*/)) return null;
+  return { from: word ? word.from : context.pos, options, validFor: /^\w*$/ };
+};
+
+/**
+ * A text typed over what is selected: the browser would keep the style of what was there, inline,
+ * which the policy of our pages refuses.
+ * @param {any} cm
+ */
+const typedOver = (cm) =>
+  cm.EditorView.domEventHandlers({
+    beforeinput: (/** @type {InputEvent} */ event, /** @type {any} */ view) => {
+      const { from, to, empty } = view.state.selection.main;
+      if (event.inputType !== "insertText" || empty || !event.data || view.composing) return false;
+      const text = event.data;
+      const typed = () =>
+        view.state.update({ changes: { from, to, insert: text }, selection: { anchor: from + text.length }, userEvent: "input.type" });
+      const handlers = view.state.facet(cm.EditorView.inputHandler);
+      if (!handlers.some((/** @type {any} */ one) => one(view, from, to, text, typed))) view.dispatch(typed());
+      return true;
+    },
+  });
 
 /** Columns of the tables that the text names. @param {any[]} tables */
 const columnsOf = (tables) => (/** @type {any} */ context) => {
