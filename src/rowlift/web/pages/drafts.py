@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request
+from pydantic import BaseModel, Field
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
@@ -20,7 +21,7 @@ from rowlift.operations.outlining import Concern, Outline
 from rowlift.operations.project import Project
 from rowlift.operations.querying import Wish
 from rowlift.web.pages.draft_form import read, shown
-from rowlift.web.pages.forms import Text, onward
+from rowlift.web.pages.forms import onward
 from rowlift.web.pages.render import show
 from rowlift.web.pages.words import part
 from rowlift.web.problems import Problem, problem
@@ -32,7 +33,6 @@ router = APIRouter(prefix="/drafts")
 Number = Annotated[int, Path(ge=1, lt=2**63)]
 Look = Annotated[Literal["", "query", "relationships"], Query()]
 NOTHING: Literal[""] = ""
-Query_ = Annotated[str, Form(max_length=900_000)]
 KEYS: Mapping[str, IdentifyBy] = {"account": "group_id", "object": "object_id"}
 
 
@@ -178,17 +178,27 @@ def drafts(request: Request, project: Ours, caller: Asking) -> Response:
     return show(request, "drafts.html", begun)
 
 
+class Begin(BaseModel):
+    """What a new sync begins with: nothing, or what the SQL studio knows of its query."""
+
+    kind: str = Field("", max_length=100)
+    way: str = Field("", max_length=100)
+    source: str = Field("", max_length=300)
+    sql: str = Field("", max_length=900_000)
+    by: str = Field("", max_length=100)
+    rules: str = Field("", max_length=100)
+
+
 @router.post("", **door("drafts.new", Right.EDIT))
-def new(
-    project: Ours, caller: Asking, kind: Text = "", way: Text = "", source: Text = "",
-    sql: Query_ = "",
-) -> Response:  # fmt: skip
-    """Begin a new sync."""
+def new(project: Ours, caller: Asking, begin: Annotated[Begin, Form()]) -> Response:
+    """Begin a new sync, of a query where there is one."""
     sources = project.drafts.choices().sources
-    asked = source or (sources[0].name if len(sources) == 1 else "")
-    given = {"kind": "" if kind == "person" else kind, "source": asked, "sql": sql}
+    source = begin.source or (sources[0].name if len(sources) == 1 else "")
+    kind = "" if begin.kind == "person" else begin.kind
+    query = {"sql": begin.sql, "identify_by": begin.by, "preset": begin.rules}
+    given = {"kind": kind, "source": source, **query}
     document = {key: value for key, value in given.items() if value}
-    made = project.drafts.new("", document, {"way": way or "sql"}, by=caller)
+    made = project.drafts.new("", document, {"way": begin.way or "sql"}, by=caller)
     return onward(f"/drafts/{made.id}")
 
 

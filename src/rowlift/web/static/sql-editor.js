@@ -21,10 +21,13 @@ class SqlEditor extends HTMLElement {
     if (!area || !address) return;
     const cm = (this.cm = await import(address));
     this.area = area;
+    const had = document.activeElement === area;
+    const selection = { anchor: area.selectionStart, head: area.selectionEnd };
     const root = this.attachShadow({ mode: "open", delegatesFocus: true });
     root.adoptedStyleSheets = [ROOT];
     this.schema = new cm.Compartment();
-    this.view = new cm.EditorView({ doc: area.value, root, parent: root, extensions: this.extensions() });
+    this.view = new cm.EditorView({ doc: area.value, selection, root, parent: root, extensions: this.extensions() });
+    if (had) this.view.focus(); // somebody began to write already
     for (const label of area.labels) label.addEventListener("click", () => this.focus());
     this.view.dom.addEventListener("focusin", () => this.complete(), { once: true });
     if (this.marks) this.mark(this.marks);
