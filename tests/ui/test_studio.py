@@ -242,7 +242,10 @@ def test_what_is_wrong_is_marked_in_the_text(readers: Readers) -> None:
     assert "where 1(" in page.get_by_role("textbox", name="SQL").inner_text()
     write(page, "select id, pla from shop.people")
     ran(page)
-    assert "COLUMN_UNKNOWN" in page.locator("#result").inner_text()
+    assert page.locator("sql-editor .wrong").inner_text() == "pla"
+    assert page.locator(".excerpt mark").inner_text() == "pla"
+    page.get_by_role("link", name="COLUMN_UNKNOWN").click()
+    page.get_by_role("heading", name="The column does not exist").wait_for()
     refused(reader)
     plain = readers(java_script_enabled=False)
     page = plain.see(f"{STUDIO}?source=shop")
@@ -406,6 +409,7 @@ def states(reader: Reader) -> Iterator[tuple[str, Page]]:
         yield name, page
     for path in ("/tables?source=shop", "/tables?source=shop&q=nothing", "/tables?source=gone"):
         yield path, reader.see(STUDIO + path)
+    yield "code", reader.see("/codes/ID_DUPLICATE")
     yield "picking", reader.see(f"{STUDIO}/table?source=shop&schema=shop&table=people")
     refused(reader)
 

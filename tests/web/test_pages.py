@@ -34,7 +34,7 @@ class Declared:
         names = {"sources": "shop", "destinations": "crm"}
         name = names.get(self.path.split("/")[1], "people")
         filled = self.path.replace("{run_id}", "1").replace("{name}", name)
-        filled = filled.replace("{number}", "1")
+        filled = filled.replace("{number}", "1").replace("{code}", "ID_NULL")
         return filled.replace("{who}", "id:ann")
 
 

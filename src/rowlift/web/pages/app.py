@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from rowlift.core.errors import RowliftError
 from rowlift.web.names import meant
 from rowlift.web.pages import (
+    codes,
     connecting,
     connections,
     drafts,
@@ -32,7 +33,7 @@ from rowlift.web.rights import admit
 
 _ROUTERS = (
     entrance, overview, drafts, syncs, versions, runs, people, objects, segments, suppressed,
-    queries, connections, connecting, welcome, settings, look,
+    queries, codes, connections, connecting, welcome, settings, look,
 )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """What is wrong with a query: in words, and where in its text."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,9 @@ from rowlift.project.problems import ProjectInvalid
 from rowlift.web.problems import problem
 
 _AROUND = 60  # characters of the line on either side
+_WORD = re.compile(r"\w+|.")
+_ABOUT_NAMES = frozenset({"COLUMN_UNKNOWN", "QUERY_SYNTAX", "TABLE_UNKNOWN"})
+_NAME = re.compile(r"""["'`]([^"'`]+)["'`]|: (\w[\w.]*)""")  # as sources write them: "a", 'a', a
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,27 @@ def wrong(error: RowliftError, sql: str) -> list[Wrong]:
 def _told(problems: Sequence[RowliftError], sql: str) -> Iterator[Wrong]:
     for one in problems:
         found, place = problem(one), one.place
-        if place and place.line and place.path.endswith(("sql", "query")):
-            column = place.column or 1
-            around = excerpt(sql, place)
+        if not (place and place.line and place.path.endswith(("sql", "query"))):
+            place = _named(one, sql)
+        if place and place.line:
+            column, around = place.column or 1, excerpt(sql, place)
             yield Wrong(found.code, found.detail, found.mend, place.line, column, around)
         else:
             yield Wrong(found.code, found.detail, found.mend)
+
+
+def _named(error: RowliftError, sql: str) -> Place | None:
+    """Return the only place of what a source said that it does not know."""
+    told = _NAME.search(error.message) if error.code in _ABOUT_NAMES else None
+    if told is None:
+        return None
+    name = told[1] or told[2]
+    for text in (name, name.rpartition(".")[2]):
+        found = list(re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", sql, re.IGNORECASE))
+        if len(found) == 1:
+            before = sql[: found[0].start()]
+            return Place("query", before.count("\n") + 1, len(before) - before.rfind("\n"))
+    return None
 
 
 def excerpt(sql: str, place: Place) -> Excerpt | None:
@@ -54,11 +73,6 @@ def excerpt(sql: str, place: Place) -> Excerpt | None:
     if not place.line or place.line > len(lines):
         return None
     line, at = lines[place.line - 1], max(0, (place.column or 1) - 1)
-    end = at + 1
-    while (
-        end < len(line)
-        and line[at:end].isidentifier()
-        and (line[end].isalnum() or line[end] == "_")
-    ):
-        end += 1
+    word = _WORD.match(line, at)
+    end = word.end() if word else at
     return Excerpt(line[max(0, at - _AROUND) : at], line[at:end] or " ", line[end : end + _AROUND])
