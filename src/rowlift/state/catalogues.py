@@ -6,6 +6,7 @@ the source is asked again.
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -30,7 +31,10 @@ class _Kept:
     catalogue: Catalogue
 
 
-_KEPT = TypeAdapter(_Kept)
+@cache
+def _form() -> TypeAdapter[_Kept]:
+    """Return how a file is read and written, made for who does: every run loads this module."""
+    return TypeAdapter(_Kept)
 
 
 class CatalogueFiles:
@@ -42,14 +46,14 @@ class CatalogueFiles:
     def load(self, uid: str, connection: str) -> Catalogue | None:
         """Return what was kept of a source under the same connection, if anything can be read."""
         try:
-            kept = _KEPT.validate_json(self._path(uid).read_bytes())
+            kept = _form().validate_json(self._path(uid).read_bytes())
         except (OSError, ValidationError):
             return None
         return kept.catalogue if kept.connection == connection else None
 
     def keep(self, uid: str, connection: str, catalogue: Catalogue) -> None:
         """Replace what was kept; where there is no room for it, nothing is kept."""
-        text = _KEPT.dump_json(_Kept(connection, catalogue))
+        text = _form().dump_json(_Kept(connection, catalogue))
         with suppress(OSError):
             make_folder(self._folder)
             write_durable(self._path(uid), [text])
