@@ -185,16 +185,16 @@ class Drafts:
         SourceError.
         """
         home, draft = self.home(), self.get(draft_id, by=by)
-        uid = home.syncs.get(draft.sync, "new")
-        would = would_be(home, draft.called, draft.document, before=draft.sync or None)
+        name, before = draft.called, draft.sync or None
+        would = would_be(home, name, draft.document, before=before)
         if would.concerns:
-            document = _query_alone(home, draft.document)
-            would = would_be(home, draft.called, document, before=draft.sync or None)
+            name = draft.sync or UNNAMED
+            would = would_be(home, name, _query_alone(home, draft.document), before=before)
         if would.concerns:
             first = would.concerns[0]
             raise ConfigError(first.code, first.message, mend=first.mend)
         found = preview_sync(
-            with_sync(home, would, draft.called, uid), draft.called, sample=sample,
+            with_sync(home, would, name, home.syncs.get(draft.sync, "new")), name, sample=sample,
             relationships=relationships, last_sync_time=0, on_sample=None,
         )  # fmt: skip
         if not relationships:

@@ -11,10 +11,26 @@ class DraftForm extends HTMLElement {
     document.getElementById("summary")?.focus();
     form.addEventListener("input", () => { this.changed = true; });
     form.addEventListener("change", () => this.soon());
-    form.addEventListener("submit", () => { this.leaving = true; this.say("Working …"); });
+    form.addEventListener("submit", (event) => this.leave(event));
     this.addEventListener("sql-run", () => this.press("look:query"));
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
-    addEventListener("beforeunload", (event) => { if (this.changed && !this.leaving) event.preventDefault(); });
+    addEventListener("pagehide", () => { if (this.changed && !this.leaving) navigator.sendBeacon(form.action, this.fields()); });
+  }
+
+  /** A button was pressed: what is being kept is kept first, so that the form knows its version. @param {SubmitEvent} event */
+  leave(event) {
+    clearTimeout(this.timer);
+    this.leaving = true;
+    this.say("Working …");
+    if (!this.saving) return;
+    event.preventDefault();
+    this.saving.then(() => this.form?.requestSubmit(event.submitter));
+  }
+
+  fields() {
+    const fields = new URLSearchParams();
+    for (const [name, value] of new FormData(this.form)) fields.append(name, String(value));
+    return fields;
   }
 
   soon() {
@@ -36,18 +52,23 @@ class DraftForm extends HTMLElement {
     this.told.classList.toggle("bad", bad);
   }
 
-  async save() {
+  save() {
     if (!this.form || this.leaving) return;
     if (this.saving) { this.again = true; return; }
-    this.saving = true;
     this.changed = false;
     this.say("Keeping …");
+    this.saving = this.keep().finally(() => {
+      this.saving = undefined;
+      if (this.again) { this.again = false; this.soon(); }
+    });
+  }
+
+  async keep() {
     try {
-      const fields = new URLSearchParams();
-      for (const [name, value] of new FormData(this.form)) fields.append(name, String(value));
-      const answer = await fetch(this.form.action, { method: "POST", body: fields, headers: { accept: "text/html" } });
+      const answer = await fetch(this.form?.action ?? "", { method: "POST", body: this.fields(), headers: { accept: "text/html" } });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (page.querySelector("draft-form")) this.show(page);
+      if (this.leaving) return;
       const wrong = page.querySelector("#summary .title")?.textContent;
       if (answer.ok) this.say("Draft kept just now");
       else this.say(wrong ?? "It was not kept: load the page again.", true);
@@ -55,8 +76,6 @@ class DraftForm extends HTMLElement {
       this.changed = true;
       this.say("Not kept yet: the server does not answer. The next change tries again.", true);
     }
-    this.saving = false;
-    if (this.again) { this.again = false; this.soon(); }
   }
 
   /** Take over what the server says, but nothing that one is about to change. @param {Document} page */

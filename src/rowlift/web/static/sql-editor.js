@@ -133,7 +133,7 @@ class SqlEditor extends HTMLElement {
       typedOver(cm),
       cm.EditorView.updateListener.of((/** @type {any} */ update) => update.docChanged && this.keep()),
       cm.EditorView.contentAttributes.of({
-        "aria-label": this.getAttribute("label") ?? "SQL", spellcheck: "false", autocapitalize: "off",
+        "aria-label": this.getAttribute("label") ?? "SQL", spellcheck: "false", autocapitalize: "off", tabindex: "0",
       }),
       cm.EditorView.theme(THEME),
       cm.syntaxHighlighting(cm.HighlightStyle.define([
