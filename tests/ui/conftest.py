@@ -21,7 +21,7 @@ REFUSED = re.compile(r"the server responded with a status of (404|409|412|422|50
 HOSTILE = "<img src=x onerror=alert(1)>\"'{{7*7}}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its loop keeps others of the thread from running
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
