@@ -8,6 +8,7 @@ from starlette.datastructures import FormData
 from doors.api import Api
 from rowlift.core.rights import Role
 from rowlift.web.pages.draft_form import read, shown
+from rowlift.web.pages.mends import here
 from web.test_pages import Reader
 from world import World
 
@@ -189,3 +190,16 @@ def test_what_files_manage_is_read_only_and_says_where(api: Api) -> None:
         assert (refused.status_code, "MANAGED_IN_FILES" in refused.text) == (422, True)
         copy = reader.post("/syncs/people/duplicate").headers["location"]
         assert 'value="people_2"' in reader.get(copy).text
+
+
+def test_people_who_are_all_new_are_let_in_without_a_terminal(api: Api) -> None:
+    with Reader(api, Role.EDITOR) as reader:
+        path = begun(reader)
+        reader.post(path, version="1", **WHOLE, unknown="off")
+        told = reader.get(path, "application/json").json()
+        assert told["draft"]["document"]["guards"] == {"unknown": "off"}
+        assert "they may all be new" in reader.get(path).text
+    mend = here("Look at rowlift preview NAME", "MOSTLY_UNKNOWN")
+    assert "rowlift" not in mend
+    assert here("x", "PREVIEW_STOPS", "It stops: nobody is known. (MOSTLY_UNKNOWN)") == mend
+    assert here("Leave these rows out", "ID_NULL") == "Leave these rows out"

@@ -38,6 +38,9 @@ def read(
     if not form.get("workspace"):
         document["workspace"] = "none"
     document |= dict(_parts(form, before))
+    document.pop("guards", None)
+    if guards := _guards(form, before):
+        document["guards"] = guards
     view = {**seen, **{name: _text(form, name, seen.get(name, "")) for name in _PICKED}}
     if form.get("picking"):
         view["picked"] = [str(one) for one in form.getlist("pick")]
@@ -52,6 +55,13 @@ def _parts(form: Fields, before: Mapping[str, Any]) -> Iterator[tuple[str, Any]]
     yield "destinations", [*_uses(form, before.get("destinations", ()))]
     if (schedule := _schedule(form)) is not None:
         yield "schedule", schedule
+
+
+def _guards(form: Fields, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the guards with the one for people whom nobody knows as the form has it."""
+    guards = dict(_map(before.get("guards")))
+    kept, value = guards.pop("unknown", ""), _text(form, "unknown", "")
+    return guards | ({"unknown": kept if str(kept) == value else value} if value else {})
 
 
 def _segment(form: Fields) -> dict[str, Any] | None:
@@ -139,6 +149,7 @@ def shown(document: Mapping[str, Any]) -> dict[str, Any]:
         "workspace": document.get("workspace", "write") != "none",
         "segment": "off" if not segment else "new" if segment.get("create") else "known",
         "segment_name": segment.get("name", ""),
+        "unknown": str(_map(document.get("guards")).get("unknown", "")),
         "second": second,
         "uses": {str(one.get("use")): one for one in mappings},
     }

@@ -1,0 +1,24 @@
+"""How to mend something by hand in a browser, where the words of a rule are for a terminal."""
+
+import re
+from collections.abc import Mapping
+
+MENDS: Mapping[str, str] = {
+    "MOSTLY_UNKNOWN": "Compare a few identifiers with people whom you know. If these are really "
+    "new, say so under Rules for rows: they may all be new.",
+    "ALL_UNKNOWN": "Compare a few identifiers with people whom you know; if these are new, go on.",
+    "TOO_MANY_COLUMNS": "Take fewer columns. Up to 300 may go where bad rows are left out: choose "
+    "that under What.",
+    "IDENTIFIER_NOT_ALLOWED": "Identify the rows by another column, or let an admin allow this one "
+    "in the settings of the workspace.",
+    "KEY_CHANGED": "Identify the rows as before, or duplicate the sync and begin anew with that.",
+    "CANNOT_DO": "Choose under Destinations what it can do, or leave it out.",
+    "PAUSED": "Resume the sync on its page.",
+}
+_INNER = re.compile(r"\(([A-Z_]+)\)$")
+
+
+def here(mend: str, code: str, message: str = "") -> str:
+    """Return the mend of a code, or of the one that a message ends with, for a browser."""
+    inner = _INNER.search(message)
+    return MENDS.get(inner[1] if inner else code) or MENDS.get(code) or mend
