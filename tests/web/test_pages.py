@@ -20,6 +20,7 @@ from rowlift.web.rights import csrf_token
 from world import World
 
 OPEN = {("GET", "/setup"), ("POST", "/setup"), ("GET", "/login"), ("POST", "/login")}
+OPEN |= {("GET", "/join"), ("POST", "/join")}
 TEMPLATES = FOLDER.parent / "templates"
 
 
@@ -34,6 +35,7 @@ class Declared:
         names = {"sources": "shop", "destinations": "crm"}
         name = names.get(self.path.split("/")[1], "people")
         filled = self.path.replace("{run_id}", "1").replace("{name}", name)
+        filled = filled.replace("{user_id}", "999999").replace("{token_id}", "999999")
         filled = filled.replace("{number}", "1").replace("{code}", "ID_NULL")
         return filled.replace("{who}", "id:ann")
 

@@ -31,6 +31,7 @@ from world import World
 OPEN = {
     ("POST", "/api/v1/setup"),
     ("POST", "/api/v1/session"),
+    ("POST", "/api/v1/users/invitations/accept"),
     ("GET", "/api/v1/session/ways"),
     ("GET", "/api/v1/oidc/login"),
     ("GET", "/api/v1/oidc/callback"),

@@ -1,20 +1,34 @@
 """People who work here: the first admin, the others, and their roles."""
 
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 from rowlift.core.clock import Clock
 from rowlift.core.errors import AccessError, ConfigError
 from rowlift.core.rfc5322 import EmailNotValidError, validate_email
 from rowlift.core.rights import Role
-from rowlift.kit.passwords import digest, hashed
+from rowlift.kit.passwords import digest, hashed, new_secret
 from rowlift.operations.auditing import Audit
 from rowlift.operations.callers import Caller
 from rowlift.operations.home import Home
 from rowlift.operations.throttling import Throttle
 from rowlift.state.users import User, UserStore
 
+INVITED_SECONDS = 7 * 86_400
 _SETUP = "the one-time code"
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """Somebody who may choose a password once, with a code that is told this once.
+
+    `until` is in Unix seconds.
+    """
+
+    user: User
+    code: str
+    until: float
 
 
 class Accounts:
@@ -81,6 +95,50 @@ class Accounts:
         name = _address(email)
         return self._create(name, role, hashed(password, name), by)
 
+    def invite(self, email: str, role: Role, *, by: Caller) -> Invitation:
+        """Add a user who chooses a password within a week; raises as `create_user` does.
+
+        Who was invited before and has chosen none yet gets a new code, the old one is void.
+        """
+        name = _address(email)
+        known = self._users.by_email(name)
+        if known and not self._users.password(known.id) and self._invited(known.id):
+            user = known
+            if user.role is not role:
+                user = self.change_user(user.id, role=role, by=by)
+        else:
+            user = self._create(name, role, "", by)
+        secret, until = new_secret(), self._now() + INVITED_SECONDS
+        self._store.remember(_invitation(user.id), f"{digest(secret)} {until}")
+        self._audit.note(by, "user.invite", user.email)
+        return Invitation(user, f"{user.id}-{secret}", until)
+
+    def accept(self, code: str, password: str, *, address: str = "") -> User:
+        """Let somebody choose a password who was invited; the code is spent with it.
+
+        Raises AccessError INVITATION_WRONG, LOGIN_THROTTLED or PASSWORD_WEAK.
+        """
+        number, _, secret = code.strip().partition("-")
+        user_id = int(number) if number.isdecimal() and len(number) < 19 else 0  # noqa: PLR2004
+        attempt = self._throttle.attempt(f"invitation {user_id}", address)
+        kept, _, until = self._invited(user_id).partition(" ")
+        if not secrets.compare_digest(kept, digest(secret)) or float(until) < self._now():
+            raise AccessError(
+                "INVITATION_WRONG",
+                "This invitation is wrong, used or over.",
+                mend="Ask an admin for a new one.",
+            )
+        self._throttle.succeeded(attempt, f"invitation {user_id}")
+        user = self._users.get(user_id)
+        changed = self._users.change(user_id, None, password=hashed(password, user.email))
+        self._store.remember(_invitation(user_id), "")
+        by = Caller(user.email, address, frozenset())
+        self._audit.note(by, "user.accept", user.email)
+        return changed
+
+    def _invited(self, user_id: int) -> str:
+        return self._store.recall(_invitation(user_id)) or ""
+
     def admit(self, email: str, role: Role, *, by: Caller) -> User:
         """Add a user without a password, who signs in elsewhere; raises as `create_user` does."""
         return self._create(_address(email), role, "", by)
@@ -130,6 +188,10 @@ class Accounts:
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
+
+
+def _invitation(user_id: int) -> str:
+    return f"invitation:{user_id}"
 
 
 def _closed() -> AccessError:

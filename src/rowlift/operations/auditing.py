@@ -38,9 +38,14 @@ class Audit:
             )
         )
 
-    def page(self, limit: int = 100, *, before: int | None = None) -> list[AuditRecord]:
-        """Return the newest lines first, from the one before an id."""
-        return self._log.page(limit, before)
+    def page(
+        self, limit: int = 100, *, before: int | None = None, actor: str = "", action: str = ""
+    ) -> list[AuditRecord]:
+        """Return the newest lines first, from the one before an id.
+
+        Of whoever's name holds a text, and of actions that begin with one, if given.
+        """
+        return self._log.page(limit, before, actor=actor, action=action)
 
     def prove(self, noted: str | None = None) -> AuditProof:
         """Tell whether every line is the one that was written.

@@ -85,5 +85,11 @@ class Sessions:
         self._sessions.close(digest(caller.session))
         self._audit.note(caller, "logout")
 
+    def end(self, user_id: int, *, by: Caller) -> None:
+        """End all sessions of a user; raises StateError NOT_FOUND."""
+        user = self._users.get(user_id)
+        self._sessions.close_all(user.id)
+        self._audit.note(by, "session.end", user.email)
+
     def _now(self) -> float:
         return self._clock.now().timestamp()

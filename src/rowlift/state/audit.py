@@ -72,9 +72,18 @@ class AuditLog:
             values["hash"] = _hash(values)
             connection.execute(audit.insert().values(values))
 
-    def page(self, limit: int, before_id: int | None = None) -> list[AuditRecord]:
-        """Return the newest lines first, from the one before an id."""
+    def page(
+        self, limit: int, before_id: int | None = None, *, actor: str = "", action: str = ""
+    ) -> list[AuditRecord]:
+        """Return the newest lines first, from the one before an id.
+
+        Of whoever's name holds a text, and of actions that begin with one.
+        """
         query = sa.select(audit).where(self._mine)
+        if actor:
+            query = query.where(audit.c.actor.icontains(actor, autoescape=True))
+        if action:
+            query = query.where(audit.c.action.startswith(action, autoescape=True))
         if before_id is not None:
             query = query.where(audit.c.id < before_id)
         with self._database.read() as connection:

@@ -185,6 +185,11 @@ class SessionStore:
         with self._database.transaction("session.close") as connection:
             connection.execute(sessions.delete().where(sessions.c.hash == digest))
 
+    def close_all(self, user_id: int) -> None:
+        """End all sessions of a user."""
+        with self._database.transaction("session.close") as connection:
+            connection.execute(sessions.delete().where(sessions.c.user_id == user_id))
+
     def forget(self, begun_before: float, seen_before: float) -> None:
         """Delete sessions that are over."""
         over = sa.or_(sessions.c.created_at < begun_before, sessions.c.seen_at < seen_before)

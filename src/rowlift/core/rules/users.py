@@ -53,6 +53,12 @@ RULES = (
         "Use the code that rowlift serve printed last.",
     ),
     Rule(
+        "INVITATION_WRONG",
+        "access",
+        "The invitation is wrong, used or over",
+        "Ask an admin for a new one.",
+    ),
+    Rule(
         "PASSWORD_WEAK",
         "access",
         "The password is too easy to guess",

@@ -18,9 +18,15 @@ Noted = Annotated[
 
 
 @router.get("", **door("access.audit.page", Right.ADMIN))
-def audit(project: Ours, limit: Limit = 100, cursor: Cursor = None) -> Page[AuditRecord]:
+def audit(
+    project: Ours,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    actor: Annotated[str, Query(max_length=320, description="What a name holds.")] = "",
+    action: Annotated[str, Query(max_length=100, description="How it begins.")] = "",
+) -> Page[AuditRecord]:
     """List what people did, the newest first."""
-    found = project.access.audit.page(limit, before=place(cursor))
+    found = project.access.audit.page(limit, before=place(cursor), actor=actor, action=action)
     return page(found, limit, attrgetter("id"))
 
 

@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
 from rowlift.core.rights import Right, Role
+from rowlift.operations.accounts import Invitation
 from rowlift.state.users import User
 from rowlift.web.bodies import Body
 from rowlift.web.paging import Page, whole
-from rowlift.web.rights import Asking, Ours, door
+from rowlift.web.rights import Asking, Ours, address_of, door
 from rowlift.web.versions import IfMatch, expected, tagged
 
 router = APIRouter(prefix="/users", tags=["users"])
@@ -23,6 +24,20 @@ class NewUser(Body):
     email: str = Field(max_length=320, examples=["bea@example.com"])
     role: Role
     password: str = Field(max_length=1000, examples=["another long sentence"])
+
+
+class Invited(Body):
+    """Somebody who shall work here and choose a password alone."""
+
+    email: str = Field(max_length=320, examples=["cid@example.com"])
+    role: Role
+
+
+class Accepted(Body):
+    """The code of an invitation, and the password that somebody chose."""
+
+    code: str = Field(max_length=200, examples=["3-Zm9v"])
+    password: str = Field(max_length=1000, examples=["a third long sentence"])
 
 
 class UserChange(Body):
@@ -43,6 +58,24 @@ def users(project: Ours) -> Page[User]:
 def create(body: NewUser, project: Ours, caller: Asking) -> User:
     """Add a user."""
     return project.access.accounts.create_user(body.email, body.role, body.password, by=caller)
+
+
+@router.post("/invitations", status_code=201, **door("access.accounts.invite", Right.ADMIN))
+def invite(body: Invited, project: Ours, caller: Asking) -> Invitation:
+    """Invite somebody, who chooses a password with the code that is in this answer only."""
+    return project.access.accounts.invite(body.email, body.role, by=caller)
+
+
+@router.post("/invitations/accept", status_code=204, **door("access.accounts.accept", None))
+def accept(body: Accepted, request: Request, project: Ours) -> None:
+    """Choose a password with the code of an invitation, which is spent with it."""
+    project.access.accounts.accept(body.code, body.password, address=address_of(request))
+
+
+@router.delete("/{user_id}/sessions", status_code=204, **door("access.sessions.end", Right.ADMIN))
+def end_sessions(user_id: Id, project: Ours, caller: Asking) -> None:
+    """Sign somebody out everywhere."""
+    project.access.sessions.end(user_id, by=caller)
 
 
 @router.get("/{user_id}", **door("access.accounts.user", Right.ADMIN))

@@ -8,12 +8,15 @@ from starlette.exceptions import HTTPException
 from rowlift.core.errors import RowliftError
 from rowlift.web.names import meant
 from rowlift.web.pages import (
+    channels,
     codes,
     connecting,
     connections,
     drafts,
     entrance,
+    keys,
     look,
+    members,
     objects,
     overview,
     people,
@@ -33,7 +36,7 @@ from rowlift.web.rights import admit
 
 _ROUTERS = (
     entrance, overview, drafts, syncs, versions, runs, people, objects, segments, suppressed,
-    queries, codes, connections, connecting, welcome, settings, look,
+    queries, codes, connections, connecting, welcome, settings, members, keys, channels, look,
 )  # fmt: skip
 
 

@@ -43,6 +43,25 @@ def set_up(
     return _signed_in(request, access.sessions.login(email, password, address=address), "/")
 
 
+@router.get("/join", **door("access.accounts.accept", None))
+def before_joining(request: Request, code: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """Ask who was invited for a password."""
+    return bare(request, "join.html", code=code, problem=None)
+
+
+@router.post("/join", **door("access.accounts.accept", None))
+def join(request: Request, project: Ours, code: Text = "", password: Text = "") -> Response:
+    """Keep the password of somebody who was invited, and sign them in."""
+    access, address = project.access, address_of(request)
+    try:
+        user = access.accounts.accept(code, password, address=address)
+        secret = access.sessions.login(user.email, password, address=address)
+    except RowliftError as error:
+        wrong = problem(error)
+        return bare(request, "join.html", wrong.status, code=code, problem=wrong)
+    return _signed_in(request, secret, "/")
+
+
 @router.get("/login", **door("access.sessions.login", None))
 def before_login(
     request: Request, project: Ours, next: Next = "/", said: Next = ""  # noqa: A002

@@ -1,0 +1,137 @@
+"""Settings in a real browser: forms by mouse and keys, two people, a guest, hostile names."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser
+
+from doors.api import PASSWORD, Api, served_by
+from rowlift import Project
+from rowlift.core.rights import Role
+from rowlift.operations.callers import CONSOLE, Caller
+from rowlift.operations.opening import found
+from rowlift.state.definitions import Author
+from ui.conftest import HOSTILE, Reader
+
+Readers = Callable[..., Reader]
+
+PATHS = (
+    "/settings", "/settings/members", "/settings/tokens", "/settings/keys", "/settings/alerts",
+    "/settings/audit?prove=true", "/settings/audit?actor=nobody", "/segments", "/suppressed",
+    "/objects", "/people", "/",
+)  # fmt: skip
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A workspace that no file declares, with nobody in it yet."""
+    folder = tmp_path_factory.mktemp("settings")
+    found(folder, {}, "acme", Author("console", "cli"))
+
+    def make() -> Project:
+        return Project(folder, env={})
+
+    with make() as project, served_by(make) as url:
+        access = project.access
+        password = PASSWORD.format("admin")
+        access.accounts.create_user("admin@example.com", Role.ADMIN, password, by=CONSOLE)
+        access.audit.note(Caller(HOSTILE, HOSTILE, frozenset()), HOSTILE, HOSTILE)
+        project.ingest.create_key(HOSTILE)
+        yield Api(url, project)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_page_of_settings_breaks_a_rule_of_accessibility(readers: Readers, theme: str) -> None:
+    reader, axe = readers(color_scheme=theme), Axe()
+    broken = []
+    for path in PATHS:
+        found_ = axe.run(reader.see(path), options=RULES).response["violations"]
+        broken += [(path, one["id"], one["nodes"][0]["html"]) for one in found_]
+    assert broken == []
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_no_page_of_settings_is_wider_than_its_window(readers: Readers, width: int) -> None:
+    reader = readers(viewport={"width": width, "height": 844})
+    for path in PATHS:
+        page = reader.see(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+@pytest.mark.door("ui")
+def test_S20_hostile_names_in_settings_are_text(readers: Readers) -> None:
+    reader = readers()
+    for path in ("/settings/audit", "/settings/keys"):
+        page = reader.see(path)
+        page.get_by_text(HOSTILE).first.wait_for()
+        assert page.locator("img").count() == 0
+
+
+@pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
+def reader(request: pytest.FixtureRequest, readers: Readers) -> Iterator[Reader]:
+    return readers(java_script_enabled=request.param)
+
+
+@pytest.mark.door("ui")
+def test_C11_a_guest_joins_by_a_link(reader: Reader, browser: Browser, served: Api) -> None:
+    page = reader.see("/settings/members")
+    email = f"guest{len(served.project.access.accounts.users())}@example.com"
+    page.get_by_label("E-mail address").fill(email)
+    page.locator("form", has_text="Invite somebody").get_by_label("Role").select_option("editor")
+    page.get_by_role("button", name="Make a link").click()
+    link = page.locator("pre.secret").inner_text()
+    with closing(browser.new_context(base_url=served.url)) as context:
+        guest = context.new_page()
+        guest.goto(link)
+        guest.get_by_label("A password").fill("a sentence of the guest's own")
+        guest.get_by_role("button", name="Come in").click()
+        guest.get_by_role("heading", name="Overview", exact=True).wait_for()
+        assert guest.get_by_role("link", name="Settings").is_visible()
+        guest.goto("/settings")
+        assert guest.get_by_role("link", name="Members").count() == 0
+    row = reader.see("/settings/members").get_by_role("row").filter(has_text=email)
+    row.get_by_role("button", name="Keep out").click()
+    page.get_by_text("The change is kept.").wait_for()
+    assert row.get_by_text("Kept out").is_visible()
+
+
+@pytest.mark.door("ui")
+def test_C11_a_token_is_made_used_and_revoked(reader: Reader, served: Api) -> None:
+    page = reader.see("/settings/tokens")
+    page.get_by_label("Name").fill("nightly")
+    page.get_by_label("run, cancel").check()
+    page.get_by_role("button", name="Make it").click()
+    secret = page.locator("pre.secret").inner_text()
+    with served.anybody(headers={"authorization": f"Bearer {secret}"}) as program:
+        assert program.get("/syncs").status_code == 200
+    page.goto("/settings/tokens")
+    assert secret not in page.content()
+    page.get_by_role("button", name="Revoke").first.click()
+    page.get_by_text("It lets nobody in any more.").wait_for()
+
+
+@pytest.mark.door("ui")
+def test_C11_of_two_people_who_edit_settings_the_second_is_told(
+    readers: Readers, served: Api
+) -> None:
+    first, second = readers(), readers()
+    one, page = first.see("/settings"), second.see("/settings")
+    one.get_by_label("The audit log").fill("900d")
+    one.get_by_role("button", name="Keep these settings").click()
+    one.get_by_text("The settings are kept.").wait_for()
+    page.get_by_label("The audit log").fill("800d")
+    page.get_by_role("button", name="Keep these settings").click()
+    page.get_by_role("alert").get_by_text("EDIT_CONFLICT").wait_for()
+    assert page.get_by_label("The audit log").input_value() == "800d"
+    kept = served.project.definitions.get("workspace", "acme").document
+    assert kept["retention"]["audit"] == "900d"
+    page.goto("/settings")
+    page.get_by_label("The audit log").fill("soon")
+    page.keyboard.press("Enter")
+    alert = page.get_by_role("alert")
+    assert alert.evaluate("it => it === document.activeElement")
+    alert.get_by_role("link").click()
+    assert page.evaluate("document.activeElement.id") == "audit"
