@@ -130,7 +130,7 @@ def test_a_plan_of_yesterday_is_gone(shop: World) -> None:
     with shop.project() as project:
         project.plans.make("people", by="ann")
         assert [one.by for one in project.plans.list()] == ["ann"]
-        (file,) = (shop.folder / ".rowlift" / "plans").iterdir()
+        (file,) = (shop.folder / ".rowlift" / "plans").glob("*/*.plan")
         yesterday = file.stat().st_mtime - GOOD_FOR_SECONDS - 1
         os.utime(file, (yesterday, yesterday))
         assert project.plans.list() == []

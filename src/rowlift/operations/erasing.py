@@ -187,7 +187,7 @@ class _Eraser:
         """Delete the files that are of no use now, old copies of the database among them."""
         store = self.home.store
         store.collect(self.home.project.retention)
-        Shelf(store.folder).clear()
+        Shelf(store.folder, self.home.workspace_id).clear()
         for copy in store.folder.glob("state-*.db*"):
             copy.unlink(missing_ok=True)
         store.database.checkpoint()

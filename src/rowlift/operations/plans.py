@@ -82,7 +82,7 @@ class Plans:
 
     @property
     def _shelf(self) -> Shelf:
-        return Shelf(self.home.store.folder)
+        return Shelf(self.home.store.folder, self.home.workspace_id)
 
     def _path(self, plan_id: str) -> Path:
         if not _ID.fullmatch(plan_id) or plan_id not in self._shelf.ids():
@@ -117,7 +117,7 @@ def opening(home: Home, clock: Clock, turn: Turn) -> Opening:
     if turn.trigger is None or turn.trigger.is_plain:
         return Opening(allow_removals=bool(turn.trigger and turn.trigger.allow_removals))
     if turn.trigger.plan:
-        shelf = Shelf(home.store.folder)
+        shelf = Shelf(home.store.folder, home.workspace_id)
         if turn.trigger.plan not in shelf.ids():
             raise GuardStop("PLAN_STALE", "The plan is not there any more.")
         return Planner(home, clock, Silent()).opening(shelf.place(turn.trigger.plan))

@@ -27,7 +27,7 @@ class PruneReport:
 def tidy(home: Home) -> None:
     """Forget some of what is old, in bounded time: the rest goes with the next runs."""
     _forget_some(home)
-    Shelf(home.store.folder).expire()
+    Shelf(home.store.folder, home.workspace_id).expire()
     home.store.collect(home.project.retention)
 
 
@@ -37,7 +37,7 @@ def prune(home: Home) -> PruneReport:
     while some := _forget_some(home):
         gone += some
     names = ("runs", "deliveries", "batches", "events", "lines")
-    Shelf(home.store.folder).expire()
+    Shelf(home.store.folder, home.workspace_id).expire()
     files = home.store.collect(home.project.retention)
     return PruneReport(**{name: gone[name] for name in names}, files=files)
 

@@ -72,8 +72,9 @@ class Sessions:
             or found.created_at < now - LONGEST_SECONDS
         ):
             raise signed_out()
-        user = self._users.get(found.user_id)
-        if user.disabled_at is not None:  # meanwhile the session was being opened
+        user = self._users.find(found.user_id)
+        # Another workspace's, or disabled while the session was being opened.
+        if user is None or user.disabled_at is not None:
             raise signed_out()
         if found.seen_at < now - NOTED_SECONDS:
             self._sessions.touch(digest(secret), now)

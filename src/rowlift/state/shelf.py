@@ -12,10 +12,10 @@ _ENDING = ".plan"
 
 
 class Shelf:
-    """The plan files of a data directory, by id."""
+    """The plan files of one workspace in a data directory, by id."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / "plans"
+    def __init__(self, folder: Path, workspace_id: int) -> None:
+        self._folder = folder / "plans" / str(workspace_id)
 
     def place(self, plan_id: str) -> Path:
         """Return where the file of a plan stands, or will."""

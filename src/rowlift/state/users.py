@@ -69,10 +69,15 @@ class UserStore:
 
     def get(self, user_id: int) -> User:
         """Return one user; raises StateError NOT_FOUND."""
-        found = self._select(users.c.id == user_id)
-        if not found:
+        found = self.find(user_id)
+        if found is None:
             raise StateError("NOT_FOUND", f"There is no user {user_id}.", mend="List the users.")
-        return found[0]
+        return found
+
+    def find(self, user_id: int) -> User | None:
+        """Return one user, if the workspace has it."""
+        found = self._select(users.c.id == user_id)
+        return found[0] if found else None
 
     def by_email(self, email: str) -> User | None:
         """Return the user of an address, if there is one."""
