@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -83,6 +84,48 @@ def test_one_click_makes_demo_data_and_its_first_runs(
         again = fresh.project.look_around()
         assert (again.asked, len(fresh.project.ls())) == (False, 2)
         assert (fresh.project.folder / "demo" / "out").is_dir()
+
+
+@pytest.mark.door("ui")
+def test_B3_a_database_of_ones_own_is_synced_within_fifteen_clicks(
+    browser: Browser, fresh: Api, postgres_database: Any
+) -> None:
+    server, user = postgres_database.server, f"r_{postgres_database.name}"
+    postgres_database.execute(
+        "CREATE TABLE customers (user_id text, plan text);"
+        "INSERT INTO customers VALUES ('ann', 'pro'), ('bob', 'free');"
+        f"CREATE ROLE {user} LOGIN PASSWORD 'horse-battery'; GRANT SELECT ON customers TO {user}"
+    )
+    fields = {
+        "name": "shop", "host": server.host, "port": str(server.port), "user": user,
+        "database": postgres_database.name, "password": "horse-battery",
+    }  # fmt: skip
+    hand = Hand()
+    with signed_up(browser, fresh, hand) as reader:
+        page = reader.page
+        hand.click(page.get_by_role("link", name="Connect a warehouse"))
+        hand.click(page.get_by_role("link", name="PostgreSQL"))
+        for key, value in fields.items():
+            page.locator(f"#{key}").fill(value)
+        hand.click(page.get_by_role("button", name="Save and test"))
+        page.get_by_text("was tested").wait_for()
+        hand.click(page.get_by_role("button", name="Make a sync"))
+        page.get_by_label("Name", exact=True).fill("customers")
+        page.get_by_label("Table", exact=True).select_option("public.customers")
+        hand.clicks += 2  # to open it, and to choose
+        hand.click(page.get_by_label("user_id identifies the row"))
+        page.get_by_text("Draft kept just now").wait_for()
+        hand.click(page.get_by_role("button", name="Start", exact=True))
+        page.wait_for_url("**/syncs/customers?said=started")
+        fresh.project.refresh()
+        while not (runs := fresh.project.runs("customers", 1)) or not runs[0].is_over:
+            page.wait_for_timeout(100)
+        page.goto(f"/runs/{runs[0].id}")
+        page.get_by_role("status").get_by_text("Completed").wait_for()
+    assert hand.clicks <= MOST_CLICKS
+    told = {one.name: one.value for one in fresh.project.person("bob").attributes}
+    assert told == {"plan": "free"}
+    postgres_database.execute(f"DROP OWNED BY {user}; DROP ROLE {user}")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
