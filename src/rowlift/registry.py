@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from typing import Any, cast
 
 from rowlift.core.alerts import Channel
@@ -57,7 +57,7 @@ class Kinds(Mapping[str, type[ConnectorConfig]]):
         self._group = group
 
     def __getitem__(self, kind: str) -> type[ConnectorConfig]:
-        if kind not in _points(self._group):
+        if _point(self._group, kind) is None:
             raise KeyError(kind)
         return cast("type[ConnectorConfig]", _load(self._group, kind).Config)
 
@@ -72,7 +72,7 @@ class Abilities(Mapping[str, Accepts]):
     """What each kind of destination can do; a class is imported when it is asked for."""
 
     def __getitem__(self, kind: str) -> Accepts:
-        if kind not in _points(DESTINATIONS):
+        if _point(DESTINATIONS, kind) is None:
             raise KeyError(kind)
         return destination_kind(kind).accepts
 
@@ -81,6 +81,17 @@ class Abilities(Mapping[str, Accepts]):
 
     def __len__(self) -> int:
         return len(_points(DESTINATIONS))
+
+
+def _point(group: str, kind: str) -> EntryPoint | None:
+    """Return a kind's entry point: Rowlift's own, or else that of any package."""
+    return _own(group).get(kind) or _points(group).get(kind)
+
+
+@cache
+def _own(group: str) -> Mapping[str, EntryPoint]:
+    own = (one.entry_points for one in distributions(name="rowlift"))
+    return {point.name: point for points in own for point in points.select(group=group)}
 
 
 def _points(group: str) -> Mapping[str, EntryPoint]:
@@ -94,16 +105,16 @@ def _points_on(_path: tuple[str, ...], group: str) -> Mapping[str, EntryPoint]:
 
 
 def _load(group: str, kind: str) -> Any:
-    points = _points(group)
+    point = _point(group, kind)
     noun = group.removeprefix("rowlift.").removesuffix("s")
-    if kind not in points:
+    if point is None:
         raise ConfigError(
             "NAME_UNKNOWN",
             f"There is no kind of {noun} called {kind}.",
-            mend=f"Known kinds: {', '.join(sorted(points))}.",
+            mend=f"Known kinds: {', '.join(sorted(_points(group)))}.",
         )
     try:
-        return points[kind].load()
+        return point.load()
     except ModuleNotFoundError as error:
         raise ConfigError(
             "DRIVER_MISSING",

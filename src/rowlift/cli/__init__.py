@@ -14,6 +14,8 @@ def main() -> None:
     # A start makes a quarter of a million objects that stay: looking through them every 700 is a
     # fifth of it, and twice in all still 0.08 s.
     gc.set_threshold(OBJECTS_PER_COLLECTION)
+    # pydantic would look through every installed package for others to hand what it checks to.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         from rowlift.cli.app import run
         from rowlift.cli.streams import prepare
