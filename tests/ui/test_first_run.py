@@ -81,6 +81,7 @@ def test_one_click_makes_demo_data_and_its_first_runs(
         assert hand.clicks == 2
         hand.click(first.get_by_role("link", name="See the run"))
         assert page.locator("dl.counts dd").first.inner_text() == "5,048"
+        fresh.project.refresh()
         again = fresh.project.look_around()
         assert (again.asked, len(fresh.project.ls())) == (False, 2)
         assert (fresh.project.folder / "demo" / "out").is_dir()
