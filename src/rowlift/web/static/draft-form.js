@@ -2,6 +2,17 @@
 /** Keeps a draft while one writes it: saves after each change and shows what the server says of it. */
 const WAIT = 400;
 
+/** Tell whether somebody changed a field since the page came. @param {Element} field */
+function touched(field) {
+  if (field instanceof HTMLSelectElement) {
+    const options = [...field.options];
+    return field.selectedIndex !== Math.max(options.findIndex((one) => one.defaultSelected), 0) && options.length > 0;
+  }
+  if (!(field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement)) return false;
+  const is_ticked = field instanceof HTMLInputElement && (field.type === "checkbox" || field.type === "radio");
+  return is_ticked ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
+}
+
 class DraftForm extends HTMLElement {
   connectedCallback() {
     const form = this.querySelector("form");
@@ -12,6 +23,7 @@ class DraftForm extends HTMLElement {
     form.addEventListener("input", () => { this.changed = true; });
     form.addEventListener("change", () => this.soon());
     form.addEventListener("submit", (event) => this.leave(event));
+    if ([...form.elements].some(touched)) this.soon(); // before this script was here
     this.addEventListener("sql-run", () => this.press("look:query"));
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
     addEventListener("pagehide", () => { if (this.changed && !this.leaving) navigator.sendBeacon(form.action, this.fields()); });
