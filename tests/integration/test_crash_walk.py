@@ -93,7 +93,7 @@ NOT_WALKED = {
     "keys.revoke": "by hand, whole or not at all, and harmless when repeated",
     "merge.undo": "by hand, whole or not at all; another time it finds nothing to undo",
     "sync.pause": "a mark is set or not; nothing else hangs on it",
-    "heartbeat": "once in ten seconds; it renews a lease or does not",
+    "heartbeat": "once a second at most; it renews a lease or does not",
     "session.close": "somebody is signed out or not",
     "session.forget": "what it forgets counts for nothing",
     "session.open": "somebody is signed in or not",

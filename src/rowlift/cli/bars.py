@@ -7,11 +7,15 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
+from rich.text import Text
 
 from rowlift.cli.text import safe
 
@@ -24,11 +28,21 @@ def drawn(console: Console) -> Progress:
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
+        Rate(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
         console=console,
         transient=True,
         refresh_per_second=5,
     )
+
+
+class Rate(ProgressColumn):
+    """Rows a second of late."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate, or nothing where no rows are counted."""
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
 
 
 class Bars:
@@ -51,6 +65,13 @@ class Bars:
         known = self._tasks.get(task)
         if known is not None:
             self._shown.advance(known, rows)
+            self._forget_guess(known)
+
+    def _forget_guess(self, known: TaskID) -> None:
+        """A query that returns more rows than the last one has no end that is known."""
+        shown = self._shown.tasks[known]
+        if shown.total is not None and shown.completed > shown.total:
+            self._shown.update(known, total=None)
 
     def note(self, task: str, text: str, detail: str = "") -> None:
         line = f"{safe(task)}: {safe(text)} {safe(detail)}".rstrip()

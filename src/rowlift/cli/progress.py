@@ -32,7 +32,7 @@ class Lines:
         self._start = time.monotonic()
 
     def phase(self, task: str, phase: str, total: int | None = None) -> None:
-        rows = "" if total is None else f", {total:,} rows"
+        rows = "" if total is None or phase == "query" else f", {total:,} rows"
         self._say(task, f"{phase}{rows}")
 
     def advance(self, task: str, rows: int) -> None: ...

@@ -45,6 +45,7 @@ from rowlift.engine.ledger import (
     mapping_of,
     salt_of,
 )
+from rowlift.engine.meter import Meter
 from rowlift.engine.plan import (
     ROLLED,
     SUPPRESSED,
@@ -168,10 +169,12 @@ class DeliveryRun:
         self._delivery = delivery
         self._open = destination
         self._clock = clock
-        self._progress = progress
         self._spec = DeliverySpec.from_json(delivery.spec)
         self._task = f"{self._spec.feed.sync} → {self._spec.destination}"
         self._lease = store.deliveries.lease(delivery)
+        meter = Meter(progress, {})
+        self._lease.telling = meter.told
+        self._progress = meter
 
     def carry(self) -> Delivery:
         """Plan, send and record; returns the delivery as it ended.

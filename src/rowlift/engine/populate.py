@@ -122,6 +122,7 @@ def populate(
     writer = replace(writer, segment_id=_segment_id(workspace, part.spec))
     with store.database.read() as connection:
         late = apply.applied(connection, writer)
+    progress.phase(part.title, "write", plan.rows)
     writing = _Writing(store, lease, workspace, part.spec, writer, listed)
     for number, applied in writing.all(apply.slices(plan.path, done=frozenset(late))):
         late[number] = applied.late

@@ -31,10 +31,11 @@ from rowlift.engine.describe import describe
 from rowlift.engine.duck import Duck
 from rowlift.engine.held import write_held
 from rowlift.engine.layers import add_to_image
+from rowlift.engine.meter import Meter
 from rowlift.engine.parts import RELATIONSHIPS, Part, parts
 from rowlift.engine.populate import LedgerChange, Populated, fold, populate
 from rowlift.engine.preflight import guard_unknown
-from rowlift.engine.read import stage
+from rowlift.engine.read import stage, staged_columns
 from rowlift.engine.rejected import write_rejected
 from rowlift.kit.sqlguard import uses_last_sync_time
 from rowlift.state.files import Owner, StoredFile
@@ -91,7 +92,9 @@ class ImportRun:
         self._parts = parts(work.spec, run.sync_uid)
         self._task = work.spec.name
         self._lease = store.runs.lease(run)
-        self._progress = Attentive(progress, self._refuse_cancelled)
+        meter = Meter(progress, {part.title: part.name for part in self._parts})
+        self._lease.telling = meter.told
+        self._progress = Attentive(meter, self._refuse_cancelled)
 
     def carry(self) -> Run:
         """Read, validate, merge, apply, record; returns the run as it ended.
@@ -178,11 +181,19 @@ class ImportRun:
         self._commit_read("run.read", stored, moment)
 
     def _described(self, source: Source, part: Part) -> str:
-        self._progress.phase(part.title, "query")
+        self._progress.phase(part.title, "query", self._usual(part))
         since, identifiers = self._since(), self._work.identifiers
         sql, warnings = describe(source, part.spec, since=since, identifiers=identifiers)
         self._tell(warnings)
         return sql
+
+    def _usual(self, part: Part) -> int | None:
+        """Return how many rows the last run read, unless this one asks for those of late."""
+        if uses_last_sync_time(part.spec.sql):
+            return None
+        counts = self._store.runs.last_counts(self._run.sync_uid)
+        of_part = counts.get(part.name) or {} if part.name else counts
+        return of_part.get("read")
 
     def _staged(self, source: Source, part: Part, sql: str) -> StoredFile:
         def fill(path: Path) -> int:
@@ -201,6 +212,7 @@ class ImportRun:
             self._store.runs.advance(
                 connection, self._run.id, "validate",
                 source_time=moment, counts={"read": stored[0].rows},
+                columns={one.name: one.value_type for one in staged_columns(stored[0].path)},
             )  # fmt: skip
         self._refresh()
 

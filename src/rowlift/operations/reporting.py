@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from rowlift.core.clock import Clock
+from rowlift.core.progress import Headway
 from rowlift.engine.parts import Part, parts, uids
 from rowlift.engine.populate import TARGET
 from rowlift.operations.home import Home
-from rowlift.operations.reports import DeliveryReport, RunReport, SyncReport
+from rowlift.operations.reports import DeliveryReport, ProgressReport, RunReport, SyncReport
 from rowlift.operations.timetable import next_slot
 from rowlift.state.deliveries import Delivery
 from rowlift.state.runs import Run
@@ -41,9 +42,21 @@ def report_runs(home: Home, found: Sequence[Run]) -> list[RunReport]:
             retry_of=run.retry_of,
             scheduled_for=run.scheduled_for,
             deliveries=deliveries[run.id],
+            progress=report_progress(run.progress) if run.active else None,
         )
         for run in found
     ]
+
+
+def report_progress(found: Headway | None) -> ProgressReport | None:
+    """Return how far work is that goes on, if anything was written down of it."""
+    if found is None:
+        return None
+    left, fits = found.seconds_left, found.total is not None and found.rows <= found.total
+    return ProgressReport(
+        found.phase, found.part, found.rows, found.total if fits else None, found.rate,
+        None if left is None else round(left, 1), found.began_at,
+    )  # fmt: skip
 
 
 def latest(
@@ -82,6 +95,7 @@ def _deliveries(home: Home, found: Sequence[Run]) -> Mapping[int, Sequence[Deliv
                 one.reason_code,
                 one.reason,
                 part,
+                report_progress(one.progress) if one.active and one.generation else None,
             )
             for part, one in newest_deliveries(run, queued[run.id])
         )

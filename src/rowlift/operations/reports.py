@@ -13,10 +13,29 @@ GOING = frozenset({Status.QUEUED, Status.RUNNING})
 
 
 @dataclass(frozen=True, slots=True)
+class ProgressReport:
+    """How far a phase is that goes on, since when, and how long it takes yet.
+
+    `rate` is rows a second of late, `began_at` in Unix seconds. Total is null where nobody knows
+    it, and so is the time left; of phase `query` both go by what the last run read. Part is
+    `relationships` for a sync's second query, else empty.
+    """
+
+    phase: str
+    part: str
+    rows: int
+    total: int | None
+    rate: float | None
+    seconds_left: float | None
+    began_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryReport:
     """How one destination of a sync stands; counts add up to `due`.
 
-    Query is `relationships` for the rows of a sync's second query, else empty.
+    Query is `relationships` for the rows of a sync's second query, else empty; `progress` is null
+    unless it goes on.
     """
 
     id: int
@@ -26,6 +45,7 @@ class DeliveryReport:
     reason_code: str = ""
     reason: str = ""
     query: str = ""
+    progress: ProgressReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +53,7 @@ class RunReport:
     """How one run ended; times are Unix seconds, last_sync_time is the source's.
 
     `retry_of` is the run whose rejects it applied again, `scheduled_for` the slot of the schedule.
+    `progress` is null unless it reads or writes; what it queued goes on after it.
     """
 
     id: int
@@ -49,6 +70,7 @@ class RunReport:
     deliveries: Sequence[DeliveryReport] = ()
     retry_of: int | None = None
     scheduled_for: int | None = None
+    progress: ProgressReport | None = None
 
     @property
     def is_over(self) -> bool:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from rowlift.core.errors import Busy, StateError
 from rowlift.core.nouns import Outcome, Outcomes, Status, Verdict
+from rowlift.core.progress import Headway
 from rowlift.db import LEASE_SECONDS, Database
 from rowlift.state.leases import (
     Lease,
@@ -51,6 +52,7 @@ class Delivery:
     reason_code: str = ""
     reason: str = ""
     unjudged: int | None = None
+    progress: Headway | None = None
     counts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -78,7 +80,12 @@ _LEFT = [one.value for one in (Status.FAILED, Status.SOME_ROWS_FAILED, Status.CA
 def delivery_from(row: sa.Row[Any]) -> Delivery:
     """Build a delivery from its row."""
     values = {column.name: getattr(row, column.name) for column in deliveries.columns}
-    return Delivery(**values | {"status": Status(row.status), "counts": json.loads(row.counts)})
+    read = {
+        "status": Status(row.status),
+        "counts": json.loads(row.counts),
+        "progress": Headway.of(row.progress),
+    }
+    return Delivery(**values | read)
 
 
 class DeliveryStore:

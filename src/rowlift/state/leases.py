@@ -1,6 +1,7 @@
 """Who may write for a run or a delivery: a generation, a lease and a lock file.
 
 Taking over raises the generation; a write transaction that finds another generation stops at once.
+What renews the lease also writes down how far the work is: once a second while it moves.
 All times are the database's own. Lease 60 s, renewed six times in it. Each generation has a lock
 file, taken before the commit that makes it known: on one machine a free lock tells at once that
 its owner is dead, and nobody waits for a lease to end.
@@ -23,7 +24,7 @@ from rowlift.db import LEASE_SECONDS, Database
 from rowlift.state.locks import Locks
 
 HEARTBEAT_SECONDS = LEASE_SECONDS / 6
-LOOK_SECONDS = min(2.0, HEARTBEAT_SECONDS)  # how soon a request to cancel is noticed
+LOOK_SECONDS = min(1.0, HEARTBEAT_SECONDS)  # how soon a request to cancel is noticed
 
 # Goes on while the machine sleeps, where the system has such a clock.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -39,7 +40,8 @@ def database_now(database: Database, connection: sa.Connection) -> float:
 class Lease:
     """The right to write for one row of `runs` or `deliveries`.
 
-    It also notices that somebody asked for its end: `cancelled_by` is who, or empty.
+    It also notices that somebody asked for its end: `cancelled_by` is who, or empty. `telling` is
+    how far the work is, as text, to be written down.
     """
 
     def __init__(
@@ -54,6 +56,9 @@ class Lease:
         self._renewal = _renewal(table, row_id, generation)
         self._stop_work: Callable[[], None] = _nothing
         self.cancelled_by = ""
+        self.telling: Callable[[], str | None] = _nothing
+        self._tells = "progress" in table.c
+        self._told: str | None = None
         self._lock = lock_name(table, row_id, generation)
         self.row_id = row_id
         self.generation = generation
@@ -77,11 +82,13 @@ class Lease:
 
         Raises Fenced when somebody else took over or the row is finished.
         """
-        before = _elapsed()
+        before, told = _elapsed(), self.telling()
         until = database_now(self._database, connection) + LEASE_SECONDS
-        renewed = connection.execute(self._renewal, {"until": until}).one_or_none()
+        values = {"until": until} | ({"told": told} if self._tells else {})
+        renewed = connection.execute(self._renewal, values).one_or_none()
         if renewed is None:
             raise self._fenced()
+        self._told = told
         self._renewed, self.cancelled_by = before, renewed.cancelled_by
 
     @contextmanager
@@ -116,7 +123,7 @@ class Lease:
     def _keep(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):
             try:
-                if _elapsed() - self._renewed >= HEARTBEAT_SECONDS:
+                if self._is_due():
                     self._renew()
                 else:
                     self._look()
@@ -126,6 +133,11 @@ class Lease:
                 continue  # the next beat may pass; until then `is_ours` holds the sending back
             if self.cancelled_by:
                 self._stop_work()
+
+    def _is_due(self) -> bool:
+        since = _elapsed() - self._renewed
+        is_news = self._tells and since >= LOOK_SECONDS and self.telling() != self._told
+        return is_news or since >= HEARTBEAT_SECONDS
 
     def _look(self) -> None:
         asked = sa.select(self._table.c.cancelled_by).where(self._table.c.id == self.row_id)
@@ -139,7 +151,10 @@ class Lease:
 
 def _renewal(table: sa.Table, row_id: int, generation: int) -> ReturningUpdate[Any]:
     ours = (table.c.id == row_id, table.c.generation == generation, table.c.active == 1)
-    renewal = table.update().where(*ours).values(lease_until=sa.bindparam("until"))
+    values: dict[str, Any] = {"lease_until": sa.bindparam("until")}
+    if "progress" in table.c:
+        values["progress"] = sa.bindparam("told")
+    renewal = table.update().where(*ours).values(values)
     return renewal.returning(table.c.cancelled_by)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from rowlift.core.errors import Busy, StateError
 from rowlift.core.nouns import Status
+from rowlift.core.progress import Headway
 from rowlift.db import LEASE_SECONDS, Database
 from rowlift.state.leases import (
     Lease,
@@ -34,7 +35,8 @@ class Run:
 
     `plan` is the id of the plan that it applies, or nothing; `retry_of` the run whose rejects it
     applies again; `scheduled_for` the slot it was begun or skipped for; `cancelled_by` who asked
-    for its end; `unjudged` is 1 until alerts have looked at how it ended.
+    for its end; `unjudged` is 1 until alerts have looked at how it ended. `columns` are those of
+    the query, from name to type, as far as it was asked.
     """
 
     id: int
@@ -58,15 +60,21 @@ class Run:
     reason_code: str = ""
     reason: str = ""
     unjudged: int | None = None
+    progress: Headway | None = None
+    columns: Mapping[str, str] | None = None
     counts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run_from(row: sa.Row[Any]) -> Run:
     """Build a run from its row."""
     values = dict(row._mapping)  # noqa: SLF001
-    return Run(
-        **values | {"status": Status(row.status), "counts": json.loads(row.counts)},
-    )
+    read = {
+        "status": Status(row.status),
+        "counts": json.loads(row.counts),
+        "progress": Headway.of(row.progress),
+        "columns": json.loads(row.columns) if row.columns else None,
+    }
+    return Run(**values | read)
 
 
 class RunStore:
@@ -226,8 +234,8 @@ class RunStore:
 
     def advance(self, connection: sa.Connection, run_id: int, phase: str, **values: Any) -> None:
         """Move a run to its next phase as part of the caller's fenced transaction."""
-        if "counts" in values:
-            values["counts"] = json.dumps(values["counts"], sort_keys=True)
+        for name in values.keys() & {"counts", "columns"}:
+            values[name] = json.dumps(values[name], sort_keys=name == "counts")
         connection.execute(runs.update().where(runs.c.id == run_id).values(phase=phase, **values))
 
     def finish(
@@ -302,6 +310,18 @@ class RunStore:
         with self._database.read() as connection:
             found = connection.execute(query.order_by(runs.c.id).limit(limit)).all()
         return [run_from(row) for row in found]
+
+    def last_counts(self, sync_uid: str) -> Mapping[str, Any]:
+        """Return the counts of the newest run that took over what it read; nothing of none."""
+        query = sa.select(runs.c.counts).where(
+            runs.c.sync_uid == sync_uid,
+            runs.c.image_revision.is_not(None),
+            runs.c.retry_of.is_(None),
+        )
+        with self._database.read() as connection:
+            found = connection.scalar(query.order_by(runs.c.id.desc()).limit(1))
+        counts: dict[str, Any] = json.loads(found or "{}")
+        return counts
 
     def of_revisions(self, sync_uid: str, revisions: Collection[int]) -> dict[int, Run]:
         """Return the run that made each revision of a sync's image, as far as it is known."""

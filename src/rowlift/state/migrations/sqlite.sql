@@ -679,6 +679,12 @@ CREATE TABLE drafts (
 
 CREATE INDEX ix_drafts_owner ON drafts (workspace_id, owner);
 
+ALTER TABLE runs ADD COLUMN progress TEXT;
+
+ALTER TABLE runs ADD COLUMN columns TEXT;
+
+ALTER TABLE deliveries ADD COLUMN progress TEXT;
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0013');
+INSERT INTO alembic_version VALUES ('0014');
