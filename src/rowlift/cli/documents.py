@@ -17,6 +17,7 @@ from rowlift.operations.applying import DefinitionChange
 from rowlift.operations.backups import BackupReport
 from rowlift.operations.defining import DefinitionRecord
 from rowlift.operations.erasing import ErasureReport
+from rowlift.operations.finding import Found
 from rowlift.operations.forwarding import ForwardReport
 from rowlift.operations.freshness import Freshness
 from rowlift.operations.ingesting import NewWriteKey
@@ -161,6 +162,7 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "backup": {"backup": BackupReport},
     "restore": {"restore": RestoreReport},
     "why": {"why": Why},
+    "find": {"found": Found},
     "erasure": {"erasure": ErasureReport},
     "export": {"file": str, "format": str, "bytes": int},
     "init": {"folder": str, "files": Sequence[str]},

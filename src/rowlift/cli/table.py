@@ -45,6 +45,7 @@ COMMANDS = (
     Entry("messages", "People", "List refused messages, what a person did, or how forwards stand."),
     Entry("forward", "People", "Send events on to destinations, with traits of their people."),
     Entry("why", "People", "Say why a person has a value, and why it was not sent."),
+    Entry("find", "People", "Find somebody across all runs, also where rows did not go."),
     Entry("suppress", "People", "Never process some people again, or lift that."),
     Entry("users", "More", "List who works here, add somebody, change a role or password."),
     Entry("state", "More", "Show what a sync remembers, make it forget, or prune what is old."),

@@ -341,24 +341,13 @@ class ImportRun:
             for _, change in done:
                 self._store.files.swap(connection, change.stored, change.replaced)
                 self._store.images.save_ledger(connection, change.ledger)
-            if self._is_all_kept(counts):
+            names = [part.name for part in self._parts]
+            if self._run.retry_of is None and is_all_kept(self._spec, names, counts):
                 self._store.runs.move_last_sync_time(
                     connection, self._run.workspace_id, self._run.sync_uid,
                     self._run.source_time or 0,
                 )  # fmt: skip
             self._store.runs.finish(connection, self._run.id, status, counts, code, reason)
-
-    def _is_all_kept(self, counts: Mapping[str, Any]) -> bool:
-        """Tell whether no row needs to be read again: what failed is held, or due in the image.
-
-        A retry read none.
-        """
-        if self._run.retry_of is not None:
-            return False
-        each = [counts, *(counts[part.name] for part in self._parts[1:])]
-        is_held = all(one["rejected"] == one["held"] for one in each)
-        rejected = any(one["workspace"].get("rejected") for one in each if "workspace" in one)
-        return is_held and (self._spec.cursor == "held_rows" or not rejected)
 
     def _counted(self, done: Sequence[Populated]) -> tuple[dict[str, Any], int, str]:
         """Return the counts of all parts, the number of rows rejected and the first code."""
@@ -406,6 +395,17 @@ class ImportRun:
 
     def _refresh(self) -> None:
         self._run = self._store.runs.get(self._run.id)
+
+
+def is_all_kept(spec: SyncSpec, names: Sequence[str], counts: Mapping[str, Any]) -> bool:
+    """Tell whether no row needs to be read again: what failed is held, or due in the image.
+
+    `names` are those of the sync's parts.
+    """
+    each = [counts, *(counts[name] for name in names if name)]
+    is_held = all(one["rejected"] == one["held"] for one in each)
+    rejected = any(one["workspace"].get("rejected") for one in each if "workspace" in one)
+    return is_held and (spec.cursor == "held_rows" or not rejected)
 
 
 def _told(done: Populated) -> dict[str, Any]:

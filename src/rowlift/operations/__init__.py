@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         drafting,
         erasing,
         exporting,
+        finding,
         forwarding,
         glance,
         histories,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rowlift.core.clock import Clock
 from rowlift.core.version import VERSION
 from rowlift.operations.alerting import AlertReport, Alerts, ChannelReport
+from rowlift.operations.hindsight import RunChanges, RunFacts, changes, facts
 from rowlift.operations.home import Home
 from rowlift.operations.reasons import Reason, reasons
 from rowlift.operations.reporting import report_runs, report_syncs
@@ -89,6 +90,17 @@ class Glance:
         Raises StateError NOT_FOUND.
         """
         return reasons(self.home, self.home.run(run_id), values=values)
+
+    def facts(self, run_id: int) -> RunFacts:
+        """Return what a run was to do, and whether last_sync_time moved; raises StateError."""
+        return facts(self.home.run(run_id))
+
+    def changes(self, run_id: int, *, whole: bool = True) -> RunChanges:
+        """Return what changed since the last good run of the sync; raises StateError NOT_FOUND.
+
+        What is less than `whole` leaves out the paths of addresses.
+        """
+        return changes(self.home, self.home.run(run_id), whole=whole)
 
     def _lines(self) -> Sequence[SyncLine]:
         by_sync = _recent(self.home)

@@ -444,3 +444,7 @@ class Project:
     def why(self, who: str, attribute: str | None = None, *, destination: str | None = None) -> Why:
         """Explain where a person's attributes come from and what destinations have of them."""
         return operations.tracing.why(self._home, who, attribute, destination)
+
+    def find(self, who: str) -> operations.finding.Found:
+        """Look for somebody in the workspace, in what was sent, and in rows that did not go."""
+        return operations.finding.find(self._home, who)

@@ -1,8 +1,8 @@
 """What one may look at while Rowlift works: the requests that it sends, figures, what is ready."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from rowlift.core.errors import ConfigError, RowliftError
 from rowlift.core.spelling import did_you_mean
@@ -38,6 +38,14 @@ class ExchangeReport:
 
 
 @dataclass(frozen=True, slots=True)
+class RunRequests:
+    """What a run sent to one destination, as far as it is kept, the oldest first."""
+
+    destination: str
+    requests: Sequence[ExchangeReport]
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """The way to see what Rowlift does at this moment, through the state."""
 
@@ -58,8 +66,24 @@ class Watch:
         names = {**sync_names(self.home), **forwards}
         since = time.time() - KEPT_SECONDS
         found = self.home.store.exchanges.after(uid, after, since)[-limit:]
-        told = [_report(one, names, values=values) for one in found]
-        return told if whole else [replace(one, url=without_path(one.url)) for one in told]
+        return [_report(one, names, values=values, whole=whole) for one in found]
+
+    def of_run(self, run_id: int, *, values: bool = True, whole: bool = True) -> list[RunRequests]:
+        """Return the requests of a run's deliveries, by destination; as `requests` has them.
+
+        Raises StateError NOT_FOUND.
+        """
+        run, store = self.home.run(run_id), self.home.store
+        called = store.definitions.names(self.home.workspace_id, "destination")
+        names = sync_names(self.home)
+        found: dict[str, list[ExchangeReport]] = {}
+        for one in store.deliveries.of_run(run.id):
+            sent = store.exchanges.after(one.destination_uid, 0, one.created_at)
+            until = one.finished_at or time.time()
+            mine = [each for each in sent if each.sync_uid == run.sync_uid and each.at <= until]
+            reports = [_report(each, names, values=values, whole=whole) for each in mine]
+            found.setdefault(called.get(one.destination_uid, ""), []).extend(reports)
+        return [RunRequests(name, each) for name, each in found.items() if each]
 
     def figures(self) -> Figures:
         """Return runs, rows, queues and heartbeats in numbers."""
@@ -92,9 +116,13 @@ class Watch:
         return known[destination]
 
 
-def _report(one: Exchange, names: Mapping[str, str], *, values: bool) -> ExchangeReport:
+def _report(
+    one: Exchange, names: Mapping[str, str], *, values: bool, whole: bool
+) -> ExchangeReport:
     told = {name: value for name, value in asdict(one).items() if name != "sync_uid"}
     if not values:
         told["body"] = without_values(one.body)
         told["reply"] = without_values(one.reply) if one.status else one.reply
+    if not whole:
+        told["url"] = without_path(one.url)
     return ExchangeReport(sync=names.get(one.sync_uid, one.sync_uid), **told)

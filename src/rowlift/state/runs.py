@@ -323,6 +323,18 @@ class RunStore:
         counts: dict[str, Any] = json.loads(found or "{}")
         return counts
 
+    def last_good(self, sync_uid: str, before: int) -> Run | None:
+        """Return the newest run before another one that read all and failed nowhere."""
+        of_run = deliveries.c.run_id == runs.c.id
+        undelivered = sa.exists().where(of_run, deliveries.c.status.in_(FAILED))
+        query = sa.select(runs).where(
+            runs.c.sync_uid == sync_uid, runs.c.id < before, runs.c.retry_of.is_(None),
+            runs.c.status == Status.COMPLETED.value, ~undelivered,
+        )  # fmt: skip
+        with self._database.read() as connection:
+            row = connection.execute(query.order_by(runs.c.id.desc()).limit(1)).one_or_none()
+        return run_from(row) if row else None
+
     def of_revisions(self, sync_uid: str, revisions: Collection[int]) -> dict[int, Run]:
         """Return the run that made each revision of a sync's image, as far as it is known."""
         query = sa.select(runs).where(

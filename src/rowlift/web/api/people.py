@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query
 
 from rowlift.core.rights import Right
 from rowlift.operations.erasing import ErasureReport
+from rowlift.operations.finding import Found
 from rowlift.operations.merging import MergeRecord
 from rowlift.operations.records import PersonRecord
 from rowlift.operations.tracing import Why
@@ -46,6 +47,14 @@ def person(
 ) -> PersonRecord:
     """Return one person: attributes with their origins, relationships, segments."""
     return project.person(who, history=history)
+
+
+@router.get("/find", **door("find", Right.VALUES))
+def find(
+    project: Ours, q: Annotated[str, Query(min_length=1, max_length=1000, description="An id.")]
+) -> Found:
+    """Look for somebody in the workspace, in what was sent, and in rows that did not go."""
+    return project.find(q)
 
 
 @router.get("/people/{who}/why", **door("why", Right.VALUES))

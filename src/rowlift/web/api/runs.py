@@ -9,9 +9,11 @@ from starlette.responses import StreamingResponse
 
 from rowlift.core.rights import Right
 from rowlift.kit.csvlines import csv_lines
+from rowlift.operations.hindsight import RunChanges, RunFacts
 from rowlift.operations.reasons import Reason
 from rowlift.operations.rejects import COLUMNS, ROW
 from rowlift.operations.reports import RunReport
+from rowlift.operations.watching import RunRequests
 from rowlift.web.downloads import described, download
 from rowlift.web.paging import Cursor, Limit, Page, page, place, whole
 from rowlift.web.rights import Asking, Ours, door
@@ -62,6 +64,28 @@ def rejects_csv(
 def reasons(run_id: Id, project: Ours, caller: Asking) -> Page[Reason]:
     """Tell why rows did not go, by code, with some of them for who may see values."""
     return whole(project.glance.reasons(run_id, values=Right.VALUES in caller.rights))
+
+
+@router.get("/{run_id}/facts", **door("glance.facts", Right.READ))
+def facts(run_id: Id, project: Ours) -> RunFacts:
+    """Tell what a run was to do, and whether last_sync_time moved."""
+    return project.glance.facts(run_id)
+
+
+@router.get("/{run_id}/changes", **door("glance.changes", Right.READ))
+def changes(run_id: Id, project: Ours, caller: Asking) -> RunChanges:
+    """Tell what changed since the last good run of the sync."""
+    return project.glance.changes(run_id, whole=Right.EDIT in caller.rights)
+
+
+@router.get("/{run_id}/requests", **door("watch.of_run", Right.READ))
+def requests(run_id: Id, project: Ours, caller: Asking) -> Page[RunRequests]:
+    """List requests that a run sent to each destination, with replies, as far as they are kept.
+
+    Secrets are left out, and values for who may not see rows.
+    """
+    values, edits = Right.VALUES in caller.rights, Right.EDIT in caller.rights
+    return whole(project.watch.of_run(run_id, values=values, whole=edits))
 
 
 @router.get("/{run_id}/rejects", **door("rejects", Right.VALUES))

@@ -14,6 +14,7 @@ from rowlift.web.pages import (
     connections,
     drafts,
     entrance,
+    finding,
     keys,
     look,
     members,
@@ -35,8 +36,9 @@ from rowlift.web.pages.forms import sent_by_ours
 from rowlift.web.rights import admit
 
 _ROUTERS = (
-    entrance, overview, drafts, syncs, versions, runs, people, objects, segments, suppressed,
-    queries, codes, connections, connecting, welcome, settings, members, keys, channels, look,
+    entrance, overview, drafts, syncs, versions, runs, people, finding, objects, segments,
+    suppressed, queries, codes, connections, connecting, welcome, settings, members, keys, channels,
+    look,
 )  # fmt: skip
 
 

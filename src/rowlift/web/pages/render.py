@@ -12,7 +12,7 @@ from rowlift.core.rights import Right
 from rowlift.operations.callers import Caller
 from rowlift.operations.glance import About
 from rowlift.web import problems
-from rowlift.web.pages import words
+from rowlift.web.pages import runwords, words
 from rowlift.web.pages.assets import address, icon
 from rowlift.web.pages.charts import bars, days, sent_per_run
 from rowlift.web.pages.forms import Wrong
@@ -97,7 +97,7 @@ def _environment() -> Environment:
     )
     made.globals |= {"icon": icon, "asset": address, "days": days}
     made.globals |= {"bars": bars, "sent_per_run": sent_per_run}
-    made.filters |= words.FILTERS | {"here": here}
+    made.filters |= words.FILTERS | runwords.FILTERS | {"here": here}
     made.tests |= words.TESTS
     return made
 

@@ -8,8 +8,10 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from rowlift.core.rights import Right
+from rowlift.operations.hindsight import RunChanges, RunFacts
 from rowlift.operations.reasons import Reason
 from rowlift.operations.reports import RunReport
+from rowlift.operations.watching import RunRequests
 from rowlift.web.pages.forms import NO, Failed, onward
 from rowlift.web.pages.render import show
 from rowlift.web.paging import Cursor, page, place
@@ -37,12 +39,16 @@ class Runs:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run, why rows of it did not go, and the runs of its sync up to it."""
+    """One run, why rows of it did not go, what changed before it, and the runs up to it."""
 
     run: RunReport
+    facts: RunFacts
     reasons: Sequence[Reason]
+    changes: RunChanges
+    requests: Sequence[RunRequests]
     before: Sequence[RunReport]
     is_declared: bool
+    is_paused: bool
 
 
 @router.get("", **door("runs", Right.READ))
@@ -59,11 +65,24 @@ def runs(
 @router.get("/{run_id}", **door("run_report", Right.READ))
 def run(run_id: Id, request: Request, project: Ours, caller: Asking) -> Response:
     """Show one run with its deliveries."""
-    report = project.run_report(run_id)
+    report, glance, values = (
+        project.run_report(run_id),
+        project.glance,
+        Right.VALUES in caller.rights,
+    )
     is_declared = report.sync in {one.name for one in project.ls()}
     before = project.runs(report.sync, BARS, before=run_id + 1) if is_declared else [report]
-    why = project.glance.reasons(run_id, values=Right.VALUES in caller.rights)
-    return show(request, "run.html", Run(report, why, before[::-1], is_declared))
+    told = Run(
+        report,
+        glance.facts(run_id),
+        glance.reasons(run_id, values=values),
+        glance.changes(run_id, whole=Right.EDIT in caller.rights),
+        project.watch.of_run(run_id, values=values, whole=Right.EDIT in caller.rights),
+        before[::-1],
+        is_declared,
+        is_declared and report.sync in project.paused([report.sync]),
+    )
+    return show(request, "run.html", told)
 
 
 @router.post("/{run_id}/cancel", **door("service.cancel", Right.RUN))

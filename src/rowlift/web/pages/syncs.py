@@ -12,6 +12,7 @@ from rowlift.operations.defining import DefinitionRecord
 from rowlift.operations.drafting import DraftRecord
 from rowlift.operations.freshness import Freshness
 from rowlift.operations.glance import SyncLine
+from rowlift.operations.hindsight import RunFacts
 from rowlift.operations.reports import RunReport, SyncReport
 from rowlift.web.pages.forms import NO, Failed, onward
 from rowlift.web.pages.render import show
@@ -24,6 +25,7 @@ router = APIRouter(prefix="/syncs")
 Name = Annotated[str, Path(max_length=200)]
 Search = Annotated[str, Query(max_length=200)]
 State = Literal["", "failed", "running", "paused"]
+Tab = Literal["runs", "query", "settings"]
 
 RUNS = 20  # on one page
 
@@ -50,6 +52,8 @@ class Sync:
     runs: Sequence[RunReport]
     next: str | None
     failed: bool
+    tab: Tab
+    facts: RunFacts | None
 
 
 @router.get("", **door("glance.overview", Right.READ))
@@ -65,9 +69,11 @@ def syncs(
 
 @router.get("/{name}", **door("sync", Right.READ))
 def sync(
-    name: Name, request: Request, project: Ours, cursor: Cursor = None, failed: Failed = NO
-) -> Response:
-    """Show one sync and its runs."""
+    name: Name, request: Request, project: Ours, caller: Asking, cursor: Cursor = None,
+    failed: Failed = NO, tab: Tab = "runs",
+) -> Response:  # fmt: skip
+    """Show one sync: its runs, its query or its settings."""
+    found = project.sync(name)
     runs = page(
         project.runs(name, RUNS, before=place(cursor), failed=failed), RUNS, lambda one: one.id
     )
@@ -75,13 +81,15 @@ def sync(
         request,
         "sync.html",
         Sync(
-            project.sync(name),
-            project.definitions.get("sync", name),
+            found,
+            project.definitions.get("sync", name, whole=Right.EDIT in caller.rights),
             [one for one in project.alerts.freshness(name) if not one.attribute],
             project.runs(name, RUNS * 2)[::-1],
             runs.items,
             runs.next,
             failed,
+            tab,
+            project.glance.facts(found.last_run.id) if found.last_run else None,
         ),
     )
 

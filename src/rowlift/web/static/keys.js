@@ -26,6 +26,8 @@ class KeyHelp extends HTMLElement {
       if (search instanceof HTMLInputElement) {
         event.preventDefault();
         search.focus();
+      } else if (document.querySelector(`nav a[href="/people"]`)) {
+        location.assign("/find");
       }
     } else if (event.key === "?") {
       this.querySelector("dialog")?.showModal();
