@@ -14,8 +14,10 @@ from playwright.sync_api import Browser, Page
 import rowlift
 from doors.api import Api, served_by
 from e2e.jobs import SECRET, Job, Warehouse, mariadb_warehouse, postgres_warehouse
+from rowlift.core.nouns import Status
 from rowlift.core.rights import Role
 from rowlift.operations.callers import CONSOLE
+from rowlift.operations.serving import REREAD_SECONDS
 from rowlift.scheduler.service import ServiceLoop
 from rowlift.testing.sink import Sink
 from rowlift.web.rights import COOKIE
@@ -104,6 +106,7 @@ def test_B16_B22_on_call_goes_from_the_alert_to_the_cause_and_mends_it(
         gone.get_by_role("cell", name="u2", exact=True).wait_for()
         job.destinations["crm"] = _crm(job)
         _declare(job, api, desk)
+        time.sleep(2 * REREAD_SECONDS)  # the service takes changed files in
         gone.get_by_role("link").first.click()
         _retry(page, api)
         assert "u2" in (job.folder / "crm.jsonl").read_text()
@@ -132,7 +135,7 @@ def _alerted(job: Job, desk: Sink) -> str:
 def _retry(page: Page, api: Api) -> None:
     page.get_by_role("button", name="Retry rejected").click()
     page.get_by_text("are tried again").wait_for()
-    _until(lambda: not api.project.runs("people", 1)[0].failed)
+    _until(lambda: api.project.run_report(1).outcome is Status.COMPLETED)
     page.reload()
     page.get_by_role("status").get_by_text("Completed").wait_for()
 
