@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page
 import rowlift
 from doors.api import Api, served_by
 from e2e.jobs import SECRET, Job, Warehouse, mariadb_warehouse, postgres_warehouse
+from rowlift.core.errors import GuardStop
 from rowlift.core.nouns import Status
 from rowlift.core.rights import Role
 from rowlift.operations.callers import CONSOLE
@@ -138,6 +139,32 @@ def _retry(page: Page, api: Api) -> None:
     _until(lambda: api.project.run_report(1).outcome is Status.COMPLETED)
     page.reload()
     page.get_by_role("status").get_by_text("Completed").wait_for()
+
+
+@pytest.mark.door("ui")
+def test_C4_a_guard_that_stopped_a_run_is_lifted_for_one_without_a_terminal(
+    job: Job, browser: Browser
+) -> None:
+    crowd = ", ".join(f"('u{at}', 'u{at}@example.com', 'pro')" for at in range(300))
+    job.sql(PEOPLE[0], f"INSERT INTO people VALUES {crowd}")
+    job.imported("SELECT id, email, plan FROM people", removed="delete")
+    job.save()
+    with rowlift.Project(job.folder, env={}) as project:
+        assert project.run(["people"])[0].outcome is Status.COMPLETED
+        job.sql("DELETE FROM people WHERE id <> 'u1'")
+        with pytest.raises(GuardStop):
+            project.run(["people"])
+        stopped = project.runs("people", 1)[0]
+    with at_work(job, browser) as (api, reader):
+        page = reader.see(f"/runs/{stopped.id}")
+        told = page.get_by_role("alert").inner_text()
+        assert "299 of 300 rows would be removed" in told
+        assert "rowlift" not in told
+        page.get_by_text("Allow the removals of one run").click()
+        page.get_by_role("button", name="Run once with removals allowed").click()
+        _until(lambda: (run := api.project.runs("people", 1)[0]).id > stopped.id and run.is_over)
+        assert api.project.runs("people", 1)[0].outcome is Status.COMPLETED
+        assert [one.id for one in api.project.people(10)] == ["u1"]
 
 
 @pytest.mark.door("ui")

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Mapping
 
+from rowlift.core.rules import RULES
+from rowlift.operations.reports import RunReport
+
 MENDS: Mapping[str, str] = {
     "MOSTLY_UNKNOWN": "Compare a few identifiers with people whom you know. If these are really "
     "new, say so under Rules for rows: they may all be new.",
@@ -14,6 +17,10 @@ MENDS: Mapping[str, str] = {
     "KEY_CHANGED": "Identify the rows as before, or duplicate the sync and begin anew with that.",
     "CANNOT_DO": "Choose under Destinations what it can do, or leave it out.",
     "PAUSED": "Resume the sync on its page.",
+    "EMPTIED": "Look at the query. If nobody shall be left, run it once with removals allowed.",
+    "MASS_REMOVAL": "Look at the query, and at what changed since the last good run. If it is "
+    "right, run it once with removals allowed.",
+    "MASS_REJECT": "Look at why rows were rejected, below.",
 }
 _INNER = re.compile(r"\(([A-Z_]+)\)$")
 
@@ -22,3 +29,11 @@ def here(mend: str, code: str, message: str = "") -> str:
     """Return the mend of a code, or of the one that a message ends with, for a browser."""
     inner = _INNER.search(message)
     return MENDS.get(inner[1] if inner else code) or MENDS.get(code) or mend
+
+
+def stopped(run: RunReport) -> str:
+    """Return why a run did not go on, with what can be done about it in a browser."""
+    rule = RULES.get(run.reason_code)
+    if not rule or run.reason_code not in MENDS or not run.reason.endswith(rule.mend):
+        return run.reason
+    return run.reason.removesuffix(rule.mend) + MENDS[run.reason_code]

@@ -16,7 +16,7 @@ from rowlift.web.pages import runwords, words
 from rowlift.web.pages.assets import address, icon
 from rowlift.web.pages.charts import bars, days, sent_per_run
 from rowlift.web.pages.forms import Wrong
-from rowlift.web.pages.mends import here
+from rowlift.web.pages.mends import here, stopped
 from rowlift.web.rights import csrf_token, project_of
 
 THEMES = ("system", "light", "dark")
@@ -97,7 +97,7 @@ def _environment() -> Environment:
     )
     made.globals |= {"icon": icon, "asset": address, "days": days}
     made.globals |= {"bars": bars, "sent_per_run": sent_per_run}
-    made.filters |= words.FILTERS | runwords.FILTERS | {"here": here}
+    made.filters |= words.FILTERS | runwords.FILTERS | {"here": here, "stopped": stopped}
     made.tests |= words.TESTS
     return made
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import Response
 
 from rowlift.core.rights import Right
@@ -25,6 +25,7 @@ router = APIRouter(prefix="/syncs")
 Name = Annotated[str, Path(max_length=200)]
 Search = Annotated[str, Query(max_length=200)]
 State = Literal["", "failed", "running", "paused"]
+Allowed = Annotated[bool, Form()]
 Tab = Literal["runs", "query", "settings"]
 
 RUNS = 20  # on one page
@@ -95,10 +96,10 @@ def sync(
 
 
 @router.post("/{name}/run", **door("service.trigger", Right.RUN))
-def run(name: Name, project: Ours, caller: Asking) -> Response:
+def run(name: Name, project: Ours, caller: Asking, allow_removals: Allowed = NO) -> Response:
     """Ask for a run as soon as no other one is active."""
-    project.service.trigger([name], by=caller.name)
-    project.access.audit.note(caller, "sync.run", name, after={"allow_removals": False})
+    project.service.trigger([name], by=caller.name, allow_removals=allow_removals)
+    project.access.audit.note(caller, "sync.run", name, after={"allow_removals": allow_removals})
     return _back(name, "asked")
 
 

@@ -9,11 +9,11 @@ from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rowlift.core.nouns import Finding, Status
+from rowlift.operations.prose import when
 from rowlift.operations.reports import RunReport
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _THOUSAND = 1000
-_UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
 _STEPS_OF_TESTS = {"tls": "TLS", "read_only": "Read-only"}
 _STEPS = ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min"), (1, "s"))
 
@@ -94,30 +94,7 @@ def lasted(run: RunReport) -> str:
 
 def schedule(declared: Mapping[str, str] | None) -> str:
     """Return a schedule in words."""
-    if not declared:
-        return "By hand only"
-    start = f", from {declared['start_at']} on" if "start_at" in declared else ""
-    if "every" in declared:
-        return _every(declared["every"]) + start
-    zone = declared.get("timezone", "UTC")
-    if "cron" in declared:
-        return f"{_cron(declared['cron'])}, {zone}{start}"
-    return f"{declared.get('days', 'every day').capitalize()} at {declared['at']}, {zone}{start}"
-
-
-def _every(text: str) -> str:
-    count, unit = int(text.strip()[:-1]), _UNITS[text.strip()[-1]]
-    return f"Every {unit}" if count == 1 else f"Every {count} {unit}s"
-
-
-def _cron(line: str) -> str:
-    minute, hour, *others = line.split()
-    if others == ["*", "*", "*"] and minute.isdecimal():
-        if hour == "*":
-            return f"Every hour at :{int(minute):02}"
-        if hour.isdecimal():
-            return f"Every day at {int(hour):02}:{int(minute):02}"
-    return f"Cron {line}"
+    return when(declared) if declared else "By hand only"
 
 
 def part(name: object) -> str:
