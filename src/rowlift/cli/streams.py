@@ -3,6 +3,7 @@
 import codecs
 import contextlib
 import io
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -53,6 +54,7 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
 
 def prepare() -> None:
     """Open what is closed, and write what an encoding cannot express in plain signs."""
+    logging.raiseExceptions = False  # what a library cannot log, as for want of memory, is left
     codecs.register_error(PLAIN, _plain)
     for number in range(3):
         _occupy(number)
