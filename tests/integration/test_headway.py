@@ -1,14 +1,12 @@
 """How far a run is: in the state while it goes on, for whoever looks from another process."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import rowlift
 from rowlift.core.progress import Headway, Silent
-from rowlift.engine import meter as meters
 from rowlift.engine.meter import Meter
 from rowlift.operations.reports import ProgressReport
 from world import World
@@ -77,24 +75,13 @@ def test_a_query_counts_against_what_the_last_run_read(world: World) -> None:
     assert (onlooker.seen[0].rows, onlooker.seen[0].total) == (100, 100)
 
 
-@pytest.fixture
-def tick(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    now = 100.0
-
-    def forward(seconds: float) -> None:
-        nonlocal now
-        now += seconds
-
-    monkeypatch.setattr(meters.time, "monotonic", lambda: now)
-    return forward
-
-
-def test_a_rate_is_of_the_last_seconds(tick: Callable[[float], None]) -> None:
-    meter = Meter(Silent(), {"people relationships": "relationships"})
+def test_a_rate_is_of_the_last_seconds() -> None:
+    seconds = 100.0
+    meter = Meter(Silent(), {"people relationships": "relationships"}, lambda: seconds)
     assert meter.told() is None
     meter.phase("people relationships", "send", 10_000)
     for rows in (*[1000] * 5, *[10] * 30):
-        tick(1)
+        seconds += 1
         meter.advance("people relationships", rows)
     told = Headway.of(meter.told())
     assert told is not None

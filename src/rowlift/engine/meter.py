@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rowlift.core.progress import Headway, Progress
 
@@ -17,9 +17,13 @@ class Meter:
     `parts` are the parts of the sync by the titles that tasks have.
     """
 
-    def __init__(self, listener: Progress, parts: Mapping[str, str]) -> None:
+    def __init__(
+        self, listener: Progress, parts: Mapping[str, str],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self._listener = listener
         self._parts = parts
+        self._clock = now
         self._lock = threading.Lock()
         self._now: Headway | None = None
         self._seen: deque[tuple[float, int]] = deque()
@@ -28,7 +32,7 @@ class Meter:
         part = self._parts.get(task, "")
         with self._lock:
             self._now = Headway(phase, part, 0, total, None, time.time())
-            self._seen = deque([(time.monotonic(), 0)])
+            self._seen = deque([(self._clock(), 0)])
         self._listener.phase(task, phase, total)
 
     def advance(self, task: str, rows: int) -> None:
@@ -46,7 +50,7 @@ class Meter:
             return self._now.to_json() if self._now else None
 
     def _further(self, now: Headway, rows: int) -> Headway:
-        at = time.monotonic()
+        at = self._clock()
         while len(self._seen) > 1 and at - self._seen[1][0] > WINDOW_SECONDS:
             self._seen.popleft()
         first, before = self._seen[0]
