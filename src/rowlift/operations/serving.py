@@ -41,7 +41,7 @@ class Serving:
         self.clock = clock
         self._profile = profile
         self._progress = progress
-        self._seen = seen(self.home)
+        self._seen: object = None
         self._writing = threading.Lock()
         self._read_at = clock.monotonic()
 
@@ -61,15 +61,16 @@ class Serving:
         if is_early and not self.home.store.triggers.queued(self.home.workspace_id):
             return
         self._read_at = self.clock.monotonic()
-        if seen(self.home) == self._seen:
+        before = seen(self.home)  # what changes while it is read shall be seen the next time
+        if before == self._seen:
             return
+        self._seen = before
         try:
             self.home = refreshed(self.home, profile=self._profile)
         except ConfigError as error:
             self.home = kept(self.home, error)
             text = "The files are not taken in, so those of before stay in force."
             self.note("project", text, str(error), code=error.code)
-        self._seen = seen(self.home)
 
     def alerts(self) -> Alerts:
         """Return what is told of the project as it is now."""
