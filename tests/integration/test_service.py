@@ -223,6 +223,20 @@ def test_files_that_change_are_taken_in_and_wrong_ones_leave_the_old_in_force(wo
         until(lambda: len(world.applied()) == 4)
 
 
+def test_what_changes_while_the_files_are_read_is_taken_in_the_next_time(world):
+    world.save()
+    broken = world.folder / "syncs" / "broken.yml"
+
+    clock, heard = QuickClock(), Meddling(lambda: broken.write_text("sync: {other"))
+    with rowlift.Project(world.folder, env=world.env, clock=clock, progress=heard) as project:
+        serving = project.serving()
+        broken.write_text("sync: [")
+        for _ in range(3):
+            clock.sleep(10)
+            serving.reread()
+    assert len(heard.notes) == 2
+
+
 def test_files_that_name_another_workspace_leave_the_old_one_served(world):
     del world.sync["schedule"]
     world.save()
@@ -247,6 +261,19 @@ class Heard(Silent):
 
     def note(self, task, text, detail=""):
         self.notes.append(text)
+
+
+class Meddling(Heard):
+    """Does something as soon as it is told something."""
+
+    def __init__(self, meddle):
+        super().__init__()
+        self._meddle = meddle
+
+    def note(self, task, text, detail=""):
+        super().note(task, text, detail)
+        if len(self.notes) == 1:
+            self._meddle()
 
 
 def _deliveries(project):
