@@ -124,7 +124,8 @@ def test_B16_a_run_is_watched_while_it_goes_on(
         page.wait_for_timeout(50)
     page.goto(f"/runs/{found[0].id}")
     status = page.get_by_role("status")
-    page.get_by_role("button", name="Cancel run").wait_for()
+    status.get_by_text("Running").wait_for()
+    assert page.get_by_role("button", name="Cancel run").is_visible()
     assert asked.sync == "watched"
     gate[1].set()
     page.locator("[hx-trigger]").wait_for(state="detached")

@@ -86,7 +86,7 @@ class RunReport:
     @property
     def outcome(self) -> Status:
         """Return how the run and its deliveries stand, as one word."""
-        if self.status is Status.COMPLETED and not self.is_over:
+        if self.status in {Status.COMPLETED, Status.SOME_ROWS_FAILED} and not self.is_over:
             return Status.RUNNING
         if self.status is Status.COMPLETED and self.failed:
             return Status.SOME_ROWS_FAILED
