@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from rowlift.cli import exits
 from rowlift.cli.estimates import show_estimate
@@ -18,17 +19,21 @@ Sync = Annotated[str, typer.Argument(help="The sync.", metavar="NAME")]
 Out = Annotated[
     Path | None, typer.Option(help="Where the plan is written; default: NAME.plan.", metavar="FILE")
 ]
+Rows = Annotated[
+    int | None,
+    typer.Option(help="Of the first rows of the query alone.", metavar="COUNT", min=1, max=1000),
+]
 SAMPLES = 10
 
 
 @_command
-def command(terminal: Terminal, name: Sync, out: Out = None) -> int:
+def command(terminal: Terminal, name: Sync, out: Out = None, rows: Rows = None) -> int:
     """Apply it with rowlift run --plan FILE: it does exactly this, or refuses if anything moved.
 
     A plan holds the rows that were read, so keep it private; it is good for 24 hours.
     """
     with terminal.working() as project:
-        plan = project.plan(name, out or Path(f"{name}.plan"))
+        plan = project.plan(name, out or Path(f"{name}.plan"), first_rows=rows)
     show_plan(terminal, plan)
     terminal.document("plan", plan=plan)
     return exits.DONE
@@ -36,7 +41,8 @@ def command(terminal: Terminal, name: Sync, out: Out = None) -> int:
 
 def show_plan(terminal: Terminal, plan: PlanReport) -> None:
     """Print what a run would do."""
-    terminal.say(safe(plan.sync), style="bold")
+    tried = f"  the first {counted(plan.first_rows, 'row')} only" if plan.first_rows else ""
+    terminal.say(Text.assemble((safe(plan.sync), "bold"), (tried, "cyan")))
     _show_counts(terminal, plan.counts)
     if second := plan.counts.get("relationships"):
         terminal.say("  relationships", style="bold")

@@ -39,6 +39,8 @@ def show_run(terminal: Terminal, run: RunReport) -> None:
     head.append(f"  {lasted(run.created_at, run.finished_at)}", style="dim")
     if run.retry_of:
         head.append(f"  retry of run {run.retry_of}", style="cyan")
+    if run.first_rows:
+        head.append("  first rows only", style="cyan")
     if run.resumed:
         head.append("  went on after an interruption", style="cyan")
     terminal.say(head)

@@ -25,6 +25,10 @@ Plan = Annotated[
 AllowRemovals = Annotated[
     bool, typer.Option("--allow-removals", help="Let a run remove more than its guard allows.")
 ]
+Rows = Annotated[
+    int | None,
+    typer.Option(help="Try the first rows of the query alone.", metavar="COUNT", min=1, max=1000),
+]
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Import only; deliveries wait for the next run.")
 ]
@@ -35,21 +39,30 @@ def command(
     terminal: Terminal,
     names: Names = None,
     plan: Plan = None,
+    rows: Rows = None,
     allow_removals: AllowRemovals = False,
     no_wait: NoWait = False,
 ) -> int:
     """Reads, validates, merges, writes the workspace and delivers what changed.
 
-    A run that was interrupted goes on where it stopped. A sync that is paused is left out.
+    A run that was interrupted goes on where it stopped. A sync that is paused is left out. With
+    --rows these go the whole way; nothing counts as gone, last_sync_time stays, and the rest comes
+    with the next run.
     """
     if plan and names:
         raise ConfigError(
             "VALUE_WRONG", "A plan file names its sync itself.", mend="Leave the names out."
         )
+    if plan and rows:
+        raise ConfigError(
+            "VALUE_WRONG", "A plan file says itself how many rows it takes.",
+            mend="Leave --rows out, or make a plan of them: rowlift plan NAME --rows COUNT.",
+        )  # fmt: skip
     with terminal.working() as project:
         done = project.run(
-            tuple(names or ()), wait=not no_wait, allow_removals=allow_removals, plan=plan
-        )
+            tuple(names or ()), wait=not no_wait, allow_removals=allow_removals, plan=plan,
+            first_rows=rows,
+        )  # fmt: skip
         paused = () if plan else project.paused(tuple(names or ()))
     for one in done:
         show_run(terminal, one)

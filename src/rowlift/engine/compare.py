@@ -24,11 +24,16 @@ from rowlift.state.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A staged result, the dialect of its query and when its run began, in Unix seconds."""
+    """A staged result, the dialect of its query and when its run began, in Unix seconds.
+
+    Of `is_partial` the query has more rows: nothing is inferred from what is missing, and what
+    broke a rule comes again.
+    """
 
     staged: Path
     dialect: str
     moment: float
+    is_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +59,27 @@ def compare(
 
     Raises GuardStop.
     """
-    held = store.files.live([HELD], sync_uid)
+    held = [] if result.is_partial else store.files.live([HELD], sync_uid)
     duck.make_room(max(row_bytes(path) for path in (result.staged, *(one.path for one in held))))
     image = store.images.image(sync_uid)
     guard_key(image, spec)
-    full = _is_full(spec, result.dialect)
+    limited = result.is_partial or _is_limited(spec, result.dialect)
+    full = not uses_last_sync_time(spec.sql) and not limited
     found = open_image(duck, store, sync_uid)
     first = found.base is None
     version = _next_revision(image, result.moment)
     again = [] if full else judge_held(duck, held, spec, version)
     checked = validate(duck, result.staged, spec, full=full, version=version, first=first)
-    holding = hold(duck, spec, result.staged, checked, held, again)
+    holding = hold(
+        duck, spec, result.staged, checked, held, again, is_again=result.is_partial
+    )  # fmt: skip
     current = form(duck)
     outdated = image is not None and image.form != current
     rewritten = recanonicalise(duck) if outdated and not first else None
     present = image.present if image else 0
     merged = find_changes(
         duck, known=checked.known, present=present, first=first, within=children(spec),
-        full=full or (spec.replace_for is not None and not _is_limited(spec, result.dialect)),
+        full=full or (spec.replace_for is not None and not limited),
     )  # fmt: skip
     if image and not allow_removals:
         guard_removals(merged, before=present, read=checked.read, guards=spec.guards)
@@ -98,10 +106,6 @@ def trait_columns(columns: Sequence[Column], spec: SyncSpec) -> list[Column]:
     """Return the columns that become traits."""
     kept_back = left_out([one.name for one in columns], spec)
     return [one for one in columns if one.name not in kept_back]
-
-
-def _is_full(spec: SyncSpec, dialect: str) -> bool:
-    return not uses_last_sync_time(spec.sql) and not _is_limited(spec, dialect)
 
 
 def _is_limited(spec: SyncSpec, dialect: str) -> bool:

@@ -59,6 +59,7 @@ class Foresight:
     destination: OpenDestination
     timestamp: str
     progress: Progress
+    first_rows: int | None = None  # of the query, where only these are tried
     learned: set[str] = field(default_factory=set)  # whom the run would suppress beside others
 
     def look(self, duck: Duck, parts: Sequence[Part], folder: Path) -> Foreseen:
@@ -76,7 +77,10 @@ class Foresight:
     def _look(self, duck: Duck, part: Part, folder: Path) -> Foreseen:
         compared = compare(
             duck, self.store, part.uid, part.spec,
-            Result(folder / staged_name(part.name), self.dialect, time.time()),
+            Result(
+                folder / staged_name(part.name), self.dialect, time.time(),
+                is_partial=bool(self.first_rows),
+            ),
             allow_removals=True,
         )  # fmt: skip
         changes = folder / _named(part.name, "changes")

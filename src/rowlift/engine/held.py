@@ -71,11 +71,12 @@ def judge_held(
 
 def hold(
     duck: Duck, spec: SyncSpec, staged: Path, checked: Validated,
-    former: Sequence[StoredFile], again: Sequence[Judged],
+    former: Sequence[StoredFile], again: Sequence[Judged], *, is_again: bool = False,
 ) -> Holding:  # fmt: skip
     """Add the rows that were judged `again` to `valid` and `rejected`, and say what to hold.
 
-    Of a key that came in the result its older rows count no more.
+    Of a key that came in the result its older rows count no more. Where the next run gets the same
+    rows and more (`is_again`), none is held.
     """
     waiting = [_NOT_CAME.format(judged=one.relation) for one in again]
     if waiting:
@@ -84,7 +85,7 @@ def hold(
         Picked(stored.path, _numbers(duck, _STILL_BAD.format(rows=rows)))
         for stored, rows in zip(former, waiting, strict=False)
     ]
-    if spec.cursor == "held_rows" and checked.rejected:
+    if spec.cursor == "held_rows" and checked.rejected and not is_again:
         newly = _NEWLY_BAD.format(judged=checked.judged.relation, of_key=checked.judged.of_key)
         picked.append(Picked(staged, _numbers(duck, newly)))
     retried = sum(duck.count(rows) for rows in waiting)

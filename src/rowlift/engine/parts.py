@@ -29,7 +29,11 @@ def uids(sync_uid: str) -> dict[str, str]:
     return {"": sync_uid, RELATIONSHIPS: f"{sync_uid}.{RELATIONSHIPS}"}
 
 
-def parts(spec: SyncSpec, sync_uid: str) -> tuple[Part, ...]:
-    """Return the parts of a sync in the order in which they are imported."""
-    specs = {"": spec} | ({RELATIONSHIPS: spec.relating} if spec.relating else {})
+def parts(spec: SyncSpec, sync_uid: str, first_rows: int | None = None) -> tuple[Part, ...]:
+    """Return the parts of a sync in the order in which they are imported.
+
+    Where `first_rows` are tried it is its own alone: whom others relate may not be there.
+    """
+    second = None if first_rows else spec.relating
+    specs = {"": spec} | ({RELATIONSHIPS: second} if second else {})
     return tuple(Part(name, one, uids(sync_uid)[name]) for name, one in specs.items())

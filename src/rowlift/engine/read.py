@@ -20,13 +20,15 @@ _JSON = {META: b"json"}
 
 
 def stage(
-    source: Source, sql: str, path: Path, *, most_rows: int, progress: Progress, task: str
-) -> int:
+    source: Source, sql: str, path: Path, *, most_rows: int, progress: Progress, task: str,
+    first_rows: int | None = None,
+) -> int:  # fmt: skip
     """Write the whole result with its row numbers, counted from 1, and return how many rows it has.
 
-    Raises GuardStop TOO_MANY_ROWS without reading on; never truncates.
+    Only its `first_rows` are asked for where that is given. Raises GuardStop TOO_MANY_ROWS without
+    reading on; never truncates.
     """
-    reader = source.query(sql)
+    reader = source.query(sql, limit=first_rows)
     schema = reader.schema.append(pa.field(ROW_NUMBER, pa.int64(), nullable=False))
     rows = 0
     with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=False) as writer:

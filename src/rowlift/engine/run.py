@@ -89,7 +89,7 @@ class ImportRun:
         self._run = run
         self._work = work
         self._spec = work.spec
-        self._parts = parts(work.spec, run.sync_uid)
+        self._parts = parts(work.spec, run.sync_uid, run.first_rows)
         self._task = work.spec.name
         self._lease = store.runs.lease(run)
         meter = Meter(progress, {part.title: part.name for part in self._parts})
@@ -188,7 +188,12 @@ class ImportRun:
         return sql
 
     def _usual(self, part: Part) -> int | None:
-        """Return how many rows the last run read, unless this one asks for those of late."""
+        """Return how many rows are to be expected: those it tries, or what the last run read.
+
+        Nobody knows where it asks for those of late.
+        """
+        if self._run.first_rows is not None:
+            return self._run.first_rows
         if uses_last_sync_time(part.spec.sql):
             return None
         counts = self._store.runs.last_counts(self._run.sync_uid)
@@ -199,7 +204,7 @@ class ImportRun:
         def fill(path: Path) -> int:
             return stage(
                 source, sql, path, most_rows=part.spec.limits.rows,
-                progress=self._progress, task=part.title,
+                progress=self._progress, task=part.title, first_rows=self._run.first_rows,
             )  # fmt: skip
 
         return self._store.files.write("stage", self._owner(part), fill)
@@ -244,19 +249,18 @@ class ImportRun:
 
     def _merged(self, duck: Duck, dialect: str, part: Part) -> _Merged:
         self._progress.phase(part.title, "validate")
-        (staged,) = self._store.files.of_run("stage", self._run.id, part.uid)
+        run = self._run
+        (staged,) = self._store.files.of_run("stage", run.id, part.uid)
         with span("judge", part=part.name) as told:
             compared = compare(
                 duck, self._store, part.uid, part.spec,
-                Result(staged.path, dialect, self._run.created_at),
+                Result(staged.path, dialect, run.created_at, is_partial=bool(run.first_rows)),
                 allow_removals=self._work.allow_removals,
             )  # fmt: skip
             told.note(**compared.counts)
         self._tell(compared.warnings)
         if not part.name and not self._work.allow_removals:
-            guard_unknown(
-                duck, self._store, self._run, part.spec, self._work.workspace, staged.path
-            )
+            guard_unknown(duck, self._store, run, part.spec, self._work.workspace, staged.path)
         self._progress.phase(part.title, "changes")
         owner, counts = self._owner(part), compared.counts
         with span("merge", part=part.name):
@@ -342,7 +346,7 @@ class ImportRun:
                 self._store.files.swap(connection, change.stored, change.replaced)
                 self._store.images.save_ledger(connection, change.ledger)
             names = [part.name for part in self._parts]
-            if self._run.retry_of is None and is_all_kept(self._spec, names, counts):
+            if self._run.is_whole and is_all_kept(self._spec, names, counts):
                 self._store.runs.move_last_sync_time(
                     connection, self._run.workspace_id, self._run.sync_uid,
                     self._run.source_time or 0,

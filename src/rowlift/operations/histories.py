@@ -40,8 +40,8 @@ class SyncRow:
 
     @property
     def last(self) -> Run | None:
-        """Return the last run that read the source, or began to."""
-        return next((one for one in self.tries if one.retry_of is None), None)
+        """Return the last run that read all of the source, or began to."""
+        return next((one for one in self.tries if one.is_whole), None)
 
     @property
     def newest(self) -> Edition | None:
@@ -82,10 +82,10 @@ def _rows(home: Home, duck: Duck, names: Names) -> Iterator[SyncRow]:
 
 
 def _tries(home: Home, uid: str) -> list[Run]:
-    """Return the last run that was more than an attempt to begin, after the retries since."""
+    """Return the last whole run that was more than an attempt to begin, after what came since."""
     latest = home.store.runs.latest(home.workspace_id, uid)
     begun = [one for one in latest if one.status is not Status.SKIPPED]
-    imports = [at for at, one in enumerate(begun) if one.retry_of is None]
+    imports = [at for at, one in enumerate(begun) if one.is_whole]
     return begun[: imports[0] + 1] if imports else begun
 
 

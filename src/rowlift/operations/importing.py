@@ -22,13 +22,15 @@ class Importer:
     progress: Progress
     leave: Callable[[], None] = lambda: None
 
-    def run(self, name: str, *, allow_removals: bool = False) -> Run:
-        """Import one sync now.
+    def run(self, name: str, *, allow_removals: bool = False, first_rows: int | None = None) -> Run:
+        """Import one sync now, or the first rows of its query alone.
 
         Raises Busy, ConfigError, GuardStop, SourceError or StateError, each recorded as a run.
         """
         spec, uid = self.home.sync(name), self.home.syncs[name]
-        run = self.home.store.runs.open(self.home.workspace_id, uid, spec.to_json())
+        run = self.home.store.runs.open(
+            self.home.workspace_id, uid, spec.to_json(), first_rows=first_rows
+        )
         return self.carry(run, spec, allow_removals=allow_removals)
 
     def resume(self) -> Run | None:

@@ -44,7 +44,7 @@ def of_run(run: Run, rules: AlertSpec, past: Sequence[Run]) -> Iterator[Found]:
     if run.status not in _DONE:
         return
     yield _rows_failed(run, rules, _rejected(run), _read(run) + int(run.counts.get("retried", 0)))
-    if run.retry_of is not None:
+    if not run.is_whole:
         return
     yield _over(AlertRule.FAILURE, "runs again")
     yield _over(AlertRule.GUARD_STOP, "runs again")
@@ -128,7 +128,7 @@ def _is_off(rows: int, usual: float, percent: float) -> bool:
 
 
 def _is_whole(run: Run) -> bool:
-    return run.status in _DONE and run.retry_of is None
+    return run.status in _DONE and run.is_whole
 
 
 def _seconds(run: Run) -> float:

@@ -15,6 +15,7 @@ class Opening:
     plan: str = ""
     retry_of: int | None = None
     source_time: int | None = None
+    first_rows: int | None = None
     allow_removals: bool = False
     planned: Planned | None = None
 
@@ -23,5 +24,5 @@ class Opening:
         """Return what the row of the run says of it."""
         return {
             "phase": self.phase, "plan": self.plan, "retry_of": self.retry_of,
-            "source_time": self.source_time,
+            "source_time": self.source_time, "first_rows": self.first_rows,
         }  # fmt: skip

@@ -64,14 +64,20 @@ class Planner:
     clock: Clock
     progress: Progress
 
-    def make(self, name: str, out: Path, *, plan_id: str = "", by: str = "") -> PlanReport:
-        """Run the query, foresee everything and write the plan file; nothing else is changed."""
+    def make(
+        self, name: str, out: Path, *, plan_id: str = "", by: str = "",
+        first_rows: int | None = None,
+    ) -> PlanReport:  # fmt: skip
+        """Run the query, foresee everything and write the plan file; nothing else is changed.
+
+        With `first_rows` it is a plan of these alone.
+        """
         spec = self.home.sync(name)
         _make_way(out)
         if spec.segment:
             require(self.home.workspace, spec.segment)
         with file_errors(), _scratch(self.home.store.files.scratch) as folder:
-            report, moment = self._foresee(spec, folder, out)
+            report, moment = self._foresee(spec, folder, out, first_rows)
             document = {
                 "format": FORMAT,
                 "id": plan_id or uuid.uuid4().hex,
@@ -79,6 +85,7 @@ class Planner:
                 "by": by,
                 "created_at": report.created_at,
                 "source_time": moment,
+                "first_rows": first_rows,
                 "against": self._against(spec),
                 "counts": report.counts,
                 "targets": report.targets,
@@ -88,41 +95,46 @@ class Planner:
             _pack(document, folder, out)
         return report
 
-    def _foresee(self, spec: SyncSpec, folder: Path, out: Path) -> tuple[PlanReport, int]:
+    def _foresee(
+        self, spec: SyncSpec, folder: Path, out: Path, first_rows: int | None
+    ) -> tuple[PlanReport, int]:
         uid, store = self.home.syncs[spec.name], self.home.store
         with self.home.source(spec.source) as source:
             moment = source.now()
-            warnings = self._stage(source, spec, folder)
+            warnings = self._stage(source, spec, folder, first_rows)
             dialect, facts = source.dialect, facts_of(source, spec)
         self.progress.phase(spec.name, "plan")
         foresight = Foresight(
             self.home.workspace, store, uid, dialect, self.home.destinations,
             self.home.relate(spec), self.home.destination, timestamp_of(moment), self.progress,
+            first_rows,
         )  # fmt: skip
         with Duck(store.files.scratch) as duck:
-            foreseen = foresight.look(duck, parts(spec, uid), folder)
+            foreseen = foresight.look(duck, parts(spec, uid, first_rows), folder)
         now = self.clock.now().timestamp()
         warnings += foreseen.warnings
         notes = tuple(f"{one.message} {one.mend}".strip() for one in warnings)
         seen = Sight.of_foreseen(foreseen, facts)
         report = PlanReport(
             spec.name, str(out), now, foreseen.counts, foreseen.targets, foreseen.samples, notes,
-            estimate(self.home, spec, uid, seen, dialect),
+            None if first_rows else estimate(self.home, spec, uid, seen, dialect), first_rows,
         )  # fmt: skip
         return report, moment
 
-    def _stage(self, source: Source, spec: SyncSpec, folder: Path) -> list[Finding]:
+    def _stage(
+        self, source: Source, spec: SyncSpec, folder: Path, first_rows: int | None
+    ) -> list[Finding]:
         uid = self.home.syncs[spec.name]
         since = max(0, self.home.store.runs.last_sync_time(uid) - spec.overlap_seconds)
         identifiers = self.home.project.workspace.identifiers
         warnings: list[Finding] = []
-        for part in parts(spec, uid):
+        for part in parts(spec, uid, first_rows):
             self.progress.phase(part.title, "query")
             sql, found = describe(source, part.spec, since=since, identifiers=identifiers)
             warnings += found
             stage(
                 source, sql, folder / staged_name(part.name), most_rows=spec.limits.rows,
-                progress=self.progress, task=part.title,
+                progress=self.progress, task=part.title, first_rows=first_rows,
             )  # fmt: skip
         return warnings
 
@@ -172,7 +184,10 @@ class Planner:
         opening = self.opening(path)
         spec = self.home.sync(self.read(path)["sync"])
         uid, store = self.home.syncs[spec.name], self.home.store
-        run = store.runs.open(self.home.workspace_id, uid, spec.to_json(), plan=opening.plan)
+        run = store.runs.open(
+            self.home.workspace_id, uid, spec.to_json(),
+            plan=opening.plan, first_rows=opening.first_rows,
+        )  # fmt: skip
         importer = Importer(self.home, self.progress)
         return importer.carry(run, spec, allow_removals=True, planned=opening.planned)
 
@@ -185,7 +200,10 @@ class Planner:
         refuse_paused(self.home, self.home.syncs[spec.name])
         self._refuse_stale(document, spec)
         planned = Planned(int(document["source_time"]), partial(_unpack, path, document["counts"]))
-        return Opening(ADOPT, plan=document["id"], allow_removals=True, planned=planned)
+        return Opening(
+            ADOPT, plan=document["id"], allow_removals=True, planned=planned,
+            first_rows=document.get("first_rows"),
+        )  # fmt: skip
 
     def read(self, path: Path) -> Mapping[str, Any]:
         """Return what a plan file says of itself; raises ConfigError FILE_UNREADABLE."""

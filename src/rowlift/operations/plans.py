@@ -31,16 +31,18 @@ class Plans:
     clock: Clock
     progress: Progress
 
-    def make(self, sync: str, *, by: str = "") -> PlanRecord:
+    def make(self, sync: str, *, by: str = "", first_rows: int | None = None) -> PlanRecord:
         """Run the query and keep what a run would do, in place of an older plan of the sync.
 
-        The samples are left out of the answer.
+        With `first_rows` of the query it tries these alone, see `Project.run`. The samples are left
+        out of the answer.
         Raises Busy while somebody is erased, ConfigError, GuardStop and SourceError.
         """
         erased = self._erasures()
         older = [one.id for one in self.list() if one.sync == sync]
         plan_id = uuid.uuid4().hex
-        self._planner.make(sync, self._shelf.place(plan_id), plan_id=plan_id, by=by)
+        place = self._shelf.place(plan_id)
+        self._planner.make(sync, place, plan_id=plan_id, by=by, first_rows=first_rows)
         if self._erasures() != erased:
             self._shelf.forget(plan_id)
             raise _erasing()
@@ -97,6 +99,7 @@ class Plans:
             plan["id"], plan["sync"], plan["by"], plan["created_at"],
             plan["created_at"] + GOOD_FOR_SECONDS, plan["counts"], plan["targets"], plan["notes"],
             run.id if run else None, plan["samples"] if samples else (),
+            plan.get("first_rows"),
         )  # fmt: skip
 
     def _erasures(self) -> int:

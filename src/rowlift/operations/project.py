@@ -179,9 +179,10 @@ class Project:
         """Return what helps to a query: templates, a table's first rows, SQL written for you."""
         return operations.querying.Queries(self._home, self._clock)
 
-    def plan(self, sync: str, out: Path) -> PlanReport:
-        """Write a plan file that says exactly what a run would do."""
-        return operations.planning.Planner(self._home, self._clock, self._progress).make(sync, out)
+    def plan(self, sync: str, out: Path, *, first_rows: int | None = None) -> PlanReport:
+        """Write a plan file that says exactly what a run would do, or one of the first rows."""
+        planner = operations.planning.Planner(self._home, self._clock, self._progress)
+        return planner.make(sync, out, first_rows=first_rows)
 
     @property
     def plans(self) -> operations.plans.Plans:
@@ -197,16 +198,18 @@ class Project:
         wait: bool = True,
         allow_removals: bool = False,
         plan: Path | None = None,
+        first_rows: int | None = None,
     ) -> list[RunReport]:
         """Run syncs one after the other, all of them if none is named, and drain deliveries.
 
         Those that are paused are left out, and a plan of one is refused. With one sync its refusal
-        or failure is raised; with several it is a report of its own.
+        or failure is raised; with several it is a report of its own. With `first_rows` these alone
+        are tried: nothing counts as gone, last_sync_time stays, a second query waits.
         """
         runner = self._runner(wait=wait)
         if plan is not None:
             return Runs([runner.apply(plan)])
-        return Runs(runner.run(syncs, allow_removals=allow_removals))
+        return Runs(runner.run(syncs, allow_removals=allow_removals, first_rows=first_rows))
 
     def _runner(self, *, wait: bool = True) -> Runner:
         return Runner(self._home, self._clock, self._progress, wait)

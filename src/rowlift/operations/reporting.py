@@ -40,6 +40,7 @@ def report_runs(home: Home, found: Sequence[Run]) -> list[RunReport]:
             reason=run.reason,
             resumed=False,
             retry_of=run.retry_of,
+            first_rows=run.first_rows,
             scheduled_for=run.scheduled_for,
             deliveries=deliveries[run.id],
             progress=report_progress(run.progress) if run.active else None,

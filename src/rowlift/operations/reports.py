@@ -52,7 +52,8 @@ class DeliveryReport:
 class RunReport:
     """How one run ended; times are Unix seconds, last_sync_time is the source's.
 
-    `retry_of` is the run whose rejects it applied again, `scheduled_for` the slot of the schedule.
+    `retry_of` is the run whose rejects it applied again, `first_rows` how many rows of the query it
+    tried where it did not take all, `scheduled_for` the slot of the schedule.
     `progress` is null unless it reads or writes; what it queued goes on after it.
     """
 
@@ -69,6 +70,7 @@ class RunReport:
     resumed: bool = False
     deliveries: Sequence[DeliveryReport] = ()
     retry_of: int | None = None
+    first_rows: int | None = None
     scheduled_for: int | None = None
     progress: ProgressReport | None = None
 
@@ -114,7 +116,10 @@ class RetryReport:
 
 @dataclass(frozen=True, slots=True)
 class PlanReport:
-    """What a run would do, exactly; `targets` counts by operation for each destination."""
+    """What a run would do, exactly; `targets` counts by operation for each destination.
+
+    With `first_rows` it is a run that tries these rows of the query alone.
+    """
 
     sync: str
     path: str
@@ -124,13 +129,14 @@ class PlanReport:
     samples: Sequence[Mapping[str, Any]] = ()
     notes: Sequence[str] = ()
     estimate: Estimate | None = None
+    first_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRecord:
     """A plan that is kept until `good_until`; `run` is the one that applied it.
 
-    `by` is who made it; times are Unix seconds.
+    `by` is who made it; times are Unix seconds; `first_rows` how many rows it tries, or null.
     """
 
     id: str
@@ -143,6 +149,7 @@ class PlanRecord:
     notes: Sequence[str]
     run: int | None = None
     samples: Sequence[Mapping[str, Any]] = ()
+    first_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Run syncs one after the other, finish first what was interrupted, and drain what they queue."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rowlift import operations
@@ -34,7 +35,9 @@ class Runner:
     progress: Progress
     wait: bool = True
 
-    def run(self, syncs: Sequence[str], *, allow_removals: bool) -> list[RunReport]:
+    def run(
+        self, syncs: Sequence[str], *, allow_removals: bool, first_rows: int | None = None
+    ) -> list[RunReport]:
         """Run syncs, all of them if none is named, but those that are paused.
 
         With one sync its refusal or failure is raised; with several it is a report of its own.
@@ -43,10 +46,11 @@ class Runner:
             finished = self._finish_interrupted()
             names = chosen(self.home, syncs)
             idle = set(paused(self.home, names)) - finished.keys()
-            one = len(names) == 1
+            begin = partial(
+                self._importer.run, allow_removals=allow_removals, first_rows=first_rows
+            )
             return [
-                finished.get(name)
-                or self._run_one(name, allow_removals=allow_removals, raising=one)
+                finished.get(name) or self._run_one(begin, name, raising=len(names) == 1)
                 for name in names
                 if name not in idle
             ]
@@ -102,7 +106,7 @@ class Runner:
         Unless it was edited since: then the new settings want theirs.
         """
         left = self._resumed()
-        if left is None or left.retry_of is not None or self._importer.is_edited(left):
+        if left is None or not left.is_whole or self._importer.is_edited(left):
             return {}
         report = report_run(self.home, left, resumed=True)
         return {report.sync: report}
@@ -117,9 +121,9 @@ class Runner:
             self._drain(left.sync_uid)
         return left
 
-    def _run_one(self, name: str, *, allow_removals: bool, raising: bool) -> RunReport:
+    def _run_one(self, begin: Callable[[str], Run], name: str, *, raising: bool) -> RunReport:
         try:
-            run = self._importer.run(name, allow_removals=allow_removals)
+            run = begin(name)
         except (Busy, ConfigError, GuardStop, SourceError):
             if self.wait:
                 self._drain(self.home.syncs[name])

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from rowlift.core.nouns import Status
 from rowlift.db import Database
+from rowlift.state.runs import WHOLE
 from rowlift.state.tables import deliveries, runs
 
 _DONE = (Status.COMPLETED.value, Status.SOME_ROWS_FAILED.value)
@@ -35,7 +36,7 @@ def carried(
             runs.c.workspace_id == workspace_id,
             runs.c.status.in_(_DONE),
             runs.c.plan == "",
-            runs.c.retry_of.is_(None),
+            WHOLE,
         )
         .order_by(runs.c.id.desc())
         .limit(most)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from rowlift.core.nouns import Status
 from rowlift.db import Database
+from rowlift.state.runs import WHOLE
 from rowlift.state.tables import definitions, deliveries, runs
 
 _DONE = [Status.COMPLETED.value, Status.SOME_ROWS_FAILED.value]
@@ -28,7 +29,7 @@ def arrived(database: Database, sync_uid: str) -> Arrival | None:
         runs.c.sync_uid == sync_uid,
         runs.c.status.in_(_DONE),
         runs.c.source_time.is_not(None),
-        runs.c.retry_of.is_(None),
+        WHOLE,
     )
     with database.read() as connection:
         row = connection.execute(query.order_by(runs.c.id.desc()).limit(1)).one_or_none()
@@ -45,6 +46,7 @@ def delivered(database: Database, sync_uid: str, destination_uid: str) -> Arriva
             deliveries.c.destination_uid == destination_uid,
             deliveries.c.status.in_(_DONE),
             runs.c.source_time.is_not(None),
+            runs.c.first_rows.is_(None),
         )
     )
     with database.read() as connection:

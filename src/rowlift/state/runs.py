@@ -27,6 +27,7 @@ from rowlift.state.tallies import count_run, count_skipped
 FAILED = frozenset({Status.FAILED, Status.SOME_ROWS_FAILED, Status.STOPPED})
 ERASURE = "erasure"  # stands for a sync in the list of runs
 ADOPT = "adopt"  # the first phase of a run that takes its rows from a plan file
+WHOLE = sa.and_(runs.c.retry_of.is_(None), runs.c.first_rows.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Run:
     """One import as the database knows it; times are Unix seconds.
 
     `plan` is the id of the plan that it applies, or nothing; `retry_of` the run whose rejects it
-    applies again; `scheduled_for` the slot it was begun or skipped for; `cancelled_by` who asked
+    applies again; `first_rows` how many rows of its query it tries, where it does not take all;
+    `scheduled_for` the slot it was begun or skipped for; `cancelled_by` who asked
     for its end; `unjudged` is 1 until alerts have looked at how it ended. `columns` are those of
     the query, from name to type, as far as it was asked.
     """
@@ -55,6 +57,7 @@ class Run:
     finished_at: float | None
     plan: str = ""
     retry_of: int | None = None
+    first_rows: int | None = None
     scheduled_for: int | None = None
     cancelled_by: str = ""
     reason_code: str = ""
@@ -63,6 +66,11 @@ class Run:
     progress: Headway | None = None
     columns: Mapping[str, str] | None = None
     counts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether it takes all that its query returns."""
+        return self.retry_of is None and self.first_rows is None
 
 
 def run_from(row: sa.Row[Any]) -> Run:
@@ -85,14 +93,21 @@ class RunStore:
         self._locks = locks
 
     def open(
-        self, workspace_id: int, sync_uid: str, spec: str, *, plan: str = "", phase: str = "read"
+        self,
+        workspace_id: int,
+        sync_uid: str,
+        spec: str,
+        *,
+        plan: str = "",
+        phase: str = "read",
+        first_rows: int | None = None,
     ) -> Run:
         """Start a run in its first phase, or one that applies the plan of an id.
 
         Raises Busy, and records a skipped run, while another one is active.
         """
         phase = ADOPT if plan else phase
-        return self._open(workspace_id, sync_uid, spec, phase, plan=plan)
+        return self._open(workspace_id, sync_uid, spec, phase, plan=plan, first_rows=first_rows)
 
     def open_retry(self, of: Run, spec: str, source_time: int | None) -> Run:
         """Start a run that applies again what the workspace rejected in another one.
@@ -316,7 +331,7 @@ class RunStore:
         query = sa.select(runs.c.counts).where(
             runs.c.sync_uid == sync_uid,
             runs.c.image_revision.is_not(None),
-            runs.c.retry_of.is_(None),
+            WHOLE,
         )
         with self._database.read() as connection:
             found = connection.scalar(query.order_by(runs.c.id.desc()).limit(1))
@@ -328,7 +343,7 @@ class RunStore:
         of_run = deliveries.c.run_id == runs.c.id
         undelivered = sa.exists().where(of_run, deliveries.c.status.in_(FAILED))
         query = sa.select(runs).where(
-            runs.c.sync_uid == sync_uid, runs.c.id < before, runs.c.retry_of.is_(None),
+            runs.c.sync_uid == sync_uid, runs.c.id < before, WHOLE,
             runs.c.status == Status.COMPLETED.value, ~undelivered,
         )  # fmt: skip
         with self._database.read() as connection:

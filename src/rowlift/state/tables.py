@@ -70,6 +70,7 @@ runs = sa.Table(
     sa.Column("image_revision", sa.BigInteger),
     sa.Column("plan", sa.Text, nullable=False, default=""),
     sa.Column("retry_of", _ID),
+    sa.Column("first_rows", sa.Integer),
     sa.Column("scheduled_for", sa.BigInteger),
     sa.Column("cancelled_by", sa.Text, nullable=False, default=""),
     sa.Column("progress", sa.Text),

@@ -685,6 +685,8 @@ ALTER TABLE runs ADD COLUMN columns TEXT;
 
 ALTER TABLE deliveries ADD COLUMN progress TEXT;
 
+ALTER TABLE runs ADD COLUMN first_rows INTEGER;
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0014');
+INSERT INTO alembic_version VALUES ('0015');

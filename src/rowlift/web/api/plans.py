@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 
 from rowlift.core.rights import Right
 from rowlift.operations.reports import PlanRecord, RequestReport
@@ -15,6 +15,10 @@ router = APIRouter(tags=["plans"])
 
 Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="The plan's id.")]
 
+Rows = Annotated[
+    int | None, Query(ge=1, le=1000, description="Try the first rows of the query alone.")
+]
+
 
 @router.get("/plans", **door("plans.list", Right.READ))
 def plans(project: Ours) -> Page[PlanRecord]:
@@ -26,12 +30,13 @@ def plans(project: Ours) -> Page[PlanRecord]:
     "/syncs/{name}/plans", status_code=201, dependencies=ASKING, **door("plans.make", Right.RUN)
 )
 def make(
-    name: Annotated[str, Path(max_length=200)], project: Ours, caller: Asking, once: Once
-) -> PlanRecord:
+    name: Annotated[str, Path(max_length=200)], project: Ours, caller: Asking, once: Once,
+    rows: Rows = None,
+) -> PlanRecord:  # fmt: skip
     """Run the query and keep, for a day, what a run would do; samples are in the plan itself."""
 
     def plan() -> PlanRecord:
-        made = project.plans.make(name, by=caller.name)
+        made = project.plans.make(name, by=caller.name, first_rows=rows)
         project.access.audit.note(caller, "plan.make", name, after={"plan": made.id})
         return made
 
