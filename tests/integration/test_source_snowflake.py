@@ -10,6 +10,8 @@ from typing import Any
 
 import pydantic
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from corpus import samples
 from rowlift.core.errors import ConnectError, SourceError
@@ -139,6 +141,24 @@ def test_each_type_comes_as_documented(
     assert (came if isinstance(came, int | bytes | dict | None) else str(came)) == value
 
 
+@pytest.mark.parametrize("kind", ["TIMESTAMP_NTZ", "TIMESTAMP_TZ"])
+def test_a_moment_may_be_null_beside_near_and_far_ones(calm: Shop, kind: str) -> None:
+    near, far = f"'2026-01-01 00:00:00'::{kind}", f"'9999-12-31 00:00:00'::{kind}"
+    rows = f"(1, {near}), (2, NULL::{kind}), (3, {{last}})"
+    sql = f"SELECT b AS v FROM (VALUES {rows}) AS t(a, b) ORDER BY a"
+    table = calm.source().query(sql.format(last=near)).read_all()
+    counted = {"ns": 1_767_225_600_000_000_000, "us": None}
+    assert table.column(0).to_pylist() == [counted, None, counted]
+    distant = {"ns": None, "us": 253_402_214_400_000_000}
+    table = calm.source().query(sql.format(last=far)).read_all()
+    assert table.column(0).to_pylist() == [{"ns": None, "us": 1_767_225_600_000_000}, None, distant]
+    nothing = calm.source().query(f"SELECT NULL::{kind} AS v").read_all()
+    assert (nothing.column(0).to_pylist(), value_type(nothing.field(0))[:9]) == (
+        [None],
+        "timestamp",
+    )
+
+
 def test_many_rows_come_in_chunks_that_the_driver_fetches(calm: Shop) -> None:
     sql = "SELECT SEQ4() AS id FROM TABLE(GENERATOR(ROWCOUNT => 12345))"
     sizes = [batch.num_rows for batch in calm.source().query(sql)]
@@ -176,6 +196,20 @@ def test_each_proof_of_who_one_is_logs_in(calm: Shop) -> None:
 )
 def test_F33_a_login_that_is_refused_is_told(calm: Shop, proof: dict[str, Any]) -> None:
     assert failure(calm.source(**proof), "login").code == "LOGIN_FAILED"
+
+
+@pytest.mark.parametrize("given", ["private_key", "private_key_path"])
+def test_a_key_that_cannot_be_used_is_told_apart_from_one_that_is_refused(
+    calm: Shop, tmp_path: Path, given: str
+) -> None:
+    formats = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    curve = ec.generate_private_key(ec.SECP256R1()).private_bytes(*formats).decode()
+    for text, said in (("c4nary", "MalformedFraming"), (curve, "not an RSA key")):
+        (tmp_path / "key.pem").write_text(text)
+        key = text if given == "private_key" else str(tmp_path / "key.pem")
+        error = failure(calm.source(**{**KEYLESS, given: key}), "login")
+        assert (error.code, said in error.message) == ("LOGIN_FAILED", True)
+        assert "PEM file" in error.mend
 
 
 def test_the_key_of_somebody_else_is_refused(calm: Shop, snowflake_server: SnowflakeServer) -> None:

@@ -60,6 +60,8 @@ def to(arrow: pa.DataType) -> Finish:
     """Return a cast; text of digits may come as bytes."""
 
     def finish(values: pa.Array) -> pa.Array:
+        if values.type == arrow:
+            return values
         if values.type in (pa.binary(), pa.large_binary()) and arrow != pa.binary():
             values = values.cast(pa.string())
         return values.cast(arrow)

@@ -20,7 +20,8 @@ class Reading:
     finish: dbapi.Finish = AS_TEXT
 
 
-COUNTS = pa.struct([("ns", pa.int64()), ("us", pa.int64())])
+COUNTED = [pa.field(unit, pa.int64()) for unit in ("ns", "us")]
+COUNTS = pa.struct(COUNTED)
 
 
 def _counted(values: pa.Array) -> pa.StructArray:
@@ -29,7 +30,8 @@ def _counted(values: pa.Array) -> pa.StructArray:
     count = values.cast(pa.timestamp("ns" if is_near else "us", values.type.tz)).view(pa.int64())
     none = pa.nulls(len(count), pa.int64())
     pair = [count, none] if is_near else [none, count]
-    return pa.StructArray.from_arrays(pair, fields=[*COUNTS], mask=count.is_null())
+    mask = count.is_null() if count.null_count else None
+    return pa.StructArray.from_arrays(pair, fields=COUNTED, mask=mask)
 
 
 INT = Reading("int", pa.int64(), dbapi.to(pa.int64()))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import SecretStr
 from snowflake.connector import SnowflakeConnection, connect
@@ -79,6 +80,7 @@ def log_in(config: "SnowflakeConfig", patience: float, limit: int | None) -> Sno
             session_parameters={**parameters, data.MOST_ROWS: limit or 0},
         )
     except Error as error:
+        _judge_key(config)
         raise place(config).connecting(error.errno, error.raw_msg) from None
 
 
@@ -90,23 +92,40 @@ def _proof(config: "SnowflakeConfig") -> dict[str, Any]:
     if config.access_token:
         token = config.access_token.get_secret_value()
         return {"authenticator": "PROGRAMMATIC_ACCESS_TOKEN", "token": token}
-    return {"authenticator": "SNOWFLAKE_JWT", "private_key": _private_key(config)}
+    return {
+        "authenticator": "SNOWFLAKE_JWT",
+        "private_key": _shown(config.private_key),
+        "private_key_file": str(config.private_key_path) if config.private_key_path else None,
+        "private_key_password": _shown(config.private_key_passphrase),
+    }
 
 
-def _private_key(config: "SnowflakeConfig") -> Any:
-    """Return the key; the driver would not say what is wrong with it."""
-    passphrase = config.private_key_passphrase
+def _shown(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
+
+
+def _judge_key(config: "SnowflakeConfig") -> None:
+    """Raise ConnectError where the key is at fault; the driver does not say what is wrong with it.
+
+    A login that succeeds spares this look, which takes longer than all of the login.
+    """
+    passphrase = _shown(config.private_key_passphrase)
     try:
         if config.private_key_path:
             text = config.private_key_path.read_bytes()
+        elif config.private_key:
+            text = config.private_key.get_secret_value().encode()
         else:
-            text = config.private_key.get_secret_value().encode() if config.private_key else b""
-        return load_pem_private_key(
-            text, passphrase.get_secret_value().encode() if passphrase else None
-        )
+            return
+        key = load_pem_private_key(text, passphrase.encode() if passphrase else None)
     except (OSError, TypeError, ValueError, UnsupportedAlgorithm) as error:
-        raise ConnectError(
-            "LOGIN_FAILED",
-            f"The private key cannot be used: {error}",
-            mend="Give an RSA key as a PEM file, with its passphrase if it has one.",
-        ) from None
+        said = str(error)
+    else:
+        if isinstance(key, RSAPrivateKey):
+            return
+        said = "it is not an RSA key"
+    raise ConnectError(
+        "LOGIN_FAILED",
+        f"The private key cannot be used: {said}",
+        mend="Give an RSA key as a PEM file, with its passphrase if it has one.",
+    )
