@@ -20,6 +20,9 @@ ENDLESS = (
     "SELECT i::VARCHAR AS user_id, count(*) AS plan "
     "FROM range(100000000) a(i), range(100000000) b(j) WHERE (i * j) % 7 = 3 GROUP BY 1"
 )
+IN_ONE_CALL = (
+    "SELECT levenshtein(repeat('a', 2000000), repeat('b', 2000000))::VARCHAR AS user_id, 1 AS plan"
+)
 
 
 @pytest.fixture
@@ -117,8 +120,9 @@ def test_B20_a_request_becomes_a_run_and_says_so(world):
 
 
 @pytest.mark.door("python")
-def test_F63_a_query_that_runs_is_cancelled_and_the_next_run_goes(world):
-    world.sync["sql"] = ENDLESS
+@pytest.mark.parametrize("sql", [ENDLESS, IN_ONE_CALL])
+def test_F63_a_query_that_runs_is_cancelled_and_the_next_run_goes(world, sql):
+    world.sync["sql"] = sql
     with served(project_of(world)), project_of(world) as project:
         until(lambda: [one.phase for one in project.runs()] == ["read"])
         asked = project.service.cancel(1, by="ann")
@@ -133,8 +137,9 @@ def test_F63_a_query_that_runs_is_cancelled_and_the_next_run_goes(world):
 
 
 @pytest.mark.door("python")
-def test_F26_a_query_that_runs_is_stopped_when_the_service_ends_and_asked_again(world):
-    world.sync["sql"] = ENDLESS
+@pytest.mark.parametrize("sql", [ENDLESS, IN_ONE_CALL])
+def test_F26_a_query_that_runs_is_stopped_when_the_service_ends_and_asked_again(world, sql):
+    world.sync["sql"] = sql
     with project_of(world) as project:
         with served(project_of(world)):
             until(lambda: [one.phase for one in project.runs()] == ["read"])

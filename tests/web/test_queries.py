@@ -89,10 +89,17 @@ def test_B7_S44_who_goes_away_leaves_no_query_behind(
         until(lambda: editor.get("/check").status_code == 200)
 
 
+STUCK = {  # in one call of a function
+    "sqlite": "SELECT instr(hex(zeroblob(30000000)), hex(zeroblob(9000000)) || 'x') AS user_id",
+}
+LONG = "SELECT levenshtein(repeat('a', 2000000), repeat('b', 2000000)) AS user_id"
+
+
 @pytest.mark.door("api")
+@pytest.mark.parametrize("is_stuck", [False, True])
 @pytest.mark.parametrize("kind", ["files", "duckdb", "sqlite"])
-def test_B7_S44_a_query_in_our_process_ends_with_its_client_and_with_the_service(
-    shop: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+def test_B7_S44_an_embedded_databases_query_ends_with_its_client_and_with_the_service(
+    shop: World, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, is_stuck: bool
 ) -> None:
     path = tmp_path / f"shop.{kind}"
     if kind == "sqlite":
@@ -101,7 +108,7 @@ def test_B7_S44_a_query_in_our_process_ends_with_its_client_and_with_the_service
         duckdb.connect(path).close()
     if kind != "files":
         shop.shop = {"type": kind, "path": str(path)}
-    shop.sync["sql"] = COUNTING
+    shop.sync["sql"] = STUCK.get(kind, LONG) if is_stuck else COUNTING
     shop.save()
     with serving(shop.folder, grace=0.1) as api, api.as_user(Role.EDITOR) as editor:
         leaving, staying = seated(editor, "/syncs/people/preview")

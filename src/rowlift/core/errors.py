@@ -15,9 +15,10 @@ RowliftError
 What is wrong with one row is never an exception: it is a Reject or an Outcome.
 """
 
+import copyreg
 import errno
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,10 @@ class RowliftError(Exception):
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place else ""
         return f"{where}{self.message} [{self.code}]"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it cross to another process, whatever a kind of error is built from."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
     @property
     def told(self) -> str:

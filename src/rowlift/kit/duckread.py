@@ -47,7 +47,7 @@ LOCK = "SET enable_external_access = false; SET lock_configuration = true"
 
 
 class DuckConfig(ConnectorConfig):
-    """The limits of a query that DuckDB runs in our own process."""
+    """The limits of a query that DuckDB runs, in our own process or one of ours."""
 
     statement_timeout: float = Field(
         default=3600, gt=0, description="Seconds a query may take, the reading of its rows included"
@@ -95,6 +95,7 @@ class DuckSource(ABC):
     """A source whose queries DuckDB answers; opened when first used."""
 
     dialect: ClassVar[str] = "duckdb"
+    embedded: ClassVar[bool] = True
 
     def __init__(self, limits: DuckConfig, words: DuckDialect) -> None:
         self._limits = limits

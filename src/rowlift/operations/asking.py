@@ -6,9 +6,12 @@ from contextvars import ContextVar
 from threading import Event, Lock, Thread
 from typing import Self
 
+from pydantic import BaseModel
+
 from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.ports import Source
 from rowlift.core.rules import rule
+from rowlift.kit.sourceprocess import in_a_process
 
 _LOOK_SECONDS = 0.2
 
@@ -71,6 +74,13 @@ def asking_until(ending: Event) -> Iterator[None]:
             yield
     finally:
         done.set()
+
+
+def built(kind: type[Source], config: BaseModel) -> Source:
+    """Build a source, in a process of its own where whoever asks may leave a driver that cannot."""
+    if _asker.get() and getattr(kind, "embedded", False):
+        return in_a_process(kind, config)
+    return kind(config)  # type: ignore[call-arg]
 
 
 @contextmanager

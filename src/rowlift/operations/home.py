@@ -16,7 +16,7 @@ from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec
 from rowlift.core.spelling import did_you_mean
 from rowlift.kit.http import Http
 from rowlift.kit.masks import Cover, secrets_of
-from rowlift.operations.asking import asked
+from rowlift.operations.asking import asked, built
 from rowlift.operations.recording import Recorder
 from rowlift.project.problems import ProjectInvalid, shown
 from rowlift.project.references import SECRET
@@ -165,8 +165,7 @@ def sync_names(home: Home) -> Mapping[str, str]:
 
 def open_source(root: Path, connection: ConnectionSpec, env: Mapping[str, str]) -> Source:
     """Build a source from its declaration; relative file names start at the project's root."""
-    kind = source_kind(connection.type)
-    return kind(source_config(root, connection, env))  # type: ignore[call-arg]
+    return built(source_kind(connection.type), source_config(root, connection, env))
 
 
 def source_config(root: Path, connection: ConnectionSpec, env: Mapping[str, str]) -> BaseModel:

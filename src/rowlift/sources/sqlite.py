@@ -31,6 +31,7 @@ class SQLite:
 
     Config: ClassVar[type[BaseModel]] = SQLiteConfig
     dialect: ClassVar[str] = "sqlite"
+    embedded: ClassVar[bool] = True
 
     def __init__(self, config: SQLiteConfig) -> None:
         self._path = config.path
