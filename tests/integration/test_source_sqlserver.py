@@ -116,7 +116,7 @@ def test_the_catalogue_has_types_and_estimates(shop: Shop) -> None:
 
 def test_the_documented_idiom_makes_a_time_of_last_sync_time(shop: Shop) -> None:
     for seconds, time_then in ((0, "1970-01-01 00:00:00"), (4_102_444_799, "2099-12-31 23:59:59")):
-        sql = render(f"SELECT {CONVERSIONS['tsql']} AS then_", seconds)
+        sql = render(f"SELECT {CONVERSIONS['tsql']} AS then_", seconds, "tsql")
         assert str(shop.source().query(sql).read_all()["then_"][0].as_py()) == time_then
 
 

@@ -60,8 +60,8 @@ def test_S1_unsafe_queries_are_refused_or_left_to_the_engine(engine):
 @pytest.mark.parametrize("sample", samples("sql.toml", "tags"), ids=ident)
 def test_S45_only_the_one_tag_is_known_and_it_becomes_a_number(sample):
     if not sample.code:
-        assert render(sample["sql"], 17) == sample["text"]
+        assert render(sample["sql"], 17, "postgres") == sample["text"]
         return
     with pytest.raises(SourceError) as refused:
-        guard(render(sample["sql"], 17), "postgres")
+        guard(render(sample["sql"], 17, "postgres"), "postgres")
     assert (refused.value.code, bool(refused.value.place)) == (sample.code, True)

@@ -13,6 +13,7 @@ from rowlift.kit.sqlguard import (
     GuardedQuery,
     Unread,
     guard,
+    render,
     uses_last_sync_time,
 )
 
@@ -177,3 +178,42 @@ def test_S47_no_text_makes_the_reader_fall(text):
 )
 def test_a_query_is_incremental_when_the_tag_counts(sql, uses):
     assert uses_last_sync_time(sql) is uses
+
+
+NAMED = {
+    "bigquery": "select `a {{b}}` from `{{c}}`",
+    "duckdb": 'select "a {{b}}" from "{{c}}"',
+    "mysql": "select `a``{{b}}` from `it's {{c}}`",
+    "postgres": 'select "a""{{b}}" from "{{c}}"."{{ d }}"',
+    "redshift": 'select "{{b}}" as "{{{{}}" from c',
+    "snowflake": 'select "{{b}}" from "{{c}}"',
+    "sqlite": "select [a {{b}}] from `{{c}}`",
+    "tsql": 'select [a]]{{b}}] from "{{c}}"',
+}
+
+
+@pytest.mark.parametrize("dialect", NAMED)
+def test_braces_in_a_quoted_name_are_the_names_own(dialect):
+    sql = f"{NAMED[dialect]} where d > {{{{last_sync_time}}}}"
+    assert render(sql, 17, dialect) == f"{NAMED[dialect]} where d > 17"
+    assert guard(render(sql, 17, dialect), dialect).unread is None
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sql", "mend"),
+    [
+        ("bigquery", 'select "{{b}}"', "'{' || '{"),
+        ("mysql", 'select "{{b}}"', "CONCAT('{', '{"),
+        ("postgres", "select '{{b}}', \"c\"", "'{' || '{"),
+        ("postgres", 'select "c\n" {{b}} "d"', "'{' || '{"),
+        ("sqlite", 'select "{{b}}"', "[a {{name}}]"),
+        ("tsql", "select '{{b}}'", "'{' + '{"),
+        ("postgres", 'select "not closed {{b}}', "'{' || '{"),
+    ],
+)
+def test_braces_anywhere_else_are_a_template_with_a_way_to_write_data(dialect, sql, mend):
+    with pytest.raises(SourceError) as refused:
+        render(sql, 17, dialect)
+    line, before = sql[: sql.index("{{")].count("\n") + 1, sql[: sql.index("{{")].split("\n")[-1]
+    assert (refused.value.code, mend in refused.value.mend) == ("TEMPLATE_UNKNOWN", True)
+    assert refused.value.place == Place("query", line, len(before) + 1)

@@ -109,7 +109,7 @@ def trait_columns(columns: Sequence[Column], spec: SyncSpec) -> list[Column]:
 
 
 def _is_limited(spec: SyncSpec, dialect: str) -> bool:
-    return guard(render(spec.sql, 0), dialect).has_limit
+    return guard(render(spec.sql, 0, dialect), dialect).has_limit
 
 
 def guard_key(image: Image | None, spec: SyncSpec) -> None:

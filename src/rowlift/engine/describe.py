@@ -18,7 +18,7 @@ def describe(
 
     Raises GuardStop for columns that break a rule, SourceError for what the source refuses.
     """
-    query = guard(render(spec.sql, since), source.dialect)
+    query = guard(render(spec.sql, since, source.dialect), source.dialect)
     with conversion_told(spec.sql, source.dialect):
         columns = source.describe(query.sql)
     return query.sql, [*unread(query), *check_columns(columns, spec, identifiers)]

@@ -149,7 +149,7 @@ class _Query:
     def __init__(self, source: Source, spec: SyncSpec, last_sync_time: int, duck: Duck) -> None:
         self.source = source
         self.spec = spec
-        guarded = guard(render(spec.sql, last_sync_time), source.dialect)
+        guarded = guard(render(spec.sql, last_sync_time, source.dialect), source.dialect)
         self.sql = guarded.sql
         self.findings = tuple(unread(guarded))
         self._duck = duck

@@ -30,7 +30,7 @@ def cursors(sql: str, dialect: str) -> tuple[Cursor, ...]:
     """Return what a query compares with the moment; nothing of one that cannot be read."""
     reader = Dialect.get_or_raise(dialect)
     try:
-        (query,) = reader.parse(render(sql, _MARK))
+        (query,) = reader.parse(render(sql, _MARK, dialect))
     except (SqlglotError, RecursionError, ValueError):
         return ()
     return tuple(dict.fromkeys(_found(query, reader))) if query else ()

@@ -116,6 +116,12 @@ _LEXEME = re.compile(
 )
 _TAG = re.compile(r"\{\{([^{}]*)\}\}")
 LAST_SYNC_TIME = "last_sync_time"
+NAMES_OR_TEXTS = {("sqlite", '"')}  # a text, where no column is called so
+BRACES = {  # as data, no template
+    "mysql": "CONCAT('{', '{…}}')",
+    "sqlite": "'{' || '{…}}', or [a {{name}}],",
+    "tsql": "'{' + '{…}}'",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +186,14 @@ def guard(sql: str, dialect: str) -> GuardedQuery:
     )
 
 
-def render(sql: str, last_sync_time: int) -> str:
+def render(sql: str, last_sync_time: int, dialect: str) -> str:
     """Put the integer in place of each {{last_sync_time}}; comments stay as they are.
 
-    Raises SourceError TEMPLATE_UNKNOWN for any other {{name}}, also inside a string.
+    Raises SourceError TEMPLATE_UNKNOWN for any other {{name}}, also inside a string; in a quoted
+    name of a table or column the braces are the name's own.
     """
-    return _LEXEME.sub(lambda found: _rendered(found, sql, str(int(last_sync_time))), sql)
+    value = str(int(last_sync_time))
+    return _LEXEME.sub(lambda found: _rendered(found, sql, value, dialect), sql)
 
 
 def uses_last_sync_time(sql: str) -> bool:
@@ -198,18 +206,33 @@ def uses_last_sync_time(sql: str) -> bool:
     )
 
 
-def _rendered(found: re.Match[str], sql: str, value: str) -> str:
+def _rendered(found: re.Match[str], sql: str, value: str, dialect: str) -> str:
     if found["comment"]:
         return found[0]
-    if found["tag"] and _glued(sql, found):
-        _refuse_tag(sql, found, f"{found[0]} must stand on its own, not inside a name.")
-    return _TAG.sub(lambda tag: _value(tag, sql, found, value), found[0])
+
+    def put(tag: re.Match[str]) -> str:
+        at = found.start() + tag.start()
+        if tag[1].strip() != LAST_SYNC_TIME:
+            if _is_in_name(sql, at, dialect):
+                return tag[0]
+            _refuse_tag(sql, at, f"The query uses {tag[0][:60]}, which is not known.", dialect)
+        if found["tag"] and _glued(sql, found):
+            text = f"{tag[0]} must stand on its own, not inside a name."
+            _refuse_tag(sql, at, text, dialect)
+        return value
+
+    return _TAG.sub(put, found[0])
 
 
-def _value(tag: re.Match[str], sql: str, found: re.Match[str], value: str) -> str:
-    if tag[1].strip() != LAST_SYNC_TIME:
-        _refuse_tag(sql, found, f"The query uses {tag[0][:60]}, which is not known.")
-    return value
+def _is_in_name(sql: str, at: int, dialect: str) -> bool:
+    """Tell whether a place is inside a table's or column's name that stands in quotes."""
+    try:
+        tokens = Dialect.get_or_raise(dialect).tokenize(sql)
+    except SqlglotError:
+        return False
+    names = (token for token in tokens if token.token_type is TokenType.IDENTIFIER)
+    around = next((sql[one.start] for one in names if one.start <= at <= one.end), "")
+    return bool(around) and (dialect, around) not in NAMES_OR_TEXTS
 
 
 def _glued(sql: str, found: re.Match[str]) -> bool:
@@ -217,10 +240,11 @@ def _glued(sql: str, found: re.Match[str]) -> bool:
     return bool(re.search(r"[\w$]", around))
 
 
-def _refuse_tag(sql: str, found: re.Match[str], message: str) -> NoReturn:
-    before = sql[: found.start()]
+def _refuse_tag(sql: str, at: int, message: str, dialect: str) -> NoReturn:
+    before = sql[:at]
     place = Place("query", before.count("\n") + 1, len(before) - before.rfind("\n"))
-    mend = "Only {{last_sync_time}} is known; write '{' || '{…}}' for braces that are data."
+    braces = BRACES.get(dialect, "'{' || '{…}}'")
+    mend = f"Only {{{{last_sync_time}}}} is known; write {braces} for braces that are data."
     raise SourceError("TEMPLATE_UNKNOWN", message, mend=mend, place=place)
 
 

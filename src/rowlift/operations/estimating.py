@@ -75,7 +75,7 @@ def facts_of(source: Source, spec: SyncSpec) -> QueryFacts:
     if not isinstance(source, FactSource):
         return QueryFacts()
     try:
-        return source.facts(guard(render(spec.sql, 0), source.dialect).sql)
+        return source.facts(guard(render(spec.sql, 0, source.dialect), source.dialect).sql)
     except SourceError:
         return QueryFacts()
 
@@ -89,7 +89,7 @@ def estimate(home: Home, spec: SyncSpec, uid: str, seen: Sight, dialect: str) ->
     slots = cadence(spec, told, own, past, uid, now)
     case = Case(
         spec, dialect, seen.rows, _usually_read(spec, own, seen), told, slots, seen.facts,
-        has_limit=guard(render(spec.sql, 0), dialect).has_limit,
+        has_limit=guard(render(spec.sql, 0, dialect), dialect).has_limit,
         columns=seen.columns,
         empty=seen.empty,
         timeout=_timeout(home, spec),

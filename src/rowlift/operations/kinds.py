@@ -10,4 +10,5 @@ ACCEPTS = Abilities()
 
 def guarded(sql: str, kind: str) -> GuardedQuery:
     """Read a query as the source of a type would; raises RowliftError with a place inside it."""
-    return guard(render(sql, 0), source_kind(kind).dialect)
+    dialect = source_kind(kind).dialect
+    return guard(render(sql, 0, dialect), dialect)

@@ -148,7 +148,7 @@ class SourceSuite:
         moments = [Value(kind, f"2026-11-21T{time}{zone}") for time in MOMENTS]
         rows = [f"SELECT {at} AS id, {self.sql(one)} AS seen" for at, one in enumerate(moments)]
         sql = f"SELECT id FROM ({' UNION ALL '.join(rows)}) AS r WHERE seen >= {self.since}"
-        table = source.query(render(sql, LAST_SYNC_TIME)).read_all()
+        table = source.query(render(sql, LAST_SYNC_TIME, source.dialect)).read_all()
         return sorted(str(canonical(table.field(0), value)) for value in table.column(0))
 
     def test_describe_agrees_with_the_result(self, source: Source) -> None:
