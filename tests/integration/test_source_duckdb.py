@@ -310,6 +310,22 @@ def test_closing_ends_a_query_in_another_thread(source: DuckDB) -> None:
     assert caught.value.code == "QUERY_CANCELLED"
 
 
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("t.nam", 'Table "t" does not have a column named "nam". Similar: "name" (line 1)'),
+        ("nam", 'Referenced column "nam" not found in FROM clause. Similar: "name" (line 1)'),
+        ("t.zz", 'Table "t" does not have a column named "zz" (line 1)'),
+    ],
+)
+def test_an_unknown_column_comes_with_similar_ones_if_there_are_any(
+    source: DuckDB, column: str, said: str
+) -> None:
+    with pytest.raises(SourceError) as refused:
+        source.describe(f"SELECT {column} FROM (SELECT 'Ada' AS name) AS t")
+    assert (refused.value.code, refused.value.message) == ("COLUMN_UNKNOWN", said)
+
+
 def test_a_failing_row_is_named_whichever_worker_meets_it(source: DuckDB) -> None:
     failing = (
         "SELECT CAST(CASE WHEN i = 150000 THEN 'x' ELSE '1' END AS INTEGER) AS a, "

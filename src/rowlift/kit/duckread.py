@@ -336,6 +336,9 @@ def plain(text: str) -> str:
     line = re.search(r"\nLINE (\d+):", text)
     body = re.split(r"\n\nLINE |\nPossible |\n\nStack Trace|\n\n  file =", text, maxsplit=1)[0]
     body = re.sub(r"^(INTERNAL|[A-Z][\w ]*) Error: ", "", body)
+    body = re.sub(r"^Values list", "Table", body)  # what it calls a part of the FROM clause
+    body = re.sub(r"!?\n+Candidate (?:bindings|tables):[: ]*$", "", body)  # and none follows
+    body = re.sub(r"!?\n+Candidate (?:bindings|tables):[: ]*", ". Similar: ", body)
     return " ".join(body.split()) + (f" (line {line[1]})" if line else "")
 
 
