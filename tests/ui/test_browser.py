@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
 
 from doors.api import Api
 from ui.conftest import HOSTILE, Reader
@@ -19,18 +20,28 @@ PERSON = "/people/id:ann"
 EMPTY = (
     "/people?q=an", f"{PERSON}/erase", "/people/id:zoe", "/objects/1/acme", "/objects/1?q=nothing",
     "/syncs?q=nothing", "/runs?sync=idle", "/people?q=nobody", "/syncs/idle?failed=true",
+    "/syncs/people?tab=query", "/syncs/people?tab=settings", "/find?q=ann", "/find?q=nobody",
 )  # fmt: skip
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
+@pytest.fixture(scope="module")
+def plan(served: Api) -> str:
+    """The page of a plan of hostile rows."""
+    return f"/plans/{served.project.plans.make('idle', first_rows=10).id}"
+
+
+def broken(page: Page) -> list[tuple[str, str, str]]:
+    """Return the rules of accessibility that a page breaks."""
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [(page.url, one["id"], one["nodes"][0]["html"]) for one in found]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_page_breaks_a_rule_of_accessibility(readers: Readers, theme: str) -> None:
-    reader, axe = readers(color_scheme=theme), Axe()
-    broken = []
-    for path in (*PATHS, PERSON, *EMPTY):
-        found = axe.run(reader.see(path), options=RULES).response["violations"]
-        broken += [(path, one["id"], one["nodes"][0]["html"]) for one in found]
-    assert broken == []
+def test_no_page_breaks_a_rule_of_accessibility(readers: Readers, theme: str, plan: str) -> None:
+    reader = readers(color_scheme=theme)
+    paths = (*PATHS, PERSON, *EMPTY, plan)
+    assert [one for path in paths for one in broken(reader.see(path))] == []
 
 
 @pytest.mark.parametrize("width", [390, 820, 1440])
@@ -50,8 +61,9 @@ def test_nothing_moves_while_a_page_loads(readers: Readers) -> None:
         assert reader.see(path).evaluate(shifts) < 0.01, path
 
 
-def test_S20_what_rows_hold_is_shown_and_never_run(readers: Readers) -> None:
+def test_S20_what_rows_hold_is_shown_and_never_run(readers: Readers, plan: str) -> None:
     reader = readers()
+    reader.see(plan).get_by_text(HOSTILE[:20]).first.wait_for()
     reader.see("/people").get_by_text(HOSTILE).first.wait_for()
     reader.see(PERSON).get_by_text(HOSTILE).first.wait_for()
     reader.see("/objects/1").get_by_text(HOSTILE[:20]).first.wait_for()
@@ -59,7 +71,9 @@ def test_S20_what_rows_hold_is_shown_and_never_run(readers: Readers) -> None:
         "/runs/2", "/", "/syncs/people", f"/people?q={HOSTILE}", f"/syncs?q={HOSTILE}",
         f"/people/{quote(HOSTILE, safe='')}", f"/people/{quote(HOSTILE, safe='')}/erase",
         "/objects/1/acme", f"/objects/{quote(HOSTILE, safe='')}", "/segments",
-        f"/segments/{quote(HOSTILE, safe='')}", "/suppressed",
+        f"/segments/{quote(HOSTILE, safe='')}", "/suppressed", plan,
+        f"/find?q={quote(HOSTILE, safe='')}", f"/syncs/people?tab={quote(HOSTILE, safe='')}",
+        "/syncs/people?tab=query", "/syncs/people?tab=settings",
     ):  # fmt: skip
         page = reader.see(path)
         assert page.locator("img").count() == 0
@@ -126,6 +140,10 @@ def test_B16_a_run_is_watched_while_it_goes_on(
     status = page.get_by_role("status")
     status.get_by_text("Running").wait_for()
     assert page.get_by_role("button", name="Cancel run").is_visible()
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        assert broken(page) == []
+    assert page.locator("img").count() == 0
     assert asked.sync == "watched"
     gate[1].set()
     page.locator("[hx-trigger]").wait_for(state="detached")

@@ -37,7 +37,7 @@ class Declared:
         filled = self.path.replace("{run_id}", "1").replace("{name}", name)
         filled = filled.replace("{user_id}", "999999").replace("{token_id}", "999999")
         filled = filled.replace("{number}", "1").replace("{code}", "ID_NULL")
-        return filled.replace("{who}", "id:ann")
+        return filled.replace("{who}", "id:ann").replace("{plan_id}", "0" * 32)
 
 
 def routes() -> Iterator[Declared]:

@@ -3,6 +3,7 @@
 A draft is one person's own, so that two people who edit one sync meet only when they save it.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,7 @@ from rowlift.operations.outlining import Outline, in_order, outline, with_sync, 
 from rowlift.operations.previewing import preview_sync
 from rowlift.operations.querying import Queries, QuerySource
 from rowlift.operations.segments import list_segments
+from rowlift.operations.timetable import hold_off
 from rowlift.project.names import name as checked_name
 from rowlift.state.definitions import Definition
 from rowlift.state.drafts import Draft, DraftStore
@@ -218,9 +220,12 @@ class Drafts:
         )  # fmt: skip
         return Merged(self.get(draft_id, by=by), tuple(taken), tuple(clashes))
 
-    def start(self, draft_id: int, *, by: Caller, origin: str = "python") -> DefinitionRecord:
+    def start(
+        self, draft_id: int, *, by: Caller, origin: str = "python", at_once: bool = True
+    ) -> DefinitionRecord:
         """Keep what a draft says, as the sync it edits or as a new one, and forget the draft.
 
+        Unless `at_once`, an interval's first run comes after it, so that rows can be tried before.
         Raises what making or editing a definition does: ProjectInvalid, ConfigError NAME_TWICE,
         GuardStop PREVIEW_STOPS and EDIT_CONFLICT.
         """
@@ -232,6 +237,8 @@ class Drafts:
         document = partial(in_order, document=draft.document)
         if not draft.sync_uid:
             made = door.create("sync", draft.name, document(draft.name))
+            if not at_once:
+                hold_off(self.home(), draft.name, int(time.time()))
         else:
             kept = _edited(home, draft)
             made = door.edit("sync", kept.name, document(kept.name), expected=draft.base)

@@ -124,6 +124,16 @@ class Timetable:
         return Schedule(uid, self.home.workspace_id, _text(spec), anchor, settled)
 
 
+def hold_off(home: Home, name: str, now: int) -> None:
+    """Let the first slot of a new sync's schedule be the one after now."""
+    spec, uid = home.sync(name), home.syncs[name]
+    if spec.schedule:
+        start = start_of(spec.schedule)
+        anchor = now if start is None else start
+        held = Schedule(uid, home.workspace_id, _text(spec), anchor, settled=now)
+        home.store.schedules.settle(home.workspace_id, [held])
+
+
 def next_slot(spec: SyncSpec, known: Schedule | None, now: int) -> int | None:
     """Return when a sync's schedule is due next, as far as that is known; None for never."""
     if spec.schedule is None:

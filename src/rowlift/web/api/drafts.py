@@ -116,12 +116,19 @@ def merge(number: Number, project: Ours, caller: Asking) -> Merged:
     return project.drafts.merge(number, by=caller)
 
 
+AtOnce = Annotated[
+    bool, Query(description="False: an interval begins with its next slot, not at once.")
+]
+
+
 @router.post("/{number}/start", dependencies=ASKING, **door("drafts.start", Right.EDIT))
-def start(number: Number, project: Ours, caller: Asking, response: Response) -> DefinitionRecord:
+def start(
+    number: Number, project: Ours, caller: Asking, response: Response, at_once: AtOnce = True
+) -> DefinitionRecord:  # fmt: skip
     """Keep what the draft says, judged like a file; a new trait is previewed first."""
     before = project.drafts.get(number, by=caller)
     known = project.definitions.get("sync", before.sync) if before.sync else None
-    made = project.drafts.start(number, by=caller, origin="api")
+    made = project.drafts.start(number, by=caller, origin="api", at_once=at_once)
     project.access.audit.note(
         caller, f"sync.{'edit' if known else 'create'}", made.name,
         before=known.document if known else {}, after=made.document,

@@ -21,6 +21,7 @@ from rowlift.web.pages import (
     objects,
     overview,
     people,
+    plans,
     queries,
     runs,
     segments,
@@ -36,7 +37,7 @@ from rowlift.web.pages.forms import sent_by_ours
 from rowlift.web.rights import admit
 
 _ROUTERS = (
-    entrance, overview, drafts, syncs, versions, runs, people, finding, objects, segments,
+    entrance, overview, drafts, syncs, plans, versions, runs, people, finding, objects, segments,
     suppressed, queries, codes, connections, connecting, welcome, settings, members, keys, channels,
     look,
 )  # fmt: skip

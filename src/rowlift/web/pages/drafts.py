@@ -22,6 +22,7 @@ from rowlift.operations.project import Project
 from rowlift.operations.querying import Wish
 from rowlift.web.pages.draft_form import read, shown
 from rowlift.web.pages.forms import onward
+from rowlift.web.pages.plans import TRIED, planned
 from rowlift.web.pages.render import show
 from rowlift.web.pages.words import part
 from rowlift.web.problems import Problem, problem
@@ -225,17 +226,23 @@ def save(number: Number, request: Request, project: Ours, caller: Asking, form: 
 
 @router.post("/{number}/start", dependencies=ASKING, **door("drafts.start", Right.EDIT))
 def start(number: Number, request: Request, project: Ours, caller: Asking, form: Sent) -> Response:
-    """Keep the sync that the form describes, and ask for its first run if it is new."""
+    """Keep the sync that the form describes, and ask for its first run if it is new.
+
+    Or look first at what a run of some rows would do.
+    """
+    tried = form.get("do") == "try" and Right.RUN in caller.rights
     try:
         before = _saved(project, caller, number, form)
         known = project.definitions.get("sync", before.sync) if before.sync else None
-        made = project.drafts.start(number, by=caller, origin="ui")
+        made = project.drafts.start(number, by=caller, origin="ui", at_once=not tried)
     except RowliftError as error:
         return _refused(request, project, caller, number, error, "review")
     project.access.audit.note(
         caller, f"sync.{'edit' if known else 'create'}", made.name,
         before=known.document if known else {}, after=made.document,
     )  # fmt: skip
+    if tried:
+        return onward(f"/plans/{planned(project, caller, made.name, TRIED)}")
     said = "edited" if known else "started" if _asked(project, caller, made.name) else "kept"
     return onward(f"/syncs/{part(made.name)}?said={said}")
 

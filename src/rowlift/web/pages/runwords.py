@@ -14,6 +14,11 @@ _STEPS_OF = {
     "read": 0, "query": 0, "validate": 1, "changes": 1, "apply": 2, "workspace": 2, "write": 2,
     "record": 2,
 }  # fmt: skip
+_WOULD = (
+    ("create", "made"), ("upsert", "sent"), ("update", "changed"), ("clear", "cleared"),
+    ("delete", "deleted"), ("enter", "put into the segment"), ("leave", "taken out of the segment"),
+    ("suppressed", "passed over"), ("skipped", "left alone"),
+)  # fmt: skip
 _WRITTEN = (
     ("create", "created"), ("update", "updated"), ("clear", "cleared"), ("delete", "deleted"),
     ("enter", "entered"), ("leave", "left"),
@@ -73,9 +78,17 @@ def took(counts: Mapping[str, Any]) -> str:
     return " · ".join(told)
 
 
+def would(counts: Mapping[str, Any]) -> str:
+    """Return what would become of rows at one target."""
+    told = [f"{number(int(counts[name]))} {word}" for name, word in _WOULD if counts.get(name)]
+    return " · ".join(told)
+
+
 def yaml(value: Any) -> str:
     """Return a setting as its file has it."""
     return dedent(write_yaml({"it": value}).removeprefix("it:")).strip()
 
 
-FILTERS = {one.__name__: one for one in (doing, headway, phase_now, span, suppressed, took, yaml)}
+FILTERS = {
+    one.__name__: one for one in (doing, headway, phase_now, span, suppressed, took, would, yaml)
+}

@@ -1,0 +1,70 @@
+"""A plan of a sync: what a run would do, shown before somebody lets it."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Path, Request
+from starlette.responses import Response
+
+from rowlift.core.rights import Right
+from rowlift.operations.callers import Caller
+from rowlift.operations.project import Project
+from rowlift.operations.reports import PlanRecord
+from rowlift.web.pages.forms import onward
+from rowlift.web.pages.render import show
+from rowlift.web.pages.words import part
+from rowlift.web.queries import ASKING
+from rowlift.web.rights import Asking, Ours, door
+
+router = APIRouter()
+
+Name = Annotated[str, Path(max_length=200)]
+Id = Annotated[str, Path(max_length=32)]
+Rows = Annotated[int | None, Form(ge=1, le=1000)]
+ALL = None
+TRIED = 10  # rows
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan, and whether the reader may see the values of its samples."""
+
+    plan: PlanRecord
+    values: bool
+
+
+@router.post("/syncs/{name}/plan", dependencies=ASKING, **door("plans.make", Right.RUN))
+def make(name: Name, project: Ours, caller: Asking, rows: Rows = ALL) -> Response:
+    """Look ahead at a run of all that the query returns, or of its first rows."""
+    return onward(f"/plans/{planned(project, caller, name, rows)}")
+
+
+@router.get("/plans/{plan_id}", **door("plans.show", Right.READ))
+def plan(plan_id: Id, request: Request, project: Ours, caller: Asking) -> Response:
+    """Show what a run would do, with samples for who may see values."""
+    values = Right.VALUES in caller.rights
+    return show(request, "plan.html", Plan(project.plans.show(plan_id, samples=values), values))
+
+
+@router.post("/plans/{plan_id}/approve", **door("plans.approve", Right.RUN))
+def approve(plan_id: Id, project: Ours, caller: Asking) -> Response:
+    """Let the service do exactly what a plan says."""
+    asked = project.plans.approve(plan_id, by=caller.name)
+    project.access.audit.note(caller, "plan.approve", asked.sync, after={"plan": plan_id})
+    return onward(f"/syncs/{part(asked.sync)}?said=asked")
+
+
+@router.post("/plans/{plan_id}/discard", **door("plans.discard", Right.RUN))
+def discard(plan_id: Id, project: Ours, caller: Asking) -> Response:
+    """Forget a plan."""
+    sync = project.plans.show(plan_id, samples=False).sync
+    project.plans.discard(plan_id)
+    project.access.audit.note(caller, "plan.discard", after={"plan": plan_id})
+    return onward(f"/syncs/{part(sync)}?said=discarded")
+
+
+def planned(project: Project, caller: Caller, sync: str, first_rows: int | None) -> str:
+    """Make a plan for somebody and return its id."""
+    made = project.plans.make(sync, by=caller.name, first_rows=first_rows)
+    project.access.audit.note(caller, "plan.make", sync, after={"plan": made.id})
+    return made.id
