@@ -313,7 +313,7 @@ def test_closing_ends_a_query_in_another_thread(source: DuckDB) -> None:
 @pytest.mark.parametrize(
     ("column", "said"),
     [
-        ("t.nam", 'Table "t" does not have a column named "nam". Similar: "name" (line 1)'),
+        ("p.nam", 'Table "p" does not have a column named "nam". Similar: "name" (line 1)'),
         ("nam", 'Referenced column "nam" not found in FROM clause. Similar: "name" (line 1)'),
         ("t.zz", 'Table "t" does not have a column named "zz" (line 1)'),
     ],
@@ -322,7 +322,7 @@ def test_an_unknown_column_comes_with_similar_ones_if_there_are_any(
     source: DuckDB, column: str, said: str
 ) -> None:
     with pytest.raises(SourceError) as refused:
-        source.describe(f"SELECT {column} FROM (SELECT 'Ada' AS name) AS t")
+        source.describe(f"SELECT {column} FROM people AS p, (SELECT 1 AS a) AS t")
     assert (refused.value.code, refused.value.message) == ("COLUMN_UNKNOWN", said)
 
 
