@@ -344,7 +344,7 @@ def failure(shop: BigQueryDataset, step: str, **options: Any) -> ConnectError:
     source = BigQuery(config(shop, **options))
     with pytest.raises(ConnectError) as caught:
         source.describe("SELECT 1 AS a")
-    finding = source.check()[-1]
+    finding = list(source.check())[-1]
     assert (finding.step, finding.level, finding.code) == (step, "error", caught.value.code)
     assert finding.mend
     return caught.value

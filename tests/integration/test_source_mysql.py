@@ -583,7 +583,7 @@ def failure(source: MySQL, step: str) -> ConnectError:
     with pytest.raises(ConnectError) as caught:
         source.describe("SELECT 1 AS a")
     error = caught.value
-    finding = source.check()[-1]
+    finding = list(source.check())[-1]
     assert (finding.step, finding.level, finding.code) == (step, "error", error.code)
     assert finding.mend
     assert "canary" not in f"{error} {error!r} {finding}"

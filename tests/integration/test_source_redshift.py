@@ -231,7 +231,7 @@ def test_F29_F33_F34_why_there_is_no_session(shop, change, code, step):
     source = shop.source(connect_timeout=2, **change)
     error = refusal(source.now)
     assert (type(error), error.code, bool(error.mend)) == (ConnectError, code, True)
-    failed = source.check()[-1]
+    failed = list(source.check())[-1]
     assert (failed.step, failed.level, failed.code) == (step, "error", code)
 
 
@@ -443,7 +443,7 @@ def test_an_aws_identity_that_may_not_is_told_what_its_policy_lacks(shop, aws):
     source = shop.source(user="reader", password="", iam=iam)
     error = refusal(source.now)
     assert (error.code, "redshift:GetClusterCredentials" in error.mend) == ("LOGIN_FAILED", True)
-    assert "canary" not in f"{error} {source.check()}"
+    assert "canary" not in f"{error} {list(source.check())}"
     assert aws.asked
 
 

@@ -107,7 +107,7 @@ def refusal(source: Snowflake, sql: str) -> SourceError:
 def failure(source: Snowflake, step: str) -> ConnectError:
     with pytest.raises(ConnectError) as caught:
         source.now()
-    error, finding = caught.value, source.check()[-1]
+    error, finding = caught.value, list(source.check())[-1]
     assert (finding.step, finding.level, finding.code) == (step, "error", error.code)
     assert finding.mend
     assert "c4nary" not in f"{error} {error!r} {finding}"
@@ -302,7 +302,7 @@ def test_each_session_ends_with_its_question(snowflake_database: SnowflakeDataba
     source.catalog()
     source.describe("SELECT id FROM people")
     source.query("SELECT id FROM people").read_all()
-    source.check()
+    list(source.check())
     assert snowflake_database.sessions() == []
 
 
@@ -367,12 +367,12 @@ def test_a_table_that_is_closed_or_missing_comes_with_its_grants(calm: Shop) -> 
 def test_a_warehouse_that_does_not_run_is_told(calm: Shop, warehouse: str, code: str) -> None:
     source = calm.source(warehouse=warehouse)
     assert refusal(source, "SELECT id FROM people").code == code
-    last = source.check()[-1]
+    last = list(source.check())[-1]
     assert (last.step, last.level, last.code) == ("privileges", "error", code)
 
 
 def test_the_check_goes_step_by_step(calm: Shop) -> None:
-    found = calm.source().check()
+    found = list(calm.source().check())
     steps = ["network", "tls", "login", "read_only", "privileges", "version", "clock"]
     assert [one.step for one in found] == steps
     assert {one.level for one in found} == {"ok"}

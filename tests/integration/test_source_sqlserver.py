@@ -209,7 +209,7 @@ def test_what_keeps_one_from_connecting_is_told(
     shop: Shop, options: dict[str, Any], code: str, step: str
 ) -> None:
     source = shop.source(**options)
-    last = source.check()[-1]
+    last = list(source.check())[-1]
     assert (last.level, last.step, last.code) == ("error", step, code)
     assert last.mend
     with pytest.raises(ConnectError) as caught:

@@ -26,7 +26,7 @@ def test_a_server_behind_ssh_is_read_and_its_name_verified(shop, bastion, reader
     name = {"host": "localhost", "reader": reader}
     source = shop.source(ssh=bastion.keys, **name)
     assert read(source, SQL).num_rows == 100
-    assert ("verify-full" in str(source.check())) is True
+    assert ("verify-full" in str(list(source.check()))) is True
     assert set(bastion.asked) == {("localhost", shop.database.server.port)}
     elsewhere = shop.source(ssh=bastion.keys, host="127.0.0.2", reader=reader)
     assert refusal(elsewhere.now).code == "TLS_FAILED"
@@ -70,7 +70,7 @@ def test_F33_what_keeps_the_tunnel_shut_is_told(shop, bastion, tmp_path, change,
     error = refusal(source.now)
     assert (type(error), error.code) == (ConnectError, code)
     assert "canary" not in f"{error} {error.mend}"
-    failed = source.check()[-1]
+    failed = list(source.check())[-1]
     assert (failed.step, failed.level, failed.code) == ("network", "error", code)
 
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from doors.api import Api
 from rowlift.core.rights import Role
 from rowlift.operations.callers import CONSOLE
+from rowlift.testing.proxy import Proxy, Trouble
 from rowlift.web.rights import COOKIE
 from ui.conftest import HOSTILE, Reader
 from ui.test_browser import RULES
@@ -158,9 +159,15 @@ def test_B3_a_database_is_connected_and_tested_by_mouse(
     page.get_by_label("Find a database").fill(server.type)
     page.get_by_role("button", name="Find").click()
     page.get_by_role("link", name=server.title).click()
-    _filled(page, {"Name": server.name, **server.fields})
+    _filled(page, {"Name": "Two Words", **server.fields})
     page.get_by_role("button", name="Save and test").click()
+    page.get_by_role("alert").get_by_text("must be a name").wait_for()
+    assert "kept sealed" in page.locator(".field.secret").first.inner_text()
+    assert PASSWORD not in page.content()
+    page.get_by_label("Name").first.fill(server.name)
+    page.get_by_role("button", name="Save and test").click()  # the password is not typed again
     page.get_by_text("was tested").wait_for()
+    assert page.locator(".findings .bad").count() == 0
     steps = page.locator(".findings strong").all_inner_texts()
     assert {"Network", "TLS", "Login", "Read-only", "Privileges", "Version", "Clock"} - set(
         steps
@@ -212,8 +219,36 @@ def test_B3_a_wrong_password_is_a_finding_before_anything_is_saved(
     page.wait_for_url(f"**/sources/{server.name}?said=connected")
     assert page.locator(".findings .bad").count() == 0
     page.get_by_role("button", name="Test now").click()
-    expect(page.locator("#testing")).to_be_hidden()
+    page.get_by_text("tested again").wait_for()
     assert page.locator(".findings .bad").count() == 0
+
+
+@pytest.mark.door("ui")
+def test_B3_each_step_of_a_test_shows_as_soon_as_it_is_found(
+    readers: Readers, served: Api, mariadb_database: Any
+) -> None:
+    server, name = mariadb_database.server, f"slow_{mariadb_database.name[-8:]}".lower()
+    with Proxy(server.host, server.port) as proxy:
+        told = {
+            "type": "mysql", "host": "127.0.0.1", "port": proxy.port, "user": server.user,
+            "database": mariadb_database.name, "password": server.password,
+        }  # fmt: skip
+        _made(served, name, told)
+        page = readers().see(f"/sources/{name}")
+        page.get_by_role("button", name="Test now").click()
+        page.get_by_text("tested again").wait_for()
+        steps = page.locator(".findings strong")
+        expect(steps.last).to_have_text("Clock")
+        proxy.trouble = Trouble(after=proxy.longest - 60, then="stall")
+        page.get_by_role("button", name="Test now").click()
+        page.locator("#testing").wait_for()
+        expect(steps.last).to_have_text("Version")
+        assert page.get_by_role("button", name="Test now").is_disabled()
+        proxy.trouble = Trouble()
+        expect(steps.last).to_have_text("Clock")
+        proxy.down()
+        page.get_by_role("button", name="Test now").click()
+        expect(page.locator("#verdict")).to_have_text("Does not work")
 
 
 @pytest.mark.door("ui")

@@ -1,6 +1,6 @@
 """The two ports: a source answers one query, a destination answers for changes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
@@ -21,8 +21,8 @@ class Source(Protocol):
     Config: ClassVar[type["BaseModel"]]
     dialect: ClassVar[str]  # the name sqlglot knows the SQL by
 
-    def check(self) -> Sequence[Finding]:
-        """Test network, TLS, login, read-only rights and privileges, step by step."""
+    def check(self) -> Iterable[Finding]:
+        """Test network, TLS, login, read-only rights and privileges; tell each step as it ends."""
 
     def describe(self, sql: str) -> Sequence[Column]:
         """Return the output columns of a query without running it."""
@@ -141,7 +141,7 @@ class Destination(Protocol):
     def account(self) -> str:
         """Return a stable, secret-free name of the account behind it; each has one budget."""
 
-    def check(self) -> Sequence[Finding]:
+    def check(self) -> Iterable[Finding]:
         """Test reachability and credentials without sending a record."""
 
     def encode(self, rows: Rows) -> "pa.StringArray":

@@ -13,7 +13,7 @@ import time
 import weakref
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -110,7 +110,7 @@ class DuckSource(ABC):
         """Attach what may be read."""
 
     @abstractmethod
-    def check(self) -> Sequence[Finding]:
+    def check(self) -> Iterable[Finding]:
         """Test whether everything that was named can be read."""
 
     @property

@@ -89,13 +89,14 @@ class Checkup:
         self._questions = session.dialect.questions
         self._grants = session.dialect.grants
 
-    def findings(self) -> list[Finding]:
-        """Return the findings from network to clock, up to the step that failed."""
+    def findings(self) -> Iterator[Finding]:
+        """Yield the findings from network to clock, up to the step that failed."""
         try:
             server = self._session.server()
         except ConnectError as error:
-            return list(unreachable(error))
-        return list(self._reached(server))
+            yield from unreachable(error)
+            return
+        yield from self._reached(server)
 
     def _reached(self, server: Server) -> Iterator[Finding]:
         yield Finding("network", "ok", "The server answers.")

@@ -50,7 +50,7 @@ class PgWarehouse:
         self._cancels = 0
         self._known_safe = config.allow_unsafe_user
 
-    def check(self) -> Sequence[Finding]:
+    def check(self) -> Iterator[Finding]:
         return Checkup(self._session, self._config).findings()
 
     def describe(self, sql: str) -> Sequence[Column]:

@@ -1,6 +1,6 @@
 """Sources whose work is done where their driver is loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from rowlift.core.nouns import Column, Finding, QueryFacts, Table
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 class Server(Protocol):
     """What a module that imports the driver builds from a source's configuration."""
 
-    def check(self) -> Sequence[Finding]: ...
+    def check(self) -> Iterator[Finding]: ...
 
     def describe(self, sql: str) -> Sequence[Column]: ...
 
@@ -39,8 +39,8 @@ class Served:
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    def check(self) -> Sequence[Finding]:
-        """Test network, TLS, login, rights, tables, version and clock."""
+    def check(self) -> Iterator[Finding]:
+        """Test network, TLS, login, rights, tables, version and clock; tell each as it is known."""
         return self._server.check()
 
     def describe(self, sql: str) -> Sequence[Column]:

@@ -1,6 +1,6 @@
 """Sources and destinations as people look at them: what there is, who uses it, whether it works."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +23,12 @@ from rowlift.state.definitions import Definition
 SANDBOX = "sandbox"  # for tests: it is no tool that anybody has
 _NEW = "new_connection"  # what one is called that has no name yet
 _PLACES = ("host", "account", "project", "endpoint", "url", "path", "root", "site_id", "region")
+
+
+Hear = Callable[[Finding], object]
+
+
+def _unheard(_: Finding) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,29 +94,32 @@ class Connections:
         found = self._report(find(self.home, kind, name), whole=whole)
         return replace(found, limits=_limits(self.home, name) if kind == "destination" else None)
 
-    def test(self, kind: str, name: str, *, discreet: bool = False) -> Checkup:
+    def test(
+        self, kind: str, name: str, *, discreet: bool = False, hear: Hear = _unheard
+    ) -> Checkup:
         """Test one connection step by step, and keep what was found until the next test.
 
-        With `discreet` nothing tells why a server cannot be reached. Raises ConfigError
-        NAME_UNKNOWN.
+        With `discreet` nothing tells why a server cannot be reached; `hear` is told each step as
+        it ends. Raises ConfigError NAME_UNKNOWN.
         """
         _role(kind)
         one = find(self.home, kind, name)
-        found = examined(self.home, kind, name, discreet=discreet)
+        found = _heard(examined(self.home, kind, name, discreet=discreet), hear)
         checkup = Checkup(self.clock.now().timestamp(), one.version, found)
         self._files.keep(one.uid, checkup)
         return checkup
 
     def attempt(
-        self, kind: str, document: Written, name: str = "", *, discreet: bool = False
-    ) -> Sequence[Finding]:
+        self, kind: str, document: Written, name: str = "", *,
+        discreet: bool = False, hear: Hear = _unheard,
+    ) -> Sequence[Finding]:  # fmt: skip
         """Test what a connection would be, without keeping it; `name` is the one it would replace.
 
         Raises ProjectInvalid, and ConfigError SECRET_AGAIN where kept secrets would go elsewhere.
         """
         _role(kind)
         changed = would_be(self.home, kind, name or _NEW, document)
-        return examined(changed, kind, name or _NEW, discreet=discreet)
+        return _heard(examined(changed, kind, name or _NEW, discreet=discreet), hear)
 
     @property
     def _files(self) -> CheckupFiles:
@@ -123,6 +132,14 @@ class Connections:
             told if whole else covered(told), str(one.document.get("type", "")),
             _place(one.document), syncs, forwards, self._files.load(one.uid),
         )  # fmt: skip
+
+
+def _heard(findings: Iterable[Finding], hear: Hear) -> list[Finding]:
+    found = []
+    for one in findings:
+        hear(one)
+        found.append(one)
+    return found
 
 
 def _users(project: ProjectSpec, one: Definition) -> tuple[Sequence[str], Sequence[str]]:

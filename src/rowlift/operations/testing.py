@@ -1,6 +1,6 @@
 """Test connections, step by step; no table is read and nothing is sent."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rowlift.core.errors import RowliftError
@@ -22,18 +22,22 @@ def tested(home: Home, *, discreet: bool) -> dict[str, list[Finding]]:
     return dict(_tested(home, discreet=discreet))
 
 
-def examined(home: Home, kind: str, name: str, *, discreet: bool) -> list[Finding]:
-    """Return what was found of one source or destination; what it cannot be is a finding, too."""
+def examined(home: Home, kind: str, name: str, *, discreet: bool) -> Iterator[Finding]:
+    """Yield what is found of one source or destination; what it cannot be is a finding, too."""
     look = {"source": _check_source, "destination": _check_destination}[kind]
-    found = _findings(look, home, name)
-    return [_discreet(one) for one in found] if discreet else found
+    try:
+        for one in look(home, name):
+            yield _discreet(one) if discreet else one
+    except RowliftError as error:
+        failed = Finding("connection", "error", error.message, error.mend, error.code)
+        yield _discreet(failed) if discreet else failed
 
 
 def _tested(home: Home, *, discreet: bool) -> Iterator[tuple[str, list[Finding]]]:
     for name in home.project.sources:
-        yield name, examined(home, "source", name, discreet=discreet)
+        yield name, list(examined(home, "source", name, discreet=discreet))
     for name in home.project.destinations:
-        yield name, examined(home, "destination", name, discreet=discreet)
+        yield name, list(examined(home, "destination", name, discreet=discreet))
 
 
 def _discreet(one: Finding) -> Finding:
@@ -43,21 +47,14 @@ def _discreet(one: Finding) -> Finding:
     return Finding("network", "error", f"{known.title}.", known.mend, one.code)
 
 
-def _findings(look: Callable[[Home, str], list[Finding]], home: Home, name: str) -> list[Finding]:
-    try:
-        return look(home, name)
-    except RowliftError as error:
-        return [Finding("connection", "error", error.message, error.mend, error.code)]
-
-
-def _check_source(home: Home, name: str) -> list[Finding]:
+def _check_source(home: Home, name: str) -> Iterator[Finding]:
     with home.source(name) as source:
-        return list(source.check())
+        yield from source.check()
 
 
-def _check_destination(home: Home, name: str) -> list[Finding]:
+def _check_destination(home: Home, name: str) -> Iterator[Finding]:
     with idle_destination(home, name) as destination:
-        return list(destination.check())
+        yield from destination.check()
 
 
 @contextmanager

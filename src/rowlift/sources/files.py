@@ -1,6 +1,6 @@
 """CSV and Parquet files of one folder, as tables; no other file is in reach."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import duckdb
@@ -71,15 +71,16 @@ class Files(DuckSource):
                 self._spoil(instance, name, SourceError("FILE_UNREADABLE", message, mend=mend))
         instance.execute(allow(readable))
 
-    def check(self) -> Sequence[Finding]:
+    def check(self) -> Iterator[Finding]:
         """Test whether the folder is there and each table's first row can be read."""
         try:
             tables = self.catalog()
         except SourceError as error:
-            return [Finding("login", "error", error.message, error.mend, error.code)]
+            yield Finding("login", "error", error.message, error.mend, error.code)
+            return
         level, mend = ("ok", "") if tables else ("warning", "Put .csv or .parquet files into it.")
-        message = f"{self._config.root}: {len(tables)} tables"
-        return [Finding("login", level, message, mend), *map(self._finding, tables)]
+        yield Finding("login", level, f"{self._config.root}: {len(tables)} tables", mend)
+        yield from map(self._finding, tables)
 
     def _spoil(self, instance: duckdb.DuckDBPyConnection, name: str, error: SourceError) -> None:
         """Keep the name in the catalogue; whatever reads it in spite of us fails as well."""

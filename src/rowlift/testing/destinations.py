@@ -97,7 +97,7 @@ class DestinationSuite:
         assert built.account == self.destination(place, self.feed).account
 
     def test_the_check_reports_findings(self, place: Any) -> None:
-        findings = self.destination(place, self.feed).check()
+        findings = list(self.destination(place, self.feed).check())
         assert findings
         assert {one.level for one in findings} <= {"ok", "note"}
 

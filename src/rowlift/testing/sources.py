@@ -271,7 +271,7 @@ class SourceSuite:
         assert source.query(f"SELECT id FROM {self.people}").read_all().num_rows == 3
 
     def test_the_check_finds_no_error_and_says_how_to_mend_the_rest(self, source: Source) -> None:
-        findings = source.check()
+        findings = list(source.check())
         assert findings
         assert [found for found in findings if found.level == "error"] == []
         assert all(found.mend for found in findings if found.level == "warning")

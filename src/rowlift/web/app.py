@@ -56,6 +56,7 @@ from rowlift.web.rights import admit, door
 from rowlift.web.shell import LOOPBACK, Shell
 from rowlift.web.streams import Listeners
 from rowlift.web.tracing import Traced
+from rowlift.web.typed import TypedSecrets
 
 PREFIX = "/api/v1"
 FOR_PROGRAMS = ("/api/", "/healthz", "/readyz", "/metrics")
@@ -160,6 +161,7 @@ def api(office: Office) -> FastAPI:
     app.state.tests = Pace(TESTS_PER_MINUTE)
     app.state.listeners = Listeners()
     app.state.seats = Seats()
+    app.state.typed = TypedSecrets()
     app.state.heartbeat_seconds = HEARTBEAT_SECONDS
     for part in _ROUTERS:
         app.include_router(part.router, prefix=PREFIX)

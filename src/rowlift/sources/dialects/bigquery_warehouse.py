@@ -35,9 +35,9 @@ class Warehouse:
         self.config = config
         self._queries = Queries()
 
-    def check(self) -> list[Finding]:
+    def check(self) -> Iterator[Finding]:
         """Test step by step how far one gets."""
-        return list(findings(self))
+        return findings(self)
 
     def describe(self, sql: str) -> tuple[Column, ...]:
         """Return the columns of a query."""

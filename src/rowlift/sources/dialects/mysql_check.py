@@ -1,6 +1,7 @@
 """The connection test of a MySQL server, once it let us in."""
 
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rowlift.core.nouns import Finding
@@ -17,17 +18,15 @@ if TYPE_CHECKING:
 VERIFY = "Set ssl_mode: VERIFY_IDENTITY, and ssl_ca where the authority is your own."
 
 
-def findings(connection: Connection, config: "MySQLConfig") -> list[Finding]:
-    """Return what is to be said of encryption, user, rights, tables, version and clock."""
+def findings(connection: Connection, config: "MySQLConfig") -> Iterator[Finding]:
+    """Yield what is to be said of encryption, user, rights, tables, version and clock."""
+    yield _encryption(connection, config.ssl_mode)
+    yield Finding("login", "ok", f"Logged in as {config.user}.")
     grants = granted(connection)
-    return [
-        _encryption(connection, config.ssl_mode),
-        Finding("login", "ok", f"Logged in as {config.user}."),
-        words.read_only(grants, config.database, allow_unsafe=config.allow_unsafe_user),
-        _tables(connection, config.database, words.account(grants)),
-        words.supported(version(connection)),
-        clocks(_clock(connection), time.time()),
-    ]
+    yield words.read_only(grants, config.database, allow_unsafe=config.allow_unsafe_user)
+    yield _tables(connection, config.database, words.account(grants))
+    yield words.supported(version(connection))
+    yield clocks(_clock(connection), time.time())
 
 
 def granted(connection: Connection) -> list[str]:

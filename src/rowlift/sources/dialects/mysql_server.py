@@ -49,16 +49,19 @@ class Server:
         if config.reader == "connectorx":
             require("connectorx", extra="mysql-fast")
 
-    def check(self) -> list[Finding]:
+    def check(self) -> Iterator[Finding]:
         """Test step by step how far one gets."""
-        answers = Finding("network", "ok", f"{self._where} answers.")
+        answers, is_in = Finding("network", "ok", f"{self._where} answers."), False
         try:
             with self._connected() as connection:
-                return [answers, *findings(connection, self._config)]
+                is_in = True
+                yield answers
+                yield from findings(connection, self._config)
         except SourceError as error:
-            step = STEPS.get(error.code, "login")
-            failed = Finding(step, "error", error.message, error.mend, error.code)
-            return [failed] if step == "network" else [answers, failed]
+            step = "privileges" if is_in else STEPS.get(error.code, "login")
+            if step != "network" and not is_in:
+                yield answers
+            yield Finding(step, "error", error.message, error.mend, error.code)
 
     def describe(self, sql: str) -> tuple[Column, ...]:
         """Return the columns of a query."""

@@ -43,13 +43,13 @@ class Server:
         self._queries = Queries()
         self._stopping = threading.Lock()  # two at once would stop each other's statement
 
-    def check(self) -> list[Finding]:
+    def check(self) -> Iterator[Finding]:
         """Test step by step how far one gets."""
         try:
             with self.session() as session:
-                return Checkup(session, self._config).findings()
+                yield from Checkup(session, self._config).findings()
         except ConnectError as error:
-            return list(unreachable(error))
+            yield from unreachable(error)
 
     def describe(self, sql: str) -> list[Column]:
         """Return the columns of a query."""

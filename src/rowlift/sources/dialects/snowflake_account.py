@@ -38,8 +38,11 @@ class Account:
         self._place = place(config)
         self._running: WeakSet[Running] = WeakSet()
 
-    def check(self) -> list[Finding]:
-        """Test step by step how far one gets."""
+    def check(self) -> Iterator[Finding]:
+        """Test step by step how far one gets; what is asked in one session is told at its end."""
+        yield from self._checked()
+
+    def _checked(self) -> list[Finding]:
         found = [Finding("network", "ok", f"{self._place.where} answers.")]
         try:
             self._ask(lambda session: self._look(session, found))

@@ -43,17 +43,20 @@ class Server:
         self._running: WeakSet[Errand] = WeakSet()
         self._cancels = 0
 
-    def check(self) -> list[Finding]:
-        """Test step by step how far one gets."""
+    def check(self) -> Iterator[Finding]:
+        """Test step by step how far one gets; what one errand asks is told at its end."""
         answers = Finding("network", "ok", f"{self._where} answers.")
         try:
             with self._errand(ask=QUESTIONS) as errand:
                 (facts,), rights, readable = (errand.heard() for _ in QUESTIONS)
         except SourceError as error:
             step = STEPS.get(error.code, "login")
-            failed = Finding(step, "error", error.message, error.mend, error.code)
-            return [failed] if step == "network" else [answers, failed]
-        return [answers, *findings(self._config, facts, rights, readable)]
+            if step != "network":
+                yield answers
+            yield Finding(step, "error", error.message, error.mend, error.code)
+            return
+        yield answers
+        yield from findings(self._config, facts, rights, readable)
 
     def describe(self, sql: str) -> tuple[Column, ...]:
         """Return the columns of a query."""

@@ -14,19 +14,19 @@ from rowlift.core.rights import Right
 from rowlift.core.rules import rule
 from rowlift.operations.addresses import Addresses
 from rowlift.operations.callers import Caller
+from rowlift.operations.connecting import Hear
 from rowlift.operations.covering import covered
 from rowlift.operations.kinds import KINDS
 from rowlift.operations.project import Project
-from rowlift.project.annotations import is_secret
 from rowlift.project.connections import ROLES
 from rowlift.project.names import suggestion
-from rowlift.project.walking import texts
 from rowlift.web.pages.connections import Kind
-from rowlift.web.pages.fields import Section, Standing, document_of, sections
+from rowlift.web.pages.fields import DROP, Section, Standing, document_of, sections, typed_secrets
 from rowlift.web.pages.forms import Filled, onward
 from rowlift.web.pages.kinds import Card, cards, title
 from rowlift.web.pages.mistakes import Mistake, mistakes
 from rowlift.web.pages.render import show
+from rowlift.web.pages.stepwise import stepwise
 from rowlift.web.pages.words import part
 from rowlift.web.problems import problem
 from rowlift.web.queries import ASKING
@@ -54,7 +54,7 @@ class Sheet:
     """A form: what stands in it, what is wrong with it, and what a test of it found.
 
     `version` is the one that it was made from, 0 where there is none yet; `changed` is what
-    somebody else made of it meanwhile, as a diff.
+    somebody else made of it meanwhile, as a diff; `kept` is the token of secrets that were typed.
     """
 
     kind: str
@@ -70,7 +70,7 @@ class Sheet:
     mistakes: Sequence[Mistake] = ()
     findings: Sequence[Finding] | None = None
     changed: str = ""
-    secrets_typed: bool = False
+    kept: str = ""
     wrong: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
@@ -94,7 +94,9 @@ class _Desk:
         return KINDS.of(ROLES[self.kind])[self.of]
 
     def document(self, filled: Mapping[str, str]) -> dict[str, Any]:
-        """Return what a filled form says."""
+        """Return what a filled form says, with the secrets that were typed into it before."""
+        typed = self.request.app.state.typed.of(self._whose, filled.get("kept", ""))
+        filled = {**filled, **{one: typed[one] for one in typed if _is_open(filled, one)}}
         about = filled.get("description", "").strip()
         return {
             "type": self.of, **({"description": about} if about else {}),
@@ -106,12 +108,14 @@ class _Desk:
         reports = self.project.connections.kinds(self.kind)
         about = next((one.about for one in reports if one.type == self.of), "")
         by_path = {one.path: (one.message, one.code) for one in wrong}
+        typed = typed_secrets(self.config, document)
+        stands = Standing(document, self.secrets, by_path, typed.keys())
         return Sheet(
             self.kind, self.of, title(self.kind, self.of), about, name, self.version,
             self.project.addresses(), str(document.get("description", "")),
             suggestion(self.of),
-            sections(self.config, Standing(document, self.secrets, by_path)), wrong,
-            secrets_typed=self._has_typed(document), wrong=by_path,
+            sections(self.config, stands), wrong, wrong=by_path,
+            kept=self.request.app.state.typed.keep(self._whose, typed),
         )  # fmt: skip
 
     def told(self, filled: Mapping[str, str], name: str, error: RowliftError) -> Response:
@@ -122,30 +126,39 @@ class _Desk:
 
     def tried(self, filled: Mapping[str, str], name: str) -> Response:
         """Test what the form says, and answer with it and what was found."""
-        document = self.document(filled)
-        try:
-            self.request.app.state.tests.take(self.caller.name)
-            found = self.project.connections.attempt(self.kind, document, self.name, discreet=True)
-        except RowliftError as error:
-            return self.told(filled, name, error)
-        told = replace(self.sheet(document, name), findings=found)
-        return show(self.request, "connect.html", told)
+        document, connections = self.document(filled), self.project.connections
 
-    def _has_typed(self, document: Mapping[str, Any]) -> bool:
-        """Tell whether a secret was typed, which no page shows again."""
-        return any(
-            is_secret(self.config, path) and not text.startswith("${secret:")
-            for path, text in texts(document)
-        )
+        def work(hear: Hear) -> Response:
+            try:
+                self.request.app.state.tests.take(self.caller.name)
+                found = connections.attempt(
+                    self.kind, document, self.name, discreet=True, hear=hear
+                )
+            except RowliftError as error:
+                return self.told(filled, name, error)
+            told = replace(self.sheet(document, name), findings=found)
+            return show(self.request, "connect.html", told)
 
-    def kept(self, name: str) -> Response:
+        return stepwise(self.request, work)
+
+    @property
+    def _whose(self) -> str:
+        """Return who fills in which form, for the secrets that are kept for it."""
+        return f"{self.caller.name}\n{self.caller.session}\n{self.request.url.path}\n{self.of}"
+
+    def kept(self, name: str, filled: Mapping[str, str]) -> Response:
         """Test what was saved, if that may be now, and lead to it."""
+        self.request.app.state.typed.forget(filled.get("kept", ""))
         try:
             self.request.app.state.tests.take(self.caller.name)
         except AccessError:
             return onward(f"/{self.kind}s/{part(name)}")
-        self.project.connections.test(self.kind, name, discreet=True)
-        return onward(f"/{self.kind}s/{part(name)}?said=connected")
+
+        def work(hear: Hear) -> Response:
+            self.project.connections.test(self.kind, name, discreet=True, hear=hear)
+            return onward(f"/{self.kind}s/{part(name)}?said=connected")
+
+        return stepwise(self.request, work)
 
 
 @router.get("/new/source", **door("connections.kinds", Right.EDIT))
@@ -178,7 +191,7 @@ def new(
     except RowliftError as error:
         return desk.told(filled, name, error)
     project.access.audit.note(caller, f"{kind}.create", name, after=covered(made).document)
-    return desk.kept(name)
+    return desk.kept(name, filled)
 
 
 @router.get("/sources/{name}/edit", **door("definitions.get", Right.EDIT))
@@ -215,7 +228,12 @@ def edit(
     project.access.audit.note(
         caller, f"{kind}.edit", name, before=covered(before).document, after=covered(made).document
     )
-    return desk.kept(name)
+    return desk.kept(name, filled)
+
+
+def _is_open(filled: Mapping[str, str], path: str) -> bool:
+    """Tell whether a field of a form was left empty, and not emptied on purpose."""
+    return not filled.get(path) and not filled.get(path + DROP)
 
 
 def _existing(request: Request, project: Project, caller: Caller, kind: str, name: str) -> _Desk:

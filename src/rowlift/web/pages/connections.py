@@ -14,13 +14,14 @@ from rowlift.core.nouns import Table
 from rowlift.core.rights import Right
 from rowlift.operations.addresses import Addresses
 from rowlift.operations.callers import Caller
-from rowlift.operations.connecting import ConnectionReport, KindReport
+from rowlift.operations.connecting import ConnectionReport, Hear, KindReport
 from rowlift.operations.covering import covered
 from rowlift.operations.project import Project
 from rowlift.operations.watching import ExchangeReport
 from rowlift.web.pages.forms import Filled, onward
 from rowlift.web.pages.kinds import title
 from rowlift.web.pages.render import show
+from rowlift.web.pages.stepwise import stepwise
 from rowlift.web.pages.words import part
 from rowlift.web.problems import Problem, problem
 from rowlift.web.queries import ASKING
@@ -134,13 +135,18 @@ def connection(name: Name, request: Request, kind: Kind, project: Ours, caller: 
 )
 def test(name: Name, request: Request, kind: Kind, project: Ours, caller: Asking) -> Response:
     """Test a connection step by step; at most ten times a minute."""
+    project.connections.get(kind, name)
     try:
         request.app.state.tests.take(caller.name)
     except AccessError as error:
         page = _page(kind, name, project, caller, error)
         return show(request, "connection.html", page, problem(error).status)
-    project.connections.test(kind, name, discreet=True)
-    return onward(f"/{kind}s/{part(name)}?said=tested")
+
+    def work(hear: Hear) -> Response:
+        project.connections.test(kind, name, discreet=True, hear=hear)
+        return onward(f"/{kind}s/{part(name)}?said=tested")
+
+    return stepwise(request, work)
 
 
 @router.get("/sources/{name}/delete", **door("connections.get", Right.EDIT))

@@ -1,6 +1,6 @@
 """A form from a connector's configuration class, and the document that a filled one stands for."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
@@ -9,6 +9,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from rowlift.project.annotations import is_secret
+from rowlift.project.documents import KeyPath
+from rowlift.project.walking import texts
 from rowlift.project.writing import write_yaml
 from rowlift.project.yaml import parse
 
@@ -46,13 +49,15 @@ class Entry:
     path: str
     name: str
     set_at: float | None
+    is_typed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
     """One control: what it is called, what stands in it, and what is wrong with it.
 
-    Of a secret only since when it is `set_at` is known; nothing else of it ever stands here.
+    Of a secret is known since when it is `set_at`, and whether it was typed into this form and
+    is kept for it; nothing else of it ever stands here.
     """
 
     path: str
@@ -66,6 +71,7 @@ class Field:
     high: str = ""
     value: str = ""
     set_at: float | None = None
+    is_typed: bool = False
     entries: Sequence[Entry] = ()
     error: str = ""
     code: str = ""
@@ -79,7 +85,8 @@ class Field:
     def is_touched(self) -> bool:
         """Tell whether anything stands in it that is not its default, or is wrong."""
         stands = self.value != self.default if self.control == "switch" else bool(self.value)
-        return bool(stands or self.error or self.set_at or any(one.set_at for one in self.entries))
+        known = [self.set_at, self.is_typed, *(one.name or one.set_at for one in self.entries)]
+        return bool(stands or self.error or any(known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +107,13 @@ class Section:
 class Standing:
     """What stands in a form: a document, since when its secrets are set, and what is wrong.
 
-    `wrong` holds message and code by path.
+    `wrong` holds message and code by path; `typed` names the fields whose secrets are kept.
     """
 
     document: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, float] = field(default_factory=dict)
     wrong: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    typed: Collection[str] = ()
 
 
 def sections(config: type[BaseModel], stands: Standing) -> list[Section]:
@@ -153,6 +161,23 @@ def document_of(
     return document
 
 
+def typed_secrets(config: type[BaseModel], document: Mapping[str, Any]) -> dict[str, str]:
+    """Return the secrets of a document that are kept nowhere yet, by the fields of its form."""
+    return {
+        _form_path(config, document, path): text
+        for path, text in texts(document)
+        if is_secret(config, path) and not text.startswith("${secret:")
+    }
+
+
+def _form_path(config: type[BaseModel], document: Mapping[str, Any], path: KeyPath) -> str:
+    key, *inner = path
+    info = dict(_fields(config)).get(str(key))
+    if info and inner and _control(str(key), info) == "named_secrets":
+        return f"{key}.{list(document[str(key)]).index(inner[0])}"
+    return ".".join(map(str, path))
+
+
 # the fields of a class
 
 
@@ -172,7 +197,8 @@ def _field(path: str, info: FieldInfo, holder: Mapping[str, Any], stands: Standi
         path, _label(key), info.description or "", control,
         required=info.is_required(), default=default, choices=_choices(info.annotation),
         low=low, high=high, value=_shown(value, control, default),
-        set_at=is_set, entries=_entries(path, control, value, stands.secrets),
+        set_at=is_set, is_typed=path in stands.typed,
+        entries=_entries(path, control, value, stands),
         error=error, code=code,
     )  # fmt: skip
 
@@ -260,9 +286,7 @@ def _shown(value: Any, control: Control, default: str) -> str:
     return _written(value, control) or str(value)
 
 
-def _entries(
-    path: str, control: Control, value: Any, secrets: Mapping[str, float]
-) -> Sequence[Entry]:
+def _entries(path: str, control: Control, value: Any, stands: Standing) -> Sequence[Entry]:
     if control not in {"secrets", "named_secrets"}:
         return ()
     known: Sequence[str] = ()
@@ -272,7 +296,12 @@ def _entries(
         known = [str(at) for at in range(len(value))]
     named = control == "named_secrets"
     found = [
-        Entry(f"{path}.{at}", name if named else "", secrets.get(f"{path}.{name}"))
+        Entry(
+            f"{path}.{at}",
+            name if named else "",
+            stands.secrets.get(f"{path}.{name}"),
+            f"{path}.{at}" in stands.typed,
+        )
         for at, name in enumerate(known)
     ]
     return [*found, *(Entry(f"{path}.{len(known) + at}", "", None) for at in range(_MORE))]
@@ -321,12 +350,14 @@ def _kept(path: str, filled: Filled, old: Any) -> Iterator[tuple[str, Any]]:
     before = list(old.items()) if isinstance(old, Mapping) else [("", one) for one in old or ()]
     for at in range(len(before) + _MORE):
         each = f"{path}.{at}"
-        name, was = before[at] if at < len(before) else ("", None)
+        known, was = before[at] if at < len(before) else ("", None)
         if filled.get(each + DROP):
             continue
-        value = filled.get(each, "") or was
-        if value:
-            yield filled.get(each + NAME, "").strip() or name, value
+        name = filled.get(each + NAME, "").strip() or known
+        if isinstance(old, Mapping):  # one before it may have been left out meanwhile
+            was = old.get(name)
+        if value := filled.get(each, "") or was:
+            yield name, value
 
 
 def _number(text: str) -> int | float | str:
