@@ -24,6 +24,7 @@ from rowlift.web.pages.connections import Kind
 from rowlift.web.pages.fields import DROP, Section, Standing, document_of, sections, typed_secrets
 from rowlift.web.pages.forms import Filled, onward
 from rowlift.web.pages.kinds import Card, cards, title
+from rowlift.web.pages.labels import labelled
 from rowlift.web.pages.mistakes import Mistake, mistakes
 from rowlift.web.pages.render import show
 from rowlift.web.pages.stepwise import stepwise
@@ -132,14 +133,18 @@ class _Desk:
             try:
                 self.request.app.state.tests.take(self.caller.name)
                 found = connections.attempt(
-                    self.kind, document, self.name, discreet=True, hear=hear
+                    self.kind, document, self.name, discreet=True, hear=self._labelling(hear)
                 )
             except RowliftError as error:
                 return self.told(filled, name, error)
-            told = replace(self.sheet(document, name), findings=found)
+            findings = [labelled(self.config, one) for one in found]
+            told = replace(self.sheet(document, name), findings=findings)
             return show(self.request, "connect.html", told)
 
         return stepwise(self.request, work)
+
+    def _labelling(self, hear: Hear) -> Hear:
+        return lambda one: hear(labelled(self.config, one))
 
     @property
     def _whose(self) -> str:
@@ -155,7 +160,8 @@ class _Desk:
             return onward(f"/{self.kind}s/{part(name)}")
 
         def work(hear: Hear) -> Response:
-            self.project.connections.test(self.kind, name, discreet=True, hear=hear)
+            tell = self._labelling(hear)
+            self.project.connections.test(self.kind, name, discreet=True, hear=tell)
             return onward(f"/{self.kind}s/{part(name)}?said=connected")
 
         return stepwise(self.request, work)

@@ -7,19 +7,23 @@ from itertools import groupby
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from rowlift.core.errors import AccessError, ConfigError, RowliftError
-from rowlift.core.nouns import Table
+from rowlift.core.nouns import Finding, Table
 from rowlift.core.rights import Right
 from rowlift.operations.addresses import Addresses
 from rowlift.operations.callers import Caller
 from rowlift.operations.connecting import ConnectionReport, Hear, KindReport
 from rowlift.operations.covering import covered
+from rowlift.operations.kinds import KINDS
 from rowlift.operations.project import Project
 from rowlift.operations.watching import ExchangeReport
+from rowlift.project.connections import ROLES
 from rowlift.web.pages.forms import Filled, onward
 from rowlift.web.pages.kinds import title
+from rowlift.web.pages.labels import labelled
 from rowlift.web.pages.render import show
 from rowlift.web.pages.stepwise import stepwise
 from rowlift.web.pages.words import part
@@ -64,13 +68,17 @@ class Connections:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One connection, what its type can do, and what is wrong with what was asked of it."""
+    """One connection, what its type can do, and what is wrong with what was asked of it.
+
+    `findings` are those of its last test in the words of its form, if it is changed with one.
+    """
 
     kind: str
     connection: ConnectionReport
     title: str
     type: KindReport | None
     addresses: Addresses
+    findings: Sequence[Finding] = ()
     problem: Problem | None = None
     deleting: bool = False
 
@@ -135,7 +143,7 @@ def connection(name: Name, request: Request, kind: Kind, project: Ours, caller: 
 )
 def test(name: Name, request: Request, kind: Kind, project: Ours, caller: Asking) -> Response:
     """Test a connection step by step; at most ten times a minute."""
-    project.connections.get(kind, name)
+    form = _form(project.connections.get(kind, name))
     try:
         request.app.state.tests.take(caller.name)
     except AccessError as error:
@@ -143,7 +151,9 @@ def test(name: Name, request: Request, kind: Kind, project: Ours, caller: Asking
         return show(request, "connection.html", page, problem(error).status)
 
     def work(hear: Hear) -> Response:
-        project.connections.test(kind, name, discreet=True, hear=hear)
+        project.connections.test(
+            kind, name, discreet=True, hear=lambda one: hear(labelled(form, one))
+        )
         return onward(f"/{kind}s/{part(name)}?said=tested")
 
     return stepwise(request, work)
@@ -218,10 +228,17 @@ def _page(
 ) -> Connection:
     one = project.connections.get(kind, name, whole=may_edit(caller))
     types = [each for each in project.connections.kinds(kind) if each.type == one.type]
+    found = [labelled(_form(one), each) for each in one.tested.findings] if one.tested else ()
     return Connection(
         kind, one, title(kind, one.type), types[0] if types else None, project.addresses(),
-        problem(error) if error else None,
+        found, problem(error) if error else None,
     )  # fmt: skip
+
+
+def _form(one: ConnectionReport) -> type[BaseModel] | None:
+    """Return the class of a connection's form; one of files has none."""
+    known = KINDS.of(ROLES[one.definition.kind])
+    return None if one.definition.managed == "files" else known.get(one.type)
 
 
 def _meets(line: Line, q: str) -> bool:

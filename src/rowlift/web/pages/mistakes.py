@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from rowlift.core.errors import ConfigError, RowliftError
 from rowlift.project.problems import Problem, ProjectInvalid
 from rowlift.web.pages.fields import Standing, sections
+from rowlift.web.pages.labels import in_labels
 from rowlift.web.problems import problem
 
 NAME = "name"
@@ -35,16 +36,18 @@ def mistakes(
             for each in sections(config, Standing(document))
             for one in each.fields
         }
-        return [_mistake(one, known) for one in error.problems]
+        return [_mistake(one, known, config) for one in error.problems]
     told = problem(error)
     is_name = isinstance(error, ConfigError) and error.code in {"NAME_TWICE", "VALUE_WRONG"}
     path, label = (NAME, "Name") if is_name else ("", "")
-    return [Mistake(path, label, told.detail, told.mend, told.code)]
+    detail, mend = in_labels(config, told.detail), in_labels(config, told.mend)
+    return [Mistake(path, label, detail, mend, told.code)]
 
 
-def _mistake(one: Problem, known: Mapping[str, str]) -> Mistake:
+def _mistake(one: Problem, known: Mapping[str, str], config: type[BaseModel]) -> Mistake:
     path = _nearest(_path(one, known), known)
-    return Mistake(path, known.get(path, ""), one.message, one.mend, one.code)
+    message, mend = in_labels(config, one.message), in_labels(config, one.mend)
+    return Mistake(path, known.get(path, ""), message, mend, one.code)
 
 
 def _path(one: Problem, known: Mapping[str, str]) -> str:
