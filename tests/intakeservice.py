@@ -62,6 +62,7 @@ def _serve(folder: str, told: Connection, spec: str, env: dict[str, str]) -> Non
         socket.create_server(("127.0.0.1", 0)) as listening,
         IngestWorker(project.ingest) as worker,
     ):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(application(project.ingest, worker.wake), log_level="warning")
         told.send(listening.getsockname()[1])
         uvicorn.Server(config).run([listening])

@@ -1,10 +1,12 @@
 """Clients that keep connections for nothing."""
 
 import asyncio
+import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -89,6 +91,23 @@ def test_S43_who_idles_longest_makes_room() -> None:
         idle = [open_.enter_context(visit(server)) for _ in range(3)]
         assert httpx.post(server.url, content=b"ours", trust_env=False).text == "ours"
         assert is_closed(idle[0])
+
+
+def ours(client: socket.socket) -> Iterator[socket.socket]:
+    """The server's end of a connection, which is open in this process too."""
+    for one in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            if str(one.readlink()).startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(one.name))) as found:
+                    if found.getpeername() == client.getsockname():
+                        yield found
+
+
+def test_what_is_answered_is_sent_at_once() -> None:
+    with served() as server, visit(server, GET + b"\r\n") as client:
+        assert client.recv(8) == b"HTTP/1.1"
+        waits = [not one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in ours(client)]
+        assert waits == [False]
 
 
 def test_S43_a_request_that_hangs_is_told_at_the_end() -> None:

@@ -97,6 +97,8 @@ class Proxy:
             except OSError:
                 client.close()
                 continue
+            for end in (client, server):  # what waits, waits because it is told to
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             link = _Link(self, client, server)
             with self._lock:
                 self._open.add(link)

@@ -219,6 +219,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.certificate = certificate
         self.world = world
         super().__init__(("0.0.0.0", port), Client)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def set_up(door: Door, world: World) -> None:
