@@ -200,6 +200,22 @@ def test_a_destination_that_was_down_is_tried_again_later(world):
     assert len(runs_of(world)) == 1
 
 
+@pytest.mark.door("python")
+def test_B18_what_begins_goes_by_settings_edited_a_moment_ago(world):
+    world.crm |= {"unavailable": 0.999}
+    del world.sync["schedule"]
+    assert world.run().deliveries[0].status is Status.FAILED
+    with served(project_of(world)):
+        with project_of(world) as project:
+            until(project.service.status)
+        world.crm = {"batch_rows": 3}
+        with project_of(world) as project:
+            project.service.retry(1)
+            until(lambda: len(world.applied()) == 4)
+            tried = until(lambda: _ended(project))
+            assert [one.status for one in tried] == [Status.FAILED, Status.COMPLETED]
+
+
 def test_an_import_does_not_wait_for_a_destination(world):
     world.crm |= {"unavailable": 0.999, "retry_after": 3000}
     with served(project_of(world)), project_of(world) as project:
@@ -283,6 +299,11 @@ class Meddling(Heard):
 
 def _deliveries(project):
     return [delivery for run in project.runs() for delivery in run.deliveries]
+
+
+def _ended(project):
+    found = project.watch.home.store.deliveries.of_run(1)
+    return [] if any(one.status is Status.RUNNING for one in found) else found
 
 
 def _over(project):

@@ -51,19 +51,17 @@ class Serving:
         """Serve from now on; raises Busy SERVICE_RUNNING while another process does."""
         return self.home.store.services.start(self.home.workspace_id)
 
-    def reread(self) -> None:
+    def reread(self, *, at_once: bool = False) -> bool:
         """Take in what changed in files and definitions; what is wrong in them is said once.
 
-        It is looked for every 5 s, and at once while somebody waits for a run: they may have made
-        its sync a moment ago.
+        It is looked for every 5 s, or `at_once`; returns whether it was.
         """
-        is_early = self.clock.monotonic() - self._read_at < REREAD_SECONDS
-        if is_early and not self.home.store.triggers.queued(self.home.workspace_id):
-            return
+        if not at_once and self.clock.monotonic() - self._read_at < REREAD_SECONDS:
+            return False
         self._read_at = self.clock.monotonic()
         before = seen(self.home)  # what changes while it is read shall be seen the next time
         if before == self._seen:
-            return
+            return True
         self._seen = before
         try:
             self.home = refreshed(self.home, profile=self._profile)
@@ -71,6 +69,7 @@ class Serving:
             self.home = kept(self.home, error)
             text = "The files are not taken in, so those of before stay in force."
             self.note("project", text, str(error), code=error.code)
+        return True
 
     def alerts(self) -> Alerts:
         """Return what is told of the project as it is now."""

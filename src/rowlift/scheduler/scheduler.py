@@ -40,17 +40,18 @@ class Scheduler:
         self._seen = math.inf
         self._beat_at = -math.inf
         self._again_at = -math.inf
+        self._is_current = False
 
     def tick(self) -> float:
         """Begin what is due and return the seconds until it is worth asking again."""
         self._beat()
-        self._serving.reread()
+        self._is_current = self._serving.reread()
         now = int(self._clock.now().timestamp())
         was_put_back, self._seen = now < self._seen - 1, now
         timetable = Timetable(self._serving.home)
         next_at = timetable.look(now, anew=was_put_back)
-        if not self._is_importing():
-            self._begin_next(timetable)
+        if not self._is_importing() and self._begin_next(timetable):
+            return 0.0
         timetable.skip_busy()
         self._deliveries()
         self._forwards()
@@ -68,19 +69,30 @@ class Scheduler:
     def _is_importing(self) -> bool:
         return any(job.kind in _IMPORTS for job in self._runner.running())
 
-    def _begin_next(self, timetable: Timetable) -> None:
+    def _begin_next(self, timetable: Timetable) -> bool:
+        """Begin a run, if one is due; tell whether what was decided is out of date instead."""
         home = self._serving.home
         active = home.store.runs.active(home.workspace_id)
         if active:
             if home.store.runs.is_abandoned(home.workspace_id):
                 self._runner.start(Job(Kind.RESUME, active.id, "", self._serving.resume))
-            return
+            return False
         for turn in timetable.turns():
+            if self._was_edited():
+                return True
             if opening := self._opening(turn):
                 run = timetable.start(turn, opening)
                 if run:
                     self._start(turn, run, opening)
-                return
+                return False
+        return False
+
+    def _was_edited(self) -> bool:
+        """Take in, before anything begins, what was changed a moment ago; tell if anything was."""
+        before = self._serving.home
+        if not self._is_current:
+            self._is_current = self._serving.reread(at_once=True)
+        return self._serving.home is not before
 
     def _opening(self, turn: Turn) -> Opening | None:
         """Return how a turn's run begins; give up what was asked for where it does not."""
@@ -109,6 +121,7 @@ class Scheduler:
         open_ = [] if free <= 0 else home.store.deliveries.claimable(home.workspace_id)
         fresh = [one for one in open_ if one.id not in carried]
         if fresh:
+            self._was_edited()
             paused = home.store.runs.paused(home.workspace_id)
             for one in [one for one in fresh if _sync(one) not in paused][:free]:
                 self._deliver(one)
@@ -139,6 +152,8 @@ class Scheduler:
     def _forwards(self) -> None:
         carried = {job.number for job in self._runner.running() if job.kind is Kind.FORWARD}
         due = [each for each in self._serving.forwards().items() if each[1].id not in carried]
+        if due and self._was_edited():
+            return  # the next tick looks again
         for name, one in due[: FORWARDS_AT_ONCE - len(carried)]:
             work = partial(self._serving.forward, name, one)
             self._runner.start(Job(Kind.FORWARD, one.id, name, work))

@@ -2,10 +2,10 @@
 
 import math
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import monotonic
 
 from rowlift.core.errors import Throttled
 
@@ -41,7 +41,7 @@ class Pace:
 
     def take(self, caller: str) -> Left:
         """Count a request; raises Throttled TOO_MANY_REQUESTS where the bucket is empty."""
-        now = time.monotonic()
+        now = monotonic()
         with self._lock:
             left, seen = self._buckets.pop(caller, (float(self._most), now))
             left = min(self._most, left + (now - seen) * self._most / 60)
