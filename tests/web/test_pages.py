@@ -1,5 +1,6 @@
 """What holds for every page: rights, forms of ours only, JSON for who asks, nothing inline."""
 
+import gzip
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from world import World
 OPEN = {("GET", "/setup"), ("POST", "/setup"), ("GET", "/login"), ("POST", "/login")}
 OPEN |= {("GET", "/join"), ("POST", "/join")}
 TEMPLATES = FOLDER.parent / "templates"
+EDITOR = "vendor/codemirror/codemirror.js"
+WITHOUT_EDITOR, WITH_EDITOR = 60_000, 180_000  # bytes of scripts, compressed
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,33 @@ def test_S19_every_page_has_the_headers_nothing_inline_and_is_json_for_who_asks(
             assert "unsafe" not in policy
             assert answer.headers["cache-control"] == "no-store"
             assert not re.search(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son\w+=", answer.text)
+
+
+@pytest.mark.usefixtures("ran")
+def test_scripts_of_every_page_weigh_little(api: Api) -> None:
+    weights: dict[str, int] = {}
+    with Reader(api, Role.ADMIN) as reader:
+        reader.post("/drafts", kind="person", way="sql")
+        for path in (*(one.url for one in SHOWN), "/new/source?type=postgres"):
+            answer = reader.get(path)
+            files = scripts(answer.text)
+            assert files or answer.is_error, path
+            weights[path] = sum(len(gzip.compress((FOLDER / one).read_bytes())) for one in files)
+            most = WITH_EDITOR if EDITOR in files else WITHOUT_EDITOR
+            assert weights[path] <= most, path
+    assert {path for path, weight in weights.items() if weight > WITHOUT_EDITOR} == {
+        "/queries/new", "/drafts/1",
+    }  # fmt: skip
+
+
+def scripts(page: str) -> set[str]:
+    """Return the scripts that a page loads, those that they import included."""
+    found: set[str] = set()
+    due = set(re.findall(r'(?:src|module)="/static/([^"?]+\.js)', page))
+    while due:
+        found.add(one := due.pop())
+        due |= set(re.findall(r'from "\./([^"]+\.js)"', (FOLDER / one).read_text())) - found
+    return found
 
 
 def test_S19_templates_need_no_evaluation_of_text() -> None:

@@ -155,6 +155,7 @@ RUNNING = (
         r"^Binder Error: (Referenced column|Column |Table \S+ does not have a column|Values list)",
         "COLUMN_UNKNOWN",
     ),
+    Wording(r"^Binder Error: (Cannot compare values of type|No function matches)", "QUERY_FAILED"),
     Wording(r"^(Parser|Catalog|Binder|Syntax) Error", "QUERY_SYNTAX"),
     Wording(
         r"CSV Error on Line: (?P<line>\d+)\n.*?Expected Number of Columns: (?P<expected>\d+)"
