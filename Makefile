@@ -97,6 +97,10 @@ docs: setup ## rewrite docs/reference, and the tables as SQL, from the code
 	@$(VENV)/bin/python tools/reference.py
 	@$(VENV)/bin/python tools/tables.py
 
+.PHONY: screenshots
+screenshots: system setup ## pictures of every page in both themes, of the demo, to docs/screenshots
+	@$(VENV)/bin/python tools/screenshots.py
+
 .PHONY: check lint types layers ids reference wheel
 check: lint types layers ids reference wheel ## lint, format, types, layers, requirement ids, docs, wheel
 
