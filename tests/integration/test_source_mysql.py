@@ -527,12 +527,15 @@ def test_a_missing_right_names_table_user_and_grant(shop: Shop) -> None:
     error = refusal(shop.source(), "SELECT n FROM moments")
     assert error.code == "PERMISSION_DENIED"
     assert f"`{name}`.`moments`" in error.message
-    assert error.mend == f"GRANT SELECT ON `{name}`.`moments` TO `{shop.user}`@`%`;"
+    assert error.mend.splitlines()[0] == "Check its name; if it is right:"
+    assert error.mend.splitlines()[1:] == [
+        f"GRANT SELECT ON `{name}`.`moments` TO `{shop.user}`@`%`;"
+    ]
     error = refusal(shop.source(), "SELECT name FROM people")
     assert error.code == "PERMISSION_DENIED"
-    assert error.mend == f"GRANT SELECT ON `people` TO `{shop.user}`@`%`;"
+    assert error.mend.endswith(f"\nGRANT SELECT ON `people` TO `{shop.user}`@`%`;")
     error = refusal(shop.source(database="mysql"), "SELECT 1 AS a")
-    assert error.mend == f"GRANT SELECT ON `mysql`.* TO '{shop.user}'@'%';"
+    assert error.mend.endswith(f"\nGRANT SELECT ON `mysql`.* TO '{shop.user}'@'%';")
 
 
 def test_a_function_that_is_closed_or_missing_comes_with_its_grant(shop: Shop) -> None:

@@ -3,6 +3,7 @@
 import socket
 import time
 
+import asyncssh
 import psycopg
 import pytest
 
@@ -72,6 +73,16 @@ def test_F33_what_keeps_the_tunnel_shut_is_told(shop, bastion, tmp_path, change,
     assert "canary" not in f"{error} {error.mend}"
     failed = list(source.check())[-1]
     assert (failed.step, failed.level, failed.code) == ("network", "error", code)
+
+
+def test_a_key_that_is_not_known_comes_with_its_fingerprint(shop, bastion, tmp_path):
+    (tmp_path / "none").write_text("")
+    ssh = {**bastion.keys, "known_hosts": str(tmp_path / "none")}
+    error = refusal(shop.source(ssh=ssh).now)
+    algorithm, key, *_ = (tmp_path / "known_hosts").read_text().split(" ", 1)[1].split()
+    fingerprint = asyncssh.import_public_key(f"{algorithm} {key}").get_fingerprint()
+    assert error.code == "SSH_HOST_UNKNOWN"
+    assert f"not known: {algorithm} {fingerprint}." in error.message
 
 
 def test_the_server_that_ssh_does_not_reach_is_told(shop, bastion):

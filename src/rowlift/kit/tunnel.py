@@ -28,6 +28,7 @@ class Tunnel:
         self._config = config
         self._addresses = addresses or (config.host,)
         self._to = (host, port)
+        self._shown: list[str] = []
         self._loop = asyncio.new_event_loop()
         self._leaving = asyncio.Event()
         opened: Future[int] = Future()
@@ -75,7 +76,9 @@ class Tunnel:
         try:
             return await self._connect(last)
         except asyncssh.HostKeyNotVerifiable:
-            raise self._failed("SSH_HOST_UNKNOWN", "has a key that is not known") from None
+            shown = f": {self._shown[-1]}" if self._shown else ""
+            what = f"has a key that is not known{shown}"
+            raise self._failed("SSH_HOST_UNKNOWN", what) from None
         except asyncssh.PermissionDenied:
             raise self._failed("SSH_LOGIN_FAILED", "refused the login") from None
         except (OSError, asyncssh.Error):
@@ -87,6 +90,7 @@ class Tunnel:
         return await asyncssh.connect(
             address,
             config.port,
+            client_factory=lambda: _Client(self._shown),
             host_key_alias=config.host,
             known_hosts=self._known_hosts(),
             username=config.user,
@@ -124,3 +128,16 @@ class Tunnel:
     def _failed(self, code: str, what: str) -> ConnectError:
         where = f"{self._config.host}:{self._config.port}"
         return ConnectError(code, f"The SSH server {where} {what}.", mend=rule(code).mend)
+
+
+class _Client(asyncssh.SSHClient):
+    """Trusts no key that known_hosts does not hold, but notes its fingerprint."""
+
+    def __init__(self, shown: list[str]) -> None:
+        self._shown = shown
+
+    def validate_host_public_key(
+        self, host: str, addr: str, port: int, key: asyncssh.SSHKey
+    ) -> bool:
+        self._shown.append(f"{key.get_algorithm()} {key.get_fingerprint()}")
+        return False

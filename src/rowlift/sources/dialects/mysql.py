@@ -173,7 +173,8 @@ ALL = {"ALL", "ALL PRIVILEGES"}
 MAKE_READER = (
     "CREATE USER 'rowlift'@'%' IDENTIFIED BY '…'; GRANT SELECT ON {database}.* TO 'rowlift'@'%';"
 )
-GRANT = "GRANT SELECT ON {what} TO {account};"
+# It tells nobody whether a table or a database is missing or only closed to the user.
+GRANT = "Check its name; if it is right:\nGRANT SELECT ON {what} TO {account};"
 GRANT_CALL = "Check the function's name, or GRANT EXECUTE ON FUNCTION {what} TO {account};"
 
 LOGIN_ERRORS = dict.fromkeys((1045, 1130, 1251, 1698, 1820, 1862, 2059, 3118), "LOGIN_FAILED")
