@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bench import intake, lists, measure, people, project, reading
+from bench import intake, lists, measure, pages, people, project, reading
 from bench.stage import ROWLIFT, Database, Sample, Sink, Stage, sink, took
 from bench.standins import WAREHOUSES
 
@@ -59,6 +59,8 @@ def cases(rows: int, sizes: Sequence[int]) -> Iterator[Case]:
     yield Case("ingest", title, min(rows, intake.MOST), partial(intake.taking_in, rows=rows))
     title = f"Pages of the API, {rows:,} people and {lists.RUNS:,} runs, while a sync runs"
     yield Case(f"lists-{short(rows)}", title, rows, partial(lists.lists, rows=rows))
+    title = f"Pages of the web UI, {rows:,} people and {lists.RUNS:,} runs"
+    yield Case(f"pages-{short(rows)}", title, rows, partial(pages.pages, rows=rows))
     yield from in_use(rows)
     yield from large(rows)
 

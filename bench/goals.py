@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from bench import intake, lists, people, reading
+from bench import intake, lists, pages, people, reading
 from bench.results import Figures, Result
 
 MILLION = 1_000_000
@@ -26,7 +26,7 @@ MESSAGES_PER_SECOND = 5_000
 IMPORT_SECONDS = 24
 SUPPRESSED_COST = 1.1
 WIDE_MB = 1000
-PAGE_SECONDS = 0.1
+PAGE_SECONDS, SHOWN_SECONDS = 0.1, 0.15
 OF_DRIVER = 1.5
 MEMORY_MB = {MILLION: 500, 10 * MILLION: 1000}
 Steps = Mapping[str, Figures]
@@ -159,11 +159,18 @@ def columns(steps: Steps) -> Iterator[Verdict]:
         yield at_most(what, WIDE_MB, one.together_mb, "MB", 0)
 
 
-def pages(steps: Steps) -> Iterator[Verdict]:
+def listed(steps: Steps) -> Iterator[Verdict]:
     """Judge what 99 of 100 pages of each list take while a sync runs."""
     for name in lists.LISTS:
         what = f"99 of 100 pages of {name}, while {steps[name].rows:,} rows are read"
         yield at_most(what, PAGE_SECONDS, steps[name].wall, "s", 3)
+
+
+def shown(steps: Steps) -> Iterator[Verdict]:
+    """Judge what 95 of 100 answers with each page of the web UI take."""
+    for name in pages.PAGES:
+        what = f"95 of 100 answers with the page of {name}, {steps[name].rows:,} people"
+        yield at_most(what, SHOWN_SECONDS, steps[name].wall, "s", 3)
 
 
 def starting(steps: Steps) -> Iterator[Verdict]:
@@ -232,7 +239,8 @@ JUDGES: Mapping[str, tuple[Judge, ...]] = {
     "whole": (whole, peak),
     "columns": (columns,),
     "ingest": (taking_in,),
-    "lists": (pages,),
+    "lists": (listed,),
+    "pages": (shown,),
     "read": (read,),
     "driver": (drivers,),
     "unchanged": (quiet,),

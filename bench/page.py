@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.goals import HOSTED, SCRIPT, verdicts
 from bench.lists import LISTS
+from bench.pages import PAGES
 from bench.results import Figures, Result, machine
 
 ABOUT = """\
@@ -133,7 +134,7 @@ def cells(step: str, one: Figures, plain: Figures | None) -> tuple[str, ...]:
     low, high = min(one.walls), max(one.walls)
     spread = f" ({seconds(low)}-{seconds(high)})" if len(one.walls) > 1 else ""
     share = f"{one.all_cpu / plain.all_cpu:.2f}" if plain and plain.rows == one.rows else ""
-    is_page = step in LISTS  # its rows lie around it
+    is_page = step in {*LISTS, *PAGES}  # its rows lie around it
     speed = f"{one.rows / one.wall:,.0f}" if one.rows > 1 and not is_page else ""
     return (
         step,

@@ -1,6 +1,6 @@
 """People: the list, finding one by any identifier, and one of them with where all of it is from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -73,9 +73,12 @@ def people(
         found = project.people(PEOPLE, after=place(cursor) or 0)
         shown = page(found, PEOPLE, lambda one: one.number)
         return show(request, "people.html", People(shown.items, shown.next, q))
-    if _is_one(project, q):
+    if _finds(project.person, q):
         return onward(f"/people/{part(q)}")
-    return show(request, "people.html", People(project.search_people(q, PEOPLE), None, q))
+    alike = project.search_people(q, PEOPLE)
+    if not alike and _finds(project.why, q):  # of rows that were never good
+        return onward(f"/people/{part(q)}")
+    return show(request, "people.html", People(alike, None, q))
 
 
 @router.get("/{who}", **door("person", Right.VALUES))
@@ -132,17 +135,13 @@ def _asked(request: Request, project: Project, who: str, wrong: Wrong | None = N
     return show(request, "erase.html", Erasure(who, called(found), found, syncs), wrong=wrong)
 
 
-def _is_one(project: Project, q: str) -> bool:
-    """Tell whether a text is an identifier of one person, or of rows that were never good."""
-    for known in (project.person, project.why):
-        try:
-            known(q)
-        except StateError:  # nobody
-            continue
-        except ConfigError:  # two people
-            return False
-        return True
-    return False
+def _finds(look: Callable[[str], object], q: str) -> bool:
+    """Tell whether a text is an identifier of one, where one looks."""
+    try:
+        look(q)
+    except (StateError, ConfigError):  # nobody, or two people
+        return False
+    return True
 
 
 def _named(project: Project, who: str) -> str:
