@@ -42,7 +42,9 @@ kind = source_kind(sys.argv[1])
 source = in_a_process(kind, kind.Config(**{sys.argv[2]: sys.argv[3]}))
 source.now()
 print("asked", flush=True)
-source.query(sys.argv[4]).read_all()
+if sys.argv[4]:
+    source.query(sys.argv[4]).read_all()
+sys.stdin.read()
 """
 
 
@@ -210,13 +212,15 @@ def test_a_process_waits_for_the_next_source_and_holds_no_file(kind: str, config
     assert not [one for one in held if "people" in one]
 
 
+@pytest.mark.parametrize("is_stuck", [False, True])
 def test_a_process_ends_with_ours_however_sudden(
-    kind: str, place: dict[str, str], temporary: Path
+    kind: str, place: dict[str, str], temporary: Path, is_stuck: bool
 ) -> None:
     ((name, path),) = place.items()
-    command = [sys.executable, "-c", DYING, kind, name, path, STUCK[kind]]
+    command = [sys.executable, "-c", DYING, kind, name, path, STUCK[kind] if is_stuck else ""]
     environment = {**os.environ, "TMPDIR": str(temporary)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as parent:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, env=environment) as parent:
         assert parent.stdout
         assert parent.stdout.readline() == b"asked\n"
         (process,) = processes(parent.pid)

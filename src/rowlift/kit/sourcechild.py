@@ -34,9 +34,10 @@ def main() -> None:
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
     for name in sys.argv[2:]:
         import_module(name)
-    line.send(READY)
-    with suppress(EOFError):
+    with suppress(EOFError, OSError):
+        line.send(READY)
         _answer(line)
+    _end()
 
 
 def _answer(line: "Connection[Any, Any]") -> None:
@@ -51,6 +52,10 @@ def _answer(line: "Connection[Any, Any]") -> None:
                 source = None
             if isinstance(result, pa.RecordBatchReader):
                 _stream(line, result)
+            elif method == "check":
+                for step in result:
+                    line.send(([step], None))
+                line.send(([], None))
             else:
                 line.send((result, None))
         except Exception as error:  # noqa: BLE001 - raised where somebody waits
@@ -78,10 +83,15 @@ def _portable(error: Exception) -> Exception:
 
 
 def _end_with_parent(descriptor: int) -> None:
-    """End, with what lies in the private temporary folder, when nobody listens any more."""
+    """End when nobody listens any more, also while a driver works."""
     listener = select.poll()
     listener.register(descriptor, 0)  # only an error, which is what the other end's closing is
     listener.poll()
+    _end()
+
+
+def _end() -> None:
+    """End at once, with what lies in the private temporary folder."""
     shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
     os._exit(1)
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from rowlift.core.nouns import Finding
+
 PROGRAM = "rowlift.kit.sourcechild"
 PRELOADED = ("rowlift.sources.duckdb", "rowlift.sources.files", "rowlift.sources.sqlite")
 KEPT = 2  # processes that wait for the next source, with some 100 MB each
@@ -151,9 +153,15 @@ class SourceProcess:
         self._calls: set[_Call] = set()
         self._ours: list[Process] = []  # which have the source built
 
-    def check(self) -> Any:
-        """Test the source step by step."""
-        return self._asked("check")
+    def check(self) -> Iterator["Finding"]:
+        """Test the source, and tell each step as it ends."""
+        call = self._called("check")
+        try:
+            while steps := self._answer(call):
+                yield from steps
+            self._ended(call)
+        finally:
+            self._dropped(call)
 
     def describe(self, sql: str) -> Any:
         """Return the output columns of a query."""
