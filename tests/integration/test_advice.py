@@ -106,6 +106,49 @@ def test_B27_mariadb_tells_its_indexes(mariadb_server: MariaDbServer, tmp_path: 
         assert codes(project) == ["PRIMARY_READ"]
 
 
+MOMENTS = "SELECT user_id, plan FROM people WHERE {column} >= {moment}"
+SECONDS = "{{last_sync_time}}"
+
+
+@pytest.mark.door("python")
+def test_B27_mariadb_compares_a_date_with_seconds_and_advice_says_so(
+    mariadb_server: MariaDbServer, tmp_path: Path
+) -> None:
+    with mariadb_warehouse(mariadb_server) as warehouse:
+        warehouse.execute(
+            "CREATE TABLE people (user_id int, plan varchar(9), at date, seen datetime, n int)",
+            "INSERT INTO people VALUES (1, 'pro', '2026-01-01', '2026-01-01', 1)",
+        )
+        project = folder_of(tmp_path, warehouse.settings(), FULL)
+        for column in ("at", "seen", "plan"):
+            project.edit(sql=MOMENTS.format(column=column, moment=SECONDS))
+            (advice,) = estimate(project).advice
+            assert (advice.code, column in advice.message) == ("CURSOR_NOT_SECONDS", True)
+            assert f"FROM_UNIXTIME({SECONDS})" in advice.mend
+        for column, moment in (("n", SECONDS), ("seen", f"FROM_UNIXTIME({SECONDS})")):
+            project.edit(sql=MOMENTS.format(column=column, moment=moment))
+            assert codes(project) == []
+
+
+@pytest.mark.door("python")
+def test_B27_sqlite_compares_a_text_with_seconds_and_advice_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "shop.db"
+    with closing(sqlite3.connect(path)) as shop, shop:
+        shop.execute(
+            "CREATE TABLE people (user_id int, plan text, seen datetime, n int, empty int)"
+        )
+        shop.execute("INSERT INTO people VALUES (1, 'pro', datetime(), 1, NULL)")
+    seen = MOMENTS.format(column="seen", moment=SECONDS)
+    project = folder_of(tmp_path, {"type": "sqlite", "path": str(path)}, seen)
+    assert codes(project) == ["CURSOR_NOT_SECONDS"]
+    for column in ("n", "empty"):
+        project.edit(sql=MOMENTS.format(column=column, moment=SECONDS))
+        assert codes(project) == []
+    moved = "WITH w AS (SELECT user_id, n AS moved FROM people) SELECT user_id, moved AS n FROM w"
+    project.edit(sql=f"{moved} WHERE moved >= {SECONDS}")
+    assert codes(project) == []
+
+
 @pytest.mark.door("python")
 def test_B27_sqlite_tells_its_indexes(tmp_path: Path) -> None:
     path = tmp_path / "shop.db"

@@ -16,6 +16,7 @@ import pytest
 
 from corpus import samples
 from rowlift.core.errors import ConnectError, SourceError
+from rowlift.engine.moments import conversion_told
 from rowlift.sources.duckdb import DuckDB, DuckDBConfig
 from rowlift.testing.values import value_type
 
@@ -349,3 +350,11 @@ def test_a_sort_larger_than_the_memory_spills_to_a_private_folder(path: Path) ->
     assert first.num_rows + sum(batch.num_rows for batch in reader) == 2_000_000
     source.close()
     assert not scratch.exists()
+
+
+def test_a_moment_that_is_compared_with_seconds_is_told(source: DuckDB) -> None:
+    sql = "SELECT id FROM people WHERE TIMESTAMP '2026-01-01' > {{last_sync_time}}"
+    with pytest.raises(SourceError) as refused, conversion_told(sql, "duckdb"):
+        source.describe(sql.replace("{{last_sync_time}}", "0"))
+    assert refused.value.code == "QUERY_FAILED"
+    assert "to_timestamp({{last_sync_time}})" in refused.value.mend

@@ -46,3 +46,18 @@ def test_the_columns_of_the_cursor(sql, dialect, expected):
 def test_an_index_is_advised_by_the_names_of_the_query(sql, dialect, index):
     (found,) = cursors(sql, dialect)
     assert found.index == index
+
+
+@pytest.mark.parametrize(
+    ("compared", "alone"),
+    [
+        ("seen > {{last_sync_time}}", "SELECT seen FROM `a b`"),
+        ("x.seen BETWEEN ({{last_sync_time}} - 60) AND 5", "SELECT seen FROM `a b`"),
+        ("seen > FROM_UNIXTIME({{last_sync_time}})", ""),
+        ("UNIX_TIMESTAMP(seen) > {{last_sync_time}}", ""),
+        ("seen > '1970-01-01' + INTERVAL {{last_sync_time}} SECOND", ""),
+    ],
+)
+def test_a_column_that_is_compared_with_the_seconds_can_be_looked_at(compared, alone):
+    (found,) = cursors(f"SELECT * FROM `a b` AS x WHERE {compared}", "mysql")
+    assert found.alone == alone

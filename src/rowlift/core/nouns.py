@@ -150,6 +150,7 @@ class QueryFacts:
     bytes_read: int | None = None  # which a warehouse may bill
     is_primary: bool | None = None
     tables: tuple[TableFacts, ...] = ()  # without views, and without what has no indexes
+    no_seconds: tuple[str, ...] = ()  # columns of other values that are compared with seconds
 
 
 @dataclass(frozen=True, slots=True)

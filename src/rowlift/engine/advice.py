@@ -1,4 +1,4 @@
-"""Nine pieces of advice on a sync before it is saved; each is a warning and stops nothing."""
+"""Ten pieces of advice on a sync before it is saved; each is a warning and stops nothing."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from rowlift.core.rules import rule
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.columns import left_out
 from rowlift.engine.ledger import mapping_of
+from rowlift.engine.moments import CONVERSIONS
 from rowlift.kit.sqladvice import cursors, limit_told
 from rowlift.kit.sqlguard import uses_last_sync_time
 
@@ -74,6 +75,14 @@ def _no_index(case: Case) -> Iterator[Finding]:
             yield _finding("CURSOR_NOT_INDEXED", text, cursor.index)
 
 
+def _no_seconds(case: Case) -> Iterator[Finding]:
+    if case.facts.no_seconds:
+        names = _listed(case.facts.no_seconds)
+        text = f"{names}: no numbers, but compared with last_sync_time, which is Unix seconds."
+        mend = f"Write {CONVERSIONS[case.dialect]}; else rows are missed, or all are read."
+        yield _finding("CURSOR_NOT_SECONDS", text, mend)
+
+
 def _limit(case: Case) -> Iterator[Finding]:
     if case.has_limit:
         yield _finding("LIMIT_LOSES_ROWS", limit_told(case.spec.sql))
@@ -130,7 +139,8 @@ def _timeout(case: Case) -> Iterator[Finding]:
 
 
 _ADVICE: tuple[Callable[[Case], Iterator[Finding]], ...] = (
-    _full_query, _often, _no_index, _limit, _primary, _bytes, _unused, _too_short, _timeout,
+    _full_query, _often, _no_index, _no_seconds, _limit, _primary, _bytes, _unused, _too_short,
+    _timeout,
 )  # fmt: skip
 
 

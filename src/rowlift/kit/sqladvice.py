@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
@@ -19,11 +19,13 @@ class Cursor:
     """A column that is compared with the moment; the table is empty where it cannot be told.
 
     `index` is the statement that makes an index on it, with the names as the query writes them.
+    `alone` reads the column alone, if it is compared with the seconds as they stand.
     """
 
     table: str
     column: str
     index: str = ""
+    alone: str = ""
 
 
 def cursors(sql: str, dialect: str) -> tuple[Cursor, ...]:
@@ -47,8 +49,10 @@ def _found(query: exp.Expr, reader: Dialect) -> Iterator[Cursor]:
     for compared in query.find_all(*_COMPARED):
         sides = [one for one in compared.args.values() if isinstance(one, exp.Expr)]
         if any(_has_mark(one) for one in sides):
+            is_converted = any(one.find(exp.Func, exp.Interval) for one in sides)
             for column in compared.find_all(exp.Column):
-                yield _cursor(column, reader)
+                found = _cursor(column, reader)
+                yield replace(found, alone="") if is_converted else found
 
 
 def _has_mark(side: exp.Expr) -> bool:
@@ -67,7 +71,8 @@ def _cursor(column: exp.Column, reader: Dialect) -> Cursor:
     on.set("alias", None)
     index = re.sub(r"\W", "_", f"{table}_{name}", flags=re.ASCII)
     indexed = f"{on.sql(reader)} ({column.this.sql(reader)})"
-    return Cursor(table, name, f"CREATE INDEX {index} ON {indexed};")
+    alone = f"SELECT {column.this.sql(reader)} FROM {on.sql(reader)}"
+    return Cursor(table, name, f"CREATE INDEX {index} ON {indexed};", alone)
 
 
 def _name(node: exp.Column | exp.Table, reader: Dialect) -> str:

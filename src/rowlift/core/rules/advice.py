@@ -22,6 +22,12 @@ RULES = (
         "Have an index made on it: without one every run reads the whole table.",
     ),
     Rule(
+        "CURSOR_NOT_SECONDS",
+        "warning",
+        "A column that holds no numbers is compared with {{last_sync_time}}, which is Unix seconds",
+        "Convert the seconds into what the column holds; else rows are missed, or all are read.",
+    ),
+    Rule(
         "LIMIT_LOSES_ROWS",
         "warning",
         "The query has a LIMIT: rows beyond it are never read",

@@ -156,6 +156,7 @@ RUNNING = (
         "COLUMN_UNKNOWN",
     ),
     Wording(r"^Binder Error: (Cannot compare values of type|No function matches)", "QUERY_FAILED"),
+    Wording(r"^Binder Error: Cannot compare values", "QUERY_FAILED"),
     Wording(r"^(Parser|Catalog|Binder|Syntax) Error", "QUERY_SYNTAX"),
     Wording(
         r"CSV Error on Line: (?P<line>\d+)\n.*?Expected Number of Columns: (?P<expected>\d+)"
