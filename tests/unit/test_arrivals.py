@@ -134,7 +134,7 @@ def test_identifiers_inside_json_are_known_too(world):
 
 def test_a_removed_row_that_comes_back_as_it_was_returns(world):
     world.first([ID, PLAN], ROWS)
-    world.engine.run("CREATE OR REPLACE VIEW image AS SELECT * REPLACE (key <> '2' AS present)"
+    world.engine.run("CREATE OR REPLACE TEMP VIEW image AS SELECT * REPLACE (key <> '2' AS present)"
                      f" FROM read_parquet('{world.folder / 'image.parquet'}')")  # fmt: skip
     world.present = 2
     known, changes, _ = world.then([ID, PLAN], ROWS)

@@ -1,5 +1,6 @@
 """DuckDB, where the engine's and a source's differ from one that anybody opens."""
 
+import os
 import subprocess
 import sys
 import time
@@ -45,3 +46,52 @@ def test_wide_rows_are_sorted_and_written_few_at_a_time(tmp_path):
         duck.write("SELECT repeat('x', 6000) AS x FROM range(5000)", path)
     groups = pq.ParquetFile(path).metadata
     assert [groups.row_group(at).num_rows for at in range(3)] == [2048, 2048, 904]
+
+
+def test_a_database_that_waits_for_work_is_empty_and_as_good_as_new(tmp_path):
+    with Duck(tmp_path / "first") as duck:
+        duck.run("CREATE TEMP TABLE people AS SELECT 'anna@example.com' AS email")
+        duck.run("CREATE TEMP VIEW emails AS SELECT email FROM people")
+        duck.make_room(1_000_000)
+        duck.prepare(["double(x) AS 2 * x"])
+        before = duck.one("SELECT current_setting('memory_limit')")
+    with Duck(tmp_path / "second") as duck:
+        assert duck.rows("SELECT table_name FROM duckdb_tables()") == []
+        assert duck.rows("SELECT view_name FROM duckdb_views() WHERE NOT internal") == []
+        assert duck.one("SELECT double(21)") == (42,)
+        assert duck.one("SELECT current_setting('memory_limit')") != before
+        assert duck.one("SELECT current_setting('temp_directory')") == (str(tmp_path / "second"),)
+        duck.prepare(["double(x) AS x || x"])
+        assert duck.one("SELECT double('a')") == ("aa",)
+
+
+def test_work_that_spilled_leaves_its_place_to_nobody(tmp_path):
+    larger = (
+        "CREATE TEMP TABLE larger AS SELECT range, md5(range::VARCHAR) AS x FROM range(2000000)"
+    )
+    for name in ("first", "second"):
+        with Duck(tmp_path / name, memory_mb=60) as duck:
+            duck.run(larger)
+            assert list((tmp_path / name).iterdir())
+        assert not (tmp_path / name).exists()
+
+
+def test_databases_used_at_once_have_nothing_in_common(tmp_path):
+    with Duck(tmp_path / "one") as one, Duck(tmp_path / "other") as other:
+        for number, duck in enumerate((one, other)):
+            duck.run(f"CREATE TEMP TABLE mine AS SELECT {number} AS number")
+            duck.prepare([f"number() AS {number}"])
+        for number, duck in enumerate((one, other)):
+            assert duck.one("SELECT number(), number FROM mine") == (number, number)
+        one.close()
+        one.close()
+        assert other.one("SELECT number()") == (1,)
+
+
+def test_a_child_that_is_forked_can_begin_and_end_with_work_of_its_own(tmp_path):
+    with Duck(tmp_path / "parent") as duck:
+        duck.run("SELECT 1")
+    if (child := os.fork()) == 0:
+        with Duck(tmp_path / "child") as duck:
+            os._exit(duck.one("SELECT sum(range)::INTEGER FROM range(3)")[0])
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3

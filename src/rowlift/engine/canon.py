@@ -198,9 +198,8 @@ class Staged:
 
 
 def install(duck: Duck) -> None:
-    """Make the macros of the canonical form known to a connection."""
-    for macro in _MACROS:
-        duck.run(f"CREATE OR REPLACE TEMP MACRO {macro}")
+    """Make the macros of the canonical form known."""
+    duck.prepare(_MACROS)
 
 
 def staged_columns(schema: pa.Schema, filled: Collection[int] = ()) -> list[Staged]:

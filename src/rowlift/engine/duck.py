@@ -2,14 +2,18 @@
 
 DuckDB spills to `scratch` when its limit is reached, 320 MB and more for wide rows; the limit holds
 for its buffers, not for the whole process (allow some 200 MB more).
+
+To start DuckDB and to make the engine's macros known takes 25 ms: half of what a run without rows
+costs. So a database of small work that ended well waits for the next one, empty.
 """
 
+import atexit
 import os
 import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,13 +32,92 @@ GROUP_VECTORS = 10
 GROUP_BYTES = 16_000_000  # each thread holds a row group before it writes it
 SORTED_ROWS = 100_000
 SORTED_BYTES = 40_000_000  # a sort of whole rows holds all their values at once
+SMALL_ROWS = 100_000  # of larger results the memory goes back with all the rest
+MOST_IDLE = 2  # databases, of some 6 MB each
 _DAMAGED = re.compile(
     r"No files found|Cannot open file .*No such file|Parquet file|magic bytes|Failed to read file"
 )
 
 
+class _Database:
+    """DuckDB in memory, for one connection at a time; what stays when that closes is macros."""
+
+    def __init__(self, scratch: Path, memory_mb: int, threads: int) -> None:
+        self._root = duckdb.connect(
+            ":memory:",
+            config={
+                "memory_limit": f"{memory_mb}MB",
+                "threads": threads,
+                "temp_directory": str(scratch),
+                "preserve_insertion_order": True,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            },
+        )
+        self._root.execute("LOAD icu")  # built in; it knows the setting TimeZone
+        self._settings = (memory_mb, threads)
+        self.macros: dict[str, str] = {}
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """Open a connection; its temporary tables and views go with it."""
+        connection = self._root.cursor()
+        connection.execute("SET TimeZone = 'UTC'")
+        # Without a main file it takes Python for a notebook and draws bars on standard output.
+        connection.execute("SET enable_progress_bar = false")
+        return connection
+
+    def move(self, scratch: Path, memory_mb: int, threads: int) -> bool:
+        """Make it as good as new for other work; False where that cannot be, as it has spilled."""
+        try:
+            self._root.execute(f"SET temp_directory = {text(str(scratch))}")
+        except duckdb.NotImplementedException:
+            return False
+        if (memory_mb, threads) != self._settings:
+            self._root.execute(f"SET memory_limit = '{memory_mb}MB'")
+            self._root.execute(f"SET threads = {threads}")
+            self._settings = (memory_mb, threads)
+        return True
+
+    def rest(self) -> None:
+        """Give its free memory back, and what its last connection was allowed beyond the limit."""
+        self._root.execute(f"SET memory_limit = '{self._settings[0]}MB'")
+
+    def close(self) -> None:
+        """End it, with its threads."""
+        self._root.close()
+
+
+_IDLE: list[_Database] = []
+
+
+def _idle() -> Iterator[_Database]:
+    """Take the databases that wait for work, one by one."""
+    while _IDLE:
+        with suppress(IndexError):  # another thread was quicker
+            yield _IDLE.pop()
+
+
+def _close_idle() -> None:
+    for database in _idle():
+        database.close()
+
+
+# A child that is forked has none of a database's threads, and would wait for them at its end.
+os.register_at_fork(before=_close_idle)
+atexit.register(_close_idle)
+
+
+def _database(scratch: Path, memory_mb: int, threads: int) -> _Database:
+    """Return a database that waits for work, or a new one."""
+    for found in _idle():
+        if found.move(scratch, memory_mb, threads):
+            return found
+        found.close()
+    return _Database(scratch, memory_mb, threads)
+
+
 class Duck:
-    """One connection; each run or delivery has its own."""
+    """One connection, with a database of its own; each run or delivery has its own."""
 
     def __init__(self, scratch: Path, *, memory_mb: int = MEMORY_MB, threads: int = 0) -> None:
         self._made = not scratch.exists()
@@ -43,36 +126,48 @@ class Duck:
         self._files: list[Path] = []
         self._threads, self._memory_mb = threads or THREADS, memory_mb
         self._group_rows, self._sorted_rows = GROUP_VECTORS * VECTOR_ROWS, SORTED_ROWS
+        self._is_small = True
         with _told():
-            self._connection = duckdb.connect(
-                ":memory:",
-                config={
-                    "memory_limit": f"{memory_mb}MB",
-                    "threads": self._threads,
-                    "temp_directory": str(scratch),
-                    "preserve_insertion_order": True,
-                    "autoinstall_known_extensions": False,
-                    "autoload_known_extensions": False,
-                },
-            )
-        self.run("LOAD icu")  # built in; it knows the setting TimeZone
-        self.run("SET TimeZone = 'UTC'")
-        # Without a main file it takes Python for a notebook and draws bars on standard output.
-        self.run("SET enable_progress_bar = false")
+            database = _database(scratch, memory_mb, self._threads)
+            self._connection = database.connect()
+        self._database: _Database | None = database
+        self._macros = database.macros
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._is_small &= kind is None
         self.close()
 
     def close(self) -> None:
         """Give memory, spill files and scratch files back."""
         self._connection.close()
+        self._leave()
         for path in self._files:
             path.unlink(missing_ok=True)
         if self._made:
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _leave(self) -> None:
+        """Let others have the database where that pays; it must never be left twice."""
+        database, self._database = self._database, None
+        if database is None:
+            return
+        if self._is_small and len(_IDLE) < MOST_IDLE:
+            database.rest()
+            _IDLE.append(database)
+        else:
+            database.close()
+
+    def prepare(self, macros: Iterable[str]) -> None:
+        """Make macros known, each `name(parameters) AS expression`; they outlive the connection."""
+        known = self._macros
+        for macro in macros:
+            called = macro.partition("(")[0]
+            if known.get(called) != macro:
+                self.run(f"CREATE OR REPLACE MACRO {macro}")
+                known[called] = macro
 
     def scratch_file(self, stem: str) -> Path:
         """Return a new path beside the spill files; the file goes with the connection."""
@@ -148,6 +243,7 @@ class Duck:
         """Write a result as one Parquet file and return its number of rows."""
         form = f"{PARQUET}, ROW_GROUP_SIZE {self._group_rows}"
         rows = int(self.one(f"COPY ({sql}) TO {text(str(path))} ({form})")[0])
+        self._is_small &= rows <= SMALL_ROWS
         self.give_back()
         return rows
 

@@ -16,10 +16,8 @@ from rowlift.engine.duck import text as literal
 
 MAX_EMAIL = 320  # longer than any address the RFCs allow: not worth a look
 
-_PLAIN = f"""
-CREATE OR REPLACE TEMP MACRO email_is_plain(x) AS
-    length(x) <= {PLAIN_EMAIL_LENGTH} AND regexp_full_match(x, {literal(PLAIN_EMAIL)})
-"""
+_PLAIN = f"""email_is_plain(x) AS
+    length(x) <= {PLAIN_EMAIL_LENGTH} AND regexp_full_match(x, {literal(PLAIN_EMAIL)})"""
 _ODD = """
 SELECT {address} AS address FROM {staged}
 WHERE length({address}) <= {longest} AND NOT email_is_plain({address})
@@ -31,7 +29,7 @@ def look_at(duck: Duck, columns: Sequence[Staged], staged: str) -> bool:
     """Create the view `odd_email` of the addresses in some columns; tell whether there are any."""
     if not columns:
         return False
-    duck.run(_PLAIN)
+    duck.prepare([_PLAIN])
     each = [
         _ODD.format(address=key_sql(column), staged=staged, longest=MAX_EMAIL) for column in columns
     ]

@@ -24,7 +24,7 @@ INGEST = "ingest"  # stands for a sync where it is told who wrote
 _MOST_TRIES = 5
 _ROWS, _DUE, _HIDDEN = "ingest_rows", "ingest_due", "suppressed_rows"
 _CHOSEN = f"""
-CREATE OR REPLACE VIEW {_DUE} AS SELECT * EXCLUDE (is_news) FROM {_ROWS}
+CREATE OR REPLACE TEMP VIEW {_DUE} AS SELECT * EXCLUDE (is_news) FROM {_ROWS}
 WHERE is_news AND key NOT IN (FROM suppressed_keys)
 """
 _REFUSED = "SELECT key, code, reason FROM {plan} WHERE action = 'reject'"

@@ -18,12 +18,13 @@ LEDGER_FILES = ("ledger_base", "ledger_delta")
 _COLUMNS = "key, version, present, fp, epoch, doubt, seq"
 
 _EMPTY = """
-CREATE OR REPLACE VIEW ledger AS SELECT ''::VARCHAR AS key, 0::BIGINT AS version, false AS present,
+CREATE OR REPLACE TEMP VIEW ledger AS
+SELECT ''::VARCHAR AS key, 0::BIGINT AS version, false AS present,
     0::UBIGINT AS fp, 0::INTEGER AS epoch, NULL::BIGINT AS doubt, 0::BIGINT AS seq WHERE false
 """
 
 _LAYERED = """
-CREATE OR REPLACE VIEW ledger AS
+CREATE OR REPLACE TEMP VIEW ledger AS
 WITH newest AS (
     SELECT {columns} FROM {deltas}
     QUALIFY row_number() OVER (PARTITION BY key ORDER BY seq DESC) = 1
@@ -58,7 +59,7 @@ FROM image i WHERE i.present
 # A removal is due only while its version is not acknowledged: a row that was kept when it left is
 # not removed years later because a setting was edited.
 _DUE = """
-CREATE OR REPLACE VIEW due AS
+CREATE OR REPLACE TEMP VIEW due AS
 WITH behind AS ({behind}),
 mapped AS (SELECT *, {mapped} AS wanted FROM behind),
 judged AS (
@@ -160,7 +161,7 @@ def load_ledger(duck: Duck, base: Path | None, deltas: Sequence[Path]) -> None:
     elif deltas:
         duck.run(_LAYERED.format(columns=_COLUMNS, base=parquet([base]), deltas=parquet(deltas)))
     else:
-        duck.run(f"CREATE OR REPLACE VIEW ledger AS SELECT {_COLUMNS} FROM {parquet([base])}")
+        duck.run(f"CREATE OR REPLACE TEMP VIEW ledger AS SELECT {_COLUMNS} FROM {parquet([base])}")
 
 
 def find_due(duck: Duck, target: Target) -> None:

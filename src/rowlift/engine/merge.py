@@ -21,13 +21,13 @@ LEAST_REMOVALS = 100
 IMAGE_COLUMNS = "key, version, present, fp, raw, attributes, row_number"
 
 _EMPTY = """
-CREATE OR REPLACE VIEW image AS SELECT
+CREATE OR REPLACE TEMP VIEW image AS SELECT
     ''::VARCHAR AS key, 0::BIGINT AS version, false AS present, 0::UBIGINT AS fp,
     0::UBIGINT AS raw, ''::VARCHAR AS attributes, 0::BIGINT AS row_number WHERE false
 """
 
 _LAYERED = """
-CREATE OR REPLACE VIEW image AS
+CREATE OR REPLACE TEMP VIEW image AS
 SELECT {columns} FROM {base} base WHERE NOT EXISTS (
     SELECT 1 FROM {deltas} newer WHERE newer.key = base.key)
 UNION ALL
@@ -106,7 +106,9 @@ def load_image(duck: Duck, base: Path | None, deltas: Sequence[Path]) -> None:
         newest = _NEWEST.format(**parts) if len(deltas) > 1 else ""
         duck.run(_LAYERED.format(columns=IMAGE_COLUMNS, newest=newest, **parts))
     else:
-        duck.run(f"CREATE OR REPLACE VIEW image AS SELECT {IMAGE_COLUMNS} FROM {parquet([base])}")
+        duck.run(
+            f"CREATE OR REPLACE TEMP VIEW image AS SELECT {IMAGE_COLUMNS} FROM {parquet([base])}"
+        )
 
 
 def find_changes(

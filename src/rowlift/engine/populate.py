@@ -64,7 +64,7 @@ SELECT * REPLACE (
 """
 _COMERS = "SELECT * FROM workspace_lacks WHERE op IN ('upsert', 'enter')"
 _DUE = f"""
-CREATE OR REPLACE VIEW {DUE.rows} AS FROM workspace_lacks ANTI JOIN suppressed_keys USING (key)
+CREATE OR REPLACE TEMP VIEW {DUE.rows} AS FROM workspace_lacks ANTI JOIN suppressed_keys USING (key)
 """
 _AMONG = "AND key IN (SELECT identifier FROM {rejects})"
 
@@ -229,7 +229,7 @@ def find_workspace_due(
     lacks = f"SELECT * EXCLUDE (message_id) FROM due WHERE is_due {among} {entering}"
     if spec.identify_by == "anonymous_id" and spec.removed is not Removed.KEEP:
         lacks = _without_namesakes(duck, database, before.ledger.workspace_id, lacks)
-    duck.run(f"CREATE OR REPLACE VIEW workspace_lacks AS {lacks}")
+    duck.run(f"CREATE OR REPLACE TEMP VIEW workspace_lacks AS {lacks}")
     watch(duck, database, before.ledger.workspace_id, learned)
     look = find_suppressed(duck, _COMERS, spec.kind, spec.identify_by)
     duck.run(_DUE)

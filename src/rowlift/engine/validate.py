@@ -153,8 +153,7 @@ def judge(
     """Judge every row and say what was found, without stopping at anything."""
     read = pq.read_metadata(staged).num_rows
     canon.install(duck)
-    for macro in macros():
-        duck.run(f"CREATE OR REPLACE TEMP MACRO {macro}")
+    duck.prepare(macros())
     columns = canon.staged_columns(pq.read_schema(staged), filled_columns(staged))
     keyed = find_key(duck, staged, columns, spec)
     arrived = arrive(duck, keyed.path, keyed.columns, keyed.key, spec, first=first)
