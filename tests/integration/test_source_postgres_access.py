@@ -182,6 +182,31 @@ def test_S21_public_only_reaches_what_is_allowed_and_nothing_else(shop, reader):
     assert "verify-full" in str(list(opened.check()))
 
 
+def test_a_server_that_is_known_is_logged_in_to_anew_each_time(shop):
+    one = shop.config().parameters()
+    AdbcStream(one, "SELECT 1", SCHEMA, 10).close()
+    shop.database.execute(f"ALTER ROLE {shop.reader} NOLOGIN")
+    for _ in range(2):
+        with pytest.raises(AdbcError, match="not permitted to log in"):
+            AdbcStream(one, "SELECT 1", SCHEMA, 10)
+    shop.database.execute(f"ALTER ROLE {shop.reader} LOGIN")
+    AdbcStream(one, "SELECT 1", SCHEMA, 10).close()
+
+
+def test_a_stream_that_is_over_stops_no_other_one(shop):
+    config, sql = shop.config(), WRAPPED.format(sql="SELECT 1 AS id")
+    before = AdbcStream(config.parameters(), sql, SCHEMA, 20)
+    before.close()
+    stream = AdbcStream(config.parameters(), sql, SCHEMA, 20)
+    before.cancel()
+    before.close()
+    try:
+        stream.start(POSTGRES, 5)
+        assert pa.Table.from_batches(stream, SCHEMA).num_rows == 1
+    finally:
+        stream.close()
+
+
 @pytest.mark.parametrize("way", ["psycopg", "adbc"])
 def test_S21_the_connection_goes_to_the_address_that_was_checked(shop, way):
     config = shop.config(host="never-looked-up.invalid", sslmode="verify-ca")

@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any, NoReturn
 
@@ -18,6 +19,7 @@ from sqlglot.errors import ParseError, SqlglotError
 from rowlift.core.errors import Place, SourceError
 
 MAX_CHARACTERS = 500_000  # sqlglot reads about 200,000 characters a second
+MOST_KEPT = 20_000  # characters of a query that is not read again
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of statements refused here anyway
 
@@ -161,6 +163,10 @@ def guard(sql: str, dialect: str) -> GuardedQuery:
     SQL_NOT_A_QUERY, SQL_WRITES, SQL_FUNCTION or SQL_UNREADABLE; line and column of the place count
     from 1.
     """
+    return _kept(sql, dialect) if len(sql) <= MOST_KEPT else _read(sql, dialect)
+
+
+def _read(sql: str, dialect: str) -> GuardedQuery:
     text = _acceptable(sql, dialect)
     reader = Dialect.get_or_raise(dialect)
     try:
@@ -184,6 +190,9 @@ def guard(sql: str, dialect: str) -> GuardedQuery:
         has_limit=_has_limit(query),
         tables=tuple(dict.fromkeys(_tables(query, reader))),
     )
+
+
+_kept = lru_cache(maxsize=256)(_read)  # a run asks four times, a service whenever it looks at files
 
 
 def render(sql: str, last_sync_time: int, dialect: str) -> str:
