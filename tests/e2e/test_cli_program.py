@@ -73,6 +73,14 @@ def test_a_plain_run_loads_what_a_run_needs(shop):
     assert [name for name in names if name.startswith(UNASKED)] == []
 
 
+def test_a_list_of_syncs_loads_no_engine(shop):
+    shop.sync()
+    done, names = loaded(shop.folder, "ls")
+    assert "traits" in done.stdout
+    engine = ("rowlift.engine.run", "rowlift.engine.duck", "rowlift.operations.importing")
+    assert [name for name in names if name.startswith((*engine, *UNASKED))] == []
+
+
 def test_python_m_rowlift_is_the_program(tmp_path):
     words = [sys.executable, "-m", "rowlift", "--version"]
     done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path)

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rowlift.engine.run import Planned
+if TYPE_CHECKING:
+    from rowlift.engine.run import Planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Opening:
     source_time: int | None = None
     first_rows: int | None = None
     allow_removals: bool = False
-    planned: Planned | None = None
+    planned: "Planned | None" = None
 
     @property
     def told(self) -> Mapping[str, Any]:

@@ -16,7 +16,6 @@ from rowlift.operations.kinds import ACCEPTS, KINDS, guarded
 from rowlift.operations.notebook import People, Runs
 from rowlift.operations.opening import kept, open_folder, refreshed
 from rowlift.operations.pausing import pause, paused
-from rowlift.operations.running import Runner
 from rowlift.project.check import check
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from rowlift.operations.pruning import PruneReport
     from rowlift.operations.records import ObjectRecord, ObjectType, PersonRecord
     from rowlift.operations.reports import PlanReport, RetryReport, RunReport, SyncReport
+    from rowlift.operations.running import Runner
     from rowlift.operations.sampling import SampleReport
     from rowlift.operations.segments import (
         EventRecord,
@@ -212,7 +212,7 @@ class Project:
         return Runs(runner.run(syncs, allow_removals=allow_removals, first_rows=first_rows))
 
     def _runner(self, *, wait: bool = True) -> Runner:
-        return Runner(self._home, self._clock, self._progress, wait)
+        return operations.running.Runner(self._home, self._clock, self._progress, wait)
 
     def look_around(self, *, by: str = "", origin: str = "python") -> SampleReport:
         """Make a demo warehouse, a destination of files and two syncs, and ask for their runs.

@@ -8,11 +8,11 @@ from typing import Any
 from rowlift.core.clock import Clock
 from rowlift.core.progress import Headway
 from rowlift.engine.parts import Part, parts, uids
-from rowlift.engine.populate import TARGET
 from rowlift.operations.home import Home
 from rowlift.operations.reports import DeliveryReport, ProgressReport, RunReport, SyncReport
 from rowlift.operations.timetable import next_slot
 from rowlift.state.deliveries import Delivery
+from rowlift.state.images import WORKSPACE
 from rowlift.state.runs import Run
 
 
@@ -151,7 +151,7 @@ def _part(home: Home, part: Part) -> Mapping[str, Any]:
     image = home.store.images.image(part.uid)
     targets = {use.use: home.destinations[use.use] for use in part.spec.destinations}
     if part.spec.workspace:
-        targets = {TARGET: TARGET, **targets}
+        targets = {WORKSPACE: WORKSPACE, **targets}
     return {
         "image": {
             "revision": image.revision if image else 0,

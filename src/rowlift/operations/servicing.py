@@ -4,13 +4,12 @@ import getpass
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rowlift import operations
 from rowlift.core.errors import RowliftError
-from rowlift.operations.cancelling import cancel
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.pausing import chosen, refuse_paused
 from rowlift.operations.reporting import report_deliveries, report_run
 from rowlift.operations.reports import RequestReport, RetryRequest, RunReport, ServiceReport
-from rowlift.operations.retrying import opening_again, send_again
 from rowlift.state.triggers import Trigger
 
 
@@ -47,8 +46,8 @@ class ServiceDesk:
         """
         run = self.home.run(run_id)
         _refuse_idle(self.home, run.sync_uid)
-        again = opening_again(self.home, run)
-        send_again(self.home, run)
+        again = operations.retrying.opening_again(self.home, run)
+        operations.retrying.send_again(self.home, run)
         name = sync_names(self.home).get(run.sync_uid, run.sync_uid)
         asked = ask(self.home, run.sync_uid, by, retry_of=run_id) if again else None
         return RetryRequest(run_id, name, asked, report_deliveries(self.home, run))
@@ -64,7 +63,8 @@ class ServiceDesk:
         It ends within seconds and is recorded as Cancelled; what is due stays due. Raises
         StateError NOT_FOUND, and GuardStop RUN_OVER.
         """
-        return report_run(self.home, cancel(self.home, run_id, by or _somebody()))
+        run = operations.cancelling.cancel(self.home, run_id, by or _somebody())
+        return report_run(self.home, run)
 
 
 def ask(

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rowlift.core.errors import Place, RowliftError
 from rowlift.core.nouns import Accepts, Kind
 from rowlift.core.specs import ProjectSpec, SyncSpec, UseSpec
-from rowlift.kit.sqladvice import limit_told
-from rowlift.kit.sqlguard import GuardedQuery
 from rowlift.project.connections import ConnectorKinds
 from rowlift.project.documents import Document
 from rowlift.project.files import Reading, SyncPlace, read
 from rowlift.project.problems import Problem, ProjectInvalid, in_order, listed
 
-Guard = Callable[[str, str], GuardedQuery]
+if TYPE_CHECKING:
+    from rowlift.kit.sqlguard import GuardedQuery
+
+Guard = Callable[[str, str], "GuardedQuery"]
 """Takes a query and its source's type; raises RowliftError with a place inside the query."""
 
 _IDENTIFIERS = frozenset(
@@ -74,6 +76,8 @@ def guarded(
     columns: dict[str, Sequence[str]],
 ) -> Iterator[Problem]:
     """Yield what is wrong with a sync's queries; note the columns of the first."""
+    from rowlift.kit.sqladvice import limit_told  # noqa: PLC0415 - with a parser: 0.1 s
+
     source = reading.profile.sources.get(sync.source) if reading.profile else None
     if source is None or source.type not in reading.kinds.sources:
         return
