@@ -381,6 +381,8 @@ def stranger() -> str:
 def test_S8_a_key_leads_to_nobody_but_google(shop: BigQueryDataset, address: str) -> None:
     error = failure(shop, "login", keyfile_json=key(shop, token_uri=address))
     assert "token_uri" in error.message
+    source = BigQuery(config(shop, keyfile_json=key(shop, token_uri=address)))
+    assert [one.step for one in source.check()] == ["login"]  # nobody was asked
 
 
 @pytest.mark.door("python")

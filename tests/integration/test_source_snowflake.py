@@ -210,6 +210,7 @@ def test_a_key_that_cannot_be_used_is_told_apart_from_one_that_is_refused(
         error = failure(calm.source(**{**KEYLESS, given: key}), "login")
         assert (error.code, said in error.message) == ("LOGIN_FAILED", True)
         assert "PEM file" in error.mend
+        assert [one.step for one in calm.source(**{**KEYLESS, given: key}).check()] == ["login"]
 
 
 def test_the_key_of_somebody_else_is_refused(calm: Shop, snowflake_server: SnowflakeServer) -> None:

@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 from rowlift.core.errors import DestinationError
 from rowlift.core.nouns import Accepts, Feed, Finding, Kind, Limits, Op, Outcomes, Removed
 from rowlift.core.ports import Batch, Events, Rows
+from rowlift.destinations.customerio_events import EVENT_IDENTIFIERS, event_operations, looked_up
 from rowlift.destinations.track import PERSON_IDENTIFIERS, Track, TrackConfig
 from rowlift.kit.http import Http
 from rowlift.kit.texts import concat, json_inner, spread, with_member
-from rowlift.kit.ulids import ulid
 
 _ACTIONS: Mapping[str, str] = {
     Op.UPSERT: "identify",
@@ -23,8 +23,6 @@ _ACTIONS: Mapping[str, str] = {
     Op.SUPPRESS: "suppress",
     Op.UNSUPPRESS: "unsuppress",
 }
-_EVENT_ACTIONS = {"track": "event", "page": "page", "screen": "screen"}
-_EVENT_IDENTIFIERS = {"user_id": "id", "email": "email", "anonymous_id": "anonymous_id"}
 _RELATIONSHIP_ACTIONS: Mapping[str, str] = {
     Op.UPSERT: "add_relationships",
     Op.CLEAR: "add_relationships",
@@ -57,7 +55,7 @@ class Customerio:
         kinds=frozenset(Kind),
         matches=frozenset({*PERSON_IDENTIFIERS, "group_id", "object_id"}),
         removed=frozenset({Removed.KEEP, Removed.CLEAR, Removed.DELETE}),
-        events=frozenset(_EVENT_IDENTIFIERS),
+        events=frozenset(EVENT_IDENTIFIERS),
     )
 
     def __init__(self, config: CustomerioConfig, feed: Feed, http: Http) -> None:
@@ -85,17 +83,7 @@ class Customerio:
         return self._objects(rows, self._type, rows.keys)
 
     def encode_events(self, events: Events) -> pa.StringArray:
-        moments, message_ids = events.moments.to_pylist(), events.message_ids.to_pylist()
-        ids = pa.array(map(ulid, moments, message_ids), pa.string())
-        seconds = [str(int(datetime.fromisoformat(one).timestamp())) for one in moments]
-        named = pc.if_else(pc.equal(events.names, ""), events.types, events.names)
-        return concat(
-            '{"type":"person","action":"', _looked_up(events.types, _EVENT_ACTIONS),
-            '","identifiers":{"', _looked_up(events.identifiers, _EVENT_IDENTIFIERS), '":"',
-            json_inner(events.keys), '"},"name":"', json_inner(named), '","id":"', ids,
-            '","timestamp":', pa.array(seconds, pa.string()), ',"attributes":', events.attributes,
-            "}",
-        )  # fmt: skip
+        return event_operations(events)
 
     def deliver(self, batch: Batch) -> Outcomes:
         body = b'{"batch":[' + batch.packed.joined() + b"]}"
@@ -123,13 +111,13 @@ class Customerio:
         named = concat(',"relationship_attributes":', rows.attributes)
         attributes = pc.if_else(pc.equal(rows.attributes, "{}"), "", named)
         return concat(
-            '{"type":"person","action":"', _looked_up(rows.ops, _RELATIONSHIP_ACTIONS),
+            '{"type":"person","action":"', looked_up(rows.ops, _RELATIONSHIP_ACTIONS),
             '","identifiers":', self._person(people), ',"cio_relationships":[{"identifiers":',
             _object(self._typed(types), objects), attributes, "}]}",
         )  # fmt: skip
 
     def _typed(self, types: pa.StringArray) -> pa.StringArray:
-        return json_inner(pc.coalesce(_looked_up(types, self._types), types))
+        return json_inner(pc.coalesce(looked_up(types, self._types), types))
 
     def _person(self, keys: pa.StringArray) -> pa.StringArray:
         return concat(f'{{"{self._match}":"', json_inner(keys), '"}')
@@ -148,7 +136,7 @@ class Customerio:
 def _operations(
     thing: str, ops: pa.StringArray, who: pa.StringArray, values: pa.StringArray
 ) -> pa.StringArray:
-    actions = _looked_up(ops, _ACTIONS)
+    actions = looked_up(ops, _ACTIONS)
     values = pc.if_else(pc.equal(actions, "identify"), values, "")
     start = f'{{"type":"{thing}","action":"'
     return concat(start, actions, '","identifiers":', who, values, "}")
@@ -157,8 +145,3 @@ def _operations(
 def _object(number: pa.StringArray | str, keys: pa.StringArray) -> pa.StringArray:
     ident = json_inner(keys)
     return concat('{"object_type_id":"', number, '","object_id":"', ident, '"}')
-
-
-def _looked_up(texts: pa.StringArray, words: Mapping[str, str]) -> pa.StringArray:
-    found = pc.index_in(texts, pa.array(list(words), pa.string()))
-    return pa.array(list(words.values()), pa.string()).take(found)

@@ -11,6 +11,7 @@ from rowlift.core.nouns import Column, Finding
 from rowlift.kit.clocks import clocks
 from rowlift.sources.dialects import bigquery as data
 from rowlift.sources.dialects import bigquery_words as words
+from rowlift.sources.dialects.bigquery_wire import NEW_KEY
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -52,7 +53,7 @@ def findings(warehouse: Patient) -> Iterator[Finding]:
 
 def _unreachable(error: SourceError) -> Iterator[Finding]:
     step = STEPS.get(error.code, "login")
-    if step != "network":
+    if step != "network" and error.mend != NEW_KEY:  # without a key nobody is asked
         yield Finding("network", "ok", "The service answers.")
     yield Finding(step, "error", error.message, error.mend, error.code)
 

@@ -17,7 +17,7 @@ from rowlift.kit.sqlguard import GuardedQuery, guard
 from rowlift.sources.dialects import snowflake as data
 from rowlift.sources.dialects import snowflake_columns as columns
 from rowlift.sources.dialects.snowflake_check import findings
-from rowlift.sources.dialects.snowflake_login import log_in, place
+from rowlift.sources.dialects.snowflake_login import NEW_KEY, log_in, place
 from rowlift.sources.dialects.snowflake_session import Session
 from rowlift.sources.dialects.snowflake_words import Place, Tables
 
@@ -49,7 +49,8 @@ class Account:
         except ConnectError as error:
             step = STEPS.get(error.code, "login")
             failed = Finding(step, "error", error.message, error.mend, error.code)
-            return [failed] if step == "network" else [*found, failed]
+            is_asked = step != "network" and error.mend != NEW_KEY  # without a key nobody is
+            return [*found, failed] if is_asked else [failed]
         except SourceError as error:
             found.append(Finding("privileges", "error", error.message, error.mend, error.code))
         return found

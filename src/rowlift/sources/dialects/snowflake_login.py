@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rowlift.sources.snowflake import SnowflakeConfig
 
 HANG_UP_SECONDS = 5
+NEW_KEY = "Give an RSA key as a PEM file, with its passphrase if it has one."
 os.environ.setdefault("SNOWFLAKE_DISABLE_PLATFORM_DETECTION", "true")  # it asks 169.254.169.254
 logging.getLogger("snowflake").setLevel(logging.CRITICAL)  # what matters comes as an error
 FIXED: Mapping[str, Any] = {
@@ -80,8 +81,10 @@ def log_in(config: "SnowflakeConfig", patience: float, limit: int | None) -> Sno
             session_parameters={**parameters, data.MOST_ROWS: limit or 0},
         )
     except Error as error:
-        _judge_key(config)
-        raise place(config).connecting(error.errno, error.raw_msg) from None
+        failure = place(config).connecting(error.errno, error.raw_msg)
+        if failure.code == "LOGIN_FAILED":
+            _judge_key(config)
+        raise failure from None
 
 
 def _proof(config: "SnowflakeConfig") -> dict[str, Any]:
@@ -127,5 +130,5 @@ def _judge_key(config: "SnowflakeConfig") -> None:
     raise ConnectError(
         "LOGIN_FAILED",
         f"The private key cannot be used: {said}",
-        mend="Give an RSA key as a PEM file, with its passphrase if it has one.",
+        mend=NEW_KEY,
     )
