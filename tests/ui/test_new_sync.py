@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Route, expect
 
 from doors.api import Api
 from e2e.jobs import PASSWORD, Warehouse, mariadb_warehouse, postgres_warehouse
@@ -204,6 +204,26 @@ def test_A5_B27_what_is_wrong_is_told_before_anything_starts(
     served.project.refresh()
     assert f"bad_{source}" not in {one.name for one in served.project.ls()}
     reader.complaints.clear()  # the browser tells of each answer with 409
+
+
+def test_what_is_wrong_with_a_query_is_marked_where_it_is_written(readers: Readers) -> None:
+    reader = readers()
+    page = reader.see("/")
+    begin(page, "People from a query", "marked")
+    page.get_by_label("Source", exact=True).select_option("shop")
+    page.locator('input[name="identify_by"][value="user_id"]').check()
+    written(page, "SELECT user_id,\n  plan FROM (")
+    page.get_by_label("Description").click()
+    marks = page.locator("sql-editor .cm-content .wrong")
+    expect(marks).to_have_text("(")
+    code = page.locator("#said-query").get_by_role("link", name="SQL_UNREADABLE")
+    assert code.get_attribute("href") == "/codes/SQL_UNREADABLE"
+    written(page, "SELECT user_id, nope FROM people")
+    page.get_by_role("button", name="Preview rows").first.click()
+    page.wait_for_url("**look=query*")
+    expect(marks).to_have_text("nope")
+    assert page.locator("#said-query mark").inner_text() == "nope"
+    reader.complaints.clear()  # the browser tells of the answer with 409
 
 
 @pytest.mark.door("ui")

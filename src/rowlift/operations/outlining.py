@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rowlift.core.errors import Place
 from rowlift.core.specs import ProjectSpec, SyncSpec
 from rowlift.operations.home import Home
 from rowlift.operations.opening import held_beside, judged
@@ -26,12 +27,17 @@ _ORDER = {name: at for at, name in enumerate(SyncFile.model_fields)}
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """What is wrong with one key of a sync; `key` is its first name, empty for the whole."""
+    """What is wrong with one key of a sync; `key` is its first name, empty for the whole.
+
+    Line and column are those of its query, from 1; 0 is nowhere in it.
+    """
 
     key: str
     code: str
     message: str
     mend: str
+    line: int = 0
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,12 @@ def _concerns(wrong: ProjectInvalid, name: str) -> Iterator[Concern]:
         at = one.place.path.removeprefix(f"sync {name}").removeprefix(", ") if one.place else ""
         missing = _MISSING.match(one.message) if one.code == "KEY_MISSING" and not at else None
         key = missing[1] if missing else at.partition(".")[0].partition("[")[0]
-        yield Concern(key, one.code, one.message, one.mend)
+        line, column = (0, 0) if one.place is None or at != "sql" else _within(one.place)
+        yield Concern(key, one.code, one.message, one.mend, line, column)
+
+
+def _within(place: Place) -> tuple[int, int]:
+    return place.line or 0, place.column or 0
 
 
 def _times(spec: SyncSpec) -> Iterator[int]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from rowlift.core.errors import RowliftError
+from rowlift.core.errors import Place, RowliftError
 from rowlift.core.nouns import Table
 from rowlift.core.rights import Right
 from rowlift.core.specs import IdentifyBy
@@ -20,8 +20,10 @@ from rowlift.operations.drafting import Choices, DraftRecord, Merged
 from rowlift.operations.outlining import Concern, Outline
 from rowlift.operations.project import Project
 from rowlift.operations.querying import Wish
+from rowlift.web.pages import places
 from rowlift.web.pages.draft_form import read, shown
 from rowlift.web.pages.forms import onward
+from rowlift.web.pages.places import Excerpt, Wrong
 from rowlift.web.pages.plans import TRIED, planned
 from rowlift.web.pages.render import show
 from rowlift.web.pages.words import part
@@ -66,7 +68,7 @@ _TO_DO = {
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What is to be done, or what is wrong, at one step."""
+    """What is to be done, or what is wrong, at one step, and where in the query that is."""
 
     step: str
     key: str
@@ -74,6 +76,9 @@ class Said:
     mend: str = ""
     code: str = ""
     is_to_do: bool = False
+    line: int = 0
+    column: int = 0
+    excerpt: Excerpt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class DraftPage:
     merged: Merged | None = None
     refused: Mapping[str, Problem] = field(default_factory=dict)  # by step
     diff: str = ""
+    place: Wrong | None = None  # of what a look at the query was refused for
 
     @property
     def values(self) -> Mapping[str, Any]:
@@ -327,7 +333,7 @@ def _page(
     project: Project, caller: Caller, number: int, look: str = "", *,
     refused: Mapping[str, Problem] | None = None, merged: Merged | None = None,
 ) -> DraftPage:  # fmt: skip
-    drafts, wrong = project.drafts, dict(refused or {})
+    drafts, wrong, place = project.drafts, dict(refused or {}), None
     seen: dict[str, Preview] = {}
     tables: Sequence[Table] = ()
     if look:
@@ -336,6 +342,7 @@ def _page(
             seen[look] = drafts.preview(number, relationships=look == "relationships", by=caller)
         except RowliftError as error:
             wrong[look] = problem(error)
+            place = _place(error, drafts.get(number, by=caller)) if look == "query" else None
     draft = drafts.get(number, by=caller)
     source = draft.document.get("source")
     if draft.view.get("way") == "table" and source:
@@ -349,8 +356,14 @@ def _page(
         diff = project.definitions.diff("sync", draft.sync, draft.current, draft.base)
     return DraftPage(
         draft, outline, drafts.choices(), [*_said(draft, outline.concerns)], tables,
-        seen.get("query"), seen.get("relationships"), merged, wrong, diff,
+        seen.get("query"), seen.get("relationships"), merged, wrong, diff, place,
     )  # fmt: skip
+
+
+def _place(error: RowliftError, draft: DraftRecord) -> Wrong | None:
+    """Return where in a query it is that a source refused it for; None where nobody says."""
+    found = places.wrong(error, str(draft.document.get("sql", "")))
+    return next((one for one in found if one.line), None)
 
 
 def _said(draft: DraftRecord, concerns: Sequence[Concern]) -> Iterator[Said]:
@@ -363,7 +376,12 @@ def _said(draft: DraftRecord, concerns: Sequence[Concern]) -> Iterator[Said]:
             missing.add(key)
         else:
             step = _STEP_OF.get(key, "review")
-            yield Said(step, "name" if key == "sync" else key, one.message, one.mend, one.code)
+            sql = str(draft.document.get("sql", ""))
+            around = places.excerpt(sql, Place("sql", one.line, one.column)) if one.line else None
+            yield Said(
+                step, "name" if key == "sync" else key, one.message, one.mend, one.code,
+                line=one.line, column=one.column, excerpt=around,
+            )  # fmt: skip
     if not draft.document.get("sql"):
         missing.add("sql")
     if "source" in missing and not draft.document.get("identify_by"):

@@ -20,11 +20,16 @@ class DraftForm extends HTMLElement {
     this.form = form;
     this.told = this.querySelector("[data-state]");
     document.getElementById("summary")?.focus();
-    form.addEventListener("input", () => { this.changed = true; });
+    form.addEventListener("input", (event) => {
+      this.changed = true;
+      if (/** @type {Element} */ (event.target).closest("sql-editor")) this.soon(); // it tells of no end
+    });
     form.addEventListener("change", () => this.soon());
     form.addEventListener("submit", (event) => this.leave(event));
     if ([...form.elements].some(touched)) this.soon(); // before this script was here
     this.addEventListener("sql-run", () => this.press("look:query"));
+    this.addEventListener("click", (event) => this.follow(event));
+    this.point();
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
     addEventListener("pagehide", () => { if (this.changed && !this.leaving) navigator.sendBeacon(form.action, this.fields()); });
   }
@@ -90,6 +95,27 @@ class DraftForm extends HTMLElement {
     }
   }
 
+  /** The editor of the query, if there is one. @returns {any} */
+  get editor() {
+    return this.querySelector("sql-editor");
+  }
+
+  /** Mark in the text of the query what has a place in it. */
+  point() {
+    const places = [...this.querySelectorAll("#query [data-line]")].map((one) => ({
+      line: Number(one.getAttribute("data-line")),
+      column: Number(one.getAttribute("data-column")),
+      message: one.querySelector(".title")?.textContent ?? "",
+    }));
+    this.editor?.mark?.(places);
+  }
+
+  /** Go to the place of what is said. @param {Event} event */
+  follow(event) {
+    const place = /** @type {Element} */ (event.target).closest("#query [data-line] .excerpt")?.closest("[data-line]");
+    if (place) this.editor?.goto?.({ line: Number(place.getAttribute("data-line")), column: Number(place.getAttribute("data-column")) });
+  }
+
   /** Take over what the server says, but nothing that one is about to change. @param {Document} page */
   show(page) {
     for (const old of this.querySelectorAll("[data-live]")) {
@@ -97,6 +123,7 @@ class DraftForm extends HTMLElement {
       const busy = old.id !== "version" && (old.contains(document.activeElement) || (this.changed && old.querySelector("input, select")));
       if (next && !busy && old.innerHTML !== next.innerHTML) old.innerHTML = next.innerHTML;
     }
+    if (!this.changed) this.point();
   }
 }
 
