@@ -155,9 +155,9 @@ class NetworkSourceSuite(SourceSuite):
     def test_F32_a_slow_read_shows_progress_and_can_be_cancelled(
         self, far: Source, proxy: Proxy, origin: Origin
     ) -> None:
-        proxy.trouble = Trouble(after=MIDST, bandwidth=20_000)
+        proxy.trouble = Trouble(after=MIDST, bandwidth=200_000)
         reading = _Reading(far, self.big)
-        _wait_for(lambda: proxy.longest > MIDST + 50_000)
+        _wait_for(lambda: proxy.longest > MIDST + 100_000)
         if self.streams:
             seen = reading.batches
             _wait_for(lambda: reading.batches > seen + 1)
