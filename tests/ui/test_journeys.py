@@ -18,7 +18,7 @@ from rowlift.core.errors import GuardStop
 from rowlift.core.nouns import Status
 from rowlift.core.rights import Role
 from rowlift.operations.callers import CONSOLE
-from rowlift.operations.serving import REREAD_SECONDS
+from rowlift.operations.serving import Serving
 from rowlift.scheduler.service import ServiceLoop
 from rowlift.testing.sink import Sink
 from rowlift.web.rights import COOKIE
@@ -62,7 +62,7 @@ def _crm(job: Job, **keys: object) -> dict[str, object]:
 
 
 @contextmanager
-def at_work(job: Job, browser: Browser) -> Iterator[tuple[Api, Reader]]:
+def at_work(job: Job, browser: Browser) -> Iterator[tuple[Api, Reader, Serving]]:
     """The project served, with its scheduler and alerts, and a browser of its admin."""
 
     def make() -> rowlift.Project:
@@ -83,7 +83,7 @@ def at_work(job: Job, browser: Browser) -> Iterator[tuple[Api, Reader]]:
         context = stack.enter_context(browser.new_context(base_url=url))
         context.add_cookies([{"name": COOKIE, "value": session, "url": url}])
         reader = Reader(context)
-        yield Api(url, project), reader
+        yield Api(url, project), reader, serving
         assert reader.complaints == []
 
 
@@ -94,7 +94,7 @@ def test_B16_B22_on_call_goes_from_the_alert_to_the_cause_and_mends_it(
     job.sql(*PEOPLE)
     job.imported("SELECT id, email, plan FROM people", "crm")
     job.save()
-    with at_work(job, browser) as (api, reader), Sink() as desk:
+    with at_work(job, browser) as (api, reader, serving), Sink() as desk:
         _declare(job, api, desk)
         page = reader.see(_alerted(job, desk))
         page.get_by_role("heading", name=re.compile(r"Run \d")).wait_for()
@@ -107,7 +107,7 @@ def test_B16_B22_on_call_goes_from_the_alert_to_the_cause_and_mends_it(
         gone.get_by_role("cell", name="u2", exact=True).wait_for()
         job.destinations["crm"] = _crm(job)
         _declare(job, api, desk)
-        time.sleep(2 * REREAD_SECONDS)  # the service takes changed files in
+        _until(lambda: "reject" not in serving.home.project.destinations["crm"].config)
         gone.get_by_role("link").first.click()
         _retry(page, api)
         assert "u2" in (job.folder / "crm.jsonl").read_text()
@@ -155,7 +155,7 @@ def test_C4_a_guard_that_stopped_a_run_is_lifted_for_one_without_a_terminal(
         with pytest.raises(GuardStop):
             project.run(["people"])
         stopped = project.runs("people", 1)[0]
-    with at_work(job, browser) as (api, reader):
+    with at_work(job, browser) as (api, reader, _):
         page = reader.see(f"/runs/{stopped.id}")
         told = page.get_by_role("alert").inner_text()
         assert "299 of 300 rows would be removed" in told
@@ -172,7 +172,7 @@ def test_B16_a_run_of_100_000_rows_is_watched_as_it_goes_on(job: Job, browser: B
     job.imported(MANY[job.warehouse.kind].format(rows=100_000), "crm")
     job.destinations["crm"] = _crm(job, batch_rows=500, in_flight=1)
     job.save()
-    with at_work(job, browser) as (api, reader):
+    with at_work(job, browser) as (api, reader, _):
         page = reader.see("/syncs/people")
         page.get_by_role("button", name="Run now").click()
         _until(lambda: bool(api.project.runs("people", 1)))
