@@ -6,6 +6,7 @@ import pytest
 
 from compiled import compile_once
 from scratch import use_memory
+from today import TODAY
 
 # A busy machine is slow now and then; the timeout of the whole test is what guards.
 hypothesis.settings.register_profile("rowlift", deadline=None)
@@ -15,6 +16,10 @@ use_memory()
 compile_once()
 
 pytest_plugins = ["doors.plugin", "servers.plugin"]
+
+
+def pytest_report_header() -> str:
+    return f"samples of {TODAY}"
 
 
 def lacking(reports: Iterable[pytest.TestReport]) -> dict[str, list[str]]:

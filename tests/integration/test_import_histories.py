@@ -3,15 +3,13 @@
 A failure names its seed in the test's id and lists what was done.
 """
 
-import time
-
 import pytest
 
 from models.histories import History
+from today import TODAY
 
-BASE = int(time.strftime("%Y%m%d", time.gmtime())) * 100
 PLACES = ["sqlite", "sqlite", "sqlite", "postgresql"]
-SEEDS = [(BASE + number, place) for number, place in enumerate(PLACES)]
+SEEDS = [(TODAY * 100 + number, place) for number, place in enumerate(PLACES)]
 
 
 @pytest.mark.parametrize(("seed", "state_url"), SEEDS, indirect=["state_url"])

@@ -1,16 +1,15 @@
 """A hundred stories, other ones each day; `make torture` lives through more of them."""
 
-import time
-
 import pytest
 from torture.simulation.live import live
 
-BASE = int(time.strftime("%Y%m%d", time.gmtime()))
+from today import TODAY
+
 SEEDS = 100
 CHUNK = 10
 
 
-@pytest.mark.parametrize("first", range(BASE, BASE + SEEDS, CHUNK))
+@pytest.mark.parametrize("first", range(TODAY, TODAY + SEEDS, CHUNK))
 def test_stories_end_as_promised(first: int) -> None:
     lived = [live(seed) for seed in range(first, first + CHUNK)]
     failures = [one.failure for one in lived if one.failure]
