@@ -139,6 +139,23 @@ def test_answers_are_those_of_the_driver(kind: str, config: Any, source: Source)
         here.close()
 
 
+def test_local_time_is_that_of_the_service_and_secrets_stay_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sourceprocess.PROCESSES.end()
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    monkeypatch.setenv("ROWLIFT_KEY", "canary")
+    path, kind = tmp_path / "empty.sqlite", source_kind("sqlite")
+    path.touch()
+    source = in_a_process(kind, kind.Config(path=path))
+    read = source.query("SELECT strftime('%H', 0, 'unixepoch', 'localtime') AS id").read_all()
+    assert read.column(0).to_pylist() == ["09"]
+    (process,) = processes(os.getpid())
+    assert b"canary" not in Path(f"/proc/{process}/environ").read_bytes()
+    source.close()
+    sourceprocess.PROCESSES.end()
+
+
 def test_a_source_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
     kind = source_kind("duckdb")
     source = in_a_process(kind, kind.Config(path=tmp_path / "none.duckdb"))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "rowlift.kit.sourcechild"
 PRELOADED = ("rowlift.sources.duckdb", "rowlift.sources.files", "rowlift.sources.sqlite")
+HEEDED = (*ENVIRONMENT, "TZ")  # no secret is in them
 KEPT = 2  # processes that wait for the next source, with some 100 MB each
 IDLE_SECONDS = 300.0
 GRACE_SECONDS = 2.0  # after a limit, in which a driver may end by itself
@@ -45,7 +46,7 @@ class Process:
     def __init__(self) -> None:
         self.line, theirs = Pipe()
         self._folder = tempfile.mkdtemp(prefix="rowlift-source-")
-        kept = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+        kept = {name: os.environ[name] for name in HEEDED if name in os.environ}
         self._child = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-P", "-m", PROGRAM, str(theirs.fileno()), *PRELOADED],
             stdin=subprocess.DEVNULL,
