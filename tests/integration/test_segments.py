@@ -166,7 +166,8 @@ def test_C12_who_left_a_full_query_leaves_the_segment(desk: Desk, removed: str) 
     with desk.project() as project:
         project.run()
         assert sorted(inside(project)) == ["ann", "bob"]
-        again = [("ann", "entered")] if removed in ("leave_segment", "clear") else []
+        is_kept = removed in ("leave_segment", "clear")
+        again = [("ann", "left"), ("ann", "entered")] if is_kept else []
         assert [one for one in told(project) if one[0] == "ann"][1:] == again
 
 
@@ -203,6 +204,7 @@ def test_B11_people_enter_and_leave_by_hand(desk: Desk) -> None:
         assert project.person("ann").segments == ["Open tickets", "VIP"]
         assert project.remove_from_segment("VIP", ["ann@x.org"]).changed == 1
         assert [one.id for one in project.export_segment("VIP")] == ["bob"]
+        assert told(project, "VIP")[2:] == [("ann", "left")]
         assert [(one.name, one.members) for one in project.segments()] == [
             ("Open tickets", 2), ("VIP", 1),
         ]  # fmt: skip
@@ -241,6 +243,8 @@ def test_B11_segments_are_made_filled_shown_and_exported(tmp_path: Path) -> None
     assert [json.loads(line)["id"] for line in lines] == ["=ann", "bob"]
     removed = cli("segments", "remove", "VIP", "--ids", "names.txt", "-o", "json")
     assert (removed.code, removed.json["change"]["changed"]) == (1, 1)
+    events = cli("segments", "events", "VIP", "-o", "json").json["events"]
+    assert [one["kind"] for one in events] == ["segment_entered", "segment_left"]
     (desk.folder / "names.txt").write_bytes(b"ann\0")
     assert cli("segments", "add", "VIP", "--ids", "names.txt").code == 2
     assert cli("segments", "show", "Vip").code == cli("segments", "add", "VIP").code == 2

@@ -46,7 +46,7 @@ def command(
 ) -> int:
     """Syncs fill segments too: segment: {name: NAME, create: true}.
 
-    Events tell who entered and who was changed by a sync since. Whom you remove comes back when
+    Events tell who entered, left, and was changed by a sync. Whom you remove comes back when
     a sync that fills the segment changes them.
     """
     match words or ["list"]:

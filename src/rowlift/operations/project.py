@@ -319,7 +319,7 @@ class Project:
     def segment_events(
         self, name: str, limit: int = 20, *, after: int = 0, newest: bool = False
     ) -> list[EventRecord]:
-        """Return who entered a segment and who was changed in it, from the one after a number.
+        """Return who entered a segment, was changed in it or left, from the one after a number.
 
         With `newest` it is the newest first.
         """

@@ -40,7 +40,7 @@ class MemberRecord:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """Somebody entered a segment or was changed in it; kind is segment_entered or _touched.
+    """Somebody entered a segment, was changed in it or left: segment_entered, _touched or _left.
 
     `number` rises with each event, `person` is the person's place in lists.
     """

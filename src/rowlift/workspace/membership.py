@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from rowlift.workspace.rows import any_of, begin_with_staged, run, stage
 from rowlift.workspace.workspace import Writer
 
-ENTERED, TOUCHED = "segment_entered", "segment_touched"
+ENTERED, TOUCHED, LEFT = "segment_entered", "segment_touched", "segment_left"
 CHANGES = ("create", "update")
 ENTRIES = (*CHANGES, "enter")
 EXITS = ("clear", "leave")
@@ -43,7 +43,11 @@ INSERT INTO segment_members (segment_id, pid, sync_uid, entered_at)
 SELECT :segment, c.pid, :sync, :now FROM comers c JOIN people p ON p.pid = c.pid
 WHERE TRUE ON CONFLICT DO NOTHING
 """
-_LEAVE = "DELETE FROM segment_members WHERE segment_id = :segment AND "
+_BYE = """
+INSERT INTO events (kind, segment_id, pid, sync_uid, run_id, at)
+SELECT :kind, segment_id, pid, :by, :run, :now FROM segment_members WHERE
+"""
+_LEAVE = "DELETE FROM segment_members WHERE "
 
 
 def follow(connection: sa.Connection, writer: Writer, rows: pa.Table) -> None:
@@ -55,7 +59,8 @@ def follow(connection: sa.Connection, writer: Writer, rows: pa.Table) -> None:
         return
     leavers = _by_action(rows, EXITS).column("pid").to_pylist()
     if leavers:
-        leave(connection, writer.segment_id, leavers, put_in_by=writer.sync_uid)
+        ours = "segment_id = :segment AND sync_uid = :by AND "
+        _leave(connection, ours, leavers, writer.segment_id, writer.sync_uid, writer.run_id)
     comers = _by_action(rows, ENTRIES)
     if len(comers):
         is_change = pc.is_in(comers.column("action"), pa.array(CHANGES))
@@ -70,23 +75,25 @@ def enter(connection: sa.Connection, segment_id: int, pids: list[int]) -> int:
     return _enter(connection, segment_id, "", None)
 
 
-def leave(
-    connection: sa.Connection, segment_id: int, pids: list[int], *, put_in_by: str | None = None
-) -> int:
-    """Take people out, or those of them whom one sync put in, and return how many that were."""
-    sql = _LEAVE + any_of(connection, "pid", "pids")
-    if put_in_by is not None:
-        sql += " AND sync_uid = :sync"
-    return run(connection, sql, segment=segment_id, pids=pids, sync=put_in_by)
+def leave(connection: sa.Connection, segment_id: int, pids: list[int]) -> int:
+    """Take people out by hand, whoever put them in, and return how many that were."""
+    return _leave(connection, "segment_id = :segment AND ", pids, segment_id)
 
 
 def leave_all(connection: sa.Connection, pids: list[int]) -> None:
     """Take people out of every segment, whoever put them in."""
-    run(
-        connection,
-        f"DELETE FROM segment_members WHERE {any_of(connection, 'pid', 'pids')}",
-        pids=pids,
-    )
+    _leave(connection, "", pids)
+
+
+def _leave(
+    connection: sa.Connection, of: str, pids: list[int], segment_id: int | None = None,
+    by: str = "", run_id: int | None = None,
+) -> int:  # fmt: skip
+    given = {"segment": segment_id, "by": by, "pids": pids}
+    whom = of + any_of(connection, "pid", "pids")
+    told = {"kind": LEFT, "run": run_id, "now": time.time()}
+    run(connection, _BYE + whom, **given, **told)
+    return run(connection, _LEAVE + whom, **given)
 
 
 def _by_action(rows: pa.Table, actions: tuple[str, ...]) -> pa.Table:

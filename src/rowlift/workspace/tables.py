@@ -123,7 +123,7 @@ events = sa.Table(
     "events",
     metadata,
     sa.Column("id", _ID, primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False),  # segment_entered | segment_touched
+    sa.Column("kind", sa.Text, nullable=False),  # segment_entered | segment_touched | segment_left
     sa.Column("segment_id", _ID, nullable=False),
     sa.Column("pid", _ID, nullable=False),
     sa.Column("sync_uid", sa.Text, nullable=False),

@@ -64,7 +64,7 @@ def members(
 def events(
     name: Name, project: Ours, limit: Limit = 20, cursor: Cursor = None
 ) -> Page[EventRecord]:
-    """List who entered a segment and who was changed in it."""
+    """List who entered a segment, who was changed in it and who left."""
     found = project.segment_events(name, limit, after=place(cursor) or 0)
     return page(found, limit, attrgetter("number"))
 
