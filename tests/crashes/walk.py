@@ -3,10 +3,11 @@
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from zlib import crc32
 
 from crashes.checker import check
 from crashes.child import KILLED, failure, in_child
@@ -155,8 +156,11 @@ class Walked:
 Stop = tuple[Route, str]
 
 
-def outline(routes: Sequence[Route]) -> list[Stop]:
-    """Return the first and the last place of each named point, on the first route that has it."""
+def outline(routes: Sequence[Route], always: Collection[str], turn: int) -> list[Stop]:
+    """Return the first and last place of half of the named points, and of those that are `always`.
+
+    A place is on the first route that has its point; turns 0 and 1 have every point between them.
+    """
     owners: dict[str, Route] = {}
     ends: dict[str, list[str]] = {}
     for route in routes:
@@ -164,7 +168,8 @@ def outline(routes: Sequence[Route]) -> list[Stop]:
             name = point.partition(":")[0]
             if owners.setdefault(name, route) is route:
                 ends[name] = [ends.get(name, [point])[0], point]
-    return [(owners[name], point) for name, both in ends.items() for point in dict.fromkeys(both)]
+    names = [name for name in ends if name in always or crc32(name.encode()) % 2 == turn]
+    return [(owners[name], point) for name in names for point in dict.fromkeys(ends[name])]
 
 
 def sample(routes: Sequence[Route], chance: Random) -> list[Stop]:
