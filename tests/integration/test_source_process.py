@@ -1,5 +1,6 @@
 """Sources in processes of their own: the same answers, and an end whatever a driver does."""
 
+import gc
 import os
 import signal
 import sqlite3
@@ -22,6 +23,8 @@ from rowlift.kit import sourceprocess
 from rowlift.kit.sourceprocess import in_a_process
 from rowlift.registry import source_kind
 from served import until
+
+Mine = Callable[[], list[int]]
 
 KINDS = ("duckdb", "files", "sqlite")
 PEOPLE = (
@@ -76,20 +79,28 @@ def config(kind: str, place: dict[str, str]) -> Any:
 
 
 @pytest.fixture
-def source(kind: str, config: Any, temporary: Path) -> Iterator[Source]:
+def source(kind: str, config: Any, temporary: Path, mine: Mine) -> Iterator[Source]:
     assert temporary.is_dir()
     source = in_a_process(source_kind(kind), config)
     yield source
     source.close()
     sourceprocess.PROCESSES.end()
-    assert not processes(os.getpid())
+    assert not mine()
     assert not list(temporary.iterdir())
+
+
+@pytest.fixture(autouse=True)
+def mine() -> Mine:
+    """Return what tells the processes that this test has for sources, and what is left of them."""
+    gc.collect()
+    sourceprocess.PROCESSES.end()
+    before = {*processes(os.getpid())}
+    return lambda: [one for one in processes(os.getpid()) if one not in before]
 
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where everything temporary lies."""
-    sourceprocess.PROCESSES.end()
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -140,9 +151,8 @@ def test_answers_are_those_of_the_driver(kind: str, config: Any, source: Source)
 
 
 def test_local_time_is_that_of_the_service_and_secrets_stay_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: Mine
 ) -> None:
-    sourceprocess.PROCESSES.end()
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     monkeypatch.setenv("ROWLIFT_KEY", "canary")
     path, kind = tmp_path / "empty.sqlite", source_kind("sqlite")
@@ -150,7 +160,7 @@ def test_local_time_is_that_of_the_service_and_secrets_stay_there(
     source = in_a_process(kind, kind.Config(path=path))
     read = source.query("SELECT strftime('%H', 0, 'unixepoch', 'localtime') AS id").read_all()
     assert read.column(0).to_pylist() == ["09"]
-    (process,) = processes(os.getpid())
+    (process,) = mine()
     assert b"canary" not in Path(f"/proc/{process}/environ").read_bytes()
     source.close()
     sourceprocess.PROCESSES.end()
@@ -166,7 +176,7 @@ def test_a_source_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
 
 
 def test_one_call_without_end_is_ended_by_its_limit(
-    kind: str, config: Any, temporary: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, config: Any, temporary: Path, monkeypatch: pytest.MonkeyPatch, mine: Mine
 ) -> None:
     monkeypatch.setattr(sourceprocess, "GRACE_SECONDS", 0.2)
     hasty = config.model_copy(update={"statement_timeout": 0.1})
@@ -176,7 +186,7 @@ def test_one_call_without_end_is_ended_by_its_limit(
         assert code_of(lambda: source.describe(STUCK[kind])) == "QUERY_TIMEOUT"
     source.close()
     sourceprocess.PROCESSES.end()
-    assert not processes(os.getpid())
+    assert not mine()
     assert not list(temporary.iterdir())
 
 
@@ -203,9 +213,11 @@ def test_a_reader_that_is_left_leaves_no_process(source: Source) -> None:
     del batches, beside
 
 
-def test_a_process_that_is_killed_fails_its_query_alone(kind: str, source: Source) -> None:
+def test_a_process_that_is_killed_fails_its_query_alone(
+    kind: str, source: Source, mine: Mine
+) -> None:
     source.now()
-    (process,) = processes(os.getpid())
+    (process,) = mine()
     killer = threading.Timer(0.2, os.kill, [process, signal.SIGKILL])
     killer.start()
     with pytest.raises(SourceError) as failed:
@@ -216,16 +228,19 @@ def test_a_process_that_is_killed_fails_its_query_alone(kind: str, source: Sourc
     assert len(source.query("SELECT id FROM people").read_all()) == 3
 
 
-def test_a_process_waits_for_the_next_source_and_holds_no_file(kind: str, config: Any) -> None:
+def test_a_process_waits_for_the_next_source_and_holds_no_file(
+    kind: str, config: Any, mine: Mine
+) -> None:
     first = in_a_process(source_kind(kind), config)
     first.describe("SELECT id FROM people")
-    before = processes(os.getpid())
+    before = mine()
     first.close()
     second = in_a_process(source_kind(kind), config)
     second.describe("SELECT id FROM people")
-    assert processes(os.getpid()) == before
+    assert mine() == before
     second.close()
-    held = [str(one.readlink()) for one in Path(f"/proc/{before[0]}/fd").iterdir()]
+    (worker,) = processes(before[0])
+    held = [str(one.readlink()) for one in Path(f"/proc/{worker}/fd").iterdir()]
     assert not [one for one in held if "people" in one]
 
 
@@ -241,11 +256,32 @@ def test_a_process_ends_with_ours_however_sudden(
         assert parent.stdout
         assert parent.stdout.readline() == b"asked\n"
         (process,) = processes(parent.pid)
+        (worker,) = processes(process)
+        if is_stuck:
+            until(lambda: _seconds_of(worker) > 3)
         parent.kill()
-    until(lambda: _has_ended(process) and not list(temporary.iterdir()))
+    until(lambda: _has_ended(process) and _has_ended(worker) and not list(temporary.iterdir()))
+
+
+def _seconds_of(process: int) -> float:
+    """Return how long a process has kept a core busy."""
+    ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _has_ended(process: int) -> bool:
     with suppress(OSError):
         return not Path(f"/proc/{process}/cmdline").read_bytes()
     return True
+
+
+def test_a_source_that_nobody_closes_ends_with_its_last_reference(
+    kind: str, config: Any, mine: Mine
+) -> None:
+    source = in_a_process(source_kind(kind), config)
+    source.describe("SELECT id FROM people")
+    left = source.query("SELECT id FROM people")
+    assert mine()
+    del source, left
+    gc.collect()
+    assert not mine()

@@ -120,8 +120,8 @@ def write(page: Page, sql: str) -> None:
 
 def ran(page: Page) -> None:
     """Run the preview, and wait for its end."""
-    page.keyboard.press("ControlOrMeta+Enter")
-    page.wait_for_selector("query-studio[data-busy]", state="attached")
+    with page.expect_request(lambda one: one.method == "POST" and one.url.endswith(STUDIO)):
+        page.keyboard.press("ControlOrMeta+Enter")
     page.wait_for_selector("query-studio:not([data-busy])", state="attached")
 
 

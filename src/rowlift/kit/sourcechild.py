@@ -1,99 +1,63 @@
-"""Run as a program by `sourceprocess`: answers what is asked of a source, call by call.
+"""Run as a program by `sourceprocess`: a worker that answers for a source, and what watches it.
 
-It never outlives its parent, even while a driver works.
+The worker may not hear of anything while a driver works. So it is a child of this program, which
+only waits: for the worker's end, for nobody's listening, or for being told to end. It ends the
+worker, removes what lay in the private temporary folder, and ends as the worker did.
 """
 
+import ctypes
 import os
 import select
 import shutil
+import signal
 import sys
-import threading
 from contextlib import suppress
 from importlib import import_module
-from multiprocessing.connection import Connection
 from pathlib import Path
-from traceback import format_exception
-from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from rowlift.core.errors import RowliftError
-
-if TYPE_CHECKING:
-    from rowlift.core.ports import Source
-
-READY = "ready"
-FIRST_TO_GO = "500"  # of 1,000: where memory ends, the system ends this process and not its parent
+FIRST_TO_GO = "500"  # of 1,000: where memory ends, the system ends the worker and not who asks
+_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main() -> None:
     """Answer on the descriptor of the first argument; the others name modules to load now."""
-    line: Connection[Any, Any] = Connection(int(sys.argv[1]))
-    threading.Thread(target=_end_with_parent, args=[line.fileno()], daemon=True).start()
+    line = int(sys.argv[1])
+    alive, held = os.pipe()  # which the worker holds open for as long as it lives
+    watcher = os.getpid()
+    worker = os.fork()
+    if worker:
+        os.close(held)
+        _watch(worker, alive, line)
+    os.close(alive)
+    _end_with(watcher)
+    answers = import_module("rowlift.kit.sourceanswers")
+    answers.main(line, sys.argv[2:])
+    os._exit(1)
+
+
+def _end_with(parent: int) -> None:
+    """Let the system end this process as soon as its parent has ended."""
+    ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
-    for name in sys.argv[2:]:
-        import_module(name)
-    with suppress(EOFError, OSError):
-        line.send(READY)
-        _answer(line)
-    _end()
 
 
-def _answer(line: "Connection[Any, Any]") -> None:
-    """Answer call after call; the source of the first is built then, and let go by `close`."""
-    source: Source | None = None
-    while True:
-        kind, config, method, given, named = line.recv()
-        try:
-            source = source or kind(config)
-            result = getattr(source, method)(*given, **named)
-            if method == "close":
-                source = None
-            if isinstance(result, pa.RecordBatchReader):
-                _stream(line, result)
-            elif method == "check":
-                for step in result:
-                    line.send(([step], None))
-                line.send(([], None))
-            else:
-                line.send((result, None))
-        except Exception as error:  # noqa: BLE001 - raised where somebody waits
-            line.send((None, _portable(error)))
-
-
-def _stream(line: "Connection[Any, Any]", reader: pa.RecordBatchReader) -> None:
-    """Send the schema, each batch, and an empty one; then whether the reader failed."""
-    line.send((reader.schema.serialize().to_pybytes(), None))
-    error: Exception | None = None
-    try:
-        for batch in reader:
-            line.send_bytes(batch.serialize())
-    except Exception as late:  # noqa: BLE001 - raised where somebody waits
-        error = _portable(late)
-    line.send_bytes(b"")
-    line.send((None, error))
-
-
-def _portable(error: Exception) -> Exception:
-    """Return an exception that the parent can judge as if it had come up there."""
-    if isinstance(error, (RowliftError, OSError, MemoryError)):
-        return error
-    return RuntimeError("".join(format_exception(error)))
-
-
-def _end_with_parent(descriptor: int) -> None:
-    """End when nobody listens any more, also while a driver works."""
-    listener = select.poll()
-    listener.register(descriptor, 0)  # only an error, which is what the other end's closing is
-    listener.poll()
-    _end()
-
-
-def _end() -> None:
-    """End at once, with what lies in the private temporary folder."""
+def _watch(worker: int, alive: int, line: int) -> None:
+    """Wait until the worker has ended, or nobody listens to it any more; never returns."""
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(worker, signal.SIGKILL))
+    ends = select.poll()
+    for descriptor in (alive, line):
+        ends.register(descriptor, 0)  # only an error, which is what the other end's closing is
+    ends.poll()
+    os.kill(worker, signal.SIGKILL)  # not waited for yet, so nobody else has its number
+    status = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
     shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
-    os._exit(1)
+    if status < 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    os._exit(status)
 
 
 if __name__ == "__main__":

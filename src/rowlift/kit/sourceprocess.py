@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing import Pipe
@@ -64,11 +65,11 @@ class Process:
 
     def kill(self) -> None:
         """End it; whoever waits for its answer finds that it is gone."""
-        self._child.kill()
+        self._child.terminate()
 
     def end(self) -> None:
         """End it and let go of all it had."""
-        self._child.kill()
+        self.kill()
         self._child.wait()
         self.line.close()
         rmtree(self._folder, ignore_errors=True)
@@ -153,6 +154,7 @@ class SourceProcess:
         self._lock = threading.Lock()
         self._calls: set[_Call] = set()
         self._ours: list[Process] = []  # which have the source built
+        weakref.finalize(self, _let_go, self._calls, self._ours)
 
     def check(self) -> Iterator["Finding"]:
         """Test the source, and tell each step as it ends."""
@@ -305,6 +307,12 @@ class _Call:
         if self._code:
             return SourceError(self._code, rule(self._code).title, mend=rule(self._code).mend)
         return _gone(self.process)
+
+
+def _let_go(calls: "set[_Call]", ours: list[Process]) -> None:
+    """End what a source has that nobody closed."""
+    for process in (*(call.process for call in calls), *ours):
+        process.end()
 
 
 def _gone(process: Process) -> SourceError:
