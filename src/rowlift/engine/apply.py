@@ -23,6 +23,7 @@ say why).
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ import sqlalchemy as sa
 
 from rowlift.core.nouns import Kind, Reject
 from rowlift.core.specs import SyncSpec
+from rowlift.db import mapped_errors
 from rowlift.engine.decisions import (
     decide_removals,
     match_objects,
@@ -41,10 +43,10 @@ from rowlift.engine.decisions import (
     reason,
 )
 from rowlift.engine.duck import Duck, parquet, text
+from rowlift.engine.early import Early, ask_early
 from rowlift.engine.familiar import decide_familiar
 from rowlift.engine.identity import decide_people, match_people, rules
 from rowlift.engine.known import (
-    ask_early,
     know_kept,
     know_objects,
     know_people,
@@ -88,11 +90,13 @@ class Applied:
 class Due:
     """The relation of the rows that are due, and that of those left out as suppressed.
 
-    The latter are passed over, or rejected where the sync says so.
+    The latter are passed over, or rejected where the sync says so. Whose the rows are may have been
+    asked for `early`.
     """
 
     rows: str
     suppressed: str = ""
+    early: Early | None = None
 
 
 def decide(
@@ -111,13 +115,15 @@ def decide(
     another sync or a hand has something of it. With `ahead` what `look_ahead` keeps counts as
     written.
     """
-    due = given.rows
-    with workspace.database.read() as connection:
-        newcomers = find_newcomers(duck, connection, workspace.id, spec, due)
+    due, early = given.rows, given.early
+    with _snapshot(workspace, early) as connection:
+        newcomers = None
+        if not early:
+            newcomers = find_newcomers(duck, connection, workspace.id, spec, due)
         rest = "apply_rest" if newcomers else due
         part_rows = PART_SLICES * slice_rows
-        asked = Asked(ahead=ahead, sync_uid=writer.sync_uid, most_early=part_rows)
-        early = identify(duck, connection, workspace, spec, rest, asked)
+        asked = Asked(ahead=ahead, sync_uid=writer.sync_uid, most_early=part_rows, early=early)
+        begun = identify(duck, connection, workspace, spec, rest, asked)
         shared = spec.identify_by == "anonymous_id"
         new = number_rows(duck, slice_rows, spec.kind, shared=shared)
         if spec.kind is Kind.PERSON:
@@ -126,7 +132,7 @@ def decide(
         first = reserve(workspace.database, TABLES[spec.kind], new) if new else 0
         kept = tuple(name for name, rule in spec.attributes.items() if rule == "set_if_empty")
         plan = _Planning(
-            duck, connection, workspace.id, spec.kind, writer, first, kept, part_rows, early
+            duck, connection, workspace.id, spec.kind, writer, first, kept, part_rows, begun
         ).query()  # fmt: skip
     if newcomers and newcomers.count:
         first = reserve(workspace.database, TABLES[spec.kind], newcomers.count)
@@ -134,6 +140,16 @@ def decide(
     if given.suppressed and duck.count(given.suppressed):
         plan = _with_suppressed(plan, spec, given.suppressed)
     duck.run(f"CREATE OR REPLACE TEMP VIEW {PLAN} AS {plan}")
+
+
+@contextmanager
+def _snapshot(workspace: Workspace, early: Early | None) -> Iterator[sa.Connection]:
+    if early is None:
+        with workspace.database.read() as connection:
+            yield connection
+        return
+    with mapped_errors():
+        yield early.connection
 
 
 _SUPPRESSED = """
@@ -166,12 +182,13 @@ class Asked:
 
     With `ahead` what `look_ahead` keeps counts as written. Where rows may have left, `sync_uid` is
     whose they were. What is stored of the people whom at most `most_early` rows find by their own
-    identifier comes with them, as `apply_records`.
+    identifier comes with them, as `apply_records`; they may have been asked for `early` already.
     """
 
     ahead: bool = False
     sync_uid: str = ""
     most_early: int = 0
+    early: Early | None = None
 
 
 def identify(
@@ -189,7 +206,7 @@ def identify(
     """
     keep = partial(know_kept, duck, connection, TABLES[spec.kind], sync_uid=asked.sync_uid)
     if spec.kind is Kind.PERSON:
-        early = _meet_people(duck, connection, workspace, spec, due, asked.most_early)
+        early = _meet_people(duck, connection, workspace, spec, due, asked)
         by = rules(spec, allow_email_change_by_id=workspace.allow_email_change_by_id)
         match_people(duck, by)
         keep("apply_match")
@@ -213,10 +230,12 @@ def _meet_people(
     workspace: Workspace,
     spec: SyncSpec,
     due: str,
-    most_early: int,
+    asked: Asked,
 ) -> bool:
     with ThreadPoolExecutor(1, "people") as other:
-        early = ask_early(duck, connection, workspace, spec, due, other, most_early)
+        early = asked.early or ask_early(
+            duck, connection, workspace, spec, due, other, asked.most_early
+        )
         take_apart(duck, spec.identify_by, due)
         know_people(duck, connection, workspace, spec, early)
     return early is not None
@@ -240,6 +259,11 @@ def look_ahead(duck: Duck, kind: Kind) -> None:
 def slice_rows(width: int) -> int:
     """Return how many rows of a mean width in bytes go into one slice."""
     return max(LEAST_SLICE_ROWS, min(SLICE_ROWS, SLICE_BYTES // max(1, width)))
+
+
+def most_early(width: int) -> int:
+    """Return for how many rows of a mean width in bytes what is stored fits into memory."""
+    return PART_SLICES * slice_rows(width)
 
 
 # A changed spelling of the same address is written with the identifiers too.

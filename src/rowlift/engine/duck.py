@@ -125,6 +125,7 @@ class Duck:
         self._scratch = scratch
         self._files: list[Path] = []
         self._threads, self._memory_mb = threads or THREADS, memory_mb
+        self.width = 0
         self._group_rows, self._sorted_rows = GROUP_VECTORS * VECTOR_ROWS, SORTED_ROWS
         self._is_small = True
         with _told():
@@ -180,6 +181,7 @@ class Duck:
 
         Each step of an expression holds a vector of 2,048 rows, and none of that can be spilled.
         """
+        self.width = width
         self._memory_mb = MEMORY_MB + width * VECTOR_ROWS * WIDE_VECTORS // 1_000_000
         self.give_back()
         vectors = GROUP_BYTES // max(1, width) // VECTOR_ROWS

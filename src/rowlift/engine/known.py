@@ -1,7 +1,6 @@
 """What the workspace knows about the due rows, brought into DuckDB."""
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Iterable
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -10,14 +9,11 @@ from rowlift.core.identifiers import PLAIN_EMAIL, PLAIN_EMAIL_LENGTH, email_key,
 from rowlift.core.nouns import Kind
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.duck import Duck, text
+from rowlift.engine.early import Early, are_few, by_own, texts
 from rowlift.engine.familiar import OWN, set_familiar_apart
 from rowlift.workspace import contributions, identifiers
 from rowlift.workspace.identifiers import Named
-from rowlift.workspace.numbers import handed_out
 from rowlift.workspace.workspace import Workspace
-
-FEW = 200_000  # due rows whose identifiers are looked up one by one in a large workspace
-_LARGE = 5  # times the due rows
 
 _FOUND = {
     "id": "coalesce(nullif(trim(found[2]), ''), nullif(trim(found[3]), ''))",
@@ -71,35 +67,6 @@ _ENDS = f"{_OBJECTS}, key->>2 AS {{person}}"
 _KEYED = "CREATE OR REPLACE TEMP TABLE apply_rows AS SELECT {columns} FROM apply_patches"
 
 
-Early = Future[list[pa.RecordBatch]]
-
-
-def ask_early(
-    duck: Duck,
-    connection: sa.Connection,
-    workspace: Workspace,
-    spec: SyncSpec,
-    due: str,
-    other: Executor,
-    most: int,
-) -> Early | None:
-    """Begin to look up whose rows are due, and what is stored of them, in another thread.
-
-    Returns None where it does not pay: for more than so many rows, or for a small workspace. Until
-    it is done the connection is the other thread's.
-    """
-    own = spec.identify_by
-    if own not in OWN or not most:
-        return None
-    keys = _texts(duck, f"(SELECT key FROM {due} LIMIT {most + 1})", "key")
-    if len(keys) > most or not _are_few(connection, len(keys), "people"):
-        return None
-    whole = identifiers.WHOLE_PEOPLE
-    return other.submit(
-        lambda: list(identifiers.people(connection, workspace.id, _named(keys, own), whole))
-    )
-
-
 def know_people(
     duck: Duck,
     connection: sa.Connection,
@@ -116,7 +83,7 @@ def know_people(
     duck.run(_NAMED.format(named=named(own, "FROM apply_patches")))
     few = early is not None or _few(duck, connection, "apply_named", "people")
     if early:
-        _fill_early(duck, early.result())
+        _fill_early(duck, early.found())
     else:
         keys = _keys(duck, own) if few else None
         people = identifiers.people(connection, workspace.id, keys)
@@ -145,11 +112,7 @@ def _fill_early(duck: Duck, found: list[pa.RecordBatch]) -> None:
 
 
 def _keys(duck: Duck, own: str) -> Named:
-    return _named(_texts(duck, "apply_named", "key") if own in OWN else (), own)
-
-
-def _named(keys: Sequence[str], own: str) -> Named:
-    return Named(keys, (), ()) if own == "user_id" else Named((), keys, ())
+    return by_own(texts(duck, "apply_named", "key") if own in OWN else (), own)
 
 
 def named(identify_by: str, rows: str) -> str:
@@ -207,7 +170,7 @@ def know_relationships(
     column = "email_key" if spec.identify_by == "email" else "id"
     duck.run(_KEYED.format(columns=_ENDS.format(person=column)))
     few = _few(duck, connection, "apply_rows", "people")
-    values = _texts(duck, "apply_rows", column) if few else ()
+    values = texts(duck, "apply_rows", column) if few else ()
     ids, emails = (values, ()) if column == "id" else ((), values)
     people = identifiers.people(connection, workspace.id, Named(ids, emails, ()) if few else None)
     fill(duck, "apply_people", people, identifiers.PEOPLE)
@@ -225,7 +188,7 @@ def know_relationships(
 
 def _fill_objects(duck: Duck, connection: sa.Connection, workspace: Workspace) -> None:
     few = _few(duck, connection, "apply_rows", "objects")
-    types = _texts(duck, "apply_rows", "object_type")
+    types = texts(duck, "apply_rows", "object_type")
     objects = (
         batch
         for one in types
@@ -297,20 +260,11 @@ def fill(
 
 
 def _few(duck: Duck, connection: sa.Connection, rows: str, table: str) -> bool:
-    return _are_few(connection, duck.count(rows), table)
-
-
-def _are_few(connection: sa.Connection, due: int, table: str) -> bool:
-    return due < FEW and due * _LARGE < handed_out(connection, table)
+    return are_few(connection, duck.count(rows), table)
 
 
 def _identifiers(duck: Duck) -> Named:
     ids, emails, anonymous = (
-        _texts(duck, "apply_rows", column) for column in ("id", "email_key", "anonymous_id")
+        texts(duck, "apply_rows", column) for column in ("id", "email_key", "anonymous_id")
     )
     return Named(ids, emails, anonymous)
-
-
-def _texts(duck: Duck, rows: str, column: str) -> list[str]:
-    query = f"SELECT DISTINCT {column} AS v FROM {rows} WHERE {column} IS NOT NULL ORDER BY v"
-    return list(duck.table(query)["v"].to_pylist())

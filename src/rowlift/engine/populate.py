@@ -2,9 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -15,6 +18,7 @@ from rowlift.db import Database
 from rowlift.engine import apply
 from rowlift.engine.apply import Applied
 from rowlift.engine.duck import Duck, parquet
+from rowlift.engine.early import LookAhead
 from rowlift.engine.layers import add_to_ledger, image_width, open_image, open_ledger
 from rowlift.engine.ledger import Mapping as RowMapping
 from rowlift.engine.ledger import Target, find_due
@@ -37,16 +41,16 @@ DUE = apply.Due("workspace_due", "suppressed_rows")
 WRITES = ("create", "update", "clear", "delete", "enter", "leave")
 COUNTED = (*WRITES, "due", "written", "skipped", "suppressed", "rejected")
 
-_LEDGER_ROWS = """
-CREATE OR REPLACE TEMP VIEW ledger_rows AS
+_SETTLED = """
 SELECT key, version, op = 'upsert' AS present, fp, {epoch}::INTEGER AS epoch,
     NULL::BIGINT AS doubt, {seq}::BIGINT AS seq
-FROM {plan} p
+FROM {plan}
 WHERE action NOT IN ('reject', 'skip', 'suppress') AND op <> 'enter'
-    AND NOT EXISTS (SELECT 1 FROM late WHERE late.identifier = p.key)
 UNION ALL
 SELECT key, version, had, coalesce(had_fp, 0), {epoch}, NULL, {seq} FROM due WHERE NOT is_due
 """
+
+_BUT_LATE = "(FROM {settled} settled ANTI JOIN late ON late.identifier = settled.key)"
 
 # Whom the workspace has as they are; what else is due enters with what it writes.
 _ENTERING = """
@@ -80,12 +84,21 @@ _LATE = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """A scratch file of so many rows for the ledger, as they are unless some came too late."""
+
+    path: Path
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Populated:
     """What the workspace took: counts by outcome, rejects by code."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
     codes: Mapping[str, int] = field(default_factory=dict)
     plan: StoredFile | None = None  # None where nothing was due
+    settled: Settled | None = None
     late: tuple[Reject, ...] = ()
 
 
@@ -98,17 +111,22 @@ class LedgerChange:
     replaced: tuple[StoredFile, ...]
 
 
+def look_ahead(duck: Duck, people: LookAhead) -> None:
+    """Begin to look up whose rows changed: those that will be due, unless more are due already."""
+    people.ask(duck, "changed_keys", apply.most_early(image_width(duck)))
+
+
 def populate(
     duck: Duck,
     store: Store,
     lease: Lease,
     run: Run,
     part: Part,
-    workspace: Workspace,
+    people: LookAhead,
     progress: Progress,
 ) -> Populated:
     """Decide once, then write slice by slice; a slice that was committed is never repeated."""
-    before = _standing(store, run, part)
+    before, workspace = _standing(store, run, part), people.workspace
     if before.ledger.settled == _revision(store, part) or before.among == ():
         return _with_settled(Populated(dict.fromkeys(COUNTED, 0)), before)
     writer = Writer(run.sync_uid, run.id, run.source_time or 0, part.name)
@@ -118,17 +136,38 @@ def populate(
     found_by = _find_due(duck, store, lease, part, workspace, before)
     is_planned = bool(store.files.of_run("apply", run.id, part.uid))
     listed = None if is_planned else found_by
-    plan = _plan(duck, store, lease, run, part, workspace, writer)
+    plan = _plan(duck, store, lease, run, part, people, writer)
     writer = replace(writer, segment_id=_segment_id(workspace, part.spec))
     with store.database.read() as connection:
         late = apply.applied(connection, writer)
     progress.phase(part.title, "write", plan.rows)
     writing = _Writing(store, lease, workspace, part.spec, writer, listed)
-    for number, applied in writing.all(apply.slices(plan.path, done=frozenset(late))):
-        late[number] = applied.late
-        progress.advance(part.title, applied.rows)
+    with _meanwhile(duck, partial(_settle, duck, plan, before.ledger)) as settling:
+        for number, applied in writing.all(apply.slices(plan.path, done=frozenset(late))):
+            late[number] = applied.late
+            progress.advance(part.title, applied.rows)
     done = _counted(duck, plan, tuple(one for of_slice in late.values() for one in of_slice))
-    return _with_settled(done, before)
+    return _with_settled(replace(done, settled=settling.result()), before)
+
+
+@contextmanager
+def _meanwhile(duck: Duck, work: Callable[[], Settled]) -> Iterator[Future[Settled]]:
+    """Let DuckDB work beside the block, which must not use it; a failure stops both."""
+    with ThreadPoolExecutor(1, "settling") as other:
+        coming = other.submit(work)
+        try:
+            yield coming
+        except BaseException:
+            duck.interrupt()
+            raise
+
+
+def _settle(duck: Duck, plan: StoredFile, ledger: Ledger) -> Settled:
+    """Write what the ledger will have of a plan, and of rows that need no writing."""
+    path = duck.scratch_file("settled")
+    rows = _SETTLED.format(plan=parquet([plan.path]), epoch=ledger.epoch, seq=ledger.revision + 1)
+    with duck.one_thread():
+        return Settled(path, duck.write(rows, path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,17 +305,19 @@ def fold(duck: Duck, store: Store, run: Run, part: Part, done: Populated) -> Led
     """Fold what `populate` just wrote into the workspace's ledger; the caller commits it."""
     before = _standing(store, run, part)
     ledger = before.ledger
-    if done.plan is None:
+    if done.plan is None or done.settled is None:
         return LedgerChange(ledger, (), ())
     late = [{"row_number": one.row_number, "identifier": one.identifier, "code": one.code,
              "reason": one.reason} for one in done.late]  # fmt: skip
     duck.register("late", pa.Table.from_pylist(late, _LATE))
     found = open_ledger(duck, store, part.uid, TARGET)
     seq = ledger.revision + 1
-    plan = parquet([done.plan.path])
-    duck.run(_LEDGER_ROWS.format(plan=plan, epoch=ledger.epoch, seq=seq))
+    plan, rows, count = parquet([done.plan.path]), parquet([done.settled.path]), done.settled.rows
+    if done.late:
+        rows = _BUT_LATE.format(settled=rows)
+        count = duck.count(rows)
     owner = Owner(run.workspace_id, part.uid, TARGET, run_id=run.id)
-    added = add_to_ledger(duck, store, owner, found, "ledger_rows", duck.count("ledger_rows"))
+    added = add_to_ledger(duck, store, owner, found, rows, count)
     stored = added.stored
     if done.counts.get("rejected"):
         fill = partial(duck.write, _REJECTED.format(plan=plan))
@@ -294,14 +335,16 @@ def _plan(
     lease: Lease,
     run: Run,
     part: Part,
-    workspace: Workspace,
+    people: LookAhead,
     writer: Writer,
 ) -> StoredFile:
     known = store.files.of_run("apply", run.id, part.uid)
     if known:
         return known[0]
-    slice_rows = apply.slice_rows(image_width(duck))
-    apply.decide(duck, workspace, part.spec, DUE, writer, slice_rows=slice_rows)
+    workspace, slice_rows = people.workspace, apply.slice_rows(duck.width)
+    due = replace(DUE, early=people.of(duck, DUE.rows))
+    apply.decide(duck, workspace, part.spec, due, writer, slice_rows=slice_rows)
+    people.close()
     owner = Owner(run.workspace_id, part.uid, run_id=run.id)
     plan = store.files.write("apply", owner, lambda path: apply.write_plan(duck, path))
     with store.database.transaction("apply.plan") as connection:
@@ -325,4 +368,4 @@ def _counted(duck: Duck, plan: StoredFile, late: tuple[Reject, ...]) -> Populate
     counts |= {"due": due, "skipped": actions["skip"], "suppressed": actions["suppress"]}
     written = due - rejected - counts["skipped"] - counts["suppressed"]
     counts |= {"written": written, "rejected": rejected}
-    return Populated(counts, dict(codes.most_common()), plan, late)
+    return Populated(counts, dict(codes.most_common()), plan, late=late)

@@ -29,11 +29,12 @@ from rowlift.engine.compare import Result, compare, trait_columns
 from rowlift.engine.delivery import DeliverySpec, feed_of, timestamp_of
 from rowlift.engine.describe import describe
 from rowlift.engine.duck import Duck
+from rowlift.engine.early import LookAhead
 from rowlift.engine.held import write_held
 from rowlift.engine.layers import add_to_image
 from rowlift.engine.meter import Meter
 from rowlift.engine.parts import RELATIONSHIPS, Part, parts
-from rowlift.engine.populate import LedgerChange, Populated, fold, populate
+from rowlift.engine.populate import LedgerChange, Populated, fold, look_ahead, populate
 from rowlift.engine.preflight import guard_unknown
 from rowlift.engine.read import stage, staged_columns
 from rowlift.engine.rejected import write_rejected
@@ -109,9 +110,10 @@ class ImportRun:
         return ended
 
     def _carry_on(self) -> None:
-        with self._lease, Duck(self._store.files.scratch) as duck:
+        people = LookAhead(self._work.workspace, self._spec)
+        with self._lease, Duck(self._store.files.scratch) as duck, people:
             try:
-                self._carry(duck)
+                self._carry(duck, people)
             except Fenced:
                 raise
             except RowliftError as error:
@@ -141,7 +143,7 @@ class ImportRun:
         with self._lease:
             self._fail(reason)
 
-    def _carry(self, duck: Duck) -> None:
+    def _carry(self, duck: Duck, people: LookAhead) -> None:
         if self._run.phase in (ADOPT, "read") and self._spec.segment:
             require(self._work.workspace, self._spec.segment)
         if self._run.phase == ADOPT:
@@ -152,8 +154,8 @@ class ImportRun:
                     with span("read") as told:
                         self._read(source)
                         told.note(rows=self._run.counts["read"])
-                self._merge(duck, source.dialect)
-        self._apply(duck)
+                self._merge(duck, source.dialect, people)
+        self._apply(duck, people)
 
     # read
 
@@ -243,11 +245,11 @@ class ImportRun:
 
     # validate and merge
 
-    def _merge(self, duck: Duck, dialect: str) -> None:
-        self._commit_merge([self._merged(duck, dialect, part) for part in self._parts])
+    def _merge(self, duck: Duck, dialect: str, people: LookAhead) -> None:
+        self._commit_merge([self._merged(duck, dialect, part, people) for part in self._parts])
         self._refresh()
 
-    def _merged(self, duck: Duck, dialect: str, part: Part) -> _Merged:
+    def _merged(self, duck: Duck, dialect: str, part: Part, people: LookAhead) -> _Merged:
         self._progress.phase(part.title, "validate")
         run = self._run
         (staged,) = self._store.files.of_run("stage", run.id, part.uid)
@@ -263,6 +265,8 @@ class ImportRun:
             guard_unknown(duck, self._store, run, part.spec, self._work.workspace, staged.path)
         self._progress.phase(part.title, "changes")
         owner, counts = self._owner(part), compared.counts
+        if compared.found.base and self._spec.workspace and len(self._parts) == 1:
+            look_ahead(duck, people)
         with span("merge", part=part.name):
             added = add_to_image(
                 duck, self._store, owner, compared.found, revision=compared.revision,
@@ -323,14 +327,13 @@ class ImportRun:
 
     # apply and record
 
-    def _apply(self, duck: Duck) -> None:
+    def _apply(self, duck: Duck, people: LookAhead) -> None:
         done: list[tuple[Populated, LedgerChange]] = []
         for part in self._parts if self._spec.workspace else ():
             self._progress.phase(part.title, "workspace")
             with span("apply", part=part.name) as told:
                 populated = populate(
-                    duck, self._store, self._lease, self._run, part, self._work.workspace,
-                    self._progress,
+                    duck, self._store, self._lease, self._run, part, people, self._progress
                 )  # fmt: skip
                 told.note(**populated.counts)
             done.append((populated, fold(duck, self._store, self._run, part, populated)))

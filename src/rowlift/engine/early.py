@@ -1,0 +1,118 @@
+"""Early: whose the due rows are, looked up in another thread while something else is done.
+
+What is found is what one snapshot of the workspace holds. Whoever decides by it reads on from the
+same snapshot, so that nobody appears in two states.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Self
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from rowlift.core.nouns import Kind
+from rowlift.core.specs import SyncSpec
+from rowlift.engine.duck import Duck
+from rowlift.engine.familiar import OWN
+from rowlift.workspace import identifiers
+from rowlift.workspace.identifiers import Named
+from rowlift.workspace.numbers import handed_out
+from rowlift.workspace.workspace import Workspace
+
+FEW = 200_000  # due rows whose identifiers are looked up one by one in a large workspace
+_LARGE = 5  # times the due rows
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """People whom some keys name; until they are found the connection is the other thread's."""
+
+    connection: sa.Connection
+    keys: frozenset[str]
+    coming: Future[list[pa.RecordBatch]]
+
+    def found(self) -> list[pa.RecordBatch]:
+        """Wait for the people, with what is stored of them."""
+        return self.coming.result()
+
+
+def ask_early(
+    duck: Duck,
+    connection: sa.Connection,
+    workspace: Workspace,
+    spec: SyncSpec,
+    due: str,
+    other: Executor,
+    most: int,
+) -> Early | None:
+    """Begin to look up whose rows are due, and what is stored of them, in another thread.
+
+    Returns None where it does not pay: for more than so many rows, or for a small workspace.
+    """
+    own = spec.identify_by
+    if own not in OWN or not most:
+        return None
+    keys = texts(duck, f"(SELECT key FROM {due} LIMIT {most + 1})", "key")
+    if not keys or len(keys) > most or not are_few(connection, len(keys), "people"):
+        return None
+    whole = identifiers.WHOLE_PEOPLE
+    coming = other.submit(
+        lambda: list(identifiers.people(connection, workspace.id, by_own(keys, own), whole))
+    )
+    return Early(connection, frozenset(keys), coming)
+
+
+class LookAhead:
+    """Begins to look up whose rows will be due while they go to the image."""
+
+    def __init__(self, workspace: Workspace, spec: SyncSpec) -> None:
+        self.workspace = workspace
+        self._spec = spec
+        self._open = ExitStack()
+        self._early: Early | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the snapshot go, which keeps databases from tidying up."""
+        self._early = None
+        self._open.close()
+
+    def ask(self, duck: Duck, rows: str, most: int) -> None:
+        """Ask for the people of some rows, at most so many; a snapshot of them stays open."""
+        if self._spec.kind is not Kind.PERSON:
+            return
+        connection = self._open.enter_context(self.workspace.database.read())
+        other = self._open.enter_context(ThreadPoolExecutor(1, "people"))
+        self._early = ask_early(duck, connection, self.workspace, self._spec, rows, other, most)
+
+    def of(self, duck: Duck, due: str) -> Early | None:
+        """Return what was asked for, if it has everybody whose rows are due."""
+        early = self._early
+        if early is None:
+            return None
+        keys = texts(duck, f"(SELECT key FROM {due} LIMIT {len(early.keys) + 1})", "key")
+        return early if early.keys.issuperset(keys) else None
+
+
+def are_few(connection: sa.Connection, due: int, table: str) -> bool:
+    """Tell whether to look so many rows up one by one, rather than to read a whole workspace."""
+    return due < FEW and due * _LARGE < handed_out(connection, table)
+
+
+def by_own(keys: Sequence[str], own: str) -> Named:
+    """Return keys as identifiers of the kind that they are."""
+    return Named(keys, (), ()) if own == "user_id" else Named((), keys, ())
+
+
+def texts(duck: Duck, rows: str, column: str) -> list[str]:
+    """Return the different texts of a column in their order."""
+    query = f"SELECT DISTINCT {column} AS v FROM {rows} WHERE {column} IS NOT NULL ORDER BY v"
+    return list(duck.table(query)["v"].to_pylist())
