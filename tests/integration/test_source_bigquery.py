@@ -471,6 +471,34 @@ def test_A2_the_check_says_who_could_write_and_what_cannot_be_read(
     assert f"ON SCHEMA `acme-test.{shop.name}` TO 'serviceAccount:plain@" in blind.mend
 
 
+@pytest.mark.door("python")
+@pytest.mark.parametrize(
+    ("options", "step", "missing"),
+    [
+        ({"dataset": "no_such_dataset"}, "privileges", "Dataset acme-test:no_such_dataset"),
+        ({"project": "no-such-project"}, "login", "Project no-such-project"),
+    ],
+)
+def test_A2_a_dataset_or_a_project_that_does_not_exist_is_named(
+    shop: BigQueryDataset, tmp_path: Path, options: dict[str, str], step: str, missing: str
+) -> None:
+    with folder(shop, tmp_path, **options).project() as project:
+        (found,) = [one for one in project.debug()["shop"] if one.level == "error"]
+    assert (found.step, found.code, missing in found.message) == (step, "DATABASE_UNKNOWN", True)
+    assert found.mend == "Check project, dataset and location."
+
+
+@pytest.mark.door("python")
+def test_A2_a_dataset_without_tables_is_told(
+    bigquery_dataset: BigQueryDataset, tmp_path: Path
+) -> None:
+    name = bigquery_dataset.name
+    with folder(bigquery_dataset, tmp_path).project() as project:
+        found = {one.step: one for one in project.debug()["shop"]}["privileges"]
+    assert (found.level, found.message) == ("warning", f"The account sees no table in {name}.")
+    assert f"ON SCHEMA `acme-test.{name}` TO" in found.mend
+
+
 def test_the_catalogue_has_types_and_sizes(shop: BigQueryDataset) -> None:
     shop.execute(
         "CREATE TABLE {here}.__TABLES__ AS SELECT 'people' AS table_id, 3 AS row_count",

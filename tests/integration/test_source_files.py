@@ -60,6 +60,7 @@ def test_each_csv_and_parquet_file_is_a_table(root: Path) -> None:
     with opened(root) as source:
         names = [table.name for table in source.catalog()]
         assert names == ["Big Deals", "orders", "people", "people.parquet"]
+        assert [table.rows_estimate for table in source.catalog()] == [None, 3, None, 1]
         joined = "SELECT p.name FROM people p JOIN orders o ON p.id = CAST(o.id AS VARCHAR)"
         assert source.query(joined).read_all().to_pylist() == [{"name": "Ada"}]
 

@@ -722,6 +722,13 @@ def test_the_fast_reader_verifies_the_server_itself(calm: Shop) -> None:
 
 def test_a_certificate_file_that_cannot_be_read_is_told(calm: Shop, tmp_path: Path) -> None:
     source = calm.source(ssl_ca=str(tmp_path / "none.pem"))
+    error = failure(source, "tls")
+    assert (error.code, f"ssl_ca: there is no file {tmp_path}" in error.message) == (
+        "TLS_FAILED",
+        True,
+    )
+    assert [one.step for one in source.check()] == ["tls"], "nobody was asked"
+    (tmp_path / "none.pem").write_text("no certificate")
     assert failure(source, "tls").code == "TLS_FAILED"
 
 

@@ -253,6 +253,23 @@ def test_the_catalogue_has_tables_and_views(path: Path, source: Source) -> None:
     }
 
 
+def test_the_catalogue_tells_about_how_many_rows_there_are(path: Path, source: SQLite) -> None:
+    make(
+        path,
+        f"CREATE TABLE big (id INTEGER PRIMARY KEY); INSERT INTO big {COUNT.format(last=30_000)} "
+        "SELECT i * 7 + 1000 FROM n;"
+        "CREATE TABLE keyed (name TEXT PRIMARY KEY) WITHOUT ROWID;"
+        "CREATE TABLE empty (id int);"
+        "CREATE VIRTUAL TABLE words USING fts5(text);",
+    )
+    about = {table.name: table.rows_estimate for table in source.catalog()}
+    names = ("people", "empty", "keyed", "named", "words")
+    assert [about[name] for name in names] == [3, 0, None, None, None]
+    assert about["big"] == pytest.approx(30_001, rel=0.01)
+    (facts,) = source.facts("SELECT id FROM big").tables
+    assert facts.rows_estimate == about["big"]
+
+
 def failure(path: Path, **options: object) -> SourceError:
     source = SQLite(SQLiteConfig.model_validate({"path": str(path), **options}))
     (finding,) = source.check()

@@ -35,6 +35,8 @@ JOBS = re.compile(r"/bigquery/v2/projects/([^/]+)/(jobs|queries)(?:/([^/]+))?(/c
 ANONYMOUS = re.compile(r'SELECT (.*) FROM "[^"]*"\."anon(\w+)"', re.DOTALL)
 OF_DATASET = re.compile(r"/(running|forget)/(\w+)")
 RIGHTS = re.compile(r"/tables/[^/]+:testIamPermissions$")
+OF_PROJECT = re.compile(r"/bigquery/v2/projects/([^/]+)/")
+TABLES = re.compile(r"/bigquery/v2/projects/[^/]+/datasets/(\w+)/tables")
 CANNED = re.compile(r"\banswers\.(\w+)")
 BILLED = re.compile(r"\bhuge\b")
 HUGE = 5_000_000_000_000  # bytes that a query over a table called huge is said to read
@@ -132,10 +134,25 @@ class Service:
             return 200, getattr(self, found[1])(found[2])
         if not dict(scope["headers"]).get(b"authorization", b"").startswith(b"Bearer token-"):
             return refusal(401, "required", "Login Required.")
+        if missing := await self._missing(scope):
+            return refusal(404, "notFound", f"Not found: {missing}")
         if RIGHTS.search(scope["path"]):
             return 200, {"permissions": rights(scope)}
         found = JOBS.fullmatch(scope["path"])
         return await (self._about_jobs(found, scope, body) if found else self._plain(scope, body))
+
+    async def _missing(self, scope: Any) -> str:
+        """Return which project or dataset there is none of: the emulator finds them empty."""
+        project = OF_PROJECT.match(scope["path"])
+        if project and project[1] != SETTINGS["project"]:
+            return f"Project {project[1]}"
+        tables = TABLES.fullmatch(scope["path"])
+        if tables is None:
+            return ""
+        path = scope["path"].removesuffix("/tables")
+        dataset = {"path": path, "raw_path": path.encode(), "query_string": b""}
+        status, _ = await self._plain({**scope, **dataset}, b"")
+        return f"Dataset {SETTINGS['project']}:{tables[1]}" if status == 404 else ""
 
     def running(self, dataset: str) -> int:
         """Count the queries over a dataset that run."""

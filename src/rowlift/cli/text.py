@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from rowlift.core import counting
+
 LONGEST_CELL = 40
 _MINUTE, _HOUR = 60, 3600
+
+counted = counting.counted
 
 
 def safe(text: object, kept: str = "") -> str:
@@ -28,11 +32,6 @@ def cell(value: object) -> str:
 def number(value: object) -> str:
     """Return a count with separators between thousands."""
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def counted(value: int, noun: str) -> str:
-    """Return `1 row` or `2 rows`."""
-    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
 
 
 def listed(counts: Mapping[str, object], *, zeros: tuple[str, ...] = ()) -> str:

@@ -1,9 +1,12 @@
 """The base of every connector's configuration class."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from rowlift.core.errors import ConnectError
 
 
 def _named(value: object) -> object:
@@ -23,3 +26,16 @@ class ConnectorConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class FileMissing(ConnectError):
+    """A file that a connection needs cannot be read; nobody was asked anything."""
+
+
+def demand_files(config: BaseModel, *keys: str) -> None:
+    """Raise FileMissing for the first of some keys whose file cannot be read."""
+    for key in keys:
+        path = getattr(config, key)
+        if path and not (os.path.isfile(path) and os.access(path, os.R_OK)):  # noqa: PTH113
+            text = f"{key}: there is no file {path} that can be read."
+            raise FileMissing("TLS_FAILED", text, mend=f"Check {key}.")

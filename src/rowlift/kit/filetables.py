@@ -8,16 +8,21 @@ import csv
 import glob
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
 from rowlift.core.errors import SourceError
+from rowlift.core.nouns import Table
 from rowlift.core.rules import rule
 from rowlift.kit.duckread import literal
 
-SUFFIXES: Mapping[str, Literal["csv", "parquet"]] = {".csv": "csv", ".parquet": "parquet"}
+PARQUET: Literal["parquet"] = "parquet"
+SUFFIXES: Mapping[str, Literal["csv", "parquet"]] = {".csv": "csv", ".parquet": PARQUET}
 BYTE_ORDER_MARK_AWARE = {"utf-8": "utf-8-sig"}
 READ_PARQUET = "SELECT * FROM read_parquet({files})"
 READ_CSV = """
@@ -85,7 +90,7 @@ def scan(paths: Sequence[Path], table: FileTable) -> str:
     named = table.format or SUFFIXES.get(paths[0].suffix.lower())
     if named is None:
         raise _unusable("FILE_UNREADABLE", f"the format of {paths[0].name} is not given")
-    if named == "parquet":
+    if named == PARQUET:
         return READ_PARQUET.format(files=_list(map(str, paths)))
     names = named_columns(_one_head(paths, table), paths[0])
     how = AS_TEXT.format(columns=", ".join(f"{literal(name)}: 'VARCHAR'" for name in names))
@@ -97,6 +102,24 @@ def scan(paths: Sequence[Path], table: FileTable) -> str:
         nulls=_list(table.nulls),
         encoding=literal(table.encoding),
     )
+
+
+def estimated(
+    tables: Iterable[Table], read: Mapping[str, tuple[Sequence[Path], FileTable]]
+) -> list[Table]:
+    """Return tables with how many rows their files tell of."""
+    about = {name: _rows(paths, table) for name, (paths, table) in read.items()}
+    return [replace(one, rows_estimate=about.get(one.name)) for one in tables]
+
+
+def _rows(paths: Sequence[Path], table: FileTable) -> int | None:
+    """Return what the ends of Parquet files tell; None of what does not tell."""
+    named = table.format or SUFFIXES.get(paths[0].suffix.lower())
+    try:
+        counts = [int(pq.read_metadata(path).num_rows) for path in paths if named == PARQUET]
+    except (pa.ArrowException, OSError):
+        return None
+    return sum(counts) if named == PARQUET else None
 
 
 def named_columns(head: Sequence[str], path: Path) -> list[str]:

@@ -4,9 +4,11 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+from rowlift.core.counting import counted
 from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.nouns import Finding
 from rowlift.kit.clocks import clocks
+from rowlift.kit.config import FileMissing
 from rowlift.kit.pgconfig import is_loopback
 from rowlift.kit.pgdialect import Grants, PgDialect, Server
 
@@ -19,6 +21,7 @@ STEPS_BEFORE_LOGIN = {
 }
 REPLICA = " It is a replica: its replay time counts."
 SHOWN = 10  # names listed in a message
+TABLES = ("table or view", "tables and views")
 
 
 class Session(Protocol):
@@ -170,7 +173,7 @@ class Checkup:
     def _privileges(self, server: Server) -> Finding:
         schemas = self._session.rows(self._questions.readable)
         tables, readable = sum(row[2] for row in schemas), sum(row[3] for row in schemas)
-        message = f"{readable} of {tables} tables and views can be read"
+        message = f"{readable:,} of {counted(tables, *TABLES)} can be read"
         short = [row for row in schemas if row[3] < row[2]]
         if not short:
             return Finding("privileges", "ok", f"{message}.")
@@ -194,7 +197,7 @@ class Checkup:
 def unreachable(error: ConnectError) -> Iterator[Finding]:
     """Yield the findings up to the step that failed."""
     failed = STEPS_BEFORE_LOGIN.get(error.code, "login")
-    if failed != "network":
+    if failed != "network" and not isinstance(error, FileMissing):
         yield Finding("network", "ok", "The server answers.")
     yield Finding(failed, "error", error.message, error.mend, error.code)
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from rowlift.core.errors import SourceError
 from rowlift.core.nouns import Column, Finding, QueryFacts, Table, TableFacts
 from rowlift.core.values import META
+from rowlift.kit.config import demand_files
 from rowlift.kit.drivers import installed, load
 from rowlift.kit.patience import hung_up_after
 from rowlift.kit.pgcheck import Checkup, denied, unsafe_user
@@ -108,6 +109,8 @@ class PgWarehouse:
         return self._config.statement_timeout + SILENCE_AFTER_TIMEOUT
 
     def _parameters(self) -> Mapping[str, str]:
+        if self._config.tls != "disable":
+            demand_files(self._config, "sslrootcert", "sslcert", "sslkey")
         return self._config.parameters(self._reach.way())
 
     def _new_session(self) -> PgSession:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
+from rowlift.core.counting import counted
 from rowlift.core.errors import SourceError
 from rowlift.core.nouns import Finding, Kind, Preset
 from rowlift.core.ports import Source
@@ -112,7 +113,8 @@ class _Certificate:
 
     def _catalogue(self) -> str:
         tables = self._source.catalog()
-        return f"{len(tables)} tables with {sum(len(one.columns) for one in tables)} columns."
+        columns = sum(len(one.columns) for one in tables)
+        return f"{counted(len(tables), 'table')} with {counted(columns, 'column')}."
 
     def _cancel(self) -> str:
         with _cancelled_after(self._source, CANCEL_AFTER):

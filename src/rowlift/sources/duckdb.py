@@ -6,6 +6,7 @@ from typing import ClassVar
 import duckdb
 from pydantic import BaseModel, Field
 
+from rowlift.core.counting import counted
 from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.nouns import Finding
 from rowlift.core.rules import rule
@@ -63,7 +64,7 @@ class DuckDB(DuckSource):
         return [
             Finding("login", "ok", f"{self._config.path} opened"),
             Finding("read_only", "ok", "Opened read-only; no other file, network or extension"),
-            Finding("privileges", "ok", f"{len(tables)} tables and views"),
+            Finding("privileges", "ok", counted(len(tables), "table or view", "tables and views")),
         ]
 
 

@@ -1,17 +1,18 @@
 """CSV and Parquet files of one folder, as tables; no other file is in reach."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import duckdb
 from pydantic import BaseModel, Field
 
+from rowlift.core.counting import counted
 from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.nouns import Finding, Table
 from rowlift.core.rules import rule
 from rowlift.kit.config import LocalPath
 from rowlift.kit.duckread import DuckConfig, DuckSource, plain
-from rowlift.kit.filetables import FileTable, discovered, files, scan
+from rowlift.kit.filetables import FileTable, discovered, estimated, files, scan
 from rowlift.kit.sqlguard import guard
 from rowlift.sources.dialects.duckdb import DIALECT
 from rowlift.sources.dialects.files import allow, first, spoiled, view
@@ -39,6 +40,7 @@ class Files(DuckSource):
         super().__init__(config, DIALECT)
         self._config = config
         self._spoiled: dict[str, SourceError] = {}
+        self._read: dict[str, tuple[list[Path], FileTable]] = {}
 
     def __repr__(self) -> str:
         return f"Files({str(self._config.root)!r})"
@@ -64,12 +66,17 @@ class Files(DuckSource):
                 paths = files(root, table)
                 instance.execute(view(name, scan(paths, table)))
                 readable += paths
+                self._read[name] = paths, table
             except SourceError as error:
                 self._spoil(instance, name, error)
             except duckdb.Error as error:
                 message, mend = f"{table.path}: {plain(str(error))}", rule("FILE_UNREADABLE").mend
                 self._spoil(instance, name, SourceError("FILE_UNREADABLE", message, mend=mend))
         instance.execute(allow(readable))
+
+    def catalog(self) -> Sequence[Table]:
+        """Return the tables with their columns, and how many rows where the files tell."""
+        return estimated(super().catalog(), self._read)
 
     def check(self) -> Iterator[Finding]:
         """Test whether the folder is there and each table's first row can be read."""
@@ -79,7 +86,8 @@ class Files(DuckSource):
             yield Finding("login", "error", error.message, error.mend, error.code)
             return
         level, mend = ("ok", "") if tables else ("warning", "Put .csv or .parquet files into it.")
-        yield Finding("login", level, f"{self._config.root}: {len(tables)} tables", mend)
+        text = f"{self._config.root}: {counted(len(tables), 'table')}"
+        yield Finding("login", level, text, mend)
         yield from map(self._finding, tables)
 
     def _spoil(self, instance: duckdb.DuckDBPyConnection, name: str, error: SourceError) -> None:
@@ -93,4 +101,4 @@ class Files(DuckSource):
         except SourceError as error:
             message = f"{table.name}: {error.message}"
             return Finding("privileges", "warning", message, error.mend, error.code)
-        return Finding("privileges", "ok", f"{table.name}: {len(table.columns)} columns")
+        return Finding("privileges", "ok", f"{table.name}: {counted(len(table.columns), 'column')}")

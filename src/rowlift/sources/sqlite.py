@@ -8,6 +8,7 @@ from typing import ClassVar
 import pyarrow as pa
 from pydantic import BaseModel, Field
 
+from rowlift.core.counting import counted
 from rowlift.core.errors import SourceError
 from rowlift.core.nouns import Column, Finding, QueryFacts, Table
 from rowlift.kit.config import ConnectorConfig, LocalPath
@@ -49,7 +50,7 @@ class SQLite:
         return [
             Finding("login", "ok", f"{self._path} opened"),
             Finding("read_only", "ok", "Opened read-only; no other file and no extension"),
-            Finding("privileges", "ok", f"{len(tables)} tables and views"),
+            Finding("privileges", "ok", counted(len(tables), "table or view", "tables and views")),
         ]
 
     def describe(self, sql: str) -> Sequence[Column]:

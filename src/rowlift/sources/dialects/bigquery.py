@@ -152,6 +152,7 @@ TEXTS: Sequence[tuple[str, str]] = (
     (r"Syntax error|Function not found|No matching signature", "QUERY_SYNTAX"),
     (r"bytes billed", "QUOTA_EXCEEDED"),
 )
+CHECK_PLACE = "Check project, dataset and location."
 MENDS: Mapping[str, str] = {  # where the rule's own mend is too general
     "billingNotEnabled": "Enable billing for the project.",
     "bytesBilledLimitExceeded": "Read fewer columns or partitions, or raise maximum_bytes_billed.",

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from google.cloud.bigquery import TableReference, __version__
 
+from rowlift.core.counting import counted
 from rowlift.core.errors import SourceError
 from rowlift.core.nouns import Column, Finding
 from rowlift.kit.clocks import clocks
+from rowlift.kit.config import FileMissing
 from rowlift.sources.dialects import bigquery as data
 from rowlift.sources.dialects import bigquery_words as words
 from rowlift.sources.dialects.bigquery_wire import NEW_KEY
@@ -53,7 +55,8 @@ def findings(warehouse: Patient) -> Iterator[Finding]:
 
 def _unreachable(error: SourceError) -> Iterator[Finding]:
     step = STEPS.get(error.code, "login")
-    if step != "network" and error.mend != NEW_KEY:  # without a key nobody is asked
+    is_asked = error.mend != NEW_KEY and not isinstance(error, FileMissing)
+    if step != "network" and is_asked:
         yield Finding("network", "ok", "The service answers.")
     yield Finding(step, "error", error.message, error.mend, error.code)
 
@@ -92,12 +95,12 @@ def _read_only(writable: Sequence[str], looked: int, asker: words.Asker) -> Find
         return Finding("read_only", "warning", text, mend, "WRITE_RIGHTS")
     if not looked:
         return Finding("read_only", "note", "There is no table whose rights could be asked for.")
-    return Finding("read_only", "ok", f"The account can only read the {looked} tables looked at.")
+    text = f"The account can only read the {counted(looked, 'table')} looked at."
+    return Finding("read_only", "ok", text)
 
 
 def _privileges(readable: int, looked: int, datasets: Sequence[str], asker: words.Asker) -> Finding:
-    names = ", ".join(datasets) or "no dataset"
-    text = f"{readable} of {looked} tables looked at can be read, in {names}."
+    text = _told(readable, looked, datasets, asker.project)
     if readable and readable == looked:
         return Finding("privileges", "ok", text)
     grants = [
@@ -106,3 +109,10 @@ def _privileges(readable: int, looked: int, datasets: Sequence[str], asker: word
     ]
     mend = "\n".join(grants) or words.role(asker, "dataViewer")
     return Finding("privileges", "warning", text, mend, "PERMISSION_DENIED")
+
+
+def _told(readable: int, looked: int, datasets: Sequence[str], project: str) -> str:
+    names = ", ".join(datasets)
+    if looked:
+        return f"{readable} of {counted(looked, 'table')} looked at can be read, in {names}."
+    return f"The account sees no {f'table in {names}' if names else f'dataset in {project}'}."

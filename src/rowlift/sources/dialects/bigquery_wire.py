@@ -16,6 +16,7 @@ from urllib3.connection import HTTPConnection
 
 from rowlift.core.errors import ConnectError
 from rowlift.core.rules import rule
+from rowlift.kit.config import demand_files
 from rowlift.kit.patience import hang_up_marked, new_mark
 from rowlift.sources.dialects import bigquery as data
 from rowlift.sources.dialects.bigquery_words import transient
@@ -63,9 +64,7 @@ class Wire:
 
     def __init__(self, config: "BigQueryConfig", login: Credentials) -> None:
         """Raise ConnectError TLS_FAILED without the file of authorities; connect when asked."""
-        if config.ssl_ca and not config.ssl_ca.is_file():
-            text = f"{rule('TLS_FAILED').title}: {config.ssl_ca} is no file."
-            raise ConnectError("TLS_FAILED", text, mend="Check ssl_ca.")
+        demand_files(config, "ssl_ca")
         self._mark = new_mark()
         self._is_over = False
         self.retry = Retry(

@@ -76,6 +76,8 @@ def answered(reason: str, message: str, asker: Asker) -> SourceError:
     mend = data.MENDS.get(reason) or rule(code).mend
     if code == "PERMISSION_DENIED":
         mend = _grant(message, asker)
+    if code == "DATABASE_UNKNOWN":
+        mend = data.CHECK_PLACE
     return SourceError(code, f"{rule(code).title}: {_line(message)}", mend=mend)
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from rowlift.core.counting import counted
 from rowlift.core.nouns import Finding
 from rowlift.kit import mysqlwire
 from rowlift.kit.clocks import clocks
@@ -53,7 +54,8 @@ def _tables(connection: Connection, database: str, account: str) -> Finding:
     ((count,),) = mysqlwire.rows(connection, data.TABLES)
     name = columns.quoted(database)
     if count != "0":
-        return Finding("privileges", "ok", f"{count} tables of {name} can be read.")
+        text = f"{counted(int(count or 0), 'table')} of {name} can be read."
+        return Finding("privileges", "ok", text)
     mend = data.GRANT.format(what=f"{name}.*", account=account)
     text = f"The user sees no table of {name}."
     return Finding("privileges", "warning", text, mend, "PERMISSION_DENIED")

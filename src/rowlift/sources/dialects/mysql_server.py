@@ -13,6 +13,7 @@ from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.nouns import Column, Finding, QueryFacts, Table
 from rowlift.kit import mysqlwire
 from rowlift.kit.arrowchild import ArrowChild, ChildFailed
+from rowlift.kit.config import FileMissing, demand_files
 from rowlift.kit.drivers import installed, require
 from rowlift.kit.mysqlwire import Connection, Refusal
 from rowlift.kit.reach import Reach
@@ -59,7 +60,8 @@ class Server:
                 yield from findings(connection, self._config)
         except SourceError as error:
             step = "privileges" if is_in else STEPS.get(error.code, "login")
-            if step != "network" and not is_in:
+            is_asked = step != "network" and not isinstance(error, FileMissing)
+            if is_asked and not is_in:
                 yield answers
             yield Finding(step, "error", error.message, error.mend, error.code)
 
@@ -177,6 +179,7 @@ class Server:
         config = self._config
         context = None
         if config.ssl_mode != "DISABLED":
+            demand_files(config, "ssl_ca", "ssl_cert", "ssl_key")
             chosen = (config.ssl_ca, config.ssl_cert, config.ssl_key)
             files = [str(path) if path else None for path in chosen]
             try:

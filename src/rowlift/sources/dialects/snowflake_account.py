@@ -13,6 +13,7 @@ from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.nouns import Column, Finding, Table
 from rowlift.core.rules import rule
 from rowlift.kit.apart import Apart, Left, Silence, answer
+from rowlift.kit.config import FileMissing
 from rowlift.kit.sqlguard import GuardedQuery, guard
 from rowlift.sources.dialects import snowflake as data
 from rowlift.sources.dialects import snowflake_columns as columns
@@ -49,7 +50,9 @@ class Account:
         except ConnectError as error:
             step = STEPS.get(error.code, "login")
             failed = Finding(step, "error", error.message, error.mend, error.code)
-            is_asked = step != "network" and error.mend != NEW_KEY  # without a key nobody is
+            # Without a key, or the file of authorities, nobody is asked.
+            is_missing = error.mend == NEW_KEY or isinstance(error, FileMissing)
+            is_asked = step != "network" and not is_missing
             return [*found, failed] if is_asked else [failed]
         except SourceError as error:
             found.append(Finding("privileges", "error", error.message, error.mend, error.code))

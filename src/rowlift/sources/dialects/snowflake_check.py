@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from snowflake.connector.errors import ProgrammingError
 
+from rowlift.core.counting import counted
 from rowlift.core.nouns import Finding
 from rowlift.kit.clocks import clocks
 from rowlift.sources.dialects import snowflake as data
@@ -52,6 +53,7 @@ def _tables(session: Session, place: words.Place) -> Finding:
     ((count,),) = session.rows(data.TABLES)
     name = place.names["database"]
     if count:
-        return Finding("privileges", "ok", f"{count} tables of {name} can be read.")
+        text = f"{counted(int(str(count)), 'table')} of {name} can be read."
+        return Finding("privileges", "ok", text)
     text = f"Role {place.role} sees no table of {name}."
     return Finding("privileges", "warning", text, place.tables_mend, "PERMISSION_DENIED")

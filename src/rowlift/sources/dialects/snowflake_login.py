@@ -14,6 +14,7 @@ from snowflake.connector import SnowflakeConnection, connect
 from snowflake.connector.errors import Error
 
 from rowlift.core.errors import ConnectError
+from rowlift.kit.config import demand_files
 from rowlift.sources.dialects import snowflake as data
 from rowlift.sources.dialects.snowflake_words import Place
 
@@ -62,6 +63,7 @@ def _folded(name: str) -> str:
 
 def log_in(config: "SnowflakeConfig", patience: float, limit: int | None) -> SnowflakeConnection:
     """Open a session of at most `limit` rows a result; raises ConnectError."""
+    demand_files(config, "ssl_ca")
     parameters = {**data.SESSION, data.STATEMENT_TIMEOUT: math.ceil(config.statement_timeout)}
     try:
         return connect(

@@ -125,7 +125,16 @@ BEYOND_FLOAT = (
 TABLES = (
     "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
 )
-ONLY_TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table'"
+ONLY_TABLES = (
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
+)
+SAMPLED = 10_000  # rows
+# How many rows come first, from which number to which, and the last number of all; views and
+# tables without such numbers refuse, as virtual ones may.
+DENSITY = f"""
+SELECT count(*), min(id), max(id), (SELECT max(_rowid_) FROM {{table}})
+FROM (SELECT _rowid_ AS id FROM {{table}} ORDER BY _rowid_ LIMIT {SAMPLED})
+"""
 COLUMNS = "SELECT name, type FROM pragma_table_xinfo({table}) WHERE hidden <> 1 ORDER BY cid"
 INDEXES = """
 SELECT coalesce(i.name, (SELECT sql FROM sqlite_schema WHERE name = l.name))

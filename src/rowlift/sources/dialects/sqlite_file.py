@@ -59,8 +59,12 @@ class File:
     def catalog(self) -> list[Table]:
         """Return tables and views; a view that is broken has no columns."""
         with self._opened() as opened:
-            names = [str(name) for (name,) in opened.rows(data.TABLES)]
-            return [Table("main", name, tuple(_columns(opened, name))) for name in names]
+            numbered = {name for (name,) in opened.rows(data.ONLY_TABLES)}
+            return [
+                Table("main", name, tuple(_columns(opened, name)), estimate)
+                for (name,) in opened.rows(data.TABLES)
+                for estimate in [_estimate(opened, name) if name in numbered else None]
+            ]
 
     def facts(self, sql: str) -> QueryFacts:
         """Return what the indexes of a query's tables begin with."""
@@ -187,7 +191,22 @@ def _columns(opened: Opened, table: str) -> Iterator[Column]:
 
 def _facts(opened: Opened, table: str) -> TableFacts:
     rows = opened.rows(data.INDEXES.format(table=_literal(table)))
-    return TableFacts(table, None, tuple(str(leading) for (leading,) in rows))
+    return TableFacts(table, _estimate(opened, table), tuple(str(leading) for (leading,) in rows))
+
+
+def _estimate(opened: Opened, table: str) -> int | None:
+    """Return about how many rows a table has, if all are numbered as densely as the first."""
+    try:
+        ((count, first, last, end),) = opened.rows(data.DENSITY.format(table=_quoted(table)))
+    except sqlite3.OperationalError:
+        return None
+    if count < data.SAMPLED:
+        return int(count)
+    return int(count * (end - first + 1) / (last - first + 1))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _literal(table: str) -> str:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rowlift.core.counting import counted
 from rowlift.core.nouns import Finding
 from rowlift.kit.clocks import clocks
 from rowlift.sources.dialects import sqlserver as data
@@ -49,7 +50,7 @@ def _tables(schemas: Sequence[Sequence[Any]], user: str, database: str) -> Findi
     if not count:
         text = f"The user can read no table of {database}."
         return Finding("privileges", "warning", text, mend, "PERMISSION_DENIED")
-    text = f"{count} tables of {database} can be read"
+    text = f"{counted(count, 'table')} of {database} can be read"
     if missing:
         return Finding("privileges", "note", f"{text}; not all of {', '.join(missing)}.", mend)
     return Finding("privileges", "ok", f"{text}.")

@@ -8,8 +8,9 @@ from weakref import WeakSet
 
 import pyarrow as pa
 
-from rowlift.core.errors import ConnectError, SourceError
+from rowlift.core.errors import SourceError
 from rowlift.core.nouns import Column, Finding, QueryFacts, Table
+from rowlift.kit.config import FileMissing, demand_files
 from rowlift.kit.patience import patient
 from rowlift.kit.reach import Reach
 from rowlift.kit.sqlguard import guard
@@ -51,7 +52,7 @@ class Server:
                 (facts,), rights, readable = (errand.heard() for _ in QUESTIONS)
         except SourceError as error:
             step = STEPS.get(error.code, "login")
-            if step != "network":
+            if step != "network" and not isinstance(error, FileMissing):
                 yield answers
             yield Finding(step, "error", error.message, error.mend, error.code)
             return
@@ -148,10 +149,7 @@ class Server:
     def _environment(self) -> dict[str, str]:
         if not (authorities := self._config.ssl_ca):
             return {}
-        if not authorities.is_file():
-            raise ConnectError(
-                "TLS_FAILED", f"There is no file {authorities}.", mend="Check ssl_ca."
-            )
+        demand_files(self._config, "ssl_ca")
         return {"SSL_CERT_FILE": str(authorities)}
 
     def _error(self, said: str, number: int = 0, *, connecting: bool) -> SourceError:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from rowlift.core.counting import counted
 from rowlift.core.nouns import Finding, Status
 from rowlift.operations.prose import when
 from rowlift.operations.reports import RunReport
@@ -162,11 +163,6 @@ def who(one: Any) -> str:
 def called(one: Any) -> str:
     """Return what a person is best called by."""
     return who(one).partition(":")[2] or "Somebody"
-
-
-def counted(count: int, noun: str, many: str = "") -> str:
-    """Return a count with its noun: 1 run, 2 runs."""
-    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
 def listed(names: Sequence[str]) -> str:
