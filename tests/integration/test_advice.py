@@ -130,6 +130,36 @@ def test_B27_mariadb_compares_a_date_with_seconds_and_advice_says_so(
             assert codes(project) == []
 
 
+class Noted(Silent):
+    """Keeps what a run says on its way."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, task: str, text: str, detail: str = "") -> None:
+        self.notes.append(text)
+
+
+@pytest.mark.door("python")
+def test_B27_a_run_too_says_that_a_date_is_compared_with_seconds(
+    mariadb_server: MariaDbServer, tmp_path: Path
+) -> None:
+    with mariadb_warehouse(mariadb_server) as warehouse:
+        warehouse.execute(
+            "CREATE TABLE people (user_id int, plan varchar(9), seen datetime)",
+            "INSERT INTO people VALUES (1, 'pro', '2026-01-01')",
+        )
+        folder = folder_of(tmp_path, warehouse.settings(), FULL)
+        for moment, said in ((SECONDS, 1), (f"FROM_UNIXTIME({SECONDS})", 0)):
+            folder.edit(sql=MOMENTS.format(column="seen", moment=moment))
+            told = Noted()
+            with rowlift.Project(folder.path, clock=folder.clock, env={}, progress=told) as project:
+                project.run([SYNC])
+            found = [one for one in told.notes if one.startswith("seen: no numbers")]
+            assert len(found) == said
+            assert all(f"FROM_UNIXTIME({SECONDS})" in one for one in found)
+
+
 @pytest.mark.door("python")
 def test_B27_sqlite_compares_a_text_with_seconds_and_advice_says_so(tmp_path: Path) -> None:
     path = tmp_path / "shop.db"

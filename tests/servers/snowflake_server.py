@@ -295,7 +295,8 @@ async def _answer(request: Request, asked: Mapping[str, Any]) -> JSONResponse:
     except Refusal as refusal:
         return refused(refusal)
     except (Error, duckdb.Error, sqlglot.errors.SqlglotError, NotImplementedError) as error:
-        return refused(_reworded(str(getattr(error, "raw_msg", None) or error)))
+        said = _reworded(str(getattr(error, "raw_msg", None) or error))
+        return refused(_placed(said, str(asked["sqlText"])))
 
 
 def _allowed(session: Session, sql: str) -> str:
@@ -392,6 +393,17 @@ def _reworded(said: str) -> Refusal:
         if found := re.search(pattern, said):
             return meant.of(*found.groups())
     return SYNTAX
+
+
+def _placed(refusal: Refusal, sql: str) -> Refusal:
+    """Return the refusal of a name with where it stands, columns counted from 0."""
+    found = re.search(r"invalid identifier '(\w+)'", refusal.message)
+    at = sql.upper().find(found[1].upper()) if found else -1
+    if at < 0:
+        return refusal
+    line, column = sql.count("\n", 0, at) + 1, at - sql.rfind("\n", 0, at) - 1
+    place = f"{COMPILING.strip()} error line {line} at position {column}\n"
+    return Refusal(refusal.code, refusal.state, refusal.message.replace(COMPILING, place))
 
 
 async def chunk(request: Request) -> Response:

@@ -9,7 +9,7 @@ from rowlift.core.rules import rule
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.columns import left_out
 from rowlift.engine.ledger import mapping_of
-from rowlift.engine.moments import CONVERSIONS
+from rowlift.engine.moments import seconds_told
 from rowlift.kit.sqladvice import cursors, limit_told
 from rowlift.kit.sqlguard import uses_last_sync_time
 
@@ -76,11 +76,7 @@ def _no_index(case: Case) -> Iterator[Finding]:
 
 
 def _no_seconds(case: Case) -> Iterator[Finding]:
-    if case.facts.no_seconds:
-        names = _listed(case.facts.no_seconds)
-        text = f"{names}: no numbers, but compared with last_sync_time, which is Unix seconds."
-        mend = f"Write {CONVERSIONS[case.dialect]}; else rows are missed, or all are read."
-        yield _finding("CURSOR_NOT_SECONDS", text, mend)
+    yield from seconds_told(case.facts.no_seconds, case.dialect)
 
 
 def _limit(case: Case) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from rowlift.core.ports import Source
 from rowlift.core.rules import rule
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.columns import check_columns
-from rowlift.engine.moments import conversion_told
+from rowlift.engine.mistakes import explained
 from rowlift.kit.sqlguard import GuardedQuery, guard, render
 
 
@@ -19,7 +19,7 @@ def describe(
     Raises GuardStop for columns that break a rule, SourceError for what the source refuses.
     """
     query = guard(render(spec.sql, since, source.dialect), source.dialect)
-    with conversion_told(spec.sql, source.dialect):
+    with explained(source, spec.sql, query.sql):
         columns = source.describe(query.sql)
     return query.sql, [*unread(query), *check_columns(columns, spec, identifiers)]
 

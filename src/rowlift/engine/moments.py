@@ -1,10 +1,17 @@
-"""How {{last_sync_time}}, in Unix seconds, becomes a moment; told when a query fails."""
+"""How {{last_sync_time}}, in Unix seconds, becomes a moment; told when a query does without."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from rowlift.core.errors import SourceError
+from rowlift.core.nouns import Column, Finding
+from rowlift.core.ports import Source
+from rowlift.kit.sqladvice import cursors
 from rowlift.kit.sqlguard import uses_last_sync_time
+
+LOOKED_AT = 1000  # rows of a column in which any value may be of any type
+UNTYPED = {"mysql", "sqlite"}  # other dialects refuse to compare a number with what is none
+OF_TEXT = {"date", "text", "time", "timestamp", "timestamptz"}
 
 CONVERSIONS = {
     "bigquery": "TIMESTAMP_SECONDS({{last_sync_time}})",
@@ -31,3 +38,24 @@ def conversion_told(sql: str, dialect: str) -> Iterator[None]:
             told = f"{{{{last_sync_time}}}} is Unix seconds, an integer; as a moment: {conversion}"
             error.mend = f"{error.mend}\n{told}".strip()
         raise
+
+
+def no_seconds(source: Source, sql: str) -> Iterator[str]:
+    """Yield the columns that hold no numbers and are compared with {{last_sync_time}} as it is."""
+    for cursor in cursors(sql, source.dialect) if source.dialect in UNTYPED else ():
+        found: Sequence[Column] = ()
+        with suppress(SourceError):  # what stands in FROM may be a part of WITH
+            asked = f"{cursor.alone} LIMIT {LOOKED_AT}"
+            found = source.describe(asked) if cursor.alone else ()
+        if any(one.value_type in OF_TEXT and one.type_name != "null" for one in found):
+            yield cursor.column
+
+
+def seconds_told(columns: Sequence[str], dialect: str) -> Iterator[Finding]:
+    """Yield a warning about such columns, if there are any."""
+    if columns:
+        code = "CURSOR_NOT_SECONDS"
+        named = ", ".join(columns)
+        text = f"{named}: no numbers, but compared with last_sync_time, which is Unix seconds."
+        mend = f"Write {CONVERSIONS[dialect]}; else rows are missed, or all are read."
+        yield Finding("advice", "warning", text, mend, code)

@@ -24,7 +24,7 @@ from rowlift.engine.columns import DELETED, identifying, judge_columns, key_name
 from rowlift.engine.describe import unread
 from rowlift.engine.duck import Duck
 from rowlift.engine.marks import Known, Mark, load_known, marked_counts, marked_rows
-from rowlift.engine.moments import conversion_told
+from rowlift.engine.mistakes import explained
 from rowlift.engine.preflight import Met, look_ahead, meet, mostly_unknown
 from rowlift.engine.problems import Problem
 from rowlift.engine.read import ROW_NUMBER, row_numbers, staged_columns
@@ -155,7 +155,7 @@ class _Query:
         self._duck = duck
 
     def sample(self) -> Path:
-        with conversion_told(self.spec.sql, self.source.dialect):
+        with explained(self.source, self.spec.sql, self.sql):
             return self._staged(self.sql, "sample", SAMPLE_ROWS)
 
     def identifiers(self, columns: Sequence[Column]) -> Path:

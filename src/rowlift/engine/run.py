@@ -33,6 +33,7 @@ from rowlift.engine.early import LookAhead
 from rowlift.engine.held import write_held
 from rowlift.engine.layers import add_to_image
 from rowlift.engine.meter import Meter
+from rowlift.engine.moments import no_seconds, seconds_told
 from rowlift.engine.parts import RELATIONSHIPS, Part, parts
 from rowlift.engine.populate import LedgerChange, Populated, fold, look_ahead, populate
 from rowlift.engine.preflight import guard_unknown
@@ -187,6 +188,7 @@ class ImportRun:
         since, identifiers = self._since(), self._work.identifiers
         sql, warnings = describe(source, part.spec, since=since, identifiers=identifiers)
         self._tell(warnings)
+        self._tell(seconds_told([*no_seconds(source, part.spec.sql)], source.dialect))
         return sql
 
     def _usual(self, part: Part) -> int | None:

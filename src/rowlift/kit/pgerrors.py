@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rowlift.core.errors import ConnectError, Place, SourceError
+from rowlift.core.errors import ConnectError, SourceError
 from rowlift.kit.pgdialect import Failure, PgDialect, Texts
+from rowlift.kit.sqlguard import place_at
 
 _DENIED = re.compile(
     "permission denied for (?P<kind>schema|function|sequence|relation|(?:foreign )?table|"
@@ -50,7 +51,7 @@ class Explainer:
         explained = self.running(error)
         position = int(_diag(error, "statement_position") or 0) - before
         if position > 0:
-            explained.place = _place(sql[: position - 1])
+            explained.place = place_at(sql, position - 1)
         return explained
 
     def _failure(self, error: Exception, texts: Texts) -> Failure:
@@ -101,7 +102,3 @@ def _quoted(name: str) -> str:
 
 def _diag(error: Exception, field: str) -> str:
     return str(getattr(getattr(error, "diag", None), field, None) or "")
-
-
-def _place(before: str) -> Place:
-    return Place("query", before.count("\n") + 1, len(before) - before.rfind("\n"))

@@ -250,11 +250,16 @@ def _glued(sql: str, found: re.Match[str]) -> bool:
 
 
 def _refuse_tag(sql: str, at: int, message: str, dialect: str) -> NoReturn:
-    before = sql[:at]
-    place = Place("query", before.count("\n") + 1, len(before) - before.rfind("\n"))
+    place = place_at(sql, at)
     braces = BRACES.get(dialect, "'{' || '{…}}'")
     mend = f"Only {{{{last_sync_time}}}} is known; write {braces} for braces that are data."
     raise SourceError("TEMPLATE_UNKNOWN", message, mend=mend, place=place)
+
+
+def place_at(sql: str, at: int) -> Place:
+    """Return the place of a character of a query."""
+    before = sql[:at]
+    return Place("query", before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
 def _acceptable(sql: str, dialect: str) -> str:

@@ -1,7 +1,7 @@
 """What a sync would take before it is saved or run: from its past, its preview and its source."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from statistics import median_low
 from typing import Any
@@ -17,17 +17,15 @@ from rowlift.engine.columns import left_out
 from rowlift.engine.delivery import feed_of, timestamp_of
 from rowlift.engine.foresee import Foreseen
 from rowlift.engine.ledger import mapping_of
+from rowlift.engine.moments import no_seconds
 from rowlift.engine.preview import SAMPLE_ROWS, Preview
 from rowlift.engine.traffic import Load, load, sampled, traffic
-from rowlift.kit.sqladvice import cursors
 from rowlift.kit.sqlguard import guard, render, uses_last_sync_time
 from rowlift.operations.home import Home, open_destination, source_config
 from rowlift.state.carried import Carried, carried, sent, timed_out
 from rowlift.state.leases import database_now
 
 LAST_RUNS = 20
-UNTYPED = {"mysql", "sqlite"}  # other dialects refuse to compare a number with what is none
-OF_TEXT = {"date", "text", "time", "timestamp", "timestamptz"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +77,9 @@ def facts_of(source: Source, spec: SyncSpec) -> QueryFacts:
         return QueryFacts()
     try:
         facts = source.facts(guard(render(spec.sql, 0, source.dialect), source.dialect).sql)
-        return replace(facts, no_seconds=tuple(_no_seconds(source, spec)))
+        return replace(facts, no_seconds=tuple(no_seconds(source, spec.sql)))
     except SourceError:
         return QueryFacts()
-
-
-def _no_seconds(source: Source, spec: SyncSpec) -> Iterator[str]:
-    """Yield the columns that hold no numbers and are compared with last_sync_time as it stands."""
-    for cursor in cursors(spec.sql, source.dialect) if source.dialect in UNTYPED else ():
-        found: Sequence[Column] = ()
-        with suppress(SourceError):  # what stands in FROM may be a part of WITH
-            found = source.describe(cursor.alone) if cursor.alone else ()
-        if any(one.value_type in OF_TEXT and one.type_name != "null" for one in found):
-            yield cursor.column
 
 
 def estimate(home: Home, spec: SyncSpec, uid: str, seen: Sight, dialect: str) -> Estimate:

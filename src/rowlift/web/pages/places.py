@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rowlift.core.errors import Place, RowliftError
+from rowlift.engine.mistakes import place_of
 from rowlift.project.problems import ProjectInvalid
 from rowlift.web.problems import problem
 
 _AROUND = 60  # characters of the line on either side
 _WORD = re.compile(r"\w+|.")
-_ABOUT_NAMES = frozenset({"COLUMN_UNKNOWN", "QUERY_SYNTAX", "TABLE_UNKNOWN"})
-_NAME = re.compile(r"""["'`]([^"'`]+)["'`]|: (\w[\w.]*)""")  # as sources write them: "a", 'a', a
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +44,12 @@ def _told(problems: Sequence[RowliftError], sql: str) -> Iterator[Wrong]:
     for one in problems:
         found, place = problem(one), one.place
         if not (place and place.line and place.path.endswith(("sql", "query"))):
-            place = _named(one, sql)
+            place = place_of(one, sql)
         if place and place.line:
             column, around = place.column or 1, excerpt(sql, place)
             yield Wrong(found.code, found.detail, found.mend, place.line, column, around)
         else:
             yield Wrong(found.code, found.detail, found.mend)
-
-
-def _named(error: RowliftError, sql: str) -> Place | None:
-    """Return the only place of what a source said that it does not know."""
-    told = _NAME.search(error.message) if error.code in _ABOUT_NAMES else None
-    if told is None:
-        return None
-    name = told[1] or told[2]
-    for text in (name, name.rpartition(".")[2]):
-        found = list(re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", sql, re.IGNORECASE))
-        if len(found) == 1:
-            before = sql[: found[0].start()]
-            return Place("query", before.count("\n") + 1, len(before) - before.rfind("\n"))
-    return None
 
 
 def excerpt(sql: str, place: Place) -> Excerpt | None:
