@@ -14,6 +14,7 @@ ROWS = "INSERT INTO people VALUES (1, 'Ada'), (2, ''), (3, NULL)"
 
 class TestSQLServer(NetworkSourceSuite):
     reader = "mssql-python"
+    driver = "libmsodbcsql"
     since = since("sqlserver")
     lacks = (
         "service", "login", "protocol", "snapshots", "grants", "estimates", "variant", "json",
@@ -51,3 +52,4 @@ class TestSQLServer(NetworkSourceSuite):
 
 class TestSQLServerFree(TestSQLServer):
     reader = "python-tds"
+    driver = "sqlserver_tds_child"

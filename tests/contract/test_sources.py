@@ -217,6 +217,7 @@ class TestMySQLPyMySQL(MySQLSuite):
 
 class TestMySQLConnectorX(MySQLSuite):
     reader = "connectorx"
+    driver = "connectorx.cpython"
     streams = False
 
 
