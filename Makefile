@@ -12,6 +12,8 @@ BENCH ?= --write
 PIP := -m pip --disable-pip-version-check --quiet
 export PYTHON
 export PIP_ROOT_USER_ACTION := ignore
+# Without bytecode each process that a test starts would compile the whole program.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 READY := $(VENV)/.ready

@@ -15,7 +15,7 @@ hypothesis.settings.load_profile("rowlift")
 use_memory()
 compile_once()
 
-pytest_plugins = ["doors.plugin", "servers.plugin"]
+pytest_plugins = ["doors.plugin", "order", "servers.plugin"]
 
 
 def pytest_report_header() -> str:
