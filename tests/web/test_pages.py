@@ -57,7 +57,7 @@ class Reader:
     """A browser without scripts: it keeps cookies, and sends what forms of pages hold."""
 
     def __init__(self, api: Api, role: Role | None = None) -> None:
-        self.client = httpx.Client(base_url=api.url, trust_env=False, timeout=60)
+        self.client = httpx.Client(base_url=api.url, trust_env=False, verify=False, timeout=60)
         if role:
             email, password = f"{role.value}@example.com", PASSWORD.format(role.value)
             api.project.access.accounts.create_user(email, role, password, by=CONSOLE)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -48,6 +49,7 @@ from rowlift.web.api import (
 from rowlift.web.bodies import sound
 from rowlift.web.names import meant
 from rowlift.web.office import Office
+from rowlift.web.over import over
 from rowlift.web.pace import Pace
 from rowlift.web.pages.app import pages
 from rowlift.web.problems import MEDIA_TYPE, Problem, astray, broken, refused, unreadable
@@ -143,6 +145,21 @@ def described(app: FastAPI) -> dict[str, Any]:
 
 def api(office: Office) -> FastAPI:
     """Return the JSON API without what surrounds every request."""
+    app = over(_routes(), State())
+    app.state.office = office
+    app.state.pace = Pace()
+    app.state.refusals = Refusals()
+    app.state.board = metrics.Board()
+    app.state.tests = Pace(TESTS_PER_MINUTE)
+    app.state.listeners = Listeners()
+    app.state.seats = Seats()
+    app.state.typed = TypedSecrets()
+    app.state.heartbeat_seconds = HEARTBEAT_SECONDS
+    return app
+
+
+@cache
+def _routes() -> FastAPI:
     app = FastAPI(
         title="Rowlift",
         version=VERSION,
@@ -154,15 +171,6 @@ def api(office: Office) -> FastAPI:
         redirect_slashes=False,
         lifespan=_open,
     )
-    app.state.office = office
-    app.state.pace = Pace()
-    app.state.refusals = Refusals()
-    app.state.board = metrics.Board()
-    app.state.tests = Pace(TESTS_PER_MINUTE)
-    app.state.listeners = Listeners()
-    app.state.seats = Seats()
-    app.state.typed = TypedSecrets()
-    app.state.heartbeat_seconds = HEARTBEAT_SECONDS
     for part in _ROUTERS:
         app.include_router(part.router, prefix=PREFIX)
     app.include_router(about, prefix=PREFIX)

@@ -1,5 +1,7 @@
 """The application that answers with pages: what `rowlift serve` shows in a browser."""
 
+from functools import cache
+
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import State
@@ -7,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from rowlift.core.errors import RowliftError
 from rowlift.web.names import meant
+from rowlift.web.over import over
 from rowlift.web.pages import (
     channels,
     codes,
@@ -45,6 +48,11 @@ _ROUTERS = (
 
 def pages(state: State) -> FastAPI:
     """Return the pages over the project that the API's state holds."""
+    return over(_routes(), state)
+
+
+@cache
+def _routes() -> FastAPI:
     app = FastAPI(
         docs_url=None,
         redoc_url=None,
@@ -52,7 +60,6 @@ def pages(state: State) -> FastAPI:
         dependencies=[Depends(meant), Depends(sent_by_ours), Depends(admit)],
         redirect_slashes=False,
     )
-    app.state = state
     for part in _ROUTERS:
         app.include_router(part.router)
     app.mount("/static", Assets())
