@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 import rowlift
 from doors.api import PASSWORD, Api, served_by
@@ -18,7 +18,11 @@ from world import World
 
 CHROMIUM = "/usr/bin/chromium"
 REFUSED = re.compile(r"the server responded with a status of (404|409|412|422|502)")  # a form
+PATIENCE = 60_000  # milliseconds until what must come counts as missing
 HOSTILE = "<img src=x onerror=alert(1)>\"'{{7*7}}"
+
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")  # its loop keeps others of the thread from running
@@ -140,7 +144,7 @@ class Reader:
         self.context = context
         self.complaints: list[str] = []
         self.page = context.new_page()
-        self.page.set_default_timeout(30_000)
+        self.page.set_default_timeout(PATIENCE)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
         self.page.on("console", lambda said: self._heard(said.type, said.text))

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Response, expect
 
 import rowlift
@@ -17,7 +16,7 @@ from servers.mariadb import MariaDbDatabase, MariaDbServer
 from servers.postgres import PostgresDatabase, PostgresServer
 from servers.room import free_port, unique_name
 from ui.conftest import HOSTILE, Reader
-from ui.test_browser import RULES
+from ui.looks import broken, too_wide
 from world import World
 
 Readers = Callable[..., Reader]
@@ -414,22 +413,13 @@ def states(reader: Reader) -> Iterator[tuple[str, Page]]:
     refused(reader)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_state_of_the_studio_breaks_a_rule_of_accessibility(
-    readers: Readers, theme: str
+def test_no_state_of_the_studio_breaks_a_rule_of_accessibility_or_is_wider_than_its_window(
+    readers: Readers,
 ) -> None:
-    axe = Axe()
-    broken = []
-    for name, page in states(readers(color_scheme=theme)):
-        found = axe.run(page, options=RULES).response["violations"]
-        broken += [(name, one["id"], one["nodes"][0]["html"]) for one in found]
-    assert broken == []
-
-
-@pytest.mark.parametrize("width", [390, 820, 1440])
-def test_the_studio_is_never_wider_than_its_window(readers: Readers, width: int) -> None:
-    for name, page in states(readers(viewport={"width": width, "height": 844})):
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+    wrong = []
+    for name, page in states(readers()):
+        wrong += [*broken(page, name), *too_wide(page, name)]
+    assert wrong == []
 
 
 def test_scripts_stay_small(readers: Readers) -> None:
