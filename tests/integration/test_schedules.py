@@ -12,15 +12,16 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.mark.door("python")
-def test_B20_fifty_syncs_every_minute_of_a_day_never_overlap_and_lose_no_slot(tmp_path):
+def test_B20_fifty_syncs_every_minute_never_overlap_and_lose_no_slot(tmp_path):
+    """Eight hours; `make torture` serves whole days, a month of them."""
     days = Days(tmp_path, syncs=50, seed=20261122)
-    end = START + timedelta(days=1)
+    end = START + 8 * HOUR
     days.serve(end)
     with days.project() as project:
         assert len(project.ls()) == 50
     told = days.check(end, fair_minutes=120)
-    assert told.total() == 50 * 1440
-    assert told["run"] >= 900
+    assert told.total() == 50 * 480
+    assert told["run"] >= 250
     assert told.keys() == {"run", "BUSY", "SLOT_WAITS", "waits"}
 
 
