@@ -1,5 +1,6 @@
 """Ctrl-C while a query runs that never ends."""
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,10 @@ from doors.cli import PROGRAM, clean_environment
 ENDLESS = (
     "SELECT i::VARCHAR AS user_id, count(*) AS n "
     "FROM range(100000000) a(i), range(100000000) b(j) WHERE (i * j) % 7 = 3 GROUP BY 1"
+)
+
+IN_ONE_CALL = (
+    "SELECT levenshtein(repeat('a', 2000000), repeat('b', 2000000))::VARCHAR AS user_id, 1 AS n"
 )
 
 
@@ -49,6 +54,19 @@ def test_ctrl_c_stops_an_endless_query(cli, shop, words):
     assert len(shop.people()) == 3
 
 
+def test_ctrl_c_ends_a_query_that_no_driver_can_stop(cli, shop):
+    shop.sync("traits", IN_ONE_CALL)
+    running = started(shop, "run", "traits", "-o", "json")
+    running.send_signal(signal.SIGINT)
+    stdout, stderr = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "[INTERRUPTED]" in stderr
+    assert json.loads(stdout)["error"]["code"] == "INTERRUPTED"
+    shop.sync()
+    assert cli("run", "traits").code == 0
+    assert len(shop.people()) == 3
+
+
 STUCK = """
 import ctypes
 from rowlift.cli.interrupts import interruptible
@@ -68,6 +86,31 @@ def test_the_second_signal_ends_a_process_whose_main_thread_hangs_in_a_driver():
         running.send_signal(signal.SIGINT)
         running.send_signal(signal.SIGTERM)
         assert running.wait(30) == 130
+
+
+HANGS = """
+import ctypes
+from rowlift.cli.interrupts import interruptible, stopping, unwind
+lock = ctypes.create_string_buffer(64)
+threads = ctypes.CDLL(None)
+with interruptible(), stopping(lambda: threads.pthread_mutex_unlock(lock)):
+    threads.pthread_mutex_lock(lock)
+    try:
+        unwind()
+        print("locked", flush=True)
+        threads.pthread_mutex_lock(lock)
+    except KeyboardInterrupt:
+        print("unwound", flush=True)
+"""
+
+
+def test_what_holds_the_main_thread_is_stopped_and_then_it_unwinds():
+    words = [sys.executable, "-c", HANGS]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout.readline() == "locked\n"
+        running.send_signal(signal.SIGTERM)
+        assert running.communicate(timeout=30) == ("unwound\n", None)
+        assert running.returncode == 0
 
 
 EARLY = """

@@ -9,16 +9,23 @@ from typing import Any
 
 import rowlift
 from rowlift.cli import exits
-from rowlift.cli.interrupts import interrupted
+from rowlift.cli.interrupts import interrupted, unwind
 from rowlift.cli.terminal import Terminal
 from rowlift.core.errors import RowliftError, unexpected
 from rowlift.kit.logs import trace_of
 
 
-def guarded(chosen: Mapping[str, Any], body: Callable[[Terminal], int]) -> int:
-    """Run a command's body; the documented boundary at which any exception is caught."""
+def guarded(
+    chosen: Mapping[str, Any], body: Callable[[Terminal], int], *, unwinds: bool = True
+) -> int:
+    """Run a command's body; the documented boundary at which any exception is caught.
+
+    A body that does not unwind from its beginning says itself from where on it does.
+    """
     terminal = Terminal.of(chosen)
     try:
+        if unwinds:
+            unwind(lambda: _interrupted(terminal))
         return body(terminal)
     except BrokenPipeError:
         raise

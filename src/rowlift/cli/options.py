@@ -47,8 +47,11 @@ _SHARED: dict[str, Any] = {
 _DEFAULTS: dict[str, Any] = {"quiet": False}
 
 
-def command(body: Callable[..., int]) -> Callable[..., None]:
-    """Turn `body(terminal, …) -> exit code` into a command with the options of all commands."""
+def command(body: Callable[..., int], *, unwinds: bool = True) -> Callable[..., None]:
+    """Turn `body(terminal, …) -> exit code` into a command with the options of all commands.
+
+    One that does not unwind takes a signal from where on it says so itself.
+    """
     own = list(inspect.signature(body, eval_str=True).parameters.values())[1:]
     shared = [
         inspect.Parameter(
@@ -64,7 +67,8 @@ def command(body: Callable[..., int]) -> Callable[..., None]:
     def run(context: typer.Context, **values: Any) -> None:
         outer = context.obj or {}
         chosen = {name: values.pop(name) or outer.get(name) for name in _SHARED}
-        raise typer.Exit(guarded(chosen, lambda terminal: body(terminal, **values)))
+        code = guarded(chosen, lambda terminal: body(terminal, **values), unwinds=unwinds)
+        raise typer.Exit(code)
 
     keyword = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
     run.__signature__ = inspect.Signature([context, *keyword, *shared])  # type: ignore[attr-defined]

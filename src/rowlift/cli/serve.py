@@ -4,13 +4,15 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Annotated, Literal
 
 import typer
 
 from rowlift.cli import exits
+from rowlift.cli.interrupts import held, unwind
 from rowlift.cli.options import command as _command
 from rowlift.cli.terminal import Terminal
 from rowlift.core.errors import StateError
@@ -49,6 +51,9 @@ _log = logging.getLogger("rowlift.service")
 class Log:
     """A line of the log for each beginning and end; phases are left out."""
 
+    def __init__(self, *, for_people: bool) -> None:
+        self.for_people = for_people
+
     def phase(self, task: str, phase: str, total: int | None = None) -> None: ...
 
     def advance(self, task: str, rows: int) -> None: ...
@@ -58,7 +63,7 @@ class Log:
             _log.info("%s", text)
 
 
-@_command
+@partial(_command, unwinds=False)
 def command(
     terminal: Terminal,
     host: Host = "127.0.0.1",
@@ -74,47 +79,66 @@ def command(
     """
     level = logging.WARNING if terminal.quiet else logging.INFO
     log_to(sys.stderr, as_json=log_format == "json", level=level)
-    log = Log()
-    if name := found_if_empty(terminal.folder, os.environ, Author("console", "cli")):
-        log.note("service", f"There was no project here; the workspace {name} was made.")
-    gc.set_threshold(OBJECTS_PER_COLLECTION)
-    with terminal.project(log) as project:
-        serving = project.serving()
-        loop = ServiceLoop(serving)
-        try:
-            with (
-                AlertWorker(serving.alerts),
-                _answering(terminal, project, host, port, allowed_hosts or ()) as url,
-            ):
-                log.note("service", f"The API answers at {url}/api/v1")
-                _welcome(log, project, url, is_console=log_format == "text")
-                loop.run()
-        except StateError as error:
-            if error.code != "DRAIN_LATE":
-                raise
-            terminal.error(error)
-            os._exit(exits.FAILED)  # a thread that hangs in a driver would keep the process
+    log = Log(for_people=log_format == "text")
+    answering = partial(
+        _answering, terminal, (host, port), {*LOOPBACK, host, *(allowed_hosts or ())}
+    )
+    try:
+        unwind()
+        if name := found_if_empty(terminal.folder, os.environ, Author("console", "cli")):
+            log.note("service", f"There was no project here; the workspace {name} was made.")
+        gc.set_threshold(OBJECTS_PER_COLLECTION)
+        with terminal.project(log) as project, _in_time(terminal), held() as ready:
+            _serve(log, project, answering, ready)
+    except KeyboardInterrupt:  # it was starting
+        pass
     log.note("service", "Ended in order.")
     return exits.DONE
 
 
+def _serve(
+    log: Log,
+    project: Project,
+    answering: Callable[[Project], AbstractContextManager[str]],
+    ready: Callable[[], None],
+) -> None:
+    """Begin what works beside the loop, and serve; what has begun is ended in order."""
+    serving = project.serving()
+    loop = ServiceLoop(serving)
+    with AlertWorker(serving.alerts), answering(project) as url:
+        log.note("service", f"The API answers at {url}/api/v1")
+        _welcome(log, project, url)
+        loop.run(ready)
+
+
+@contextmanager
+def _in_time(terminal: Terminal) -> Iterator[None]:
+    """Leave at once where something did not end: in a driver it would keep the process."""
+    try:
+        yield
+    except StateError as error:
+        if error.code != "DRAIN_LATE":
+            raise
+        terminal.error(error)
+        os._exit(exits.FAILED)
+
+
 @contextmanager
 def _answering(
-    terminal: Terminal, project: Project, host: str, port: int, allowed: Sequence[str]
+    terminal: Terminal, at: tuple[str, int], names: Collection[str], project: Project
 ) -> Iterator[str]:
     """Answer over HTTP during a block; yields the address."""
     office = Office(lambda: Project(terminal.folder, profile=terminal.profile))
     office.project()  # now, before the files can name another workspace than is served
     with IngestWorker(project.ingest) as worker:
         messages = inlet(project.ingest, worker.wake)
-        app = application(office, messages, {*LOOPBACK, host, *allowed})
-        with HttpServer(app, host, port) as server:
+        with HttpServer(application(office, messages, names), *at) as server:
             yield server.url
 
 
-def _welcome(log: Log, project: Project, url: str, *, is_console: bool) -> None:
+def _welcome(log: Log, project: Project, url: str) -> None:
     """Say how the first admin gets in; the code is not for logs that others keep."""
-    if not is_console and not project.access.accounts.is_set_up:
+    if not log.for_people and not project.access.accounts.is_set_up:
         log.note("service", "Nobody works here yet: rowlift users add EMAIL --role admin")
     elif code := project.access.accounts.setup_code():
         log.note("service", f"Nobody works here yet. The first admin signs up with {code}")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from rowlift.cli.interrupts import stopping
 from rowlift.cli.streams import OUTPUT_LOST, speak_utf8
 from rowlift.cli.text import safe
 from rowlift.cli.traces import TRACES, traced
@@ -116,12 +117,15 @@ class Terminal:
     def project(self, progress: "Progress | None" = None) -> Iterator["Project"]:
         """Open the project folder and close it afterwards."""
         from rowlift.core.progress import Silent
+        from rowlift.operations.asking import Asker
         from rowlift.operations.project import Project
 
-        listener = progress or Silent()
+        listener, asker = progress or Silent(), Asker(apart=False)
         with (
             traced(os.environ.get(TRACES, "")),
             Project(self.folder, profile=self.profile, progress=listener) as project,
+            asker.asking(),
+            stopping(asker.leave),
         ):
             yield project
 

@@ -19,9 +19,10 @@ _asker: ContextVar["Asker | None"] = ContextVar("asker", default=None)
 
 
 class Asker:
-    """Somebody who waits for an answer."""
+    """Somebody who waits for an answer; drivers that may not end when asked run `apart`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, apart: bool = True) -> None:
+        self.apart = apart
         self._lock = Lock()
         self._asked: list[Source] = []
         self._is_gone = False
@@ -78,7 +79,8 @@ def asking_until(ending: Event) -> Iterator[None]:
 
 def built(kind: type[Source], config: BaseModel) -> Source:
     """Build a source, in a process of its own where whoever asks may leave a driver that cannot."""
-    if _asker.get() and getattr(kind, "embedded", False):
+    asker = _asker.get()
+    if asker and asker.apart and getattr(kind, "embedded", False):
         return in_a_process(kind, config)
     return kind(config)  # type: ignore[call-arg]
 

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 
 from rowlift.core.errors import Fenced, RowliftError, StateError, unexpected
 from rowlift.operations.serving import Serving
@@ -24,17 +25,19 @@ class ServiceLoop:
         self._asked_to_end = False
         self._trouble = ""
 
-    def run(self) -> None:
+    def run(self, ready: Callable[[], object] | None = None) -> None:
         """Serve until `end` or KeyboardInterrupt, then let what runs come to a good end.
 
-        Returns when all of it has, within 15 s; raises StateError DRAIN_LATE when some has not.
-        What is left is safe, and goes on with the next service. Raises Fenced when another process
-        took over.
+        `ready` is called once, when either would end it in order. Returns when all of it has,
+        within 15 s; raises StateError DRAIN_LATE when some has not. What is left is safe, and goes
+        on with the next service. Raises Fenced when another process took over.
         """
         runner = EmbeddedRunner(self._failed, self._wake.set)
         scheduler = Scheduler(self._serving, runner, self._service)
         try:
             self._serving.note("service", "It serves. Ctrl-C or SIGTERM ends it in order.")
+            if ready:
+                ready()
             while not self._asked_to_end:
                 self._wait(self._ticked(scheduler))
         except KeyboardInterrupt:
