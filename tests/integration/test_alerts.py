@@ -3,14 +3,25 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
-from standardwebhooks import Webhook
 
 import rowlift
+from alarms import (
+    CANARY,
+    SECRET,
+    SQLITE,
+    at,
+    executed,
+    hearing,
+    hook,
+    later,
+    lines,
+    run,
+    told,
+    wrong,
+)
 from crashes.child import KILLED
 from days import START, Days
 from doors.forks import forked
@@ -18,17 +29,12 @@ from rowlift.core import faults
 from rowlift.core.alerts import message_from
 from rowlift.core.errors import GuardStop, SourceError
 from rowlift.core.nouns import Status
-from rowlift.testing.clock import QuickClock, SetClock
+from rowlift.testing.clock import QuickClock
 from rowlift.testing.forwards import FORWARD, Crossing, track
 from rowlift.testing.misbehaviour import status
 from rowlift.testing.sink import Sink
 from rowlift.workers.alerting import AlertWorker
 from served import until
-from world import World
-
-SECRET = "whsec_" + "QUJD" * 8
-CANARY = "canary-7f3a"
-SQLITE = pytest.mark.parametrize("state_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -39,61 +45,21 @@ def sink():
 
 @pytest.fixture
 def world(tmp_path, state_url, sink):
-    """A sync of two good rows, and a channel that hears of it."""
-    made = World(tmp_path / "acme")
-    made.env |= {"ROWLIFT_STATE_URL": state_url, "HOOK": SECRET}
-    made.channels["ops"] = hook(sink)
-    made.rows(("1", "free"), ("2", "team"))
-    return made
-
-
-def hook(sink):
-    return {
-        "type": "webhook", "url": f"{sink.url}/alerts", "secret": "${HOOK}",
-        "allow_networks": ["127.0.0.1"],
-    }  # fmt: skip
-
-
-def told(sink):
-    """The messages that arrived, each proven by its signature."""
-    return [Webhook(SECRET).verify(one.body, one.headers) for one in sink.requests]
-
-
-def lines(sink):
-    return [
-        (one["rule"], one["destination"], one["recovered"], one["code"])
-        for message in told(sink)
-        for one in message["alerts"]
-    ]
-
-
-def wrong(project):
-    return [(one.rule, one.sync, one.destination) for one in project.alerts.wrong()]
-
-
-@contextmanager
-def at(world, moment):
-    world.save()
-    with rowlift.Project(world.folder, env=world.env, clock=SetClock(moment)) as project:
-        yield project
-
-
-def later(**ahead):
-    return datetime.now(UTC) + timedelta(**ahead)
+    return hearing(tmp_path, state_url, sink)
 
 
 @pytest.mark.door("python")
 def test_B16_rows_that_fail_are_told_once_and_again_when_they_go_through(world, sink):
     world.rows(("1", "free"), ("", CANARY))
     for _ in range(2):
-        assert world.run().status is Status.SOME_ROWS_FAILED
+        assert run(world).status is Status.SOME_ROWS_FAILED
     assert lines(sink) == [("rows_failed", "", False, "ID_NULL")]
     with world.project() as project:
         (wrong,) = project.alerts.wrong()
     assert (wrong.sync, wrong.run, wrong.text) == ("people", 1, "1 of 2 rows failed")
     world.rows(("1", "free"), ("2", "team"))
     for _ in range(2):
-        assert world.run().status is Status.COMPLETED
+        assert run(world).status is Status.COMPLETED
     assert lines(sink)[1:] == [("rows_failed", "", True, "")]
     assert CANARY not in str(told(sink))
     with world.project() as project:
@@ -129,9 +95,9 @@ def test_B16_a_message_links_to_the_run_where_the_service_knows_its_address(
 def test_B16_a_run_that_fails_is_told_by_its_code_alone(world, sink):
     world.sync["sql"] = f"SELECT user_id, error('{CANARY}') AS plan FROM people"
     with pytest.raises(SourceError):
-        world.run()
+        run(world)
     world.sync["sql"] = "SELECT user_id, plan FROM people"
-    world.run()
+    run(world)
     with world.project() as project:
         assert wrong(project) == []
     assert [(rule, over) for rule, _, over, _ in lines(sink)] == [
@@ -144,13 +110,13 @@ def test_B16_a_run_that_fails_is_told_by_its_code_alone(world, sink):
 @pytest.mark.door("python")
 def test_B16_a_guard_that_stops_a_run_is_told(world, sink):
     world.sync["guards"] = {"removals": 0}
-    world.run()
+    run(world)
     world.rows(("1", "free"))
     with pytest.raises(GuardStop):
-        world.run()
+        run(world)
     with world.project() as project:
         assert wrong(project) == [("guard_stop", "people", "")]
-    world.run(allow_removals=True)
+    run(world, allow_removals=True)
     assert [(rule, over) for rule, _, over, _ in lines(sink)] == [
         ("guard_stop", False), ("guard_stop", True),
     ]  # fmt: skip
@@ -163,12 +129,12 @@ def test_B16_a_destination_that_refuses_is_told_by_its_name(world, sink):
         crm.always(status(401))
         world.others["desk"] = {**hook(crm), "url": crm.url}
         world.uses = [{"use": "desk", "match": "user_id"}]
-        world.run()
+        run(world)
         assert [one[:3] for one in lines(sink)] == [("failure", "desk", False)]
         with world.project() as project:
             assert wrong(project) == [("failure", "people", "desk")]
         crm.always(None)
-        world.run()
+        run(world)
     assert [one[:3] for one in lines(sink)][1:] == [("failure", "desk", True)]
 
 
@@ -188,6 +154,26 @@ def test_B16_rules_and_hearers_of_a_sync_go_before_those_of_the_project(world, s
     world.sync["alerts"] = {"rows_failed": "49%", "to": ["ops"], "slower": 3, "count_off": "50%"}
     world.run()
     assert len(told(sink)) == 1
+
+
+@SQLITE
+@pytest.mark.door("python")
+def test_B16_a_run_that_is_slow_or_has_another_number_of_rows_than_usual_is_told(world, sink):
+    world.sync["alerts"] = {"count_off": "50%", "slower": 3}
+    for _ in range(5):
+        world.run()
+    world.rows(*((str(number), "free") for number in range(4)))
+    run(world)
+    assert lines(sink) == [("count_off", "", False, "")]
+    executed(world, "UPDATE runs SET created_at = created_at - 100, unjudged = 1 WHERE id = 6")
+    with at(world, later(minutes=4)) as project:
+        project.alerts.look()
+        project.alerts.tell(at_once=True)
+    assert lines(sink)[1:] == [("slower", "", False, "")]
+    world.minutes += 2
+    world.rows(("1", "free"), ("2", "team"))
+    run(world)
+    assert {(one[0], one[2]) for one in lines(sink)[2:]} == {("count_off", True), ("slower", True)}
 
 
 # what lies between a decision and a message
@@ -225,13 +211,6 @@ def run_and_die(folder, env, spec):
         project.run(["people"])
 
 
-def executed(world, text):
-    engine = sa.create_engine(world.env["ROWLIFT_STATE_URL"])
-    with engine.begin() as connection:
-        connection.execute(sa.text(text))
-    engine.dispose()
-
-
 @pytest.mark.door("python")
 def test_B16_a_channel_that_is_down_holds_nothing_up_and_hears_all_of_it_later(world, sink):
     sink.always(status(503))
@@ -265,37 +244,6 @@ def test_F41_a_clock_that_was_ahead_keeps_no_message_back(world, sink):
     with at(world, later()) as project:
         project.alerts.tell()
     assert len(told(sink)) == 1
-
-
-@SQLITE
-@pytest.mark.door("python")
-def test_B16_after_a_day_of_silence_a_message_is_given_up_and_says_so(world, sink):
-    sink.always(status(410))
-    world.rows(("1", "free"), ("", CANARY))
-    world.run()
-    for hours in range(2, 28, 2):
-        with at(world, later(hours=hours)) as project:
-            project.alerts.tell()
-            (channel,) = project.alerts.channels()
-    assert (channel.failing, channel.code) == (True, "ENDPOINT_GONE")
-    before = len(sink.seen)
-    with at(world, later(days=9)) as project:
-        project.alerts.tell()
-    assert len(sink.seen) == before
-
-
-@SQLITE
-@pytest.mark.door("python")
-def test_B16_a_storm_is_one_message_that_names_some_and_counts_the_others(world, sink):
-    world.save()
-    for number in range(25):
-        sync = {**world.sync, "sync": f"s{number:02}", "sql": "SELECT user_id, x FROM people"}
-        world.write(f"syncs/s{number:02}.yml", {**sync, "destinations": [world.use]})
-    with world.project() as project:
-        project.run()
-    (message,) = told(sink)
-    assert (len(message["alerts"]), message["others"]) == (20, 5)
-    assert message["title"] == "Rowlift acme: 25 alerts"
 
 
 @pytest.mark.door("python")

@@ -11,12 +11,14 @@ from rowlift.core.alerts import AlertRule
 from rowlift.core.nouns import Status
 from rowlift.core.rules import RULES
 from rowlift.core.specs import AlertSpec
+from rowlift.state.alerts import GIVEN_UP, SENT, WAITING, Outgoing
 from rowlift.state.deliveries import Delivery
 from rowlift.state.forwards import Forward
 from rowlift.state.runs import Run
 
 PAST = 20  # runs that tell what is usual
 LEAST_PAST = 5  # runs before anything is
+DEAF_ATTEMPTS = 3  # at a message, before the other channels hear of the one that fails
 LEAST_SECONDS = 60.0  # beyond the usual: small runs vary by more than they take
 
 _DONE = frozenset({Status.COMPLETED, Status.SOME_ROWS_FAILED})
@@ -75,6 +77,16 @@ def of_forward(forward: Forward) -> Found:
         refused = f"; {forward.rejected:,} events were refused so far" if forward.rejected else ""
         return _wrong(AlertRule.FAILURE, code, f"does not go on: {title(code)}{refused}")
     return _over(AlertRule.FAILURE, "goes on")
+
+
+def of_channel(last: Outgoing) -> Found | None:
+    """Return what the newest message of a channel says; nothing while it may still get through."""
+    if last.status == SENT:
+        return _over(AlertRule.FAILURE, "takes messages again")
+    is_deaf = last.status == WAITING and last.attempts >= DEAF_ATTEMPTS
+    if is_deaf or last.status == GIVEN_UP:
+        return _wrong(AlertRule.FAILURE, "CHANNEL_FAILED", "does not take messages")
+    return None
 
 
 def title(code: str) -> str:

@@ -1,6 +1,7 @@
 """Looking at what has ended and at what is late, and writing down what that changes."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from rowlift.core.alerts import AlertRule, Notice
 from rowlift.core.clock import Clock
@@ -8,7 +9,7 @@ from rowlift.core.nouns import Status
 from rowlift.core.specs import AlertSpec
 from rowlift.operations.freshness import Freshness, levels
 from rowlift.operations.home import Home, sync_names
-from rowlift.operations.judging import PAST, Found, of_delivery, of_forward, of_run
+from rowlift.operations.judging import PAST, Found, of_channel, of_delivery, of_forward, of_run
 from rowlift.project.alerts import rules_of
 from rowlift.project.slots import written
 from rowlift.project.units import duration
@@ -18,18 +19,19 @@ from rowlift.state.runs import ERASURE, Run
 
 
 class Names:
-    """What people call syncs and their parts, forwards, and destinations, by uid."""
+    """What people call syncs and their parts, forwards, channels and destinations, by uid."""
 
     def __init__(self, home: Home) -> None:
-        self._forwards = {uid: name for name, uid in home.forwards.items()}
+        self._others = {uid: f"forward {name}" for name, uid in home.forwards.items()}
+        self._others |= {uid: f"channel {name}" for name, uid in home.channels.items()}
         self._syncs = sync_names(home)
         self._destinations = {uid: name for name, uid in home.destinations.items()}
-        self._live = {*home.syncs.values(), *self._forwards, ERASURE}
+        self._live = {*home.syncs.values(), *self._others, ERASURE}
 
     def sync(self, uid: str) -> str:
-        """Return the name of a sync or forward, also of a sync that is gone."""
-        if uid in self._forwards:
-            return f"forward {self._forwards[uid]}"
+        """Return the name of a sync, forward or channel, also of a sync that is gone."""
+        if uid in self._others:
+            return self._others[uid]
         own, _, part = uid.partition(".")
         return f"{self._syncs.get(own, own)} {part}".strip()
 
@@ -38,7 +40,7 @@ class Names:
         return self._destinations.get(uid, uid)
 
     def are_gone(self, subject: Subject) -> bool:
-        """Tell whether a sync, forward or destination is not declared any more."""
+        """Tell whether a sync, forward, channel or destination is not declared any more."""
         own, to = subject.sync_uid.partition(".")[0], subject.destination_uid
         return own not in self._live or (bool(to) and to not in self._destinations)
 
@@ -67,10 +69,11 @@ class Lookout:
             )
 
     def look_at_states(self) -> None:
-        """Judge how fresh everything is and how forwards stand; forget what is gone."""
+        """Judge how fresh everything is, how forwards and channels stand; forget what is gone."""
         workspace_id = self._home.workspace_id
         known = {one.subject for one in self._store.wrong(workspace_id)}
-        found = {one.subject: one for one in (*self._levels(), *self._forwards())}
+        judged = (*self._levels(), *self._forwards(), *self._channels())
+        found = {one.subject: one for one in judged}
         changed = [one for subject, one in found.items() if one.wrong != (subject in known)]
         if changed:
             self._store.judge(workspace_id, {}, {}, changed)
@@ -97,6 +100,16 @@ class Lookout:
                 target = self._home.project.forwards[name].destination
                 destination = self._home.destinations.get(target, "")
                 yield self._judged(of_forward(known[uid]), uid, destination, None, rules)
+
+    def _channels(self) -> Iterator[Judgement]:
+        """Yield of each channel whether it takes messages; the others hear of it."""
+        last = self._store.last(self._home.workspace_id)
+        rules = rules_of(self._home.project.alerts, {})
+        for name, uid in self._home.channels.items():
+            found = of_channel(last[uid]) if uid in last and rules.failure else None
+            if found:
+                others = tuple(one for one in self._hearers(rules) if one != name)
+                yield self._judged(found, uid, "", None, replace(rules, to=others))
 
     def _of_run(self, run: Run) -> Iterator[Judgement]:
         rules = self._rules(run.sync_uid)
@@ -125,10 +138,13 @@ class Lookout:
             found.code, found.text, not found.wrong, self._clock.now().timestamp(),
             self._url(run),
         )  # fmt: skip
-        channels = self._home.channels
-        names = channels if rules.to is None else [one for one in rules.to if one in channels]
         subject = Subject(found.rule, sync_uid, destination_uid)
-        return Judgement(subject, found.wrong, notice, [channels[one] for one in names])
+        to = [self._home.channels[one] for one in self._hearers(rules)]
+        return Judgement(subject, found.wrong, notice, to)
+
+    def _hearers(self, rules: AlertSpec) -> Sequence[str]:
+        channels = self._home.channels
+        return [one for one in (channels if rules.to is None else rules.to) if one in channels]
 
     def _url(self, run: int | None) -> str:
         service = self._home.project.workspace.public_url

@@ -34,7 +34,7 @@ class Teller:
         self._names = {uid: name for name, uid in home.channels.items()}
 
     def tell(self, *, at_once: bool = False) -> None:
-        """Send what is due, a message of each channel; `at_once` gathers no longer.
+        """Send what is due, a message of each channel a minute; `at_once` gathers no longer.
 
         Channels are told side by side: one that does not answer delays no other.
         """
@@ -51,15 +51,15 @@ class Teller:
         for uid, (_, since) in waiting.items():
             if uid not in self._names:
                 self._alerts.drop(workspace_id, uid)
-            elif at_once or self._is_gathered(since, last.get(uid)):
+            elif self._is_time(since, last.get(uid), at_once=at_once):
                 name = self._home.project.workspace.name
                 self._alerts.compose(workspace_id, uid, name, self._now())
 
-    def _is_gathered(self, since: float, last: Outgoing | None) -> bool:
+    def _is_time(self, since: float, last: Outgoing | None, *, at_once: bool) -> bool:
         told = last.message.at if last else 0.0
         # A clock that was put back makes both lie in the future.
-        is_old = not 0 <= self._now() - since < GATHER_SECONDS
-        return is_old and not 0 <= self._now() - told < APART_SECONDS
+        is_gathered = at_once or not 0 <= self._now() - since < GATHER_SECONDS
+        return is_gathered and not 0 <= self._now() - told < APART_SECONDS
 
     def _attempt(self, last: Outgoing) -> None:
         claimed = self._alerts.claim(last.message.id, self._is_due)
