@@ -152,6 +152,25 @@ def test_F26_a_query_that_runs_is_stopped_when_the_service_ends_and_asked_again(
             until(lambda: project.runs()[0].status is Status.CANCELLED)
 
 
+@pytest.mark.door("python")
+def test_F63_a_sync_that_is_deleted_while_it_runs_ends_and_what_it_imported_stays(world):
+    world.sync["workspace"] = "write"
+    assert world.run().counts["added"] == 4
+    world.sync["sql"] = ENDLESS
+    world.save()
+    clock = QuickClock()
+    with served(rowlift.Project(world.folder, env=world.env, clock=clock)), project_of(world) as on:
+        until(lambda: [one.phase for one in on.runs()][:1] == ["read"])
+        (world.folder / "syncs" / "people.yml").unlink()
+        clock.sleep(10)
+        until(lambda: on.runs()[0].status is Status.CANCELLED)
+        assert "by the deletion of its sync" in on.runs()[0].reason
+    with rowlift.Project(world.folder, env=world.env) as project:
+        assert project.ls() == []
+        assert len(project.people()) == 4
+    assert len(world.applied()) == 4
+
+
 def test_F63_a_run_that_nobody_carries_any_more_is_cancelled_at_once(world):
     world.save()
     spec = "run.merge.after_commit:1:kill"

@@ -10,6 +10,7 @@ from rowlift.core.specs import SyncSpec
 from rowlift.kit.logs import Fact, about
 from rowlift.operations.alerting import Alerts
 from rowlift.operations.asking import asking_until
+from rowlift.operations.cancelling import cancel_deleted
 from rowlift.operations.delivering import Drain
 from rowlift.operations.forwarding import Forwarder
 from rowlift.operations.home import Home, sync_names
@@ -63,12 +64,15 @@ class Serving:
         if before == self._seen:
             return True
         self._seen = before
+        former = self.home.syncs.values()
         try:
             self.home = refreshed(self.home, profile=self._profile)
         except ConfigError as error:
             self.home = kept(self.home, error)
             text = "The files are not taken in, so those of before stay in force."
             self.note("project", text, str(error), code=error.code)
+        for uid in {*former} - {*self.home.syncs.values()}:
+            cancel_deleted(self.home, uid)
         return True
 
     def alerts(self) -> Alerts:

@@ -157,6 +157,8 @@ def _advanced(
     slots = _slots(spec, one.anchor)
     if one.next_at is None:
         one = replace(one, next_at=slots.after(one.settled))
+    elif slots.latest(one.next_at) != one.next_at:
+        one = replace(one, next_at=_moved(slots, one.next_at))
     if anew:
         one = replace(one, next_at=min(filter(None, (one.next_at, slots.after(now))), default=None))
     skips: list[Skip] = []
@@ -166,6 +168,12 @@ def _advanced(
         skips.append(Skip(one.sync_uid, one.waiting_for, "PAUSED", "The sync was paused."))
         one = replace(one, waiting_for=None)
     return one, skips
+
+
+def _moved(slots: Slots, slot: int) -> int | None:
+    """Return where the rules of its zone have put a slot since it was counted: to the nearest."""
+    around = filter(None, (slots.latest(slot), slots.after(slot)))
+    return min(around, key=lambda one: abs(one - slot), default=None)
 
 
 def _come(one: Schedule, slots: Slots, now: int, *, paused: bool) -> tuple[Schedule, list[Skip]]:
