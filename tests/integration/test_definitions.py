@@ -10,6 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 import rowlift
+from crashes.child import KILLED
+from doors.forks import forked
+from rowlift.core import faults
 from rowlift.core.errors import ConfigError, GuardStop, RowliftError, StateError
 from rowlift.operations.opening import found
 from rowlift.project.problems import ProjectInvalid
@@ -328,6 +331,23 @@ def test_S24_F67_a_key_from_the_environment_leaves_no_file(world, sink):
         assert rotating.definitions.rotate_key() == 1
     with rowlift.Project(world.folder, env={**world.env, "ROWLIFT_SECRET_KEY": OTHER}) as rotated:
         assert {one.code for one in rotated.debug()["hook"]} == {""}
+
+
+@pytest.mark.parametrize("point", ["before_commit", "after_commit"])
+def test_F67_a_key_that_was_rotated_halfway_loses_no_secret(project, world, sink, point):
+    project.definitions.create("destination", "hook", hook(sink))
+    spec = f"secrets.rotate.{point}:1:kill"
+    assert forked(rotate_and_die, str(world.folder), world.env, spec, seconds=60) == KILLED
+    with rowlift.Project(world.folder, env=world.env) as again:
+        assert {one.code for one in again.debug()["hook"]} == {""}
+        again.definitions.rotate_key()
+        assert {one.code for one in again.debug()["hook"]} == {""}
+
+
+def rotate_and_die(folder, env, spec):
+    faults.arm(spec)
+    with rowlift.Project(folder, env=env) as project:
+        project.definitions.rotate_key()
 
 
 def test_S8_another_host_needs_the_secret_again(project, sink):

@@ -69,7 +69,8 @@ def lived_in(school, **destination):
     return [renamed(project, school, name).id for name in ("Ann", "Anna", "Anne")]
 
 
-def test_what_is_over_goes_and_the_newest_stays(any_school):
+@pytest.mark.door("python")
+def test_S35_what_is_over_goes_and_the_newest_stays(any_school):
     *older, newest = lived_in(any_school)
     assert counted(any_school, "batches", "slices", "events") == [3, 3, 4]
     pass_days(any_school, 8)
@@ -126,7 +127,7 @@ def test_a_run_forgets_too_and_may_die_of_it(school):
 
 
 @pytest.mark.door("cli")
-def test_the_files_say_for_how_long(tmp_path):
+def test_S35_the_files_say_for_how_long(tmp_path):
     school = School(tmp_path, f"sqlite:///{tmp_path / '.rowlift' / 'state.db'}")
     lived_in(school)
     settings = "version: 1\nworkspace: {name: school}\nretention: {runs: 30d, events: 2d}\n"

@@ -48,7 +48,7 @@ def test_nothing_moves_while_a_page_loads(readers: Readers) -> None:
         assert reader.see(path).evaluate(shifts) < 0.01, path
 
 
-def test_S20_what_rows_hold_is_shown_and_never_run(readers: Readers, plan: str) -> None:
+def test_S18_what_rows_hold_is_shown_and_never_run(readers: Readers, plan: str) -> None:
     reader = readers()
     reader.see(plan).get_by_text(HOSTILE[:20]).first.wait_for()
     reader.see("/people").get_by_text(HOSTILE).first.wait_for()

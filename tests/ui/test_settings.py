@@ -53,7 +53,7 @@ def test_no_page_of_settings_breaks_a_rule_of_accessibility_or_is_wider_than_its
 
 
 @pytest.mark.door("ui")
-def test_S20_hostile_names_in_settings_are_text(readers: Readers) -> None:
+def test_S18_hostile_names_in_settings_are_text(readers: Readers) -> None:
     reader = readers()
     for path in ("/settings/audit", "/settings/keys"):
         page = reader.see(path)

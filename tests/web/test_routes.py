@@ -8,18 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import get_type_hints
 
 import httpx
 import pytest
 
 import rowlift
 from doors.api import Api, served_by, serving
+from doors.python import operations
 from faults.disks import disk, filled, needs_root
 from rowlift.core.errors import StateError
 from rowlift.core.rights import RIGHTS, Right, Role
 from rowlift.core.rules import RULES
-from rowlift.operations.access import Access
 from rowlift.web import pace
 from rowlift.web.app import api as api_of
 from rowlift.web.app import described
@@ -121,22 +120,6 @@ def test_every_route_calls_one_operation_of_its_own(api: Api) -> None:
     assert len(set(operations)) == len(operations)
     for operation in operations:
         assert callable(attrgetter(operation)(api.project)), operation
-
-
-FACADES = set(get_type_hints(Access).values())
-
-
-def operations(facade: type, prefix: str = "") -> Iterator[str]:
-    """Every public method of a facade and of those it leads to, as routes declare them."""
-    for name, member in vars(facade).items():
-        if name.startswith("_"):
-            continue
-        if isinstance(member, property):
-            yield from operations(get_type_hints(member.fget)["return"], f"{prefix}{name}.")
-        elif callable(member) and not isinstance(member, type):
-            yield prefix + name
-        elif (kind := get_type_hints(facade).get(name)) in FACADES:
-            yield from operations(kind, f"{prefix}{name}.")
 
 
 def test_every_operation_has_a_route_or_a_reason() -> None:

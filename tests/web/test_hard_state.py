@@ -1,0 +1,151 @@
+"""A state that many use at once, whose disk is full, or that nobody may write to."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+import rowlift
+from doors.api import Api, serving
+from faults.disks import disk, filled, needs_root, remount
+from rowlift.core.errors import Busy
+from rowlift.core.nouns import Status
+from rowlift.core.rights import Right, Role
+from rowlift.operations.reports import RunReport
+from rowlift.testing.clock import QuickClock
+from served import served, until
+from world import World
+
+HTML = {"accept": "text/html"}
+LISTS = ("/overview", "/syncs", "/runs", "/people", "/audit")
+
+
+def together(actions: Sequence[Callable[[], int | None]]) -> list[int | None]:
+    """Do all of them at the same moment; returns what they answer, in their order."""
+    barrier = Barrier(len(actions))
+
+    def wait_and_do(action: Callable[[], int | None]) -> int | None:
+        barrier.wait(60)
+        return action()
+
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(wait_and_do, actions))
+
+
+@pytest.mark.door("api")
+def test_F62_fifty_readers_a_run_and_an_export_meet_no_locked_state(api: Api, shop: World) -> None:
+    rows = [(f"u{at}", f"u{at}@example.com", "pro") for at in range(2_000)]
+    shop.crm = {"batch_rows": 500}
+    shop.rows(*rows)
+    shop.run()
+    shop.rows(*((who, address, "free") for who, address, _ in rows))
+    with api.as_user(Role.ADMIN) as admin:
+
+        def run() -> None:
+            assert shop.run().counts["changed"] == len(rows)
+
+        def export() -> int:
+            answer = admin.get("/people.csv")
+            assert answer.text.count("@example.com") == len(rows)
+            return answer.status_code
+
+        def read() -> int:
+            answers = [admin.get(path) for path in LISTS]
+            return max(one.status_code for one in answers)
+
+        answers = together([run, export, *[read] * 50])
+    assert answers == [None] + [200] * 51
+
+
+@pytest.mark.door("api")
+def test_F19_of_fifty_who_ask_at_once_by_all_doors_no_two_runs_overlap(
+    api: Api, shop: World
+) -> None:
+    with served(rowlift.Project(shop.folder, env={})), api.as_user(Role.ADMIN) as admin:
+        until(api.project.service.status)
+
+        def by_api() -> int:
+            return admin.post("/syncs/people/runs", json={}).status_code
+
+        def by_page() -> int:
+            token = {"csrf": admin.headers["x-csrf-token"]}
+            url = f"{api.url}/syncs/people/run"
+            return admin.post(url, data=token, headers=HTML).status_code
+
+        def by_python() -> int:
+            with rowlift.Project(shop.folder, env={}) as project:
+                try:
+                    project.run(["people"])
+                except Busy:
+                    return 409
+            return 200
+
+        answers = together([by_api, by_page] * 20 + [by_python] * 10)
+        until(lambda: not any(one.is_waiting for one in api.project.service.requests()))
+        until(lambda: all(one.is_over for one in api.project.runs(limit=100)))
+        runs = api.project.runs(limit=100)
+    assert set(answers[:40]) == {202, 303}
+    assert set(answers[40:]) <= {200, 409}
+    assert {one.status for one in runs} <= {Status.SOME_ROWS_FAILED, Status.SKIPPED}
+    assert overlaps(one for one in runs if one.status is not Status.SKIPPED) == []
+    assert answers.count(409) == sum(one.status is Status.SKIPPED for one in runs)
+    assert len(shop.sent()) == 1, "whatever began later found nothing to send"
+
+
+def overlaps(runs: Iterable[RunReport]) -> list[tuple[int, int]]:
+    """The runs that began before the one before them had ended."""
+    in_order = sorted(runs, key=lambda one: one.created_at)
+    return [(a.id, b.id) for a, b in pairwise(in_order) if b.created_at < (a.finished_at or 0)]
+
+
+@needs_root
+@pytest.mark.door("api")
+def test_F20_F22_on_a_full_disk_everything_can_be_read(
+    shop: World, tmp_path: Path, clock: QuickClock
+) -> None:
+    with disk(tmp_path / "small", "30m") as small:
+        shop.env["ROWLIFT_DATA_DIR"] = str(small / "data")
+        shop.run()
+        with (
+            serving(shop.folder, clock, **shop.env) as api,
+            api.as_user(Role.ADMIN) as admin,
+            api.by_token(Role.EDITOR, [Right.READ]) as program,
+            filled(small),
+        ):
+            clock.sleep(3600)  # long enough for a session to be noted again
+            lists = [admin.get(path) for path in LISTS]
+            pages = [admin.get(f"{api.url}{path}", headers=HTML) for path in ("/", "/runs/1")]
+            answers = [*lists, *pages, program.get("/runs")]
+            assert [one.status_code for one in answers] == [200] * len(answers)
+            refused = admin.put("/syncs/people/paused", json={"paused": True})
+            assert (refused.status_code, refused.json()["code"]) == (503, "STATE_FULL")
+            assert admin.get("/syncs/people").json()["paused"] is False
+        assert shop.run().status is Status.SOME_ROWS_FAILED
+
+
+@needs_root
+@pytest.mark.door("api")
+def test_F22_a_disk_that_is_read_only_at_the_start_is_told(shop: World, tmp_path: Path) -> None:
+    with disk(tmp_path / "small", "30m") as small:
+        shop.env["ROWLIFT_DATA_DIR"] = str(small / "data")
+        shop.run()
+        remount(small, "ro")
+        with serving(shop.folder, **shop.env) as api, api.anybody() as client:
+            told = client.get(f"{api.url}/readyz")
+            page = client.get(f"{api.url}/", headers=HTML)
+        remount(small, "rw")
+        assert (told.status_code, page.status_code) == (503, 503)
+        assert told.json()["code"].startswith("STATE_")
+        assert told.json()["code"] in page.text
+        assert shop.run().status is Status.SOME_ROWS_FAILED
+
+
+def test_helpers_tell_runs_that_overlap() -> None:
+    def run(number: int, begin: float, end: float) -> RunReport:
+        return RunReport(number, "people", Status.COMPLETED, "over", {}, begin, end, 0)
+
+    assert overlaps([run(2, 5, 6), run(1, 1, 4)]) == []
+    assert overlaps([run(1, 1, 4), run(2, 3, 6)]) == [(1, 2)]
