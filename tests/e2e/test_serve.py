@@ -73,7 +73,6 @@ def test_B20_serve_runs_a_slot_survives_a_kill_and_ends_in_order(tmp_path):
 
 
 @pytest.mark.parametrize("moment", ["rowlift.cli.serve", "rowlift.web.ingest.app"])
-@pytest.mark.door("cli")
 def test_F15_a_service_that_is_ended_while_it_is_loaded_ends_in_order(tmp_path, moment):
     world = World(tmp_path / "acme")
     world.save()
@@ -94,7 +93,6 @@ def test_F15_a_service_that_is_ended_while_it_is_loaded_ends_in_order(tmp_path, 
         "service.begin.after_commit:1",
     ],
 )
-@pytest.mark.door("cli")
 def test_F15_a_service_that_is_ended_while_it_begins_ends_in_order(tmp_path, point):
     world = World(tmp_path / "acme")
     world.save()
@@ -127,7 +125,6 @@ def warehouse(tmp_path, postgres_database):
     postgres_database.execute(f"DROP OWNED BY {reader}; DROP ROLE {reader}")
 
 
-@pytest.mark.door("cli")
 def test_F15_a_service_that_is_ended_in_the_middle_of_a_large_result_reads_it_anew(
     warehouse, postgres_database
 ):
