@@ -1,13 +1,19 @@
 """What holds of every source alike: its catalogue, its columns before a run, and its mistakes."""
 
+import json
+import socket
 import sqlite3
+import ssl
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+import trustme
 
 from e2e.jobs import mariadb_warehouse, postgres_warehouse
 from rowlift.core.errors import GuardStop, SourceError
@@ -151,3 +157,46 @@ def test_B7_what_only_the_source_can_read_runs_with_a_note(
         seen = project.preview(SYNC)
         assert [one.code for one in seen.findings] == ["SQL_UNREAD"]
     assert folder.run().counts["read"] == 3
+
+
+@contextmanager
+def expired(ca_file: Path, heard: list[bytes]) -> Iterator[int]:
+    """Listen with a certificate that is no longer valid; what is said in spite of it is heard."""
+    authority, long_ago = trustme.CA(), datetime(2020, 1, 1, tzinfo=UTC)
+    authority.cert_pem.write_to_path(ca_file)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(
+        "127.0.0.1", not_before=long_ago, not_after=long_ago + timedelta(days=90)
+    ).configure_cert(context)
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                with client, suppress(OSError):
+                    heard.append(context.wrap_socket(client, server_side=True).recv(1000))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,), daemon=True)
+        server.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        server.join(10)
+
+
+@pytest.mark.door("python")
+@pytest.mark.parametrize("kind", ["bigquery", "snowflake"])
+def test_B2_F34_a_certificate_that_expired_is_refused(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    settings, heard = dict(request.getfixturevalue(kind)), list[bytes]()
+    with expired(tmp_path / "ca.pem", heard) as port:
+        settings |= {"host": "127.0.0.1", "port": port, "ssl_ca": str(tmp_path / "ca.pem")}
+        if kind == "bigquery":
+            key = json.loads(settings["keyfile_json"])
+            key["token_uri"] = f"https://127.0.0.1:{port}/token"
+            settings["keyfile_json"] = json.dumps(key)
+        with folder_of(settings, tmp_path, WRONG).project() as project:
+            found = project.debug()["shop"][-1]
+    assert (found.step, found.level, found.code) == ("tls", "error", "TLS_FAILED")
+    assert heard == []

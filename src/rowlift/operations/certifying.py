@@ -102,7 +102,7 @@ class _Certificate:
             total += sum(int(value) for value in batch.column(0).to_pylist())
         if (count, total) != (ROWS, ROWS * (ROWS - 1) // 2):
             raise _Unproven(f"{count} rows with the sum {total} came of {ROWS}.")
-        return f"{ROWS} rows came whole, in {time.monotonic() - began:.1f} seconds."
+        return f"{ROWS:,} rows came whole, in {time.monotonic() - began:.1f} seconds."
 
     def _errors(self) -> str:
         for sql, codes in UNKNOWN.items():
