@@ -14,6 +14,7 @@ from typing import Any
 import pydantic
 import pytest
 
+from corpus import samples
 from rowlift.core.errors import ConnectError, SourceError
 from rowlift.engine.moments import CONVERSIONS
 from rowlift.kit.sqlguard import render
@@ -38,33 +39,7 @@ SQLServer(SQLServerConfig(**json.loads(sys.argv[1]))).query(sys.argv[2]).read_al
 """
 
 # column of the table of all types, value type, what comes
-TYPES: list[tuple[str, str, object]] = [
-    ("tiny", "int", 255),
-    ("small", "int", -32768),
-    ("whole", "int", -2147483648),
-    ("price", "decimal", "-922337203685477.5808"),
-    ("small_price", "decimal", "214748.3647"),
-    ("amount", "decimal", "-1234567890123456789012345678.0123456789"),
-    ("single", "float", 0.1),
-    ("guid", "text", "6f9619ff-8b86-d011-b42d-00c04fc964ff"),
-    ("at", "timestamp", "2026-11-21 10:00:00.997000"),
-    ("old", "timestamp", "1753-01-01 00:00:00"),
-    ("minute", "timestamp", "2026-11-21 10:00:00"),
-    ("fine", "timestamp", "2026-11-21 10:00:00.123456"),
-    ("first", "timestamp", "0001-01-01 00:00:00"),
-    ("last", "timestamp", "9999-12-31 23:59:59.999999"),
-    ("clock", "time", "23:59:59.999999"),
-    ("zoned", "timestamptz", "2026-11-21 08:00:00.123456+00:00"),
-    ("legacy", "text", "Zoë € ñ"),
-    ("greek", "text", "Αθήνα"),
-    ("utf_8", "text", "Zoë 用户"),
-    ("half", "text", "a\N{REPLACEMENT CHARACTER}"),
-    ("padded", "text", "ab   "),
-    ("huge", "text", "用户" * 5000),
-    ("note", "text", "<a>é</a>"),
-    ("version", "binary", b"\0\1\2\3\4\5\6\7"),
-    ("nothing", "text", None),
-]
+TYPES = [(one["column"], one["type"], one["comes"]) for one in samples("values.toml", "sqlserver")]
 HOSTS = [
     "",
     "h;Encrypt=no",

@@ -7,7 +7,9 @@ import pyarrow as pa
 import pytest
 
 from corpus import samples
+from rowlift.core.nouns import Kind
 from rowlift.core.rules import RULES
+from rowlift.engine.canon import ENDED
 from rowlift.engine.validate import validate
 from unit.canonforms import duck, field, spec, stage
 
@@ -84,6 +86,20 @@ def test_T9_every_value_has_one_canonical_form(tmp_path, value_type, some):
         came = dict(engine.rows("SELECT key, attributes FROM valid"))
         came |= dict(engine.rows("SELECT identifier, code FROM rejected"))
     assert came == {one.name: one.code or f'{{"v":{one["kept"]}}}' for one in some}
+
+
+@pytest.mark.parametrize(("value_type", "some"), by_type("values.toml", "deleted"))
+def test_deleted_ends_a_relationship_or_not_or_is_refused_alone(tmp_path, value_type, some):
+    fields = [field("id", "text"), field("object_id", "text"), field("deleted", value_type)]
+    staged = stage(
+        tmp_path / "staged.parquet", fields, [(one.name, "o", one["value"]) for one in some]
+    )
+    with duck(tmp_path) as engine:
+        validate(engine, staged, spec(kind=Kind.RELATIONSHIP))
+        found = engine.rows("SELECT row_number, attributes FROM valid")
+        came = {number: attributes == ENDED for number, attributes in found}
+        came |= dict(engine.rows("SELECT row_number, code FROM rejected"))
+    assert came == {number: one.code or one["ends"] for number, one in enumerate(some, 1)}
 
 
 def names(some):

@@ -143,8 +143,10 @@ def wrong_values(error: Exception) -> Problem:
 
 
 def astray(_request: Request, error: Exception) -> Response:
-    """Answer where no route takes the request."""
+    """Answer where no route takes the request, or its body cannot be read at all."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it only
+    if error.status_code == 400:  # noqa: PLR2004 - FastAPI says so of a body it cannot read
+        return answer(problem(no_json(str(error.__cause__ or error.detail)[:200])))
     return answer(nowhere(error), error.headers)
 
 
