@@ -1,7 +1,10 @@
 """What the table of the torture calls held."""
 
 import pytest
+from torture.__main__ import PARTS
 from torture.score import HEAD, Score, markdown, merged, plain
+
+from models.histories import HISTORIES
 
 
 @pytest.mark.parametrize(
@@ -32,3 +35,12 @@ def test_shares_of_a_part_are_one_line_and_the_last_line_is_the_sum() -> None:
     assert [one.held for one in parts] == [False, True, False]
     for table in (plain(parts), markdown(parts)):
         assert all(word in table for word in (*HEAD, "1 FAILED"))
+
+
+def test_the_whole_of_it_tries_as_much_as_is_promised() -> None:
+    kills = {part.name: part.least_kills for part in PARTS if part.least_kills}
+    assert sum(kills.values()) >= 200
+    assert {name.rpartition(" ")[2] for name in kills} == {"sqlite", "postgresql"}
+    figures = {part.name: part.figure for part in PARTS}
+    assert figures["simulator"] >= 1_000
+    assert figures["import histories"] * HISTORIES >= 2_000
