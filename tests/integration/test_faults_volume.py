@@ -97,7 +97,7 @@ def arrived(out: Path) -> tuple[int, int] | None:
 
 
 @pytest.mark.door("python")
-def test_F59_300_columns_arrive_and_301_are_refused_before_a_row_is_read(
+def test_B24_F59_300_columns_arrive_and_301_are_refused_before_a_row_is_read(
     tmp_path: Path, warehouse: Mapping[str, Any]
 ) -> None:
     log = tmp_path / "sent.jsonl"

@@ -5,6 +5,7 @@ from itertools import permutations
 import pytest
 
 from doors.cli import run_cli
+from rowlift.core.errors import GuardStop
 from rowlift.core.nouns import Status
 from rowlift.workspace.tables import people
 from school import School, project
@@ -68,6 +69,43 @@ def test_B23_a_second_identifier_joins_whose_own_is_blank_or_is_rejected(school,
     assert found == [
         ("1" if attached else None, "ann@x.org"), ("2" if attached else None, "bob@x.org"),
     ]  # fmt: skip
+
+
+@pytest.mark.door("python")
+def test_A16_A22_B10_history_goes_to_whom_an_address_finds_and_makes_the_others(school):
+    school.tables(
+        ids=[NAMED, ("1", "ann@x.org")],
+        people=[("email", "signed_up"), ("ANN@x.org", "1999-12-31"), ("zoe@x.org", "2001-01-01")],
+    )
+    school.sync("ids", sql="SELECT * FROM ids")
+    school.run(project, "ids")
+    school.people(identify_by="email")
+    written = school.run(project, "people").counts["workspace"]
+    assert (written["create"], written["update"]) == (1, 1)
+    with project(school) as opened:
+        found = [(one.id, one.email, one.attributes[0].value) for one in opened.people()]
+    assert found == [("1", "ANN@x.org", "1999-12-31"), (None, "zoe@x.org", "2001-01-01")]
+
+
+@pytest.mark.door("python")
+def test_B6_B21_columns_of_select_star_are_attributes_as_they_are_named(school):
+    school.tables(people=[("id", "Plan Name", "größe"), ("1", "pro", "7")])
+    school.people()
+    with project(school) as opened:
+        assert "COLUMN_UPPER_CASE" in [one.code for one in opened.preview("people").findings]
+        opened.run(["people"])
+        found = [(one.name, one.value) for one in opened.person("1").attributes]
+    assert found == [("Plan Name", "pro"), ("größe", "7")]
+    for column, code, mend in (
+        ("ID", "IDENTIFIER_CASE", '"ID" AS "id"'),
+        ("customer_id", "NO_IDENTIFIER", 'customer_id AS "user_id"'),
+    ):
+        school.tables(people=[(column, "plan"), ("1", "max")])
+        with project(school) as opened, pytest.raises(GuardStop) as caught:
+            opened.run(["people"])
+        assert caught.value.code == code
+        assert mend in caught.value.mend
+    assert "max" not in str(school.stored(people, "attributes"))
 
 
 @pytest.mark.door("cli")
