@@ -4,12 +4,11 @@ import csv
 import json
 
 import pytest
-import sqlalchemy as sa
 
 from doors.cli import run_cli
 from rowlift.core.errors import ConfigError, GuardStop, RowliftError, StateError
 from rowlift.operations.tracing import Standing
-from school import PEOPLE, School, project
+from school import COURSES, PEOPLE, School, project
 
 
 @pytest.fixture
@@ -146,6 +145,32 @@ def test_C5_each_attribute_tells_what_set_it_and_what_it_was_before(any_school):
     newest = name.changes[0]
     assert (newest.sync, newest.row_number, newest.at) == ("people", 1, second.created_at)
     assert newest.query == name.changes[1].query != town.changes[0].query
+
+
+@pytest.mark.door("python")
+def test_B4_an_object_tells_what_set_each_attribute_and_what_it_was_before(any_school):
+    others = [("course", f"o{number}", "Art") for number in range(10)]
+    any_school.tables(courses=[*COURSES, *others])
+    any_school.courses()
+    first = any_school.run(project, "courses")
+    any_school.tables(courses=[COURSES[0], ("course", "c1", "Data"), COURSES[2], *others])
+    second = any_school.run(project, "courses")
+    sql = "SELECT 'acme' AS group_id, 12 AS size FROM courses LIMIT 1"
+    any_school.sync("sizes", kind="account", identify_by="group_id", sql=sql)
+    third = any_school.run(project, "sizes")
+    with project(any_school) as opened:
+        (title,) = opened.object("course", "c1", history=True).attributes
+        size, name = opened.object("1", "acme", history=True).attributes
+        assert opened.object("1", "acme").attributes[0].changes == ()
+    assert [(one.run, one.before, one.after) for one in title.changes] == [
+        (second.id, "SQL", "Data"),
+        (first.id, None, "SQL"),
+    ]
+    assert (title.value, title.sync, title.run) == ("Data", "courses", second.id)
+    assert [(one.sync, one.run, one.after) for one in (*size.changes, *name.changes)] == [
+        ("sizes", third.id, 12),
+        ("courses", first.id, "Acme"),
+    ]
 
 
 def test_the_history_of_an_attribute_outlives_compactions_and_a_reset(school):
@@ -308,10 +333,8 @@ def test_C5_not_sent_because_the_person_is_suppressed(school):
 @pytest.mark.door("python")
 def test_C5_not_sent_because_the_sync_is_paused(school):
     sending(project, school, reject=["1"])
-    engine = sa.create_engine(school.env["ROWLIFT_STATE_URL"])
-    with engine.begin() as connection:  # no door pauses a sync yet
-        connection.execute(sa.text("UPDATE sync_state SET paused = true"))
-    engine.dispose()
+    with project(school) as opened:
+        opened.pause("people")
     assert standing(project, school).standing is Standing.PAUSED
 
 
@@ -370,6 +393,9 @@ def test_the_program_shows_records(told):
     assert run_cli("people", "show", "9", cwd=told).code == 1
     thing = run_cli("objects", "show", "course", "c1", "-o", "json", cwd=told).json["object"]
     assert [one["id"] for one in thing["relationships"]] == ["1", "2"]
+    assert (
+        'none → "SQL"' in run_cli("objects", "show", "course", "c1", "--history", cwd=told).stdout
+    )
 
 
 @pytest.mark.door("cli")

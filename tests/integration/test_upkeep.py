@@ -30,7 +30,7 @@ def test_B17_a_paused_sync_is_left_out_until_it_is_resumed(school):
 
     assert cli("plan", "people").code == 0
     assert "no run of it begins" in cli("pause", "people").stdout
-    assert "paused; never" in cli("ls").stdout
+    assert "Paused; never" in cli("ls").stdout
     done = cli("-q", "run")
     assert (done.code, done.stdout.count("people is paused and was left out")) == (0, 1)
     assert [one["sync"] for one in cli("runs", "-o", "json").json["runs"]] == ["others"]

@@ -28,7 +28,7 @@ def command(terminal: Terminal) -> int:
     ):
         table.add_column(name, overflow="fold")
     for one in found:
-        last = "paused; " if one.paused else ""
+        last = "Paused; " if one.paused else ""
         last += f"{mark(one.last_run.status)[0]} {one.last_run.status}" if one.last_run else "never"
         destinations = ", ".join(map(cell, one.destinations)) or "workspace only"
         name, source, time = cell(one.name), cell(one.source), moment(one.last_sync_time)

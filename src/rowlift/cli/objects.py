@@ -6,7 +6,7 @@ import typer
 
 from rowlift.cli import exits
 from rowlift.cli.options import command as _command
-from rowlift.cli.people import After, Limit
+from rowlift.cli.people import After, History, Limit
 from rowlift.cli.records import grid, show_record
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, moment, safe
@@ -21,13 +21,19 @@ Words = Annotated[
 
 
 @_command
-def command(terminal: Terminal, words: Words = None, limit: Limit = 20, after: After = 0) -> int:
+def command(
+    terminal: Terminal,
+    words: Words = None,
+    limit: Limit = 20,
+    after: After = 0,
+    history: History = False,
+) -> int:
     """Accounts are objects of type 1; their ID is the group_id."""
     match words or ["list"]:
         case ["list"]:
             return _list(terminal, limit, after)
         case ["show", object_type, object_id]:
-            return _show(terminal, object_type, object_id)
+            return _show(terminal, object_type, object_id, history=history)
     raise ConfigError("VALUE_WRONG", "objects was asked for something else.", mend=USAGE)
 
 
@@ -50,9 +56,9 @@ def _list(terminal: Terminal, limit: int, after: int) -> int:
     return exits.DONE
 
 
-def _show(terminal: Terminal, object_type: str, object_id: str) -> int:
+def _show(terminal: Terminal, object_type: str, object_id: str, *, history: bool) -> int:
     with terminal.project() as project:
-        found = project.object(object_type, object_id)
+        found = project.object(object_type, object_id, history=history)
     terminal.say(f"{safe(found.object_type)} {safe(found.object_id)}", style="bold")
     show_record(terminal, found)
     terminal.document("object", object=found)

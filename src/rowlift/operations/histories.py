@@ -1,7 +1,8 @@
-"""A person's rows in every sync, and how each attribute came to be what it is."""
+"""Rows of a person or an object in every sync, and how each attribute came to be what it is."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rowlift.core.nouns import Kind, Status
@@ -13,6 +14,7 @@ from rowlift.operations.records import (
     AttributeRecord,
     Change,
     Names,
+    ObjectRecord,
     PersonRecord,
     named,
 )
@@ -20,11 +22,12 @@ from rowlift.state.runs import Run
 from rowlift.workspace.records import Person
 
 _QUERY_DIGITS = 12
+_ACCOUNT = "1"  # the type of objects that accounts are
 
 
 @dataclass(frozen=True, slots=True)
 class SyncRow:
-    """One person's row in one sync; `bad` tells why the last run rejected it.
+    """One row of a person or an object in one sync; `bad` tells why the last run rejected it.
 
     `tries` are that run and later retries, the newest first.
     """
@@ -65,19 +68,37 @@ def names_of(person: Person | None, who: str) -> Names:
 
 def sync_rows(home: Home, duck: Duck, names: Names) -> list[SyncRow]:
     """Return a person's rows in every sync of people there ever was."""
-    return [row for row in _rows(home, duck, names) if row.editions or row.bad]
+
+    def keys(spec: SyncSpec) -> Sequence[str]:
+        return names.keys(spec.identify_by) if spec.kind is Kind.PERSON else ()
+
+    return list(_rows(home, duck, keys))
 
 
-def _rows(home: Home, duck: Duck, names: Names) -> Iterator[SyncRow]:
+def object_rows(home: Home, duck: Duck, object_type: str, object_id: str) -> list[SyncRow]:
+    """Return an object's rows in every sync of accounts or objects there ever was."""
+    joined = json.dumps([object_type, object_id], ensure_ascii=False, separators=(",", ":"))
+
+    def keys(spec: SyncSpec) -> Sequence[str]:
+        if spec.kind is Kind.ACCOUNT and object_type == _ACCOUNT:
+            return [object_id]
+        return [joined] if spec.kind is Kind.OBJECT else ()
+
+    return list(_rows(home, duck, keys))
+
+
+def _rows(home: Home, duck: Duck, keys: Callable[[SyncSpec], Sequence[str]]) -> Iterator[SyncRow]:
+    """Yield the rows that a sync ever had under some keys; `keys` tells which it may have."""
     called = sync_names(home)
     for uid, body in home.store.definitions.bodies(home.workspace_id, "sync").items():
         spec = SyncSpec.from_json(body)
-        if spec.kind is Kind.PERSON:
-            tries = _tries(home, uid)
-            for key in names.keys(spec.identify_by):
-                found = editions(duck, home.store, uid, key)
-                made = home.store.runs.of_revisions(uid, [one.version for one in found])
-                bad = _rejected(home, duck, uid, key, tries)
+        wanted = keys(spec)
+        tries = _tries(home, uid) if wanted else ()
+        for key in wanted:
+            found = editions(duck, home.store, uid, key)
+            made = home.store.runs.of_revisions(uid, [one.version for one in found])
+            bad = _rejected(home, duck, uid, key, tries)
+            if found or bad:
                 yield SyncRow(uid, called[uid], spec, key, found, made, tries, bad)
 
 
@@ -142,4 +163,11 @@ def remember(home: Home, record: PersonRecord) -> PersonRecord:
     names = Names(record.id, record.email, record.anonymous_ids)
     with Duck(home.store.files.scratch) as duck:
         rows = sync_rows(home, duck, names)
+    return replace(record, attributes=with_changes(record.attributes, rows))
+
+
+def remember_object(home: Home, record: ObjectRecord) -> ObjectRecord:
+    """Return an object's record with the history of each attribute."""
+    with Duck(home.store.files.scratch) as duck:
+        rows = object_rows(home, duck, record.object_type, record.object_id)
     return replace(record, attributes=with_changes(record.attributes, rows))

@@ -426,9 +426,10 @@ class Project:
         """Part two people again who were merged; raises StateError NOT_FOUND."""
         return operations.merging.undo_merge(self._home, number)
 
-    def object(self, object_type: str, object_id: str) -> ObjectRecord:
+    def object(self, object_type: str, object_id: str, *, history: bool = False) -> ObjectRecord:
         """Return one object; raises StateError NOT_FOUND."""
-        return operations.records.show_object(self._home, object_type, object_id)
+        record = operations.records.show_object(self._home, object_type, object_id)
+        return operations.histories.remember_object(self._home, record) if history else record
 
     def objects(self, limit: int = 20, *, after: int = 0) -> list[ObjectRecord]:
         """Return objects without their relationships, from the one after a number."""

@@ -42,6 +42,11 @@ def of_type(
 
 
 @router.get("/objects/{object_type}/{object_id}", **door("object", Right.VALUES))
-def one(object_type: Part, object_id: Part, project: Ours) -> ObjectRecord:
+def one(
+    object_type: Part,
+    object_id: Part,
+    project: Ours,
+    history: Annotated[bool, Query(description="With what each attribute was before.")] = False,
+) -> ObjectRecord:
     """Return one object with its relationships."""
-    return project.object(object_type, object_id)
+    return project.object(object_type, object_id, history=history)
