@@ -43,7 +43,9 @@ def server_room(pytestconfig: pytest.Config) -> Room:
 
 @pytest.fixture(scope="session")
 def postgres_server(server_room: Room) -> postgres.PostgresServer:
-    found = server_room.once("postgresql", lambda folder: postgres.launch(server_room, folder))
+    found = server_room.once(
+        "postgresql", lambda folder: postgres.launch(server_room, folder, quick_logins=True)
+    )
     return postgres.at_port(server_room, found.port)
 
 
