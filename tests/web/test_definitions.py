@@ -141,3 +141,19 @@ def test_C7_what_a_sync_would_take_is_told_before_it_is_saved(empty: Api) -> Non
         stopped = editor.post(ESTIMATE, json={"name": "people", "document": nameless})
         assert (stopped.status_code, stopped.json()["code"]) == (409, "PREVIEW_STOPS")
         assert editor.post(ESTIMATE, json={"name": "nobody"}).json()["code"] == "NAME_UNKNOWN"
+
+
+@pytest.mark.door("api")
+def test_B18_the_version_that_is_named_is_the_one_that_comes_back(api: Api) -> None:
+    document = {
+        "preset": "import", "source": "shop", "sql": "SELECT user_id, plan FROM people",
+        "identify_by": "user_id",
+    }  # fmt: skip
+    at = "/definitions/sync/fresh"
+    with api.as_user(Role.EDITOR) as editor:
+        editor.post("/definitions/sync", json={"name": "fresh", "document": document})
+        edited = {"document": document | {"description": "another"}}
+        editor.put(at, json=edited, headers={"if-match": '"1"'}).raise_for_status()
+        back = editor.post(f"{at}/restore?version=1", headers={"if-match": '"2"'})
+        assert (back.status_code, back.json()["version"]) == (200, 3)
+        assert "description" not in back.json()["document"]

@@ -191,8 +191,8 @@ def restore(
     if_match: IfMatch = None,
 ) -> DefinitionRecord:  # fmt: skip
     """Bring back what was archived, or a former version; needs If-Match."""
-    version, before = expected(if_match), project.definitions.get(kind, name)
-    made = _ours(project, caller).restore(kind, name, version, expected=version)
+    newest, before = expected(if_match), project.definitions.get(kind, name)
+    made = _ours(project, caller).restore(kind, name, version, expected=newest)
     return _changed(project, caller, response, "restore", before, made)
 
 
