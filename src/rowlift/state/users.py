@@ -125,6 +125,7 @@ class UserStore:
         values["version"] = users.c.version + 1
         same = sa.true() if expected is None else users.c.version == expected
         with self._database.transaction("user.change", alone=True) as connection:
+            had_admin = self._has_admin(connection)
             query = users.update().where(self._is(user_id), same).values(values)
             if not connection.execute(query).rowcount:
                 raise GuardStop(
@@ -133,7 +134,7 @@ class UserStore:
                     mend="Load it again and repeat the change.",
                 )
             connection.execute(sessions.delete().where(sessions.c.user_id == user_id))
-            if not self._has_admin(connection):
+            if had_admin and not self._has_admin(connection):
                 raise AccessError(
                     "LAST_ADMIN",
                     "Nobody could administer this workspace any more.",
