@@ -131,6 +131,8 @@ def _connection(
         yield f"A sync may ask of it: {asked}.\n"
         if able.events:
             yield f"A forward may name the people of events by {_listed(able.events)}.\n"
+        if able.test is None:
+            yield "No test message is sent to it: it would not be harmless.\n"
     yield "| key | default | meaning |\n|---|---|---|"
     yield from _keys(branch, models)
     yield ""

@@ -5,7 +5,7 @@ import sys
 import tempfile
 import threading
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -62,8 +62,8 @@ DRAFT = {
 # What stands in for a part of an address: by its page, by its area, or wherever it appears.
 _PARTS: Mapping[str, str] = {
     "/syncs name": "customers", "/destinations name": "helpdesk", "/sources name": "warehouse",
-    "/segments name": "Pilot", "object_type": "1", "object_id": "pro", "who": "id:c00198",
-    "code": "EMAIL_TAKEN", "run_id": "1",
+    "/segments name": "Pilot", "/settings name": "desk", "object_type": "1", "object_id": "pro",
+    "who": "id:c00198", "code": "EMAIL_TAKEN", "run_id": "1",
     **{f"/{kind}/{{name}}/{act} name": "archive"
        for kind in ("sources", "destinations") for act in ("edit", "delete")},
 }  # fmt: skip
@@ -103,10 +103,10 @@ def file_of(route: str, theme: str) -> Path:
     return FOLDER / f"{name}-{theme}.webp"
 
 
-def main() -> int:
-    """Take all pictures anew."""
+def main(only: Sequence[str]) -> int:
+    """Take all pictures anew, or those of some routes."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for old in FOLDER.glob("*.webp"):
+    for old in () if only else FOLDER.glob("*.webp"):
         old.unlink()
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         folder = Path(scratch) / "acme"
@@ -119,7 +119,7 @@ def main() -> int:
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for route, page in _seen(browser, project, url):
-            for theme in THEMES:
+            for theme in THEMES if not only or route in only else ():
                 _take(page, theme, file_of(route, theme))
         browser.close()
     taken = [path.stat().st_size for path in FOLDER.iterdir()]
@@ -173,6 +173,8 @@ def _furnished(project: Project, caller: Caller) -> Mapping[str, str]:
     ours = project.definitions.by(caller.name, "ui")
     ours.create("source", "archive", {"type": "duckdb", "path": "warehouse.duckdb"})
     ours.create("destination", "archive", {"type": "files", "path": "archive", "format": "csv"})
+    hook = {"type": "webhook", "url": "https://desk.example.com/", "secret": "whsec_" + "A" * 32}
+    ours.create("channel", "desk", hook)
     draft = project.drafts.new("orders", DRAFT, {"way": "sql"}, by=caller)
     plan = project.plans.make("lifetime_value", by=caller.name, first_rows=10)
     return {"number": str(draft.id), "plan_id": plan.id}
@@ -202,4 +204,4 @@ def _take(page: Page, theme: str, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

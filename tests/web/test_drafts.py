@@ -164,3 +164,15 @@ def test_somebody_keeps_so_many_drafts_only(api: Api, shop: World) -> None:
         client.delete(f"/drafts/{client.get('/drafts').json()['items'][0]['id']}")
         assert begun(client)["document"] == {}
     assert shop.folder.is_dir()
+
+
+def test_drafts_of_who_is_kept_out_pass_to_the_admin_who_does_it(api: Api) -> None:
+    with api.as_user(Role.EDITOR) as ann, api.as_user(Role.ADMIN) as bob:
+        draft = begun(ann, **WHOLE)
+        (user,) = [one for one in bob.get("/users").json()["items"] if one["role"] == "editor"]
+        bob.patch(
+            f"/users/{user['id']}", json={"disabled": True},
+            headers={"if-match": f'"{user["version"]}"'},
+        ).raise_for_status()  # fmt: skip
+        assert [one["id"] for one in bob.get("/drafts").json()["items"]] == [draft["id"]]
+        assert bob.get(f"/drafts/{draft['id']}").json()["name"] == draft["name"]

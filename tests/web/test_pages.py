@@ -208,6 +208,20 @@ def test_assets_are_kept_for_good_under_the_name_of_their_content_only(api: Api)
         assert reader.get("/static/%2e%2e/shell.py").status_code == 404
 
 
+def test_a_script_names_those_that_it_imports_by_their_content(api: Api) -> None:
+    with Reader(api, Role.EDITOR) as reader:
+        page = reader.get("/queries/new").text
+        (path,) = set(re.findall(r'src="(/static/query-studio\.js\?v=\w+)"', page))
+        script = reader.get(path)
+        assert script.headers["content-type"].startswith("text/javascript")
+        (imported,) = re.findall(r'from "\./(sql-words\.js\?v=\w{12})"', script.text)
+        words = reader.get(f"/static/{imported}")
+        assert "immutable" in words.headers["cache-control"]
+        assert words.content == (FOLDER / "sql-words.js").read_bytes()
+        imports = [re.findall(r'from "\./', one.read_text()) for one in FOLDER.glob("*.js")]
+        assert sum(map(len, imports)) == 2
+
+
 def test_the_first_admin_comes_in_with_the_code(api: Api) -> None:
     code = api.project.access.accounts.setup_code()
     mine = {"email": "ann@example.com", "password": "a long sentence of ann's"}

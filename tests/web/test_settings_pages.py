@@ -147,6 +147,25 @@ def test_B16_a_channel_is_made_tested_and_removed(admin: Reader, api: Api) -> No
 
 
 @pytest.mark.door("api")
+def test_B16_a_channel_is_edited_and_its_secret_goes_nowhere_else(admin: Reader, api: Api) -> None:
+    hook = {"name": "desk", "type": "webhook", "url": "http://127.0.0.1:9/x", "secret": SECRET}
+    admin.post("/settings/alerts/add", **hook)
+    form = admin.get("/settings/alerts/desk/edit").text
+    assert SECRET not in form
+    assert "Empty keeps it" in form
+    at, url = "/settings/alerts/desk/edit", "http://127.0.0.1:9/y"
+    assert "SECRET_AGAIN" in admin.post(at, version="1", url=url).text
+    kept = admin.post(at, version="1", url=url, secret=SECRET)
+    assert kept.headers["location"] == "/settings/alerts?said=channel-edited"
+    late = admin.post(at, version="1", url=hook["url"])
+    assert (late.status_code, "EDIT_CONFLICT" in late.text) == (412, True)
+    made = api.project.definitions.get("channel", "desk")
+    assert (made.version, made.document["url"], [*made.secrets]) == (2, url, ["secret"])
+    assert SECRET not in admin.get(at).text
+    assert [one.action for one in api.project.access.audit.page(5)].count("channel.edit") == 1
+
+
+@pytest.mark.door("api")
 def test_C11_settings_are_changed_by_one_of_two_people(admin: Reader, api: Api) -> None:
     page = {"version": "1", "identifiers": "id", "viewers_see_values": "yes", "runs": "30d"}
     assert admin.post("/settings", **page).status_code == 303

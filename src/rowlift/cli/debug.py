@@ -1,30 +1,35 @@
 """rowlift debug."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from rowlift.cli import exits
-from rowlift.cli.exchanges import show_requests
+from rowlift.cli.exchanges import send_message, show_requests
 from rowlift.cli.options import command as _command
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import safe
 from rowlift.core.errors import ConfigError
 from rowlift.core.nouns import Finding
+from rowlift.core.spelling import did_you_mean
+
+if TYPE_CHECKING:
+    from rowlift.operations.project import Project
 
 MARKS = {"ok": ("✓", "green"), "note": ("·", "dim"), "warning": ("!", "yellow")}
 REFUSED = {"UNSAFE_USER"}
 PROOFS = {"values", "rows", "errors", "catalogue", "cancel", "timeout"}  # of --certify
 
-USAGE = "rowlift debug, or rowlift debug requests DESTINATION"
+USAGE = "rowlift debug [NAME]..., or rowlift debug requests or message and a DESTINATION"
 
 Words = Annotated[
     list[str] | None,
     typer.Argument(
-        help="requests DESTINATION: show the last requests to one.",
-        metavar="[requests DESTINATION]",
+        help="Test these only. requests DESTINATION: show the last requests to one; message: "
+        "send it a test.",
+        metavar="[NAME]... | requests|message DESTINATION",
     ),
 ]
 Follow = Annotated[
@@ -53,23 +58,34 @@ def command(
 ) -> int:
     """Prints what is missing with what mends it, such as GRANT statements.
 
-    No table is read and nothing is sent. With --certify the source also runs queries of our own,
-    which read no table: two of them for ever, until they are cancelled.
+    No table is read and nothing is sent, but by message. With --certify the source also runs
+    queries of our own, which read no table: two of them for ever, until they are cancelled.
 
     debug requests DESTINATION prints what was sent there last, and what it answered: some requests
     of each second, fifty of them, for a day.
+
+    debug message DESTINATION sends one made-up person, marked as a test, as a run would do it, and
+    prints request and reply. Where that could not be harmless, as at Segment, it is refused.
     """
     match words or []:
         case [] if not (follow or values):
             return _test(terminal, certify)
         case ["requests", destination] if certify is None:
             return show_requests(terminal, destination, follow=follow, values=values)
+        case ["message", destination] if certify is None and not follow:
+            return send_message(terminal, destination)
+        case names if names and certify is None and not (follow or values):
+            return _test(terminal, None, names)
     raise ConfigError("VALUE_WRONG", "debug was asked for something else.", mend=USAGE)
 
 
-def _test(terminal: Terminal, certify: str | None) -> int:
+def _test(terminal: Terminal, certify: str | None, names: Sequence[str] = ()) -> int:
+    found: Mapping[str, Sequence[Finding]]
     with terminal.working() as project:
-        found = {certify: project.certify(certify)} if certify else project.debug()
+        if names:
+            found = _tested(project, names)
+        else:
+            found = {certify: project.certify(certify)} if certify else project.debug()
         ours = project.addresses()
     for name, findings in found.items():
         terminal.say(Text(safe(name), style="bold"))
@@ -79,6 +95,21 @@ def _test(terminal: Terminal, certify: str | None) -> int:
     terminal.note(f"Connections come from {come_from}. {ours.note}")
     terminal.document("debug", connections=found, addresses=ours)
     return exit_code(found)
+
+
+def _tested(project: "Project", names: Sequence[str]) -> dict[str, Sequence[Finding]]:
+    """Test some connections, sources before destinations of the same name."""
+    there = {
+        one.name: kind
+        for kind in ("destination", "source")
+        for one in project.connections.list(kind, whole=False)
+    }
+    for name in names:
+        if name not in there:
+            text = f"There is no source or destination {safe(name)}.{did_you_mean(name, there)}"
+            mend = f"There are: {', '.join(sorted(there)) or 'none'}."
+            raise ConfigError("NAME_UNKNOWN", text, mend=mend)
+    return {name: project.connections.test(there[name], name).findings for name in names}
 
 
 def exit_code(found: Mapping[str, Sequence[Finding]]) -> int:

@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,8 @@ from rowlift.cli.preview import show_preview
 from rowlift.cli.report import rejected_total, show_run
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import number, safe
+from rowlift.core.nouns import Finding
+from rowlift.operations.callers import CONSOLE
 from rowlift.operations.demo import FOLDER, Demo, Step, change, receive
 
 Folder = Annotated[
@@ -27,12 +30,24 @@ Receive = Annotated[
 ]
 
 
+Here = Annotated[
+    bool, typer.Option("--here", help="Only add demo data to the project in this folder.")
+]
+
+
 @_command
-def command(terminal: Terminal, folder: Folder = FOLDER, receive_only: Receive = False) -> int:
+def command(
+    terminal: Terminal, folder: Folder = FOLDER, receive_only: Receive = False, here: Here = False
+) -> int:
     """Seeds a shop, its Zendesk and its billing with planted faults, and runs the main job.
 
     The folder stays, for you to go on with. Running it again starts over, unless you changed it.
+
+    With --here a project that is there gets a small warehouse, a destination of files and two
+    syncs, which one deletes like any other.
     """
+    if here:
+        return _add(terminal)
     if receive_only:
         terminal.note(f"Taking the webhook requests of {safe(folder)} until Ctrl-C.")
         with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
@@ -48,6 +63,23 @@ def command(terminal: Terminal, folder: Folder = FOLDER, receive_only: Receive =
     _next(terminal, folder)
     _document(terminal, folder, told)
     return exits.DONE
+
+
+def _add(terminal: Terminal) -> int:
+    with terminal.project() as project:
+        made = project.look_around(by=CONSOLE.name, origin="cli", hear=_saying(terminal))
+        project.access.audit.note(CONSOLE, "samples.make", made.source)
+    terminal.say(f"✓ {made.source}, {made.destination} and {' and '.join(made.syncs)} are there")
+    if made.asked:
+        terminal.note("The service runs them now. See rowlift runs")
+    else:
+        terminal.note(f"Run them: {_program()} run {' '.join(made.syncs)}")
+    terminal.document("samples", samples=made)
+    return exits.DONE
+
+
+def _saying(terminal: Terminal) -> Callable[[Finding], object]:
+    return lambda one: terminal.note(f"{one.step}: {one.message}")
 
 
 def _tell(terminal: Terminal, at: int, step: Step, folder: Path) -> None:

@@ -11,6 +11,7 @@ from rowlift.core.errors import RowliftError
 from rowlift.core.nouns import Finding
 from rowlift.core.rules import RULES
 from rowlift.engine.preview import Preview
+from rowlift.operations.accounts import Invitation
 from rowlift.operations.addresses import Addresses
 from rowlift.operations.alerting import AlertReport, ChannelReport
 from rowlift.operations.applying import DefinitionChange
@@ -23,7 +24,9 @@ from rowlift.operations.freshness import Freshness
 from rowlift.operations.ingesting import NewWriteKey
 from rowlift.operations.merging import MergeRecord
 from rowlift.operations.pruning import PruneReport
+from rowlift.operations.querying import Template
 from rowlift.operations.records import ObjectRecord, PersonRecord
+from rowlift.operations.rehearsing import SentMessage
 from rowlift.operations.reports import (
     PlanReport,
     RequestReport,
@@ -33,6 +36,7 @@ from rowlift.operations.reports import (
     SyncReport,
 )
 from rowlift.operations.restoring import RestoreReport
+from rowlift.operations.sampling import SampleReport
 from rowlift.operations.segments import (
     EventRecord,
     MemberRecord,
@@ -153,9 +157,11 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "key": {"key": NewWriteKey},
     "message_rejects": {"rejects": Sequence[MessageReject]},
     "message_events": {"events": Sequence[Event]},
+    "message": {"message": SentMessage},
     "exchanges": {"requests": Sequence[ExchangeReport]},
     "forwards": {"forwards": Sequence[ForwardReport]},
     "forward": {"forward": ForwardReport, "rejects": Sequence[ForwardReject]},
+    "invitation": {"invitation": Invitation},
     "users": {"users": Sequence[User]},
     "audit": {"lines": Sequence[AuditRecord]},
     "audit_proof": {"proof": AuditProof},
@@ -166,6 +172,8 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "erasure": {"erasure": ErasureReport},
     "export": {"file": str, "format": str, "bytes": int},
     "init": {"folder": str, "files": Sequence[str]},
+    "samples": {"samples": SampleReport},
+    "templates": {"source": str, "templates": Sequence[Template]},
     "demo": {"folder": str, "steps": Sequence[Step]},
 }
 

@@ -9,10 +9,18 @@ from rowlift.cli import exits
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import moment, safe
 from rowlift.core.errors import ConfigError
+from rowlift.core.nouns import Verdict
 from rowlift.operations.project import Project
 from rowlift.operations.watching import ExchangeReport
 
 LOOK_SECONDS = 0.5
+MEANT = {
+    Verdict.DELIVERED: "It took the test message.",
+    Verdict.REJECTED: "It refused the test message.",
+    Verdict.REFUSED: "It refused the test message.",
+    Verdict.PENDING: "The test message did not get there.",
+    Verdict.IN_DOUBT: "Nobody knows whether the test message arrived.",
+}
 _WELL = range(200, 300)
 
 
@@ -32,6 +40,26 @@ def show_requests(terminal: Terminal, destination: str, *, follow: bool, values:
         for one in _new(project, destination, after, values=values) if follow else ():
             _print(terminal, one)
     return exits.DONE
+
+
+def send_message(terminal: Terminal, destination: str) -> int:
+    """Send a destination a test message, and print what was sent and what it answered."""
+    with terminal.working() as project:
+        sent = project.connections.send_message(destination)
+    is_taken = sent.verdict is Verdict.DELIVERED
+    mark, style = ("✓", "green") if is_taken else ("×", "red")  # noqa: RUF001
+    line = Text.assemble((mark, style), f" {safe(destination)}: {MEANT[sent.verdict]}")
+    if sent.code:
+        line.append(f" {safe(sent.reason)}").append(f" [{sent.code}]", style="dim")
+    terminal.say(line)
+    if sent.mend:
+        terminal.say(f"  {safe(sent.mend)}", style="cyan")
+    for one in sent.requests:
+        _print(terminal, one)
+    if not sent.requests:
+        terminal.say(f"  > {safe(sent.message.record)}")
+    terminal.document("message", message=sent)
+    return exits.DONE if is_taken else exits.FAILED
 
 
 def _new(

@@ -15,17 +15,22 @@ from rowlift.cli.state import confirm
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, counted, moment, safe
 from rowlift.core.errors import ConfigError
+from rowlift.operations.callers import CONSOLE
 from rowlift.operations.exporting import Form
+from rowlift.operations.identifying import Identifiers
 from rowlift.operations.merging import MergeRecord
 from rowlift.operations.records import PersonRecord
 
-USAGE = "rowlift people [list], find TEXT, show WHO, export [FILE], delete WHO or merges [--undo N]"
+USAGE = (
+    "rowlift people [list], find TEXT, show WHO, export [FILE], identify WHO --id or --email, "
+    "delete WHO or merges [--undo N]"
+)
 
 Words = Annotated[
     list[str] | None,
     typer.Argument(
-        help="list, find TEXT, show WHO, export [FILE], delete WHO or merges.",
-        metavar="[list|find|show|export|delete|merges] [TEXT|WHO|FILE]",
+        help="list, find TEXT, show WHO, export [FILE], identify WHO, delete WHO or merges.",
+        metavar="[list|find|show|export|identify|delete|merges] [TEXT|WHO|FILE]",
     ),
 ]
 Limit = Annotated[int, typer.Option(help="list, find: how many.", min=1, max=10_000)]
@@ -42,6 +47,13 @@ Suppressed = Annotated[
 Undo = Annotated[
     int | None, typer.Option(help="merges: part the two people again.", metavar="N", max=LARGEST)
 ]
+NewId = Annotated[
+    str | None, typer.Option("--id", help='identify: the new id, "" for none.', metavar="ID")
+]
+NewEmail = Annotated[
+    str | None,
+    typer.Option("--email", help='identify: the new address, "" for none.', metavar="ADDRESS"),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="delete: do not ask for WHO to be typed.")]
 
 
@@ -56,6 +68,8 @@ def command(  # noqa: PLR0913, PLR0917 - each is an option of one of its verbs
     only: Only = None,
     suppressed: Suppressed = False,
     undo: Undo = None,
+    new_id: NewId = None,
+    new_email: NewEmail = None,
     yes: Yes = False,
 ) -> int:
     """WHO is id:VALUE, email:VALUE, anonymous_id:VALUE, or the bare value of any of these.
@@ -69,6 +83,9 @@ def command(  # noqa: PLR0913, PLR0917 - each is an option of one of its verbs
     A person is deleted from everything that Rowlift keeps, for good. What the source still returns
     comes back with the next run, unless the person is suppressed first; suppressing also takes
     them out of the destinations.
+
+    Identifiers change here only: a sync that has a row under the old one makes somebody of it anew,
+    or is told that it is taken, with the row's next change. Mend the source, too.
 
     Somebody known by an anonymous id only is merged into whom a row names beside it. Undone, both
     are as they were, but for what syncs have written since.
@@ -85,6 +102,8 @@ def command(  # noqa: PLR0913, PLR0917 - each is an option of one of its verbs
             return export(terminal, path, format_, only, suppressed=suppressed)
         case ["delete", who]:
             return _delete(terminal, who, yes=yes)
+        case ["identify", who] if (new_id, new_email) != (None, None):
+            return _identify(terminal, who, new_id, new_email)
         case ["merges"]:
             return _merges(terminal, limit, after) if undo is None else _undo(terminal, undo)
     raise ConfigError("VALUE_WRONG", "people was asked for something else.", mend=USAGE)
@@ -134,6 +153,21 @@ def _show(terminal: Terminal, who: str, *, history: bool) -> int:
         found = project.person(who, history=history)
     show_identifiers(terminal, found.id, found.email, found.anonymous_ids)
     show_record(terminal, found)
+    terminal.document("person", person=found)
+    return exits.DONE
+
+
+def _identify(terminal: Terminal, who: str, new_id: str | None, new_email: str | None) -> int:
+    with terminal.project() as project:
+        before = project.person(who)
+        wanted = Identifiers(
+            before.id if new_id is None else new_id,
+            before.email if new_email is None else new_email,
+        )
+        found = project.change_identifiers(who, wanted, was=Identifiers(before.id, before.email))
+        project.access.audit.note(CONSOLE, "person.identifiers", str(found.number))
+    show_identifiers(terminal, found.id, found.email, found.anonymous_ids)
+    terminal.note("What syncs remember under the old ones stays there: mend the source, too.")
     terminal.document("person", person=found)
     return exits.DONE
 

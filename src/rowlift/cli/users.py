@@ -17,17 +17,17 @@ from rowlift.operations.accounts import Accounts
 from rowlift.operations.callers import CONSOLE
 from rowlift.state.users import User
 
-USAGE = "rowlift users [list]; add, role, password, disable, enable and EMAIL"
+USAGE = "rowlift users [list]; add, invite, role, password, disable, enable and EMAIL"
 
 Words = Annotated[
     list[str] | None,
     typer.Argument(
-        help="list; add, role, password, disable or enable EMAIL.",
-        metavar="[list|add|role|password|disable|enable] [EMAIL]",
+        help="list; add, invite, role, password, disable or enable EMAIL.",
+        metavar="[list|add|invite|role|password|disable|enable] [EMAIL]",
     ),
 ]
 WantedRole = Annotated[
-    Literal["viewer", "editor", "admin"], typer.Option(help="add, role: what they may do.")
+    Literal["viewer", "editor", "admin"], typer.Option(help="add, invite, role: what they may do.")
 ]
 PasswordFile = Annotated[
     Path | None,
@@ -45,10 +45,15 @@ def command(
     """Viewers see settings, runs and counts; editors change what is synced; admins do everything.
 
     Whoever may use this machine's files is an admin here: no password is asked.
+
+    Who is invited chooses a password within a week, under the path that is printed once. Invited
+    again before that, they get a new one.
     """
     match words or ["list"]:
         case ["list"]:
             return _list(terminal)
+        case ["invite", email]:
+            return _invite(terminal, email, Role(role))
         case ["add" | "role" | "password" | "disable" | "enable" as change, email]:
             password = _password(password_file) if change in {"add", "password"} else ""
             return _change(terminal, change, email, Role(role), password)
@@ -67,6 +72,16 @@ def _list(terminal: Terminal) -> int:
     else:
         terminal.say("No users yet. Make one: rowlift users add EMAIL --role admin")
     terminal.document("users", users=found)
+    return exits.DONE
+
+
+def _invite(terminal: Terminal, email: str, role: Role) -> int:
+    with terminal.project() as project:
+        made = project.access.accounts.invite(email, role, by=CONSOLE)
+    terminal.say(f"✓ {safe(made.user.email)} is invited as {made.user.role.value}, until")
+    terminal.say(f"  {moment(made.until)}. Send them the address of the web UI with this path:")
+    terminal.say(f"/join?code={made.code}", style="bold")
+    terminal.document("invitation", invitation=made)
     return exits.DONE
 
 

@@ -166,6 +166,7 @@ class Feed:
     object_type: str = "1"
     removed: Removed = Removed.KEEP
     of_events: bool = False  # of people, as they happened; the sync is a forward then
+    is_test: bool = False  # one made-up person; a receiver that tells kinds of messages is told so
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,7 @@ class Accepts:
     """What a destination can take; checked when a sync is saved.
 
     `events` are the identifiers of people by which it takes their events; none: it takes none.
+    `test` is what of a made-up person comes to nothing there; without one no test is sent.
     """
 
     kinds: frozenset[Kind]
@@ -192,3 +194,4 @@ class Accepts:
     modes: frozenset[Mode] = frozenset({Mode.UPSERT})
     removed: frozenset[Removed] = frozenset({Removed.KEEP})
     events: frozenset[str] = frozenset()
+    test: Op | None = None

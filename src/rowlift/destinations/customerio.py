@@ -56,6 +56,7 @@ class Customerio:
         matches=frozenset({*PERSON_IDENTIFIERS, "group_id", "object_id"}),
         removed=frozenset({Removed.KEEP, Removed.CLEAR, Removed.DELETE}),
         events=frozenset(EVENT_IDENTIFIERS),
+        test=Op.CLEAR,  # of somebody it does not know: nobody is made
     )
 
     def __init__(self, config: CustomerioConfig, feed: Feed, http: Http) -> None:

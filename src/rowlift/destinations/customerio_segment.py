@@ -46,6 +46,7 @@ class CustomerioSegment:
         kinds=frozenset({Kind.PERSON}),
         matches=frozenset({"user_id", "email", "cio_id"}),
         removed=frozenset({Removed.KEEP, Removed.CLEAR, Removed.LEAVE_SEGMENT}),
+        test=Op.CLEAR,  # somebody leaves who is no member
     )
 
     def __init__(self, config: CustomerioSegmentConfig, feed: Feed, http: Http) -> None:

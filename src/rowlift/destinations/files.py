@@ -17,6 +17,7 @@ from rowlift.core.nouns import (
     Finding,
     Kind,
     Limits,
+    Op,
     Outcome,
     Outcomes,
     Removed,
@@ -68,6 +69,7 @@ class Files:
         matches=frozenset({"user_id", "email", "anonymous_id", "group_id", "object_id"}),
         removed=frozenset({Removed.KEEP, Removed.CLEAR, Removed.DELETE}),
         events=frozenset(PEOPLE),
+        test=Op.UPSERT,  # in a folder of its own
     )
     limits = Limits(batch_rows=50_000, batch_bytes=64_000_000, record_bytes=16_000_000, in_flight=1)
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pyarrow as pa
 from pydantic import BaseModel, Field
 
-from rowlift.core.nouns import Accepts, Feed, Finding, Kind, Limits, Outcomes, Removed
+from rowlift.core.nouns import Accepts, Feed, Finding, Kind, Limits, Op, Outcomes, Removed
 from rowlift.core.ports import Batch, Events, Rows
 from rowlift.kit.addresses import target
 from rowlift.kit.config import ConnectorConfig
@@ -50,6 +50,7 @@ class Webhook:
         matches=frozenset({"user_id", "email", "anonymous_id", "group_id", "object_id"}),
         removed=frozenset({Removed.KEEP, Removed.CLEAR, Removed.DELETE}),
         events=frozenset({"user_id", "email", "anonymous_id"}),
+        test=Op.UPSERT,  # its type says so
     )
 
     def __init__(self, config: WebhookConfig, feed: Feed, http: Http) -> None:
@@ -117,6 +118,8 @@ def _start(feed: Feed) -> tuple[str, str]:
     """What an envelope is of, and what its data begins with: a JSON object that is not closed."""
     about = {"sync": feed.sync, "kind": feed.kind, "object_type": feed.object_type}
     type_ = "records.changed"
+    if feed.is_test:
+        type_ = "records.test"
     if feed.of_events:
         type_, about = "events.forwarded", {"forward": feed.sync}
     return type_, json.dumps(about, ensure_ascii=False)[:-1]

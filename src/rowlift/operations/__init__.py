@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         forwarding,
         glance,
         histories,
+        identifying,
         ingesting,
         merging,
         planning,

@@ -13,6 +13,7 @@ from rowlift.operations.auditing import Audit
 from rowlift.operations.callers import Caller
 from rowlift.operations.home import Home
 from rowlift.operations.throttling import Throttle
+from rowlift.state.drafts import DraftStore
 from rowlift.state.users import User, UserStore
 
 INVITED_SECONDS = 7 * 86_400
@@ -37,6 +38,7 @@ class Accounts:
     def __init__(self, home: Home, clock: Clock) -> None:
         self._store = home.store
         self._users = UserStore(home.store.database, home.workspace_id)
+        self._drafts = DraftStore(home.store.database, home.workspace_id)
         self._throttle = Throttle(home, clock)
         self._audit = Audit(home, clock)
         self._clock = clock
@@ -166,7 +168,8 @@ class Accounts:
     ) -> User:
         """Change what is given of a user, if at the expected version; their sessions end.
 
-        One who is disabled is let in no more, by password or token. Raises AccessError LAST_ADMIN
+        One who is disabled is let in no more, by password or token; their drafts pass to the admin
+        who does it, or to the first one. Raises AccessError LAST_ADMIN
         or PASSWORD_WEAK, GuardStop EDIT_CONFLICT, and StateError NOT_FOUND.
         """
         before = self._users.get(user_id)
@@ -180,11 +183,23 @@ class Accounts:
         if not values:
             return before
         after = self._users.change(user_id, expected, **values)
+        if disabled:
+            self._drafts.pass_on(user_id, self._heir(user_id, by))
         new = {"password": "changed"} if password is not None else {}
         self._audit.note(
             by, "user.change", after.email, before=_shown(before), after=_shown(after) | new
         )
         return after
+
+    def _heir(self, user_id: int, by: Caller) -> int:
+        """Return the admin who gets what somebody leaves behind."""
+        admins = [
+            one.id
+            for one in self._users.all()
+            if one.role is Role.ADMIN and one.disabled_at is None and one.id != user_id
+        ]
+        mine = by.user_id or 0
+        return mine if mine in admins else min(admins, default=0)
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

@@ -13,6 +13,7 @@ from rowlift.operations.covering import covered
 from rowlift.operations.defining import DefinitionRecord, Written, find, record, would_be
 from rowlift.operations.home import Home
 from rowlift.operations.kinds import KINDS
+from rowlift.operations.rehearsing import SampleMessage, SentMessage, sample_message, send_message
 from rowlift.operations.testing import examined, idle_destination
 from rowlift.project.connections import OWN_KEYS, ROLES
 from rowlift.project.problems import shown
@@ -120,6 +121,23 @@ class Connections:
         _role(kind)
         changed = would_be(self.home, kind, name or _NEW, document)
         return _heard(examined(changed, kind, name or _NEW, discreet=discreet), hear)
+
+    def message(self, name: str) -> SampleMessage:
+        """Return what a destination's test message would be.
+
+        Raises ConfigError NAME_UNKNOWN and GuardStop TEST_NOT_HARMLESS.
+        """
+        return sample_message(self.home, self.clock, name)
+
+    def send_message(
+        self, name: str, *, discreet: bool = False, values: bool = True
+    ) -> SentMessage:
+        """Send a destination one made-up person, marked as a test, and return what it answered.
+
+        With `discreet` nothing tells why a server cannot be reached; without `values` bodies show
+        names of members only. Raises what `message` does, GuardStop PERSON_SUPPRESSED and Busy.
+        """
+        return send_message(self.home, self.clock, name, discreet=discreet, values=values)
 
     @property
     def _files(self) -> CheckupFiles:

@@ -17,7 +17,7 @@ from rowlift.core.spelling import did_you_mean
 from rowlift.kit.http import Http
 from rowlift.kit.masks import Cover, secrets_of
 from rowlift.operations.asking import asked, built
-from rowlift.operations.recording import Recorder
+from rowlift.operations.recording import Recorder, Witness
 from rowlift.project.problems import ProjectInvalid, shown
 from rowlift.project.references import SECRET
 from rowlift.project.secrets import resolve
@@ -178,7 +178,7 @@ def open_destination(
     connection: ConnectionSpec,
     feed: Feed,
     env: Mapping[str, str],
-    recorder: Recorder | None = None,
+    recorder: Recorder | Witness | None = None,
 ) -> Destination:
     """Build a destination, with its own guarded HTTP client, from its declaration."""
     kind = destination_kind(connection.type)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rowlift.operations.erasing import ErasureReport
     from rowlift.operations.exporting import PersonExport
     from rowlift.operations.home import Home
+    from rowlift.operations.identifying import Identifiers
     from rowlift.operations.merging import MergeRecord
     from rowlift.operations.pruning import PruneReport
     from rowlift.operations.records import ObjectRecord, ObjectType, PersonRecord
@@ -214,12 +215,19 @@ class Project:
     def _runner(self, *, wait: bool = True) -> Runner:
         return operations.running.Runner(self._home, self._clock, self._progress, wait)
 
-    def look_around(self, *, by: str = "", origin: str = "python") -> SampleReport:
+    def look_around(
+        self,
+        *,
+        by: str = "",
+        origin: str = "python",
+        hear: Callable[[Finding], object] = lambda _: None,
+    ) -> SampleReport:
         """Make a demo warehouse, a destination of files and two syncs, and ask for their runs.
 
-        What is there already stays. Raises ConfigError where the folder cannot be written to.
+        What is there already stays; `hear` is told of each thing as it is made. Raises ConfigError
+        where the folder cannot be written to.
         """
-        return operations.sampling.look_around(self, self.folder, by=by, origin=origin)
+        return operations.sampling.look_around(self, self.folder, by=by, origin=origin, hear=hear)
 
     def pause(self, sync: str) -> None:
         """Let no run and no delivery of a sync begin until it is resumed."""
@@ -425,6 +433,16 @@ class Project:
     def undo_merge(self, number: int) -> MergeRecord:
         """Part two people again who were merged; raises StateError NOT_FOUND."""
         return operations.merging.undo_merge(self._home, number)
+
+    def change_identifiers(
+        self, who: str, wanted: Identifiers, *, was: Identifiers | None = None
+    ) -> PersonRecord:
+        """Give a person another id or address by hand; what syncs remember stays as it is.
+
+        With `was` only if nobody changed them meanwhile. Raises StateError NOT_FOUND, ConfigError,
+        and GuardStop ID_TAKEN, EMAIL_TAKEN, PERSON_SUPPRESSED and EDIT_CONFLICT.
+        """
+        return operations.identifying.identify(self._home, self._clock, who, wanted, was)
 
     def object(self, object_type: str, object_id: str, *, history: bool = False) -> ObjectRecord:
         """Return one object; raises StateError NOT_FOUND."""

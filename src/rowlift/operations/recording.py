@@ -79,6 +79,18 @@ class Recorder:
                 self._keep([_exchange(self._sync_uid, *one) for one in taken])
 
 
+class Witness:
+    """Sees every request of a client that sends a test, and keeps none by itself."""
+
+    def __init__(self, sync_uid: str) -> None:
+        self.seen: list[Exchange] = []
+        self._sync_uid = sync_uid
+
+    def hiding(self, cover: Cover) -> Callable[[Passed], None]:
+        """Return what is shown each request of a client; the cover hides its secrets."""
+        return lambda passed: self.seen.append(_exchange(self._sync_uid, cover, passed))
+
+
 def _exchange(sync_uid: str, general: Cover, passed: Passed) -> Exchange:
     cover, answer = general.of(passed), passed.answer
     given = {name.lower(): value for name, value in passed.headers.items()}

@@ -3,12 +3,13 @@
 They are definitions like any other: what is there already stays, and they are deleted the same way.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rowlift.core.errors import ConfigError, RowliftError
+from rowlift.core.nouns import Finding
 from rowlift.kit.durable import make_folder, publish, temporary_for
 from rowlift.operations import demo_files
 from rowlift.operations.demo_seed import seed
@@ -43,6 +44,9 @@ _DEFINITIONS: Sequence[tuple[str, str, Mapping[str, Any]]] = (
 )  # fmt: skip
 
 
+Hear = Callable[[Finding], object]
+
+
 @dataclass(frozen=True, slots=True)
 class SampleReport:
     """What there is to look around with, and whether its first runs were asked for."""
@@ -53,23 +57,27 @@ class SampleReport:
     asked: bool
 
 
-def look_around(project: "Project", folder: Path, *, by: str, origin: str) -> SampleReport:
+def look_around(
+    project: "Project", folder: Path, *, by: str, origin: str, hear: Hear
+) -> SampleReport:
     """Make what is not there yet, and ask for first runs where a service would begin them.
 
-    Raises ConfigError FILE_UNREADABLE where nothing can be written to the folder.
+    `hear` is told of each thing as it is made. Raises ConfigError FILE_UNREADABLE where nothing can
+    be written to the folder.
     """
-    _warehouse(folder)
+    _warehouse(folder, hear)
     ours, made = project.definitions.by(by, origin), []
     known = {(one.kind, one.name) for one in ours.list()}
     for kind, name, document in _DEFINITIONS:
         if (kind, name) not in known:
             ours.create(kind, name, document)
             made.append(name)
+            hear(Finding(kind, "ok", f"{name}: {document['description']}."))
     fresh = [name for name in SYNCS if name in made]
     return SampleReport(SOURCE, DESTINATION, SYNCS, asked=_asked(project, fresh, by))
 
 
-def _warehouse(folder: Path) -> None:
+def _warehouse(folder: Path, hear: Hear) -> None:
     path = folder / FOLDER / demo_files.WAREHOUSE
     if path.exists():
         return
@@ -77,7 +85,8 @@ def _warehouse(folder: Path) -> None:
     try:
         make_folder(path.parent)
         begun.unlink(missing_ok=True)
-        seed(begun)
+        rows = seed(begun)
+        hear(Finding("warehouse", "ok", _counted(rows)))
         publish(begun, path)
     except OSError as error:
         begun.unlink(missing_ok=True)
@@ -85,6 +94,10 @@ def _warehouse(folder: Path) -> None:
         text = f"The demo data cannot be written to {path.parent}: {why}."
         mend = "Let the service write to the project's folder, or connect a source of your own."
         raise ConfigError("FILE_UNREADABLE", text, mend=mend) from error
+
+
+def _counted(rows: Mapping[str, int]) -> str:
+    return "Seeded: " + ", ".join(f"{count:,} {name}" for name, count in rows.items()) + "."
 
 
 def _asked(project: "Project", syncs: Sequence[str], by: str) -> bool:

@@ -66,7 +66,7 @@ class Watch:
         names = {**sync_names(self.home), **forwards}
         since = time.time() - KEPT_SECONDS
         found = self.home.store.exchanges.after(uid, after, since)[-limit:]
-        return [_report(one, names, values=values, whole=whole) for one in found]
+        return [report_exchange(one, names, values=values, whole=whole) for one in found]
 
     def of_run(self, run_id: int, *, values: bool = True, whole: bool = True) -> list[RunRequests]:
         """Return the requests of a run's deliveries, by destination; as `requests` has them.
@@ -81,7 +81,7 @@ class Watch:
             sent = store.exchanges.after(one.destination_uid, 0, one.created_at)
             until = one.finished_at or time.time()
             mine = [each for each in sent if each.sync_uid == run.sync_uid and each.at <= until]
-            reports = [_report(each, names, values=values, whole=whole) for each in mine]
+            reports = [report_exchange(each, names, values=values, whole=whole) for each in mine]
             found.setdefault(called.get(one.destination_uid, ""), []).extend(reports)
         return [RunRequests(name, each) for name, each in found.items() if each]
 
@@ -116,9 +116,10 @@ class Watch:
         return known[destination]
 
 
-def _report(
+def report_exchange(
     one: Exchange, names: Mapping[str, str], *, values: bool, whole: bool
 ) -> ExchangeReport:
+    """Return a request and its reply as they may be shown to somebody."""
     told = {name: value for name, value in asdict(one).items() if name != "sync_uid"}
     if not values:
         told["body"] = without_values(one.body)

@@ -107,6 +107,12 @@ class DraftStore:
         if gone:
             raise _gone(draft_id)
 
+    def pass_on(self, owner: int, to: int) -> int:
+        """Give all drafts of somebody to somebody else, and return how many there were."""
+        theirs = drafts.update().where(*self._mine(owner))
+        with self._database.transaction("draft.pass") as connection:
+            return connection.execute(theirs.values(owner=to)).rowcount
+
     def _mine(self, owner: int) -> tuple[sa.ColumnElement[bool], ...]:
         return drafts.c.workspace_id == self._workspace_id, drafts.c.owner == owner
 

@@ -22,6 +22,7 @@ from rowlift.core.nouns import (
     Kind,
     Limits,
     Mode,
+    Op,
     Outcome,
     Outcomes,
     Removed,
@@ -65,6 +66,7 @@ class FakeDestination:
         matches=frozenset({"user_id", "email", "anonymous_id", "group_id", "object_id"}),
         modes=frozenset(Mode),
         removed=frozenset({Removed.KEEP, Removed.CLEAR, Removed.DELETE}),
+        test=Op.UPSERT,
     )
 
     def __init__(self, config: FakeConfig, feed: Feed, http: Http | None = None) -> None:

@@ -71,6 +71,12 @@ RULES = (
         "Change match, mode, kind or removed.",
     ),
     Rule(
+        "TEST_NOT_HARMLESS",
+        "destination",
+        "A test message would not be harmless at this destination",
+        "Test the connection instead, then try a sync with its first 10 rows.",
+    ),
+    Rule(
         "FOLDER_UNWRITABLE",
         "destination",
         "The folder of a destination cannot be written",

@@ -10,6 +10,7 @@ from rowlift.core.nouns import Finding
 from rowlift.core.rights import Right
 from rowlift.operations.addresses import Addresses
 from rowlift.operations.connecting import ConnectionReport, KindReport
+from rowlift.operations.rehearsing import SampleMessage, SentMessage
 from rowlift.state.catalogues import Catalogue
 from rowlift.state.checkups import Checkup
 from rowlift.web.bodies import Body
@@ -110,3 +111,25 @@ def test_one(kind: Kind, name: Name, request: Request, project: Ours, caller: As
     """Test one connection step by step, and keep what was found; at most ten times a minute."""
     request.app.state.tests.take(caller.name)
     return project.connections.test(kind, name, discreet=True)
+
+
+@router.get("/destinations/{name}/message", **door("connections.message", Right.READ))
+def message(name: Name, project: Ours) -> SampleMessage:
+    """Return what a destination's test message would be: one made-up person."""
+    return project.connections.message(name)
+
+
+@router.post(
+    "/destinations/{name}/message",
+    dependencies=ASKING,
+    **door("connections.send_message", Right.EDIT),
+)
+def send_message(name: Name, request: Request, project: Ours, caller: Asking) -> SentMessage:
+    """Send a destination one made-up person, marked as a test; at most ten times a minute.
+
+    It is sent once, as a delivery would send it; no image and no ledger knows of it.
+    """
+    request.app.state.tests.take(caller.name)
+    project.access.audit.note(caller, "destination.message", name)
+    values = Right.VALUES in caller.rights
+    return project.connections.send_message(name, discreet=True, values=values)

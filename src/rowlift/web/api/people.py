@@ -4,13 +4,16 @@ from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from pydantic import Field
 
 from rowlift.core.rights import Right
 from rowlift.operations.erasing import ErasureReport
 from rowlift.operations.finding import Found
+from rowlift.operations.identifying import Identifiers
 from rowlift.operations.merging import MergeRecord
 from rowlift.operations.records import PersonRecord
 from rowlift.operations.tracing import Why
+from rowlift.web.bodies import Body
 from rowlift.web.paging import Cursor, Limit, Page, page, place, whole
 from rowlift.web.rights import Asking, Ours, door
 
@@ -66,6 +69,29 @@ def why(
 ) -> Why:
     """Explain where attributes come from and what destinations have of them."""
     return project.why(who, attribute, destination=destination)
+
+
+class NewIdentifiers(Body):
+    """What a person is to be known by; null is none. `was` is what somebody saw, if it counts."""
+
+    id: str | None = Field(max_length=1000, examples=["c42"])
+    email: str | None = Field(max_length=1000, examples=["ann@example.com"])
+    was: Identifiers | None = None
+
+
+@router.put("/people/{who}/identifiers", **door("change_identifiers", Right.EDIT))
+def change_identifiers(
+    who: Who, body: NewIdentifiers, project: Ours, caller: Asking
+) -> PersonRecord:
+    """Give a person another id or address; the log keeps no name of theirs.
+
+    It takes the right to see values, too.
+    """
+    caller.require(Right.VALUES)
+    wanted = Identifiers(body.id, body.email)
+    found = project.change_identifiers(who, wanted, was=body.was)
+    project.access.audit.note(caller, "person.identifiers", str(found.number))
+    return found
 
 
 @router.delete("/people/{who}", **door("erase", Right.ADMIN))

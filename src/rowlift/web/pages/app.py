@@ -11,6 +11,7 @@ from rowlift.core.errors import RowliftError
 from rowlift.web.names import meant
 from rowlift.web.over import over
 from rowlift.web.pages import (
+    channel_form,
     channels,
     codes,
     connecting,
@@ -21,6 +22,7 @@ from rowlift.web.pages import (
     keys,
     look,
     members,
+    mending,
     objects,
     overview,
     people,
@@ -40,9 +42,9 @@ from rowlift.web.pages.forms import sent_by_ours
 from rowlift.web.rights import admit
 
 _ROUTERS = (
-    entrance, overview, drafts, syncs, plans, versions, runs, people, finding, objects, segments,
-    suppressed, queries, codes, connections, connecting, welcome, settings, members, keys, channels,
-    look,
+    entrance, overview, drafts, syncs, mending, plans, versions, runs, people, finding, objects,
+    segments, suppressed, queries, codes, connections, connecting, welcome, settings, members, keys,
+    channels, channel_form, look,
 )  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """Style sheets, scripts, fonts and icons: under addresses that change with what they hold."""
 
 import hashlib
+import re
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 
 from markupsafe import Markup
@@ -12,6 +14,7 @@ from starlette.types import Scope
 
 FOLDER = Path(__file__).parent.parent / "static"
 
+_IMPORTED = re.compile(rb'(?<= from ")\./(?P<file>[\w-]+\.js)(?=";)')
 _FOREVER = "public, max-age=31536000, immutable"
 _A_DAY = "public, max-age=86400"
 _ASK_AGAIN = "no-cache"
@@ -29,6 +32,8 @@ class Assets(StaticFiles):
         is_named = QueryParams(scope["query_string"]).get("v") == _digest(path)
         is_font = path.endswith(".woff2")  # the style sheet names them plainly
         kept = _FOREVER if is_named else _A_DAY if is_font else _ASK_AGAIN
+        if _is_ours(path) and answer.status_code == HTTPStatus.OK:
+            answer = Response(_content(path), media_type="text/javascript")
         answer.headers["Cache-Control"] = kept
         return answer
 
@@ -53,4 +58,21 @@ def _digest(path: str) -> str:
     file = (FOLDER / path).resolve()
     if not (file.is_relative_to(FOLDER) and file.is_file()):
         return ""
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    return hashlib.sha256(_content(path)).hexdigest()[:12]
+
+
+def _is_ours(path: str) -> bool:
+    return path.endswith(".js") and "/" not in path
+
+
+@cache
+def _content(path: str) -> bytes:
+    """Return a file as it is served: our scripts import others by the names of their content."""
+    content = (FOLDER / path).read_bytes()
+    if not _is_ours(path):
+        return content
+    return _IMPORTED.sub(lambda found: b"./" + _named(found["file"].decode()), content)
+
+
+def _named(path: str) -> bytes:
+    return f"{path}?v={_digest(path)}".encode()

@@ -19,6 +19,7 @@ from rowlift.operations.connecting import ConnectionReport, Hear, KindReport
 from rowlift.operations.covering import covered
 from rowlift.operations.kinds import KINDS
 from rowlift.operations.project import Project
+from rowlift.operations.rehearsing import SampleMessage, SentMessage
 from rowlift.operations.watching import ExchangeReport
 from rowlift.project.connections import ROLES
 from rowlift.web.pages.forms import Filled, onward
@@ -113,6 +114,17 @@ class Requests:
     title: str
     items: Sequence[ExchangeReport]
     values: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A destination's test message: what it would be, and what became of one."""
+
+    connection: ConnectionReport
+    title: str
+    sample: SampleMessage | None
+    sent: SentMessage | None = None
+    problem: Problem | None = None
 
 
 @router.get("/sources", **door("connections.list", Right.READ))
@@ -216,6 +228,44 @@ def requests(name: Name, request: Request, project: Ours, caller: Asking) -> Res
         found = project.watch.requests(name, REQUESTS, values=values, whole=may_edit(caller))[::-1]
     page = Requests(one, title("destination", one.type), found, values)
     return show(request, "requests.html", page)
+
+
+@router.get("/destinations/{name}/message", **door("connections.message", Right.READ))
+def before_message(name: Name, request: Request, project: Ours, caller: Asking) -> Response:
+    """Show what a test message would be, or why none is sent."""
+    return _message(request, project, caller, name)
+
+
+@router.post(
+    "/destinations/{name}/message",
+    dependencies=ASKING,
+    **door("connections.send_message", Right.EDIT),
+)
+def message(name: Name, request: Request, project: Ours, caller: Asking) -> Response:
+    """Send a test message, and show request and reply; at most ten times a minute."""
+    values = Right.VALUES in caller.rights
+    try:
+        request.app.state.tests.take(caller.name)
+        sent = project.connections.send_message(name, discreet=True, values=values)
+    except RowliftError as error:
+        return _message(request, project, caller, name, error=error)
+    project.access.audit.note(caller, "destination.message", name)
+    return _message(request, project, caller, name, sent=sent)
+
+
+def _message(
+    request: Request, project: Project, caller: Caller, name: str, *,
+    sent: SentMessage | None = None, error: RowliftError | None = None,
+) -> Response:  # fmt: skip
+    one = project.connections.get("destination", name, whole=may_edit(caller))
+    sample, status = sent.message if sent else None, problem(error).status if error else 200
+    try:
+        sample = sample or project.connections.message(name)
+    except RowliftError as wrong:  # there is no test message to this one: the page says why
+        error = error or wrong
+    told = problem(error) if error else None
+    page = Message(one, title("destination", one.type), sample, sent, told)
+    return show(request, "message.html", page, status)
 
 
 def may_edit(caller: Caller) -> bool:

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from rowlift.core.rules import RULES
 from rowlift.operations.reports import RunReport
@@ -14,14 +16,53 @@ MENDS: Mapping[str, str] = {
     "that under What.",
     "IDENTIFIER_NOT_ALLOWED": "Identify the rows by another column, or let an admin allow this one "
     "in the settings of the workspace.",
-    "KEY_CHANGED": "Identify the rows as before, or duplicate the sync and begin anew with that.",
+    "KEY_CHANGED": "Identify the rows as before, or begin anew with this identifier.",
     "CANNOT_DO": "Choose under Destinations what it can do, or leave it out.",
     "PAUSED": "Resume the sync on its page.",
     "EMPTIED": "Look at the query. If nobody shall be left, run it once with removals allowed.",
     "MASS_REMOVAL": "Look at the query, and at what changed since the last good run. If it is "
     "right, run it once with removals allowed.",
+    "BAD_ROWS": "Mend the query, or let the good rows pass.",
     "MASS_REJECT": "Look at why rows were rejected, below.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What one may do about a guard's stop: change the sync, or forget what was sent.
+
+    `change` is what the sync's document says from then on.
+    """
+
+    title: str
+    about: str
+    label: str
+    change: Mapping[str, Any] | None = None
+
+
+REMEDIES: Mapping[str, Remedy] = {
+    "BAD_ROWS": Remedy(
+        "Let the good rows pass",
+        "From now on rows that break a rule are left out, counted and listed with their reasons, "
+        "and all others go. Of an identifier that stands in several rows, none of them goes.",
+        "Leave bad rows out from now on",
+        {"on_bad_rows": "reject"},
+    ),
+    "MOSTLY_UNKNOWN": Remedy(
+        "They are really new",
+        "This sync is no longer stopped where hardly anybody is known: the next run makes a new "
+        "person of each row that it does not know.",
+        "Let them all be new",
+        {"guards": {"unknown": "off"}},
+    ),
+    "KEY_CHANGED": Remedy(
+        "Begin anew with this identifier",
+        "What was sent is forgotten: the next run takes every row as new and sends it under a new "
+        "message id. What destinations have under the old identifier stays there.",
+        "Forget what was sent",
+    ),
+}
+
 _INNER = re.compile(r"\(([A-Z_]+)\)$")
 
 
@@ -29,6 +70,15 @@ def here(mend: str, code: str, message: str = "") -> str:
     """Return the mend of a code, or of the one that a message ends with, for a browser."""
     inner = _INNER.search(message)
     return MENDS.get(inner[1] if inner else code) or MENDS.get(code) or mend
+
+
+def remedied(document: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a sync's document with a remedy's change."""
+    merged = {
+        key: {**(document.get(key) or {}), **value} if isinstance(value, Mapping) else value
+        for key, value in change.items()
+    }
+    return {**document, **merged}
 
 
 def stopped(run: RunReport) -> str:

@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 from rowlift.core.errors import ConfigError, RowliftError, StateError
 from rowlift.core.rights import Right
+from rowlift.operations.identifying import Identifiers
 from rowlift.operations.project import Project
 from rowlift.operations.records import PersonRecord
-from rowlift.operations.tracing import Why
-from rowlift.web.pages.forms import Text, Wrong, confirm, onward
+from rowlift.operations.tracing import SyncTrace, Why
+from rowlift.web.pages.forms import Filled, Text, Wrong, confirm, onward
 from rowlift.web.pages.render import show
 from rowlift.web.pages.words import called, part
 from rowlift.web.pages.words import who as identifier
@@ -58,6 +59,15 @@ class Erasure:
     name: str
     person: PersonRecord
     syncs: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Renaming:
+    """Whose identifiers somebody is about to edit, and the rows that syncs have under them."""
+
+    who: str
+    person: PersonRecord
+    syncs: Sequence[SyncTrace]
 
 
 @router.get("", **door("people", Right.VALUES))
@@ -127,6 +137,45 @@ def erase(
         return _asked(request, project, who, Wrong.of(error, "typed", typed=typed))
     project.access.audit.note(caller, "person.erase")
     return onward("/people?said=erased")
+
+
+@router.get("/{who}/identifiers", **door("change_identifiers", Right.EDIT))
+def before_identifying(who: Who, request: Request, project: Ours, caller: Asking) -> Response:
+    """Show what a person is known by, and say what a change of it means."""
+    caller.require(Right.VALUES)
+    return _renaming(request, project, who)
+
+
+@router.post("/{who}/identifiers", **door("change_identifiers", Right.EDIT))
+def identify(who: Who, request: Request, project: Ours, caller: Asking, form: Filled) -> Response:
+    """Give a person other identifiers."""
+    caller.require(Right.VALUES)
+    wanted, was = (
+        Identifiers(form.get(f"{of}id") or None, form.get(f"{of}email") or None)
+        for of in ("", "was_")
+    )
+    try:
+        found = project.change_identifiers(who, wanted, was=was)
+    except RowliftError as error:
+        at = "email" if error.code.startswith("EMAIL") else "id"
+        return _renaming(request, project, who, Wrong.of(error, at, **form))
+    project.access.audit.note(caller, "person.identifiers", str(found.number))
+    return onward(f"/people/{part(identifier(found))}?said=identified")
+
+
+@router.post("/{who}/merges/{number}/undo", **door("undo_merge", Right.EDIT))
+def undo_merge(
+    who: Who, number: Annotated[int, Path(ge=1, lt=2**63)], project: Ours, caller: Asking
+) -> Response:
+    """Part two people again who were merged."""
+    project.undo_merge(number)
+    project.access.audit.note(caller, "merge.undo", str(number))
+    return onward(f"/people/{part(who)}?said=parted")
+
+
+def _renaming(request: Request, project: Project, who: str, wrong: Wrong | None = None) -> Response:
+    page = Renaming(who, project.person(who), project.why(who).syncs)
+    return show(request, "identifiers.html", page, wrong=wrong)
 
 
 def _asked(request: Request, project: Project, who: str, wrong: Wrong | None = None) -> Response:

@@ -9,10 +9,12 @@ from starlette.responses import Response
 
 from rowlift.core.rights import Right
 from rowlift.operations.hindsight import RunChanges, RunFacts
+from rowlift.operations.project import Project
 from rowlift.operations.reasons import Reason
 from rowlift.operations.reports import RunReport
 from rowlift.operations.watching import RunRequests
 from rowlift.web.pages.forms import NO, Failed, onward
+from rowlift.web.pages.mends import REMEDIES, Remedy
 from rowlift.web.pages.render import show
 from rowlift.web.paging import Cursor, page, place
 from rowlift.web.rights import Asking, Ours, door
@@ -49,6 +51,7 @@ class Run:
     before: Sequence[RunReport]
     is_declared: bool
     is_paused: bool
+    remedy: Remedy | None = None
 
 
 @router.get("", **door("runs", Right.READ))
@@ -81,8 +84,17 @@ def run(run_id: Id, request: Request, project: Ours, caller: Asking) -> Response
         before[::-1],
         is_declared,
         is_declared and report.sync in project.paused([report.sync]),
+        _remedy(project, report) if is_declared else None,
     )
     return show(request, "run.html", told)
+
+
+def _remedy(project: Project, run: RunReport) -> Remedy | None:
+    """Return what can be done here about a guard's stop; syncs of files are changed there."""
+    found = REMEDIES.get(run.reason_code)
+    if found is None or found.change is None:
+        return found
+    return found if project.definitions.get("sync", run.sync).managed == "rowlift" else None
 
 
 @router.post("/{run_id}/cancel", **door("service.cancel", Right.RUN))

@@ -8,12 +8,13 @@ from starlette.responses import Response
 
 from rowlift.core.errors import RowliftError
 from rowlift.core.rights import Right
-from rowlift.operations.callers import Caller
+from rowlift.operations.connecting import Hear
 from rowlift.operations.project import Project
 from rowlift.operations.reports import SyncReport
 from rowlift.operations.sampling import DESTINATION, SOURCE, SYNCS
 from rowlift.web.pages.forms import onward
 from rowlift.web.pages.render import show
+from rowlift.web.pages.stepwise import stepwise
 from rowlift.web.problems import Problem, problem
 from rowlift.web.queries import ASKING
 from rowlift.web.rights import Asking, Ours, door
@@ -42,18 +43,18 @@ def welcome(request: Request, project: Ours) -> Response:
 
 @router.post("/demo", dependencies=ASKING, **door("look_around", Right.EDIT))
 def demo(request: Request, project: Ours, caller: Asking) -> Response:
-    """Make the demo data and ask for its first runs."""
-    try:
-        _made(project, caller)
-    except RowliftError as error:
-        wrong = problem(error)
-        return show(request, "welcome.html", _page(project, wrong), wrong.status)
-    return onward("/welcome")
+    """Make the demo data, telling of each thing as it is made, and ask for its first runs."""
 
+    def work(hear: Hear) -> Response:
+        try:
+            made = project.look_around(by=caller.name, origin="ui", hear=hear)
+        except RowliftError as error:
+            wrong = problem(error)
+            return show(request, "welcome.html", _page(project, wrong), wrong.status)
+        project.access.audit.note(caller, "samples.make", made.source)
+        return onward("/welcome")
 
-def _made(project: Project, caller: Caller) -> None:
-    made = project.look_around(by=caller.name, origin="ui")
-    project.access.audit.note(caller, "samples.make", made.source)
+    return stepwise(request, work)
 
 
 def _page(project: Project, wrong: Problem | None = None) -> Welcome:
