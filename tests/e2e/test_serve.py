@@ -30,7 +30,7 @@ CREATE TABLE pace (is_slow boolean);
 INSERT INTO pace VALUES (true);
 CREATE FUNCTION slowed(i int) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    IF i > 8000 AND (SELECT is_slow FROM pace) THEN PERFORM pg_sleep(0.001); END IF;
+    IF i > 8000 AND (SELECT is_slow FROM pace) THEN PERFORM pg_sleep(0.003); END IF;
     RETURN true;
 END $$;
 CREATE VIEW people AS
