@@ -14,7 +14,17 @@ from rowlift.destinations.customerio import Customerio
 from rowlift.destinations.customerio_segment import CustomerioSegment
 from rowlift.kit.http import Http
 from rowlift.testing import misbehaviour as m
-from rowlift.testing.answers import UNCONFIRMED
+from rowlift.testing.answers import (
+    NONSENSE,
+    REFUSALS,
+    SILENCES,
+    STOPS,
+    TROUBLE,
+    UNCONFIRMED,
+    UNREADABLE,
+    WAITS,
+    redirects,
+)
 from rowlift.testing.deliveries import HttpDeliverySuite
 from rowlift.testing.destinations import (
     COLUMNS,
@@ -352,6 +362,34 @@ def test_a_segment_that_does_not_exist_stops_the_delivery(server):
     with pytest.raises(DestinationError) as caught:
         deliver(segment(server), ["u1"])
     assert caught.value.code == "ENDPOINT_GONE"
+
+
+@pytest.mark.parametrize(
+    "answer", [*WAITS, *NONSENSE, *TROUBLE, *REFUSALS, *SILENCES, *UNREADABLE], ids=str
+)
+def test_F44_F45_F46_F47_F48_F50_F51_members_are_what_an_answer_makes_of_them(server, answer):
+    server.workspace.segments[7] = set()
+    built = segment(server)
+    server.misbehave(answer.way)
+    outcomes = deliver(built, ["u1", "u2"])
+    found = outcomes.default
+    assert not outcomes.rows
+    assert (found.verdict, found.code, found.retry_after) == (
+        answer.verdict, answer.code, answer.wait,
+    )  # fmt: skip
+
+
+def test_F46_F52_a_segment_whose_endpoint_refuses_stops_and_follows_nobody(server):
+    server.workspace.segments[7] = set()
+    built = segment(server)
+    for answer in (*STOPS, *redirects(f"{server.url}/elsewhere")):
+        server.misbehave(answer.way)
+        with pytest.raises(DestinationError) as caught:
+            deliver(built, ["u1"])
+        assert (caught.value.code, bool(caught.value.mend)) == (answer.code, True)
+    assert {one.path.partition("?")[0] for one in server.seen} == {
+        "/api/v1/segments/7/add_customers"
+    }
 
 
 def test_another_segment_is_another_account(server):

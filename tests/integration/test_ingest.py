@@ -56,6 +56,24 @@ def test_A10_who_was_identified_is_known_to_a_preview(inlet: Inlet) -> None:
     assert marks == ["known", "unknown"]
 
 
+@pytest.mark.door("python")
+@pytest.mark.parametrize("removed", ["clear", "delete"])
+def test_C12_a_row_that_leaves_takes_nothing_that_a_message_wrote_last(
+    inlet: Inlet, removed: str
+) -> None:
+    inlet.columns = ("user_id", "plan", "town")
+    inlet.sync |= {"removed": removed, "sql": "SELECT user_id, plan, town FROM people"}
+    inlet.rows(("ann", "pro", "Rome"), ("bob", "pro", "Bonn"))
+    inlet.run()
+    with inlet.opened() as asked:
+        asked.send(ANN)
+    inlet.rows(("bob", "pro", "Bonn"))
+    inlet.run()
+    with inlet.project() as project:
+        kept = [(one.name, one.value, one.sync) for one in project.person("ann").attributes]
+    assert kept == [("plan", "free", "ingest")]
+
+
 def test_messages_of_all_types_make_people_accounts_and_events(everywhere: Asked) -> None:
     everywhere.send(
         {"type": "page", "anonymousId": "a1", "category": "Docs", "name": "Start"},

@@ -5,12 +5,16 @@ from contextlib import closing
 
 import pytest
 
+from e2e.jobs import postgres_warehouse
 from rowlift.engine.preview import preview
 from rowlift.sources.mysql import MySQL, MySQLConfig
 from rowlift.sources.postgres import Postgres, PostgresConfig
+from rowlift.testing.folder import Folder
+from rowlift.testing.proxy import Proxy
 from unit.canonforms import spec
 
 PASSWORD = "preview"
+NOTE_BYTES = 20_000
 ROWS = ["('a', 1)", "('A', 2)", "('a ', 3)", "('é', 4)", "('e', 5)", "('b', 6)", "('b', 7)",
         "('', 8)", "(NULL, 9)"]  # fmt: skip
 INSERT = f"INSERT INTO people (user_id, n) VALUES {', '.join(ROWS)}"
@@ -75,3 +79,23 @@ def test_numbers_can_identify(source, tmp_path):
 def test_uuids_can_identify(shop, tmp_path):
     found = preview(shop, spec(sql="SELECT uid AS user_id, n FROM people"), scratch=tmp_path)
     assert (found.problems, found.counts["rows"]) == ((), len(ROWS))
+
+
+@pytest.mark.door("python")
+def test_C1_beyond_the_first_hundred_rows_only_identifiers_leave_the_database(
+    postgres_server, tmp_path
+):
+    note = f"repeat('x', {NOTE_BYTES}) AS note"
+    sql = f"SELECT n::text AS user_id, {note} FROM generate_series(1, 1000) AS t(n)"
+    with (
+        postgres_warehouse(postgres_server) as warehouse,
+        Proxy(postgres_server.host, postgres_server.port) as proxy,
+    ):
+        source = {**warehouse.settings(), "host": "127.0.0.1", "port": proxy.port}
+        sandbox = {"type": "sandbox", "path": str(tmp_path / "sent.jsonl")}
+        with Folder(tmp_path / "acme", source, sandbox, sql=sql).project() as project:
+            found = project.preview("people")
+    assert (found.whole, [(one.fate.value, one.rows) for one in found.met]) == (
+        True, [("new", 1000)],
+    )  # fmt: skip
+    assert 100 * NOTE_BYTES < proxy.longest < 200 * NOTE_BYTES
