@@ -59,6 +59,28 @@ def test_B4_B14_a_second_query_relates_people_and_objects(school):
 
 
 @pytest.mark.door("python")
+@pytest.mark.parametrize(
+    ("kind", "key", "thing"),
+    [("object", "object_id", ("course", "c9")), ("account", "group_id", ("1", "c9"))],
+)
+def test_B4_a_sync_of_objects_relates_people_to_what_it_has_just_made(school, kind, key, thing):
+    object_type, object_id = thing
+    typed = f"'{object_type}' AS object_type, " if kind == "object" else ""
+    links = f"SELECT id, '{object_type}' AS object_type, '{object_id}' AS object_id FROM people"
+    school.people()
+    school.run(project, "people")
+    sql = f"SELECT {typed}'{object_id}' AS {key}, 'Art' AS title FROM people LIMIT 1"
+    related = {"sql": links, "identify_by": "id"}
+    school.sync("things", kind=kind, identify_by=key, sql=sql, relationships=related)
+    run = school.run(project, "things")
+    assert run.status is Status.COMPLETED
+    assert run.counts["workspace"]["create"] == 1
+    assert run.counts["relationships"]["workspace"]["create"] == 2
+    with project(school) as opened:
+        assert [one.id for one in opened.object(*thing).relationships] == ["1", "2"]
+
+
+@pytest.mark.door("python")
 @pytest.mark.parametrize("gone", ["true", "1", "T", "Yes"])
 def test_B14_deleted_ends_a_relationship_and_takes_back_nothing_else(school, gone):
     school.courses()
@@ -262,6 +284,43 @@ def test_C1_a_new_query_of_unknown_people_stops_before_anything_is_written(schoo
     assert school.run(project, "many").counts["workspace"]["create"] == 300
     school.sync("many", sql="SELECT id, 'y' AS name FROM many", guards={"unknown": 0})
     assert school.run(project, "many").counts["workspace"]["update"] == 300
+
+
+@pytest.mark.door("python")
+@pytest.mark.parametrize(
+    ("rows", "unknown", "stops"), [(200, 200, False), (300, 294, False), (300, 295, True)]
+)
+def test_C1_the_guard_is_for_more_than_200_rows_of_which_over_98_percent_are_unknown(
+    school, rows, unknown, stops
+):
+    known = [f"k{number}" for number in range(rows - unknown)]
+    others = [(who, "x") for who in ("elsewhere", *known)]
+    found = [(who, "y") for who in (*known, *(f"n{number}" for number in range(unknown)))]
+    school.tables(others=[MANY[0], *others], many=[MANY[0], *found])
+    school.sync("others", sql="SELECT * FROM others")
+    school.run(project, "others")
+    school.sync("many", sql="SELECT * FROM many")
+    if stops:
+        with pytest.raises(GuardStop) as caught:
+            school.run(project, "many")
+        assert (caught.value.code, len(school.stored(people, "id"))) == ("MOSTLY_UNKNOWN", 6)
+    else:
+        assert school.run(project, "many").counts["workspace"]["create"] == unknown
+
+
+@pytest.mark.door("python")
+def test_C1_an_edited_query_of_unknown_people_stops_too(school):
+    school.people()
+    school.run(project, "people")
+    school.tables(many=MANY)
+    school.sync("many", sql="SELECT * FROM many", guards={"unknown": "off"})
+    school.run(project, "many")
+    edited = "SELECT 'x' || id AS id, name FROM many"
+    school.sync("many", sql=edited, guards={"removals": "off"})
+    with pytest.raises(GuardStop) as caught:
+        school.run(project, "many")
+    assert caught.value.code == "MOSTLY_UNKNOWN"
+    assert len(school.stored(people, "id")) == 302
 
 
 @pytest.mark.door("python")
