@@ -15,6 +15,7 @@ from rowlift.operations.accounts import Invitation
 from rowlift.operations.addresses import Addresses
 from rowlift.operations.alerting import AlertReport, ChannelReport
 from rowlift.operations.applying import DefinitionChange
+from rowlift.operations.audiences import AudienceRecord, AudienceSample, Overlap
 from rowlift.operations.backups import BackupReport
 from rowlift.operations.defining import DefinitionRecord
 from rowlift.operations.erasing import ErasureReport
@@ -48,6 +49,7 @@ from rowlift.operations.tracing import Why
 from rowlift.operations.unloading import FilesReport
 from rowlift.operations.watching import ExchangeReport
 from rowlift.operations.writing_back import WriteBackReport
+from rowlift.state.audiences import AudienceSize
 from rowlift.state.audit import AuditProof, AuditRecord
 from rowlift.state.catalogues import Catalogue
 from rowlift.state.definitions import Version
@@ -153,6 +155,10 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "segment": {"segment": SegmentRecord, "members": Sequence[MemberRecord]},
     "segment_events": {"segment": str, "events": Sequence[EventRecord]},
     "segment_change": {"change": MembersChanged},
+    "audiences": {"audiences": Sequence[AudienceRecord]},
+    "audience": {"audience": AudienceRecord, "sizes": Sequence[AudienceSize]},
+    "audience_sample": {"sample": AudienceSample},
+    "overlap": {"overlap": Overlap},
     "keys": {"keys": Sequence[WriteKey]},
     "key": {"key": NewWriteKey},
     "message_rejects": {"rejects": Sequence[MessageReject]},

@@ -14,9 +14,11 @@ from rowlift.core.errors import ConfigError
 if TYPE_CHECKING:
     from rowlift.project.schema import FileKind
 
-FILES = ("rowlift", "connections", "sync", "forward")
+FILES = ("rowlift", "connections", "sync", "forward", "audience")
 
-What = Annotated[str, typer.Argument(help="rowlift, connections, sync, forward, or output.")]
+What = Annotated[
+    str, typer.Argument(help="rowlift, connections, sync, forward, audience, or output.")
+]
 Kind = Annotated[str | None, typer.Argument(help="With output: the kind of document.")]
 
 

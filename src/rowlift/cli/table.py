@@ -42,6 +42,7 @@ COMMANDS = (
     Entry("people", "People", "List people, show one with every attribute's origin, or export."),
     Entry("objects", "People", "List objects, or show one with the people it is related to."),
     Entry("segments", "People", "List segments, make, show, fill, or export one."),
+    Entry("audiences", "People", "List audiences, compute, try, or compare them."),
     Entry("keys", "People", "List write keys, make or revoke one: SDKs send people with them."),
     Entry("messages", "People", "List refused messages, what a person did, or how forwards stand."),
     Entry("forward", "People", "Send events on to destinations, with traits of their people."),

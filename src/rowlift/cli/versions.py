@@ -15,7 +15,7 @@ from rowlift.operations.definitions import Definitions
 
 Name = Annotated[str, typer.Argument(help="The sync.", metavar="NAME")]
 Kind = Annotated[
-    Literal["sync", "forward", "source", "destination", "channel", "workspace"],
+    Literal["sync", "forward", "audience", "source", "destination", "channel", "workspace"],
     typer.Option(help="What NAME is, if it is no sync."),
 ]
 Number = Annotated[

@@ -5,7 +5,10 @@ of another type than a test asks for, does not pass it, so that `none` takes eve
 belong, people of whom nothing is known among them.
 """
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from graphlib import TopologicalSorter
 from typing import Literal
 
 Scalar = str | int | float | bool
@@ -92,14 +95,29 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class AudienceSpec:
-    """An audience: people who meet `where` and not `exclude`, or the first of them."""
+    """An audience: people who meet `where` and not `exclude`, or the first of them.
+
+    It is looked at again `every` so many seconds even where nothing changed, as time passes; None
+    is never.
+    """
 
     name: str
     where: Condition
     exclude: Condition | None = None
     limit: Limit | None = None
+    every: int | None = None
     description: str = ""
     renamed_from: str | None = None
+
+    @property
+    def segments(self) -> frozenset[str]:
+        """Return the segments and audiences that it is made from."""
+        named = segments_in(self.where)
+        return named if self.exclude is None else named | segments_in(self.exclude)
+
+    def to_json(self) -> str:
+        """Return the spec as one JSON object with sorted keys."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
 
 
 def parts(condition: Condition) -> tuple[Condition, ...]:
@@ -114,8 +132,38 @@ def parts(condition: Condition) -> tuple[Condition, ...]:
     return ()
 
 
+def is_dated(condition: Condition) -> bool:
+    """Tell whether who meets a condition changes as time passes."""
+    match condition:
+        case Valued(tests=tests):
+            return any(one.name in {"within_last", "within_next"} for one in tests)
+        case Did(within_last=int()):
+            return True
+    return any(is_dated(one) for one in parts(condition))
+
+
 def segments_in(condition: Condition) -> frozenset[str]:
     """Return the segments and audiences that a condition names, however deep."""
     if isinstance(condition, Inside):
         return frozenset({condition.segment})
     return frozenset().union(*(segments_in(one) for one in parts(condition)))
+
+
+def circle(name: str, audiences: Mapping[str, AudienceSpec]) -> tuple[str, ...]:
+    """Return the way from an audience, over those it is made from, to itself; empty for none."""
+    ways: list[tuple[str, ...]] = [(name,)]
+    seen: set[str] = set()
+    while ways:
+        way = ways.pop()
+        for one in sorted(audiences[way[-1]].segments & audiences.keys() - seen):
+            if one == name:
+                return (*way, name)
+            seen.add(one)
+            ways.append((*way, one))
+    return ()
+
+
+def in_order(audiences: Mapping[str, AudienceSpec]) -> tuple[str, ...]:
+    """Return the names of audiences such that each comes after those it is made from."""
+    made_from = {name: one.segments & audiences.keys() for name, one in sorted(audiences.items())}
+    return tuple(TopologicalSorter(made_from).static_order())

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from rowlift.core.audiences import AudienceSpec
 from rowlift.core.errors import Place
 from rowlift.core.nouns import Kind, Mode, Preset, Removed
 
@@ -305,3 +306,4 @@ class ProjectSpec:
     alerts: Mapping[str, Any] = field(default_factory=dict)  # the rules as written
     documents: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     forwards: Mapping[str, ForwardSpec] = field(default_factory=dict)
+    audiences: Mapping[str, AudienceSpec] = field(default_factory=dict)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         addresses,
         alerting,
         applying,
+        audiences,
         cancelling,
         cataloguing,
         certifying,

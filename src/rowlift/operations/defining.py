@@ -27,7 +27,11 @@ from rowlift.state.definitions import FILES, Author, Change, Definition, Version
 if TYPE_CHECKING:
     from rowlift.state.vault import Sealed
 
-_NAMED = ("sync", "forward")  # whose documents hold their names, under the kind as the key
+_NAMED = (
+    "sync",
+    "forward",
+    "audience",
+)  # whose documents hold their names, under the kind as the key
 DOCUMENT_KINDS = (*ROLES, *_NAMED)
 Written = Mapping[str, Any] | str
 _NEW = "new"  # the uid of a sync that is not kept yet
@@ -211,17 +215,19 @@ def require_preview(home: Home, project: ProjectSpec, name: str) -> Preview | No
     return seen
 
 
-def would_be(home: Home, kind: str, name: str, written: Written) -> Home:
+def would_be(home: Home, kind: str, name: str, written: Written, *, is_meant: bool = True) -> Home:
     """Return the project as it would be with a definition that is not kept.
 
-    Raises ProjectInvalid, and ConfigError MANAGED_IN_FILES, SECRET_AGAIN and IN_USE.
+    Raises ProjectInvalid, ConfigError SECRET_AGAIN and IN_USE, and MANAGED_IN_FILES where it
+    `is_meant` to be kept.
     """
     name_of(kind, name)
     one = next(
         (one for one in records_named(home, kind) if one.name == name),
         Definition(_NEW, kind, name, "", {}, "rowlift", 0),
     )
-    require_ours(one)
+    if is_meant:
+        require_ours(one)
     _, admitted = _prepared(home, one, _mapping(kind, name, written))
     return replace(home, project=admitted.project, broken=admitted.broken)
 
@@ -381,6 +387,8 @@ def _body(project: ProjectSpec, change: Change) -> str:
         return project.syncs[change.name].to_json()
     if change.kind == "forward":
         return project.forwards[change.name].to_json()
+    if change.kind == "audience":
+        return project.audiences[change.name].to_json()
     connections: Mapping[str, ConnectionSpec] = getattr(project, ROLES[change.kind])
     return connections[change.name].type
 
@@ -393,9 +401,23 @@ def _named_as(document: Mapping[str, Any], one: Definition) -> Mapping[str, Any]
     return {**document, one.kind: one.name} if one.kind in _NAMED else document
 
 
+def _renaming(value: Any, name: str, to: str) -> Any:
+    """Return a document of an audience with the new name of a segment it is made from."""
+    if isinstance(value, list):
+        return [_renaming(one, name, to) for one in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        key: to if key == "segment" and one == name else _renaming(one, name, to)
+        for key, one in value.items()
+    }
+
+
 def _using(user: Definition, one: Definition, name: str) -> Mapping[str, Any]:
-    """Return the document of a sync or forward with the new name of a connection it uses."""
+    """Return the document of what uses a definition, with its new name."""
     document = dict(user.document)
+    if user.kind == one.kind == "audience":
+        return {**_renaming(document, one.name, name), "audience": user.name}
     if document.get(one.kind) == one.name and one.kind not in _NAMED:
         return {**document, one.kind: name}
     if one.kind == "destination" and "destinations" in document:

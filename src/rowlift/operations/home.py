@@ -76,6 +76,7 @@ class Home:
     broken: Mapping[tuple[str, str], ProjectInvalid] = field(default_factory=dict)
     forwards: Mapping[str, str] = field(default_factory=dict)
     unread: str = ""
+    audiences: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def workspace(self) -> Workspace:

@@ -8,6 +8,7 @@ from typing import Any
 from rowlift.core.errors import StateError
 from rowlift.engine.attributes import Stored, reduced
 from rowlift.operations.home import Home, sync_names
+from rowlift.state.audiences import ask
 from rowlift.workspace import merges
 from rowlift.workspace.merges import Merge
 
@@ -61,6 +62,7 @@ def undo_merge(home: Home, number: int) -> MergeRecord:
         merge, known = found
         left = reduced(_stored(known), _stored(merge.stranger), merge.names)
         merges.undo(connection, merge, *left, now)
+        ask(connection, home.workspace_id)
     return _record(replace(merge, undone_at=now), sync_names(home))
 
 

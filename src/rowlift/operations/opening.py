@@ -15,7 +15,7 @@ from rowlift.operations.kinds import ACCEPTS, KINDS, guarded
 from rowlift.project.check import load_able
 from rowlift.project.connections import ROLES
 from rowlift.project.custody import Custody
-from rowlift.project.files import DECLARED, ROWLIFT
+from rowlift.project.files import AUDIENCES, DECLARED, FORWARDS, MODELS, ROWLIFT, SYNCS
 from rowlift.project.held import Admitted, Held, Rules, admit, given, name_of, settings
 from rowlift.state.definitions import Author, Change, Declared, Definition
 from rowlift.state.store import Store
@@ -23,7 +23,12 @@ from rowlift.state.store import Store
 SHARED_VARIABLES = "ROWLIFT_SHARED_VARIABLES"
 SHARED_NETWORKS = "ROWLIFT_SHARED_NETWORKS"
 FILE_ROOTS = "ROWLIFT_FILE_ROOTS"
-_WATCHED = {"syncs": True, "models": True, "forwards": False}  # whether what lies deeper counts
+_WATCHED = {
+    SYNCS: True,
+    MODELS: True,
+    FORWARDS: False,
+    AUDIENCES: False,
+}  # whether what lies deeper counts
 
 
 def open_folder(folder: Path, env: Mapping[str, str], *, profile: str | None) -> Home:
@@ -140,6 +145,10 @@ def declarations(project: ProjectSpec) -> dict[str, dict[str, Declared]]:
         name: Declared(one.to_json(), renamed_from=one.renamed_from)
         for name, one in project.forwards.items()
     }
+    found["audience"] = {
+        name: Declared(one.to_json(), renamed_from=one.renamed_from)
+        for name, one in project.audiences.items()
+    }
     return {
         kind: {name: one.of(project.documents[kind][name]) for name, one in named.items()}
         for kind, named in found.items()
@@ -230,6 +239,7 @@ def _home(
         files,
         admitted.broken,
         {name: uids["forward", name] for name in project.forwards},
+        audiences={name: uids["audience", name] for name in project.audiences},
     )
 
 

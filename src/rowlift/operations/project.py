@@ -400,6 +400,12 @@ class Project:
 
     # who is known
 
+    @property
+    def audiences(self) -> operations.audiences.Audiences:
+        """Return the door to audiences: who is in them, how many, and in common with whom."""
+        computing = operations.audiences.Computing(self._home, self._clock, self._progress)
+        return operations.audiences.Audiences(self._home, computing)
+
     def person(self, who: str, *, history: bool = False) -> PersonRecord:
         """Return one person by `id:…`, `email:…`, `anonymous_id:…` or a bare value of any of them.
 

@@ -95,6 +95,9 @@ class Runner:
             yield
             if self.wait and revision(self.home) != before:
                 self.drain()
+            if self.home.audiences:
+                computing = operations.audiences.Computing(self.home, self.clock, self.progress)
+                computing.compute_due()
 
     def _resumable(self, begun: Run, finished: Mapping[str, RunReport]) -> Sequence[int]:
         open_ = self.home.store.deliveries.open(begun.sync_uid)

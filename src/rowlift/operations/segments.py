@@ -1,12 +1,14 @@
 """Manual segments as every door shows them; times are Unix seconds."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 import sqlalchemy as sa
 
+from rowlift.core.errors import ConfigError
 from rowlift.operations.home import Home, sync_names
+from rowlift.state.audiences import ask
 from rowlift.workspace import membership, segments, suppression
 
 _PAGE = 10_000  # people read, or looked up, at a time
@@ -16,17 +18,21 @@ Change = Callable[[sa.Connection, int, list[int]], int]
 
 @dataclass(frozen=True, slots=True)
 class SegmentRecord:
-    """A segment, how many people are in it, and which syncs put people in."""
+    """A segment, how many people are in it, and which syncs put people in.
+
+    With `is_audience` Rowlift computes who is in it.
+    """
 
     name: str
     members: int
     created_at: float
     syncs: Sequence[str] = ()
+    is_audience: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class MemberRecord:
-    """Somebody in a segment, and the sync that put them in; no sync: it was done by hand.
+    """Somebody in a segment, and the sync or audience that put them in; neither: by hand.
 
     `number` is the person's place in lists.
     """
@@ -89,7 +95,7 @@ def create_segment(home: Home, name: str) -> SegmentRecord:
 def members_page(home: Home, name: str, limit: int, after: int) -> list[MemberRecord]:
     """Return people of a segment, from the one after a number."""
     chosen = segments.id_of(home.workspace, name)
-    names = sync_names(home)
+    names = _names(home)
     return [
         MemberRecord(one.pid, one.id, one.email, names.get(one.sync_uid), one.entered_at)
         for one in segments.members(home.workspace, chosen, limit, after=after)
@@ -109,7 +115,7 @@ def events_page(
 ) -> list[EventRecord]:
     """Return what happened to people of a segment, from the event after a number, or the newest."""
     chosen = segments.id_of(home.workspace, name)
-    names = sync_names(home)
+    names = _names(home)
     return [
         EventRecord(
             one.number, one.kind, one.pid, one.id, one.email, names.get(one.sync_uid), one.run_id,
@@ -131,6 +137,9 @@ def remove_from_segment(home: Home, name: str, people: Iterable[str]) -> Members
 
 def _change(home: Home, name: str, people: Iterable[str], change: Change) -> MembersChanged:
     chosen = segments.id_of(home.workspace, name)
+    if _is_audience(home, name):
+        mend = "Change its conditions, or an attribute that they ask for."
+        raise ConfigError("SEGMENT_COMPUTED", f"Who is in {name} is computed.", mend=mend)
     done = MembersChanged(name)
     left = iter(people)
     while named := list(islice(left, _PAGE)):
@@ -148,6 +157,8 @@ def _change_some(
             del found[one]
         pids = sorted(set(found.values()))
         changed = change(connection, segment_id, pids) if pids else 0
+        if changed:
+            ask(connection, home.workspace_id)
     return replace(
         done,
         changed=done.changed + changed,
@@ -173,4 +184,17 @@ def _record(home: Home, one: segments.Segment) -> SegmentRecord:
         for name, spec in home.project.syncs.items()
         if spec.segment and spec.segment.name == one.name
     ]
-    return SegmentRecord(one.name, one.members, one.created_at, syncs)
+    return SegmentRecord(
+        one.name, one.members, one.created_at, syncs, one.audience_uid in home.audiences.values()
+    )
+
+
+def _names(home: Home) -> Mapping[str, str]:
+    """Return what put people into segments: syncs and audiences, by uid."""
+    audiences = home.store.definitions.names(home.workspace_id, "audience")
+    return {**sync_names(home), **audiences}
+
+
+def _is_audience(home: Home, name: str) -> bool:
+    found = segments.segment(home.workspace, name)
+    return found.audience_uid in home.audiences.values()

@@ -2,6 +2,7 @@
 
 import threading
 
+from rowlift import operations
 from rowlift.core.clock import Clock
 from rowlift.core.errors import ConfigError, GuardStop, RowliftError, SourceError
 from rowlift.core.nouns import Status
@@ -22,6 +23,7 @@ from rowlift.operations.pruning import tidy
 from rowlift.operations.retrying import queue_again
 from rowlift.operations.timetable import Turn
 from rowlift.operations.writing_back import URL, write_back
+from rowlift.state.audiences import Audience
 from rowlift.state.deliveries import Delivery
 from rowlift.state.forwards import Forward
 from rowlift.state.runs import Run
@@ -157,6 +159,20 @@ class Serving:
         if done and done.status is not Status.COMPLETED:
             facts = {"status": done.status.value, "code": done.reason_code}
             self.note(name, f"Forward: {done.status.value}.", done.reason, **facts)
+
+    def audiences(self) -> dict[str, Audience]:
+        """Return the audiences whose people may be others by now, by name, in order."""
+        if not self.home.audiences:
+            return {}
+        found, now = self._computing().due(), self.clock.now().timestamp()
+        return {name: one for name, one in found.items() if one.has_rested(now)}
+
+    def compute(self, name: str, audience: Audience, ending: threading.Event) -> None:
+        """Let everybody be in an audience whom it means, unless somebody else does."""
+        self._computing().compute(name, audience, ending.is_set)
+
+    def _computing(self) -> operations.audiences.Computing:
+        return operations.audiences.Computing(self.home, self.clock, self._progress)
 
     def _forwarder(self) -> Forwarder:
         return Forwarder(self.home, self.clock, self._progress)

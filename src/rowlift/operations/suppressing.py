@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from rowlift.core.errors import ConfigError
 from rowlift.core.identifiers import email_key
 from rowlift.operations.home import Home
+from rowlift.state.audiences import ask
 from rowlift.workspace import identifiers, suppression
 from rowlift.workspace.identifiers import Named
 from rowlift.workspace.membership import leave_all
@@ -44,6 +45,7 @@ def unsuppress(home: Home, named: Iterable[str]) -> SuppressionReport:
         texts, people = _resolved(connection, home.workspace_id, named)
         removed = suppression.remove(connection, home.workspace_id, texts)
         if removed:
+            ask(connection, home.workspace_id)
             home.store.look_again(connection, home.workspace_id)
     return SuppressionReport(removed, len(people))
 

@@ -10,7 +10,7 @@ from rowlift.kit.durable import make_folder, write_durable
 from rowlift.operations.home import Home
 from rowlift.project.confiding import secret_paths, with_references
 from rowlift.project.connections import ROLES
-from rowlift.project.files import CONNECTIONS, FORWARDS, MODELS, ROWLIFT, SYNCS
+from rowlift.project.files import AUDIENCES, CONNECTIONS, FORWARDS, MODELS, ROWLIFT, SYNCS
 from rowlift.project.writing import write_yaml
 from rowlift.state.definitions import Definition
 from rowlift.state.failures import file_errors
@@ -80,6 +80,8 @@ def _files(live: list[Definition], variables: _Variables) -> Iterator[tuple[str,
             yield from _sync(one)
         elif one.kind == "forward":
             yield f"{FORWARDS}/{one.name}.yml", write_yaml(one.document)
+        elif one.kind == "audience":
+            yield f"{AUDIENCES}/{one.name}.yml", write_yaml(one.document)
         else:
             names = {path: variables.of(one, path) for path in secret_paths(one.document)}
             connections[ROLES[one.kind]][one.name] = with_references(one.document, names)

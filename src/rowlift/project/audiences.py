@@ -1,5 +1,6 @@
 """audiences/NAME.yml as people write them: who belongs to an audience."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -25,8 +26,11 @@ from rowlift.core.audiences import (
     Test,
     TestName,
     Valued,
+    circle,
+    is_dated,
     parts,
 )
+from rowlift.core.specs import SyncSpec
 from rowlift.project.models import (
     Column,
     Description,
@@ -42,6 +46,7 @@ MOST_CONDITIONS = 200
 MOST_LEVELS = 12
 _DIGITS = 15  # as many as a number of the canonical form has
 _MOST_TIMES = 1_000_000
+_HOUR = 3600
 
 
 def _scalar(value: object) -> Scalar:
@@ -257,6 +262,12 @@ class AudienceFile(FileModel):
     where: ConditionFile = Field(description="The condition that people in it meet.")
     exclude: ConditionFile | None = Field(None, description="Whom to leave out.")
     limit: LimitFile | None = Field(None, description="How many people at most, and which.")
+    every: Annotated[Seconds, Field(ge=60)] | None = Field(
+        None,
+        description="How often it is looked at again because time passes, 1m at least: 1h where "
+        "a condition asks for the last or next days, else never. What changes people, events or "
+        "segments lets it be looked at anyway.",
+    )
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -280,9 +291,29 @@ class AudienceFile(FileModel):
             where=self.where.condition(),
             exclude=_inner(self.exclude),
             limit=None if first is None else Limit(first.most, first.by, first.order),
+            every=self.every or self._usual(),
             description=self.description,
             renamed_from=self.renamed_from,
         )
+
+    def _usual(self) -> int | None:
+        asked = (self.where, *filter(None, (self.exclude,)))
+        return _HOUR if any(is_dated(one.condition()) for one in asked) else None
+
+
+def quarrels(
+    spec: AudienceSpec, audiences: Mapping[str, AudienceSpec], syncs: Iterable[SyncSpec]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield why an audience cannot be beside other audiences and syncs: code, text and mend."""
+    for sync in syncs:
+        if sync.segment and sync.segment.name == spec.name:
+            text = f"The sync {sync.name} puts people into the segment {spec.name}, whose members "
+            text += "would be computed."
+            yield "NAME_TWICE", text, "Give the audience, or the sync's segment, another name."
+    way = circle(spec.name, audiences)
+    if way:
+        text = f"The audience is made from itself: {' → '.join(way)}."
+        yield "AUDIENCE_CYCLE", text, "Leave one of these segments out of a condition."
 
 
 def _size(condition: Condition) -> tuple[int, int]:

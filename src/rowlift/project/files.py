@@ -1,4 +1,4 @@
-"""A project folder, read into specs: rowlift.yml, connections.yml, syncs/*.yml, forwards/*.yml.
+"""A project folder, read into specs: rowlift.yml, connections.yml, and a file for each other thing.
 
 Every file is read to its end and every problem is collected, so that one look mends them all.
 """
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from rowlift.core.audiences import AudienceSpec
 from rowlift.core.errors import Place
 from rowlift.core.specs import (
     ConnectionSpec,
@@ -42,7 +43,8 @@ CONNECTIONS = "connections.yml"
 SYNCS = "syncs"
 MODELS = "models"
 FORWARDS = "forwards"
-DECLARED = (ROWLIFT, CONNECTIONS, SYNCS, MODELS, FORWARDS)
+AUDIENCES = "audiences"
+DECLARED = (ROWLIFT, CONNECTIONS, SYNCS, MODELS, FORWARDS, AUDIENCES)
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -71,6 +73,8 @@ class Reading:
     places: dict[str, SyncPlace] = field(default_factory=dict)
     forwards: dict[str, ForwardSpec] = field(default_factory=dict)
     forward_places: dict[str, Document] = field(default_factory=dict)
+    audiences: dict[str, AudienceSpec] = field(default_factory=dict)
+    audience_places: dict[str, Document] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     where: str = CONNECTIONS  # what declares sources and destinations
 
@@ -88,6 +92,7 @@ class Reading:
             channels=self.profile.channels,
             syncs=self.syncs,
             forwards=self.forwards,
+            audiences=self.audiences,
             retention=self.retention,
             alerts=self.alerts,
             documents={
@@ -111,6 +116,10 @@ class Reading:
                 "forward": {
                     name: without_former_name(self.forward_places[name].value)
                     for name in self.forwards
+                },
+                "audience": {
+                    name: without_former_name(self.audience_places[name].value)
+                    for name in self.audiences
                 },
             },
         )
@@ -139,6 +148,9 @@ def read(root: Path, kinds: ConnectorKinds, *, profile: str | None = None) -> Re
         read_sync(reading, read_document(path, _printable(f"{SYNCS}/{path.name}")))
     for path in _files_in(reading, FORWARDS):
         read_forward(reading, read_document(path, _printable(f"{FORWARDS}/{path.name}")))
+    for path in _files_in(reading, AUDIENCES):
+        read_audience(reading, read_document(path, _printable(f"{AUDIENCES}/{path.name}")))
+    _check_audiences(reading)
     _check_renames(reading)
     reading.problems = list(in_order(reading.problems))
     return reading
@@ -248,6 +260,32 @@ def read_forward(reading: Reading, document: Document) -> None:
         reading.forwards[file.forward] = file.spec()
         reading.forward_places[file.forward] = document
     reading.problems += document.problems
+
+
+def read_audience(reading: Reading, document: Document) -> None:
+    """Read an audience's document."""
+    from rowlift.project.audiences import AudienceFile  # noqa: PLC0415 - 0.03 s, for who has one
+
+    file = validated(document, AudienceFile, "the audience")
+    if file:
+        if file.audience in reading.audiences:
+            first = reading.audience_places[file.audience].path
+            text = f'The name "{file.audience}" is taken by the audience in {first}.'
+            document.report("NAME_TWICE", text, ("audience",))
+        reading.audiences[file.audience] = file.spec()
+        reading.audience_places[file.audience] = document
+    reading.problems += document.problems
+
+
+def _check_audiences(reading: Reading) -> None:
+    if not reading.audiences:
+        return
+    from rowlift.project.audiences import quarrels  # noqa: PLC0415 - as above
+
+    for name, spec in reading.audiences.items():
+        for code, text, mend in quarrels(spec, reading.audiences, reading.syncs.values()):
+            place = reading.audience_places[name].place(("audience",))
+            reading.problems.append(Problem(code, text, place=place, mend=mend))
 
 
 def _printable(name: str) -> str:
@@ -361,9 +399,12 @@ def _check_renames(reading: Reading) -> None:
     reading.problems += _renamed(
         reading.forwards, lambda spec: reading.forward_places[spec.name].place(("renamed_from",))
     )
+    reading.problems += _renamed(
+        reading.audiences, lambda spec: reading.audience_places[spec.name].place(("renamed_from",))
+    )
 
 
-_Named = TypeVar("_Named", ConnectionSpec, SyncSpec, ForwardSpec)
+_Named = TypeVar("_Named", ConnectionSpec, SyncSpec, ForwardSpec, AudienceSpec)
 
 
 def _renamed(specs: Mapping[str, _Named], place: Callable[[_Named], Place]) -> Iterator[Problem]:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rowlift.core.audiences import AudienceSpec
 from rowlift.core.errors import ConfigError, Place
 from rowlift.core.nouns import Accepts
-from rowlift.core.specs import ConnectionSpec, Managed, ProjectSpec, Settings
+from rowlift.core.specs import ConnectionSpec, Managed, ProjectSpec, Settings, SyncSpec
 from rowlift.project.check import Guard, abilities, guarded, unable
 from rowlift.project.connections import (
     ROLES,
@@ -22,7 +23,14 @@ from rowlift.project.connections import (
 )
 from rowlift.project.custody import Custody
 from rowlift.project.documents import Document, KeyPath
-from rowlift.project.files import Reading, read_forward, read_sync, settings_of, validated
+from rowlift.project.files import (
+    Reading,
+    read_audience,
+    read_forward,
+    read_sync,
+    settings_of,
+    validated,
+)
 from rowlift.project.models import ConnectionFile, RowliftFile
 from rowlift.project.names import name as checked_name
 from rowlift.project.problems import Problem, ProjectInvalid
@@ -104,12 +112,15 @@ def admit(project: ProjectSpec, held: Iterable[Held], rules: Rules) -> Admitted:
         where="the project",
     )
     broken = {}
-    for one in sorted(held, key=lambda one: one.kind not in ROLES):
+    for one in sorted(held, key=lambda one: (one.kind not in ROLES, one.kind == "audience")):
         document = _document(one)
         if one.kind == "sync":
             problems = [*_sync(reading, one, document, rules)]
         elif one.kind == "forward":
             problems = _forward(reading, one, document, rules)
+        elif one.kind == "audience":
+            read_audience(reading, document)
+            problems = document.problems
         else:
             problems = _connect(connections[one.kind], one, document, rules)
         if wrong := _wrong(problems):
@@ -118,10 +129,16 @@ def admit(project: ProjectSpec, held: Iterable[Held], rules: Rules) -> Admitted:
     forwards = {
         name: spec for name, spec in reading.forwards.items() if ("forward", name) not in broken
     }
+    audiences = {**project.audiences, **reading.audiences}
+    all_syncs = {**project.syncs, **syncs}
+    broken |= _at_odds(reading.audiences, audiences, all_syncs)
     whole = replace(
         project, sources=profile.sources, destinations=profile.destinations,
-        channels=profile.channels, syncs={**project.syncs, **syncs},
+        channels=profile.channels, syncs=all_syncs,
         forwards={**project.forwards, **forwards},
+        audiences={
+            name: spec for name, spec in audiences.items() if ("audience", name) not in broken
+        },
     )  # fmt: skip
     return Admitted(whole, broken)
 
@@ -187,6 +204,28 @@ def _sync(reading: Reading, one: Held, document: Document, rules: Rules) -> Iter
 def _forward(reading: Reading, one: Held, document: Document, rules: Rules) -> list[Problem]:
     read_forward(reading, document)
     return [*document.problems, *unable(reading, one.name, rules.accepts)]
+
+
+def _at_odds(
+    held: Mapping[str, AudienceSpec],
+    audiences: Mapping[str, AudienceSpec],
+    syncs: Mapping[str, SyncSpec],
+) -> dict[tuple[str, str], ProjectInvalid]:
+    """Return which audiences cannot be beside other audiences and syncs, and why."""
+    if not held:
+        return {}
+    from rowlift.project.audiences import quarrels  # noqa: PLC0415 - 0.03 s, for who has one
+
+    found = {}
+    for name, spec in held.items():
+        at = Place(f"audience {name}")
+        wrong = [
+            Problem(code, text, place=at, mend=mend)
+            for code, text, mend in quarrels(spec, audiences, syncs.values())
+        ]
+        if wrong:
+            found["audience", name] = ProjectInvalid(wrong)
+    return found
 
 
 def _refuse_file(document: Document, path: KeyPath) -> None:

@@ -114,7 +114,7 @@ def write_schemas(root: Path, kinds: ConnectorKinds) -> None:
     """Write the JSON Schemas that the files' first lines name, for completion in an editor."""
     folder = root / SCHEMAS
     folder.mkdir(parents=True, exist_ok=True)
-    names: tuple[FileKind, ...] = ("rowlift", "connections", "sync", "forward")
+    names: tuple[FileKind, ...] = ("rowlift", "connections", "sync", "forward", "audience")
     for kind in names:
         schema = json.dumps(json_schema(kind, kinds), indent=2, ensure_ascii=False)
         (folder / f"{kind}.json").write_text(schema + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""JSON Schemas (2020-12) of the four kinds of files, for editors and for the reference page."""
+"""JSON Schemas (2020-12) of the five kinds of files, for editors and for the reference page."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -6,12 +6,13 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from rowlift.core.errors import ConfigError
+from rowlift.project.audiences import AudienceFile
 from rowlift.project.connections import ROLES, ConnectorKinds, Kinds
 from rowlift.project.forwards import ForwardFile
 from rowlift.project.models import ConnectionFile, ConnectionsFile, RowliftFile, SyncFile
 from rowlift.project.names import NAME
 
-FileKind = Literal["rowlift", "connections", "sync", "forward"]
+FileKind = Literal["rowlift", "connections", "sync", "forward", "audience"]
 Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -20,12 +21,13 @@ _MODELS: Mapping[FileKind, type[BaseModel]] = {
     "connections": ConnectionsFile,
     "sync": SyncFile,
     "forward": ForwardFile,
+    "audience": AudienceFile,
 }
 _REFERENCE = {"type": "string", "pattern": r"\$\{"}
 
 
 def json_schema(kind: FileKind, kinds: ConnectorKinds) -> Schema:
-    """Return the schema of rowlift.yml, connections.yml, or the file of a sync or forward."""
+    """Return the schema of rowlift.yml, connections.yml, or or one definition's file."""
     schema = _tidy(_MODELS[kind].model_json_schema())
     if kind == "connections":
         _insert_connections(schema, kinds)

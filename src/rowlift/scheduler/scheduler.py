@@ -55,6 +55,7 @@ class Scheduler:
         timetable.skip_busy()
         self._deliveries()
         self._forwards()
+        self._audiences()
         return min(LOOK_SECONDS, max(0.0, next_at - now)) if next_at else LOOK_SECONDS
 
     def _beat(self) -> None:
@@ -157,6 +158,19 @@ class Scheduler:
         for name, one in due[: FORWARDS_AT_ONCE - len(carried)]:
             work = partial(self._serving.forward, name, one)
             self._runner.start(Job(Kind.FORWARD, one.id, name, work))
+
+    # audiences
+
+    def _audiences(self) -> None:
+        """Compute one at a time, as others may be made from it, and none while a run writes."""
+        if any(job.kind is Kind.AUDIENCE or job.kind in _IMPORTS for job in self._runner.running()):
+            return
+        due = self._serving.audiences()
+        if not due or self._was_edited():
+            return
+        name, one = next(iter(due.items()))
+        work = partial(self._serving.compute, name, one)
+        self._runner.start(Job(Kind.AUDIENCE, one.id, name, work))
 
 
 def _sync(delivery: Delivery) -> str:

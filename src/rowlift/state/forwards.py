@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from rowlift.core.nouns import Status
-from rowlift.db import LEASE_SECONDS, Database
+from rowlift.db import Database
 from rowlift.state.forward_tables import forward_rejects, forwards
-from rowlift.state.leases import Lease, database_now, is_dead, lock_name, owner_name
+from rowlift.state.leases import Lease, claim, database_now, is_dead
 from rowlift.state.locks import Locks
 
 _INTERRUPTED: dict[str, Any] = {
@@ -99,24 +99,8 @@ class ForwardStore:
 
     def claim(self, forward: Forward) -> Forward | None:
         """Take a forward that nobody carries, or whose process is dead."""
-        mine = sa.select(forwards).where(forwards.c.id == forward.id)
-        with (
-            self._locks.taking() as take,
-            self._database.transaction("forward.claim") as connection,
-        ):
-            row = connection.execute(mine.with_for_update()).one()
-            now = database_now(self._database, connection)
-            generation = row.generation + 1
-            lock = lock_name(forwards, row.id, generation)
-            if self._is_carried(row, now) or not take(lock):
-                return None
-            values = {
-                "active": 1, "generation": generation, "owner": owner_name(),
-                "lease_until": now + LEASE_SECONDS, "status": Status.RUNNING.value,
-                "cancelled_by": "", "reason_code": "", "reason": "",
-            }  # fmt: skip
-            connection.execute(forwards.update().where(forwards.c.id == row.id).values(values))
-            return _forward(connection.execute(mine).one())
+        row = claim(self._database, self._locks, forwards, forward.id, "forward.claim")
+        return None if row is None else _forward(row)
 
     def lease(self, forward: Forward) -> Lease:
         """Return the right to write for a forward of ours."""

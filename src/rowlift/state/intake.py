@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from rowlift.core.errors import Busy, Fenced
 from rowlift.db import Database
+from rowlift.state.audiences import ask
 from rowlift.state.ingest_tables import ingested, message_ids, message_rejects
 from rowlift.state.leases import database_now
 from rowlift.state.runs import ADOPT
@@ -189,6 +190,8 @@ class Intake:
         counted = {"requests": len(chunk.requests), "messages": len(seen), "rejected": len(told)}
         tally = [Tally(MESSAGES, label, count) for label, count in counted.items()]
         add(connection, chunk.workspace_id, tally)
+        if seen:
+            ask(connection, chunk.workspace_id)
 
     def rejects(self, workspace_id: int, limit: int) -> list[MessageReject]:
         """Return messages that could not be written, the newest first."""

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from rowlift.core.errors import Fenced, StateError
+from rowlift.core.nouns import Status
 from rowlift.db import LEASE_SECONDS, Database
 from rowlift.state.locks import Locks
 
@@ -147,6 +148,27 @@ class Lease:
     def _renew(self) -> None:
         with self._database.transaction("heartbeat") as connection:
             self.hold(connection)
+
+
+def claim(
+    database: Database, locks: Locks, table: sa.Table, row_id: int, name: str
+) -> sa.Row[Any] | None:
+    """Take a row that nobody carries, or whose process is dead, in a transaction of that name."""
+    mine = sa.select(table).where(table.c.id == row_id)
+    with locks.taking() as take, database.transaction(name) as connection:
+        row = connection.execute(mine.with_for_update()).one()
+        now = database_now(database, connection)
+        generation = row.generation + 1
+        is_carried = bool(row.active) and not is_dead(locks, table, row, now)
+        if is_carried or not take(lock_name(table, row_id, generation)):
+            return None
+        values = {
+            "active": 1, "generation": generation, "owner": owner_name(),
+            "lease_until": now + LEASE_SECONDS, "status": Status.RUNNING.value,
+            "cancelled_by": "", "reason_code": "", "reason": "",
+        }  # fmt: skip
+        connection.execute(table.update().where(table.c.id == row_id).values(values))
+        return connection.execute(mine).one()
 
 
 def _renewal(table: sa.Table, row_id: int, generation: int) -> ReturningUpdate[Any]:

@@ -1,7 +1,7 @@
 """What a state that came back from a backup must not believe any more.
 
 Targets may hold anything by now, so every row of theirs is in doubt and leaves under new message
-ids. Whoever carried a run, a delivery or a forward is fenced, and nobody is signed in.
+ids. Whoever carried a run, a delivery, a forward or an audience is fenced, and nobody is signed in.
 """
 
 import time
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from rowlift.db import Database
 from rowlift.state.accounts_tables import logins, sessions
+from rowlift.state.audience_tables import audiences
 from rowlift.state.forward_tables import forwards
 from rowlift.state.images import WORKSPACE
 from rowlift.state.leases import database_now, is_dead
@@ -17,7 +18,7 @@ from rowlift.state.locks import Locks
 from rowlift.state.schedule_tables import services
 from rowlift.state.tables import deliveries, files, ledgers, meta, runs
 
-_CARRIED = (runs, deliveries, forwards)
+_CARRIED = (runs, deliveries, forwards, audiences)
 
 
 def disown(database: Database, reset_epoch: int) -> None:

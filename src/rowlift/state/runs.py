@@ -12,6 +12,7 @@ from rowlift.core.errors import Busy, StateError
 from rowlift.core.nouns import Status
 from rowlift.core.progress import Headway
 from rowlift.db import LEASE_SECONDS, Database
+from rowlift.state.audiences import ask
 from rowlift.state.leases import (
     Lease,
     database_now,
@@ -275,6 +276,8 @@ class RunStore:
             finished_at=database_now(self._database, connection),
         )
         count_run(connection, run_id)
+        of = sa.select(runs.c.workspace_id).where(runs.c.id == run_id)
+        ask(connection, of.scalar_subquery())
 
     def get(self, run_id: int) -> Run:
         """Return one run; raises StateError NOT_FOUND."""

@@ -13,6 +13,7 @@ from rowlift.core.specs import RetentionSpec
 from rowlift.db import Database
 from rowlift.kit.durable import make_folder
 from rowlift.state.alerts import AlertStore
+from rowlift.state.audiences import AudienceStore
 from rowlift.state.collect import collect
 from rowlift.state.definitions import DefinitionStore
 from rowlift.state.deliveries import DeliveryStore
@@ -58,6 +59,7 @@ class Store:
     tallies: TallyStore
     alerts: AlertStore
     forwards: ForwardStore
+    audiences: AudienceStore
 
     @classmethod
     def open(
@@ -100,6 +102,7 @@ class Store:
             TallyStore(database),
             AlertStore(database),
             ForwardStore(database, locks),
+            AudienceStore(database, locks),
         )
 
     def reset_epoch(self) -> int:

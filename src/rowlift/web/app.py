@@ -22,6 +22,7 @@ from rowlift.operations.refusing import Refusals
 from rowlift.web import metrics
 from rowlift.web.api import (
     alerts,
+    audiences,
     audit,
     connections,
     definitions,
@@ -72,6 +73,7 @@ _ROUTERS = (
     oidc,
     users,
     tokens,
+    audiences,
     audit,
     glance,
     samples,

@@ -16,11 +16,12 @@ class Kind(StrEnum):
     RESUME = "resume"
     DELIVERY = "delivery"
     FORWARD = "forward"
+    AUDIENCE = "audience"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One piece of work; the number is the run's, the delivery's or the forward's.
+    """One piece of work; the number is that of the run, delivery, forward or audience.
 
     `work` ends soon after the event is set, and leaves a state from which it can go on.
     """

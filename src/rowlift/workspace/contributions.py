@@ -15,7 +15,8 @@ _RELATED = f"""EXISTS (
     SELECT 1 FROM relationships l WHERE l.{{end}} = t.pid AND {_CONTRIBUTED.format(record="l")}
 )"""
 _IN_A_SEGMENT = """EXISTS (
-    SELECT 1 FROM segment_members m WHERE m.pid = t.pid AND m.sync_uid <> :sync
+    SELECT 1 FROM segment_members m JOIN segments s ON s.id = m.segment_id
+    WHERE m.pid = t.pid AND m.sync_uid <> :sync AND s.audience_uid IS NULL
 )"""
 _CONTRIBUTIONS = {
     "people": (_RELATED.format(end="person_pid"), _IN_A_SEGMENT),

@@ -70,9 +70,7 @@ def follow(connection: sa.Connection, writer: Writer, rows: pa.Table) -> None:
 
 def enter(connection: sa.Connection, segment_id: int, pids: list[int]) -> int:
     """Put people in by hand and return how many were not in it."""
-    versions = pa.nulls(len(pids), pa.int64())
-    _stage(connection, pa.array(pids, pa.int64()), versions, pa.nulls(len(pids), pa.bool_()))
-    return _enter(connection, segment_id, "", None)
+    return _come(connection, segment_id, "", pids)
 
 
 def leave(connection: sa.Connection, segment_id: int, pids: list[int]) -> int:
@@ -80,9 +78,27 @@ def leave(connection: sa.Connection, segment_id: int, pids: list[int]) -> int:
     return _leave(connection, "segment_id = :segment AND ", pids, segment_id)
 
 
+def keep(
+    connection: sa.Connection, segment_id: int, by: str, comers: list[int], leavers: list[int]
+) -> tuple[int, int]:
+    """Let people enter and leave an audience's segment, and return how many did of each."""
+    left = entered = 0
+    if leavers:
+        left = _leave(connection, "segment_id = :segment AND ", leavers, segment_id, by)
+    if comers:
+        entered = _come(connection, segment_id, by, comers)
+    return entered, left
+
+
 def leave_all(connection: sa.Connection, pids: list[int]) -> None:
     """Take people out of every segment, whoever put them in."""
     _leave(connection, "", pids)
+
+
+def _come(connection: sa.Connection, segment_id: int, by: str, pids: list[int]) -> int:
+    versions = pa.nulls(len(pids), pa.int64())
+    _stage(connection, pa.array(pids, pa.int64()), versions, pa.nulls(len(pids), pa.bool_()))
+    return _enter(connection, segment_id, by, None)
 
 
 def _leave(

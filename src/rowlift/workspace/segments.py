@@ -17,12 +17,16 @@ from rowlift.workspace.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment and how many people are in it; created_at is in Unix seconds."""
+    """A segment and how many people are in it; created_at is in Unix seconds.
+
+    Those of an audience are computed.
+    """
 
     id: int
     name: str
     members: int
     created_at: float
+    audience_uid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,9 @@ def _segments(workspace: Workspace, wanted: sa.ColumnElement[bool]) -> list[Segm
     inside = segment_members.c.segment_id == segments.c.id
     size = sa.select(sa.func.count()).where(inside).scalar_subquery()
     query = (
-        sa.select(segments.c.id, segments.c.name, size, segments.c.created_at)
+        sa.select(
+            segments.c.id, segments.c.name, size, segments.c.created_at, segments.c.audience_uid
+        )
         .where(segments.c.workspace_id == workspace.id, wanted)
         .order_by(segments.c.name)
     )

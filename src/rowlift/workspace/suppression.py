@@ -138,12 +138,16 @@ def names_any(connection: sa.Connection, workspace_id: int, texts: Iterable[str]
 def finder(connection: sa.Connection, workspace_id: int) -> Callable[[Iterable[str]], bool]:
     """Return what tells of many people, by their identifiers, whether they are suppressed now."""
     key = key_of(connection, workspace_id) or b""
-    known = {
-        digest
-        for batch in hashes(connection, workspace_id)
-        for digest in batch.column("hash").to_pylist()
-    }
-    return lambda texts: bool(known) and any(hashed(key, text) in known for text in texts)
+    known: dict[int, set[str]] = {}
+    for batch in hashes(connection, workspace_id):
+        for row in batch.to_pylist():
+            known.setdefault(int(row["quick"], 16), set()).add(row["hash"])
+
+    def is_suppressed(text: str) -> bool:
+        digests = known.get(quick(key, text))
+        return digests is not None and hashed(key, text) in digests
+
+    return lambda texts: bool(known) and any(map(is_suppressed, texts))
 
 
 def listed(

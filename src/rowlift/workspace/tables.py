@@ -106,6 +106,7 @@ segments = sa.Table(
     sa.Column("workspace_id", _ID, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("created_at", sa.Float(53), nullable=False),
+    sa.Column("audience_uid", sa.Text),  # whose members are computed
     sa.Index("uq_segments_name", "workspace_id", "name", unique=True),
     sqlite_autoincrement=True,
 )

@@ -18,6 +18,12 @@ RULES = (
         "NAME_UNKNOWN", "file", "A name is used that is not defined", "Define it or spell it right."
     ),
     Rule("FILE_EXISTS", "file", "A file would be overwritten", "Choose a new folder."),
+    Rule(
+        "AUDIENCE_CYCLE",
+        "file",
+        "An audience is made from itself, over others or not",
+        "Leave one of these segments out of a condition.",
+    ),
     Rule("NAME_TWICE", "file", "A name is defined twice", "Rename one of the two."),
     Rule(
         "MANAGED_IN_FILES",

@@ -81,5 +81,11 @@ RULES = (
         "A channel did not take a message",
         "Mend its settings, then: rowlift alerts test NAME",
     ),
+    Rule(
+        "SEGMENT_COMPUTED",
+        "run",
+        "Who is in the segment is computed, as it is an audience",
+        "Change its conditions, or an attribute that they ask for.",
+    ),
     Rule("SERVICE_DOWN", "run", "No service runs", "Start it: rowlift serve"),
 )

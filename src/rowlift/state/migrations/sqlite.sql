@@ -687,6 +687,42 @@ ALTER TABLE deliveries ADD COLUMN progress TEXT;
 
 ALTER TABLE runs ADD COLUMN first_rows INTEGER;
 
+CREATE TABLE audiences (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    uid TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    asked BIGINT NOT NULL,
+    answered BIGINT NOT NULL,
+    active INTEGER,
+    generation INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    lease_until FLOAT NOT NULL,
+    cancelled_by TEXT NOT NULL,
+    status TEXT NOT NULL,
+    reason_code TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    looked_at FLOAT NOT NULL,
+    seconds FLOAT NOT NULL,
+    next_at FLOAT NOT NULL,
+    CONSTRAINT uq_audiences_uid UNIQUE (uid)
+);
+
+CREATE TABLE audience_sizes (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    workspace_id INTEGER NOT NULL,
+    uid TEXT NOT NULL,
+    at FLOAT NOT NULL,
+    members BIGINT NOT NULL,
+    entered BIGINT NOT NULL,
+    "left" BIGINT NOT NULL,
+    seconds FLOAT NOT NULL
+);
+
+CREATE INDEX ix_audience_sizes_uid ON audience_sizes (uid, id);
+
+ALTER TABLE segments ADD COLUMN audience_uid TEXT;
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0015');
+INSERT INTO alembic_version VALUES ('0016');

@@ -23,7 +23,7 @@ from rowlift.web.versions import IfMatch, expected, tagged
 
 router = APIRouter(prefix="/definitions", tags=["definitions"])
 
-KindName = Literal["source", "destination", "channel", "sync", "forward", "workspace"]
+KindName = Literal["source", "destination", "channel", "sync", "forward", "audience", "workspace"]
 Kind = Annotated[KindName, Path(description="What it defines.")]
 Name = Annotated[str, Path(max_length=200)]
 
