@@ -281,6 +281,7 @@ def test_A21_a_segment_filled_by_hand_is_not_taken(club: Club) -> None:
         assert inside(project) == ["ann"]
 
 
+@pytest.mark.door("python")
 @pytest.mark.parametrize("point", POINTS)
 def test_A21_F12_an_audience_that_is_killed_goes_on(tmp_path: Path, point: str) -> None:
     club = Club(tmp_path / "acme")
@@ -303,6 +304,7 @@ def _compute(folder: str, spec: str) -> None:
         project.audiences.compute()
 
 
+@pytest.mark.door("python")
 def test_A21_two_who_compute_at_once_move_everybody_once(
     club: Club, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -369,6 +371,7 @@ def test_A21_renaming_an_audience_renames_it_in_those_made_from_it(small: Club) 
         assert both["document"]["where"] == {"any": [{"segment": "paying"}]}
 
 
+@pytest.mark.door("python")
 def test_A21_the_service_computes_what_is_due(small: Club) -> None:
     small.people(ann="pro")
     small.audience("pros", **PRO)

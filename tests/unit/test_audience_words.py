@@ -53,11 +53,11 @@ def spec(name="a", **document):
 
 
 @pytest.mark.parametrize("words", SENTENCES)
-def test_A21_an_audience_is_told_in_one_sentence(words):
+def test_an_audience_is_told_in_one_sentence(words):
     assert sentence(spec(where=SENTENCES[words])) == words
 
 
-def test_A21_who_is_left_out_and_how_many_are_taken_is_told():
+def test_who_is_left_out_and_how_many_are_taken_is_told():
     told = sentence(
         spec(
             where={"segment": "vips"},
@@ -71,14 +71,14 @@ def test_A21_who_is_left_out_and_how_many_are_taken_is_told():
     )
 
 
-def test_A21_what_depends_on_the_day_is_looked_at_each_hour_unless_it_is_said():
+def test_what_depends_on_the_day_is_looked_at_each_hour_unless_it_is_said():
     dated = {"any": [{"event": "Bought", "within_last": "7d"}, {"segment": "vips"}]}
     assert spec(where=dated).every == 3600
     assert spec(where=dated, every="5m").every == 300
     assert spec(where={"segment": "vips"}).every is None
 
 
-def test_A21_audiences_come_after_those_they_are_made_from():
+def test_audiences_come_after_those_they_are_made_from():
     made_from = {"a": ["b", "outside"], "b": ["c"], "c": [], "d": ["a", "c"]}
     audiences = {
         name: spec(name, where={"any": [{"segment": one} for one in of]})
