@@ -157,7 +157,7 @@ def test_B16_a_channel_is_edited_and_its_secret_goes_nowhere_else(admin: Reader,
     assert "SECRET_AGAIN" in admin.post(at, version="1", url=url).text
     kept = admin.post(at, version="1", url=url, secret=SECRET)
     assert kept.headers["location"] == "/settings/alerts?said=channel-edited"
-    late = admin.post(at, version="1", url=hook["url"])
+    late = admin.post(at, version="1", url=url, secret=SECRET)
     assert (late.status_code, "EDIT_CONFLICT" in late.text) == (412, True)
     made = api.project.definitions.get("channel", "desk")
     assert (made.version, made.document["url"], [*made.secrets]) == (2, url, ["secret"])

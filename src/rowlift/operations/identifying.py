@@ -16,7 +16,7 @@ from rowlift.engine.rowrules import MAX_IDENTIFIER
 from rowlift.operations.home import Home
 from rowlift.operations.records import Names, PersonRecord, find_person, show_person, unknown
 from rowlift.workspace.records import Person
-from rowlift.workspace.renaming import held, is_taken, rename
+from rowlift.workspace.renaming import give, held, is_taken
 from rowlift.workspace.suppression import names_any
 
 _SEEN = re.compile(r"\S")
@@ -50,7 +50,7 @@ def identify(
             _require_current(held(connection, person.record.pid), was, who)
             _require_free(connection, home, person, wanted)
             now = clock.now().timestamp()
-            rename(connection, person.record.pid, wanted.id, wanted.email, now)
+            give(connection, person.record.pid, wanted.id, wanted.email, now)
     except IntegrityError as error:
         text = "Somebody else got the same id or address at this moment."
         raise Busy("BUSY", text, mend="Look at who has it, then try again.") from error

@@ -24,7 +24,7 @@ def is_taken(
     return connection.scalar(query.where(people.c.pid != pid).limit(1)) is not None
 
 
-def rename(
+def give(
     connection: sa.Connection, pid: int, id: str | None, email: str | None, now: float  # noqa: A002
 ) -> None:  # fmt: skip
     """Give a person an id and an address; what was decided of the row before no longer counts."""
