@@ -12,7 +12,10 @@ from doors.forks import forked
 from rowlift.core.errors import Busy, GuardStop, RowliftError
 from rowlift.core.nouns import Status
 from rowlift.core.progress import Silent
+from rowlift.engine import delivery
 from rowlift.testing.clock import QuickClock
+from rowlift.testing.misbehaviour import silent
+from rowlift.testing.sink import Sink
 from served import SECONDS, serve_and_die, served, until
 from world import World
 
@@ -194,6 +197,26 @@ def test_a_delivery_that_waits_is_cancelled_and_stays_due(world):
     world.crm = {"batch_rows": 3}
     world.run()
     assert len(world.applied()) == 4
+
+
+@pytest.mark.door("python")
+def test_B18_a_request_without_an_answer_holds_no_cancel_up(world, monkeypatch):
+    """Ten seconds for an answer are none here; the sink would say nothing for a minute."""
+    monkeypatch.setattr(delivery, "DRAIN_SECONDS", 0.0)
+    with Sink() as sink:
+        sink.always(silent())
+        networks = {"allow_networks": ["127.0.0.0/8"]}
+        world.others["hook"] = {"type": "webhook", "url": f"{sink.url}/in", **networks}
+        world.use = {"use": "hook", "match": "user_id"}
+        with served(project_of(world)), project_of(world) as project:
+            until(lambda: sink.taken.requests)
+            project.service.cancel(1, by="ann")
+            (ended,) = until(lambda: _over(project))
+            assert (ended.status, ended.reason_code) == (Status.CANCELLED, "CANCELLED")
+            assert ended.counts["in_doubt"] == 4
+        sink.always(None)
+        world.run()
+        assert (len(sink.taken.records), sink.taken.repeats) == (4, 4)
 
 
 def test_a_delivery_that_the_end_of_the_service_interrupted_goes_on_with_the_next(world):

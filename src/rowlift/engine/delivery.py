@@ -5,6 +5,7 @@ Every phase ends with one fenced commit; a killed delivery goes on from the last
 
 import json
 import random
+import time
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
@@ -58,6 +59,7 @@ from rowlift.engine.plan import (
 from rowlift.engine.suppress import op_for, watch
 from rowlift.engine.traffic import Load, large_told, traffic
 from rowlift.engine.verdicts import verdict, verdict_rows
+from rowlift.kit.http import breakable
 from rowlift.state.deliveries import Delivery
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Ledger
@@ -114,6 +116,7 @@ _VERDICTS = pa.schema(
 )  # fmt: skip
 _ROW_VERDICTS = pa.schema([("position", pa.int32()), *_VERDICTS])
 
+DRAIN_SECONDS = 10.0  # in which requests may be answered after a cancel
 _NEWER = "A newer image, or a suppression, took over."
 
 COUNTED = (
@@ -212,7 +215,7 @@ class DeliveryRun:
         )  # fmt: skip
 
     def _sent(self, duck: Duck) -> Stopped | None:
-        with self._open() as destination:
+        with breakable() as break_off, self._ending(break_off), self._open() as destination:
             if self._delivery.phase == "plan":
                 with span("plan") as told:
                     self._plan(duck, destination)
@@ -221,6 +224,17 @@ class DeliveryRun:
                 stopped = self._send(destination)
                 told.note(stopped=stopped.code if stopped else "")
             return stopped
+
+    def _ending(self, break_off: Callable[[], None]) -> AbstractContextManager[None]:
+        """Give requests some seconds to be answered once somebody cancels."""
+        since: list[float] = []
+
+        def end() -> None:
+            since.append(time.monotonic())
+            if since[-1] - since[0] >= DRAIN_SECONDS:
+                break_off()
+
+        return self._lease.stopping(end)
 
     def _end(self, duck: Duck, stopped: Stopped | None) -> None:
         if self._delivery.phase == "send":

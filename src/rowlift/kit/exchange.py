@@ -81,6 +81,12 @@ class Connection(http.client.HTTPConnection):
         self.sock.settimeout(_left(self.deadline))
         super().send(data)
 
+    def break_off(self) -> None:
+        """End what another thread sends or waits for; it finds the connection closed."""
+        if self.sock is not None:
+            with contextlib.suppress(OSError):  # beside TLS: its own shutdown belongs to who reads
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
     @property
     def usable(self) -> bool:
         """Whether it is young and the other side has neither closed it nor said anything."""

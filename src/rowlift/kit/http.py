@@ -8,12 +8,16 @@ import http.client
 import ssl
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 
 from rowlift.core.faults import point
 from rowlift.kit.addresses import AddressGuard, Resolver, Target, system_resolver
 from rowlift.kit.exchange import Connection, NoReply, Passed, Reply, exchange, words
+
+_made: ContextVar["list[Http] | None"] = ContextVar("made", default=None)
 
 DEADLINE = 30.0  # seconds for everything: connect, send, wait, read
 MAX_REPLY = 1_000_000  # bytes, after decompression
@@ -22,6 +26,22 @@ RESOLVE_EVERY = 180.0  # seconds; at once after trouble
 
 def unwatched(_passed: Passed) -> None:
     """Let a request pass unseen."""
+
+
+@contextmanager
+def breakable() -> Iterator[Callable[[], None]]:
+    """Yield what breaks off the requests, from now on, of all clients that a block makes."""
+    made: list[Http] = []
+    token = _made.set(made)
+
+    def break_off() -> None:
+        for one in made:
+            one.break_off()
+
+    try:
+        yield break_off
+    finally:
+        _made.reset(token)
 
 
 class Http:
@@ -52,6 +72,10 @@ class Http:
         self._lock = threading.Lock()
         self._resolved: dict[Target, tuple[float, tuple[str, ...]]] = {}
         self._idle: dict[Target, list[Connection]] = {}
+        self._busy: set[Connection] = set()
+        self._is_over = False
+        if (made := _made.get()) is not None:
+            made.append(self)
 
     def request(
         self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -70,6 +94,9 @@ class Http:
         connection = self._connect(wanted, deadline)
         if isinstance(connection, NoReply):
             return connection
+        if not self._begins(connection):
+            connection.close()
+            return NoReply(in_doubt=False, reason="nobody waits for it any more")
         try:
             point("http.before_send")
             answer = exchange(connection, method, wanted.path, body, headers, self._max_reply)
@@ -77,6 +104,9 @@ class Http:
         except BaseException:
             connection.close()
             raise
+        finally:
+            with self._lock:
+                self._busy.discard(connection)
         self._settle(connection, wanted, answer)
         return answer
 
@@ -87,6 +117,19 @@ class Http:
             self._idle.clear()
         for one in idle:
             one.close()
+
+    def break_off(self) -> None:
+        """End all requests that are under way, as if no answer came, and let none begin."""
+        with self._lock:
+            self._is_over = True
+            for one in self._busy:
+                one.break_off()
+
+    def _begins(self, connection: Connection) -> bool:
+        with self._lock:
+            if not self._is_over:
+                self._busy.add(connection)
+            return not self._is_over
 
     def _connect(self, wanted: Target, deadline: float) -> Connection | NoReply:
         try:
