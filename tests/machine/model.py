@@ -11,7 +11,7 @@ Values = Mapping[str, str | None]
 
 @dataclass(slots=True)
 class Model:
-    """The shop's rows, which columns the query asks for, and what a reset made forgotten.
+    """The shop's rows, the query's columns, who is suppressed, and what a reset made forgotten.
 
     After a reset nobody knows whom a target holds: who left meanwhile may stay there.
     """
@@ -19,10 +19,14 @@ class Model:
     rows: dict[str, Values] = field(default_factory=dict)
     columns: tuple[str, ...] = COLUMNS[:1]
     renamed: bool = False
+    suppressed: set[str] = field(default_factory=set)
     forgotten: dict[str, set[str]] = field(default_factory=dict)
 
     def expected(self, target: str) -> dict[str, dict[str, str]]:
-        """Return what a target must hold: by key, the values that are not empty."""
+        """Return what a target must hold: by key, the values that are not empty.
+
+        What the workspace holds of who is suppressed stays as it was, and is not told here.
+        """
         return {
             key: {
                 self._name(target, column): value
@@ -30,6 +34,7 @@ class Model:
                 if (value := row.get(column))
             }
             for key, row in self.rows.items()
+            if key not in self.suppressed
         }
 
     def _name(self, target: str, column: str) -> str:
@@ -40,6 +45,6 @@ class Model:
         self.forgotten.setdefault(target, set()).update(held)
 
     def remember(self) -> None:
-        """A run came to its end: whoever is in the shop is known again, everywhere."""
+        """A run came to its end: whoever is in the shop and went anywhere is known again there."""
         for keys in self.forgotten.values():
-            keys.difference_update(self.rows)
+            keys.difference_update(self.rows.keys() - self.suppressed)

@@ -134,6 +134,18 @@ class Everything(RuleBasedStateMachine):
     def reset(self, what: str | None) -> None:
         self.desk.reset(what)
 
+    @rule(key=KEYS)
+    def suppress(self, key: str) -> None:
+        self.desk.suppress(key)
+
+    @rule()
+    def process_again(self) -> None:
+        self.desk.process_again()
+
+    @rule()
+    def pause_for_a_while(self) -> None:
+        self.desk.pause_for_a_while()
+
     @rule()
     def heal(self) -> None:
         self.desk.heal()
