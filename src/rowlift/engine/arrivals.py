@@ -44,10 +44,10 @@ GROUP BY ALL HAVING count(*) > 1
 _FRESH = """
 CREATE OR REPLACE TEMP TABLE fresh AS
 SELECT row_number, raw FROM arrived ANTI JOIN (
-    SELECT hash(key) AS hashed_key, raw FROM image
-    WHERE present AND hash(key) NOT IN (SELECT hashed_key FROM twice)
+    SELECT hash(key) AS hashed_key, raw FROM image WHERE present {once}
 ) known USING (hashed_key, raw)
 """
+_ONCE = "AND hash(key) NOT IN (SELECT hashed_key FROM twice)"
 
 _COPY = """
 SELECT staged.*, fresh.raw AS raw
@@ -82,7 +82,7 @@ def arrive(
     fresh, known = "arrived", 0
     if not first:
         fresh = "fresh"
-        duck.run(_FRESH)
+        duck.run(_FRESH.format(once=_ONCE if duck.count("twice") else ""))
         known = duck.count("arrived") - duck.count(fresh)
     if known or has_json:
         copy = duck.scratch_file("fresh")

@@ -25,14 +25,11 @@ SELECT ''::VARCHAR AS key, 0::BIGINT AS version, false AS present,
 
 _LAYERED = """
 CREATE OR REPLACE TEMP VIEW ledger AS
-WITH newest AS (
-    SELECT {columns} FROM {deltas}
-    QUALIFY row_number() OVER (PARTITION BY key ORDER BY seq DESC) = 1
-)
-SELECT {columns} FROM {base} base
-WHERE NOT EXISTS (SELECT 1 FROM newest WHERE newest.key = base.key)
+WITH newest AS (SELECT {columns} FROM {deltas} {newest})
+SELECT {columns} FROM {base} base ANTI JOIN newest ON newest.key = base.key
 UNION ALL SELECT {columns} FROM newest
 """
+_NEWEST = "QUALIFY row_number() OVER (PARTITION BY key ORDER BY seq DESC) = 1"
 
 # Rows the target may be behind on; whether they are due is decided on their mapped form.
 _BEHIND_KEYS = """
@@ -80,8 +77,7 @@ FROM judged
 """
 
 _OTHERS = """
-UNION ALL SELECT {columns} FROM ledger
-WHERE NOT EXISTS (SELECT 1 FROM {settled} s WHERE s.key = ledger.key)
+UNION ALL SELECT {columns} FROM ledger ANTI JOIN {settled} s ON s.key = ledger.key
 """
 _REMOVALS = {Removed.DELETE: Op.DELETE, Removed.LEAVE_SEGMENT: Op.LEAVE}
 
@@ -159,7 +155,9 @@ def load_ledger(duck: Duck, base: Path | None, deltas: Sequence[Path]) -> None:
     if base is None:
         duck.run(_EMPTY)
     elif deltas:
-        duck.run(_LAYERED.format(columns=_COLUMNS, base=parquet([base]), deltas=parquet(deltas)))
+        newest = _NEWEST if len(deltas) > 1 else ""  # a delta has each key once
+        parts = {"base": parquet([base]), "deltas": parquet(deltas), "newest": newest}
+        duck.run(_LAYERED.format(columns=_COLUMNS, **parts))
     else:
         duck.run(f"CREATE OR REPLACE TEMP VIEW ledger AS SELECT {_COLUMNS} FROM {parquet([base])}")
 

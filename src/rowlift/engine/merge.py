@@ -26,10 +26,10 @@ CREATE OR REPLACE TEMP VIEW image AS SELECT
     0::UBIGINT AS raw, ''::VARCHAR AS attributes, 0::BIGINT AS row_number WHERE false
 """
 
+# With NOT EXISTS DuckDB gathers all keys of the larger side before it joins them.
 _LAYERED = """
 CREATE OR REPLACE TEMP VIEW image AS
-SELECT {columns} FROM {base} base WHERE NOT EXISTS (
-    SELECT 1 FROM {deltas} newer WHERE newer.key = base.key)
+SELECT {columns} FROM {base} base ANTI JOIN {deltas} newer ON newer.key = base.key
 UNION ALL
 SELECT {columns} FROM {deltas} deltas {newest}
 """
@@ -52,8 +52,9 @@ WHERE i.key IS NULL OR NOT i.present OR i.fp <> v.fp
 # A key that arrived is not gone, whether its row was good or not.
 _REMOVED_KEYS = """
 INSERT INTO changed_keys
-SELECT key, NULL, 'removed' FROM image WHERE present AND {within} AND NOT EXISTS (
-    SELECT 1 FROM arrived WHERE NOT no_key AND hashed_key = hash(image.key))
+SELECT key, NULL, 'removed' FROM image
+ANTI JOIN (SELECT hashed_key FROM arrived WHERE NOT no_key) came ON hashed_key = hash(image.key)
+WHERE present AND {within}
 """
 
 _DELTA = """
