@@ -1,5 +1,8 @@
 """Read: a source's Arrow batches go to one staged Parquet file, nothing is judged on the way."""
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 
@@ -31,11 +34,11 @@ def stage(
     reader = source.query(sql, limit=first_rows)
     schema = reader.schema.append(pa.field(ROW_NUMBER, pa.int64(), nullable=False))
     rows = 0
-    with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=False) as writer:
+    with _writer(path, schema) as write:
         for batch in reader:
             numbers = row_numbers(rows, len(batch))
             columns = [*shortened(batch), numbers]
-            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+            write(pa.RecordBatch.from_arrays(columns, schema=schema))
             rows += len(batch)
             progress.advance(task, len(batch))
             if rows > most_rows:
@@ -43,6 +46,24 @@ def stage(
                 raise too_many_rows(most_rows)
     give_back()
     return rows
+
+
+@contextmanager
+def _writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.RecordBatch], None]]:
+    """Write each batch in another thread while the next one is read."""
+    with (
+        pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=False) as file,
+        ThreadPoolExecutor(1, "staging") as other,
+    ):
+        under_way = other.submit(lambda: None)
+
+        def write(batch: pa.RecordBatch) -> None:
+            nonlocal under_way
+            under_way.result()
+            under_way = other.submit(file.write_batch, batch)
+
+        yield write
+        under_way.result()
 
 
 def shortened(batch: pa.RecordBatch) -> list[pa.Array]:
