@@ -1,4 +1,4 @@
-"""Whose rows changed is looked up while they go to the image, and decided from one snapshot."""
+"""Whose rows arrive is looked up while they are judged, and decided from one snapshot."""
 
 from dataclasses import replace
 
@@ -52,7 +52,7 @@ def plans(desk):
 
 def test_who_was_looked_up_is_written(desk, people):
     ask(desk, people, CHANGED)
-    assert people.of(desk.duck, "mine").keys == {"1", "2"}
+    assert people.of(desk.duck, "mine").keys == len(CHANGED)
     late, plan = apply_early(desk, people)
     assert (late, {each["action"] for each in plan.values()}) == ([], {"update"})
     told = plans(desk)
@@ -67,12 +67,30 @@ def test_of_those_looked_up_a_part_may_be_due(desk, people):
     assert plans(desk)["1"] == "free"
 
 
-def test_whoever_was_not_looked_up_makes_it_void(desk, people):
+def test_who_is_due_besides_is_looked_up_too(desk, people):
     ask(desk, people, CHANGED)
     desk.duck.register("mine", due([*CHANGED, row("3", plan="pro")]))
+    late, plan = apply_early(desk, people)
+    assert (late, sorted(plan)) == ([], ["1", "2", "3"])
+    told = plans(desk)
+    assert [told[each] for each in "1234"] == ["pro", "pro", "pro", "free"]
+
+
+def test_too_many_besides_make_it_void(desk, people):
+    ask(desk, people, CHANGED)
+    desk.duck.register("mine", due([*CHANGED, row("3", plan="pro"), row("4", plan="pro")]))
     assert people.of(desk.duck, "mine") is None
     assert apply_early(desk, people)[0] == []
-    assert plans(desk)["3"] == "pro"
+    told = plans(desk)
+    assert [told[each] for each in "1234"] == ["pro"] * 4
+
+
+@pytest.mark.parametrize("odd", ["\0", "é", "1" * 501], ids=["NUL", "accent", "long"])
+def test_what_a_database_may_refuse_is_not_looked_up_before_it_was_judged(desk, people, odd):
+    ask(desk, people, [*CHANGED, row(odd)])
+    desk.duck.register("mine", due(CHANGED))
+    assert people.of(desk.duck, "mine").keys == len(CHANGED)
+    assert apply_early(desk, people)[0] == []
 
 
 def test_what_others_write_meanwhile_is_not_overwritten(desk, people):

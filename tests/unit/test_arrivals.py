@@ -65,6 +65,18 @@ def test_only_what_differs_is_judged(world):
     assert (merged.unchanged, merged.present) == (1, 3)
 
 
+def test_rows_that_may_have_changed_are_told_of_before_they_are_judged(world):
+    told = []
+
+    def ahead(keys):
+        told.append(world.engine.rows(f"SELECT key FROM {keys} ORDER BY key"))
+
+    world.first([ID, PLAN], ROWS)
+    staged = world.staged([ID, PLAN], [("1", "free"), ("2", "free"), ("4", "free")])
+    judge(world.engine, staged, spec(), first=False, ahead=ahead)
+    assert told == [[("2",), ("4",)]]
+
+
 def test_T12_what_only_looks_alike_when_joined_is_a_change(world):
     fields = [ID, PLAN, field("city", "text")]
     world.first(fields, [("1", "ab", "c"), ("2", None, "x"), ("3", "x", ""), ("4", "x", "y")])

@@ -16,7 +16,7 @@ from rowlift.engine.keys import children
 from rowlift.engine.layers import Layers, open_image, recanonicalise
 from rowlift.engine.merge import COMPACT_SHARE, Merged, find_changes, guard_removals, refresh
 from rowlift.engine.read import row_bytes, staged_columns
-from rowlift.engine.validate import Validated, validate
+from rowlift.engine.validate import Ahead, Validated, nobody, validate
 from rowlift.kit.sqlguard import guard, render, uses_last_sync_time
 from rowlift.state.images import Image
 from rowlift.state.store import Store
@@ -53,11 +53,19 @@ class Compared:
 
 
 def compare(
-    duck: Duck, store: Store, sync_uid: str, spec: SyncSpec, result: Result, *, allow_removals: bool
+    duck: Duck,
+    store: Store,
+    sync_uid: str,
+    spec: SyncSpec,
+    result: Result,
+    *,
+    allow_removals: bool,
+    ahead: Ahead = nobody,
 ) -> Compared:
     """Validate a staged result, find what changed and ask the guards; nothing is written.
 
-    Raises GuardStop.
+    `ahead` hears, before they are judged, of the keys of rows that may have changed. Raises
+    GuardStop.
     """
     held = [] if result.is_partial else store.files.live([HELD], sync_uid)
     duck.make_room(max(row_bytes(path) for path in (result.staged, *(one.path for one in held))))
@@ -69,7 +77,9 @@ def compare(
     first = found.base is None
     version = _next_revision(image, result.moment)
     again = [] if full else judge_held(duck, held, spec, version)
-    checked = validate(duck, result.staged, spec, full=full, version=version, first=first)
+    checked = validate(
+        duck, result.staged, spec, full=full, version=version, first=first, ahead=ahead
+    )
     holding = hold(
         duck, spec, result.staged, checked, held, again, is_again=result.is_partial
     )  # fmt: skip

@@ -4,10 +4,10 @@ What is found is what one snapshot of the workspace holds. Whoever decides by it
 same snapshot, so that nobody appears in two states.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import pyarrow as pa
@@ -25,18 +25,36 @@ from rowlift.workspace.workspace import Workspace
 FEW = 200_000  # due rows whose identifiers are looked up one by one in a large workspace
 _LARGE = 5  # times the due rows
 
+# Nobody has judged these keys yet: what a database may refuse is not looked up with the others.
+_ASKED = """
+CREATE OR REPLACE TEMP TABLE asked_early AS
+SELECT key FROM {rows} WHERE strlen(key) <= 500 AND regexp_full_match(key, '[ -~]+') LIMIT {most}
+"""
+_NOT_ASKED = "(SELECT key FROM {due} ANTI JOIN asked_early USING (key) LIMIT {most})"
+
+Found = list[pa.RecordBatch]
+
 
 @dataclass(frozen=True, slots=True)
 class Early:
-    """People whom some keys name; until they are found the connection is the other thread's."""
+    """People whom so many keys name; until they are found the connection is the other thread's."""
 
     connection: sa.Connection
-    keys: frozenset[str]
-    coming: Future[list[pa.RecordBatch]]
+    keys: int
+    look_up: Callable[[Sequence[str]], Future[Found]]
+    coming: tuple[Future[Found], ...]
 
-    def found(self) -> list[pa.RecordBatch]:
-        """Wait for the people, with what is stored of them."""
-        return self.coming.result()
+    def found(self) -> Iterator[pa.RecordBatch]:
+        """Wait for the people, with what is stored of them, and let each batch go."""
+        for one in self.coming:
+            batches = one.result()
+            while batches:
+                yield batches.pop()
+
+    def and_of(self, keys: Sequence[str]) -> "Early":
+        """Look up the people of more keys, from the same snapshot."""
+        coming = (*self.coming, self.look_up(keys))
+        return replace(self, keys=self.keys + len(keys), coming=coming)
 
 
 def ask_early(
@@ -58,21 +76,23 @@ def ask_early(
     keys = texts(duck, f"(SELECT key FROM {due} LIMIT {most + 1})", "key")
     if not keys or len(keys) > most or not are_few(connection, len(keys), "people"):
         return None
-    whole = identifiers.WHOLE_PEOPLE
-    coming = other.submit(
-        lambda: list(identifiers.people(connection, workspace.id, by_own(keys, own), whole))
-    )
-    return Early(connection, frozenset(keys), coming)
+
+    def look_up(keys: Sequence[str]) -> Future[Found]:
+        named, whole = by_own(keys, own), identifiers.WHOLE_PEOPLE
+        return other.submit(lambda: [*identifiers.people(connection, workspace.id, named, whole)])
+
+    return Early(connection, len(keys), look_up, (look_up(keys),))
 
 
 class LookAhead:
-    """Begins to look up whose rows will be due while they go to the image."""
+    """Begins to look up whose rows will be due while they are judged and go to the image."""
 
     def __init__(self, workspace: Workspace, spec: SyncSpec) -> None:
         self.workspace = workspace
         self._spec = spec
         self._open = ExitStack()
         self._early: Early | None = None
+        self._most = 0
 
     def __enter__(self) -> Self:
         return self
@@ -91,20 +111,33 @@ class LookAhead:
             return
         connection = self._open.enter_context(self.workspace.database.read())
         other = self._open.enter_context(ThreadPoolExecutor(1, "people"))
-        self._early = ask_early(duck, connection, self.workspace, self._spec, rows, other, most)
+        self._most = min(most, most_few(connection, "people"))
+        duck.run(_ASKED.format(rows=rows, most=most + 1))
+        asked = "asked_early"
+        self._early = ask_early(duck, connection, self.workspace, self._spec, asked, other, most)
 
     def of(self, duck: Duck, due: str) -> Early | None:
-        """Return what was asked for, if it has everybody whose rows are due."""
-        early = self._early
-        if early is None:
+        """Return what was asked for, and ask for whose rows are due besides.
+
+        Returns None where nothing was asked for, or these are too many.
+        """
+        if self._early is None:
             return None
-        keys = texts(duck, f"(SELECT key FROM {due} LIMIT {len(early.keys) + 1})", "key")
-        return early if early.keys.issuperset(keys) else None
+        others = _NOT_ASKED.format(due=due, most=self._most + 1)
+        keys = texts(duck, others, "key")
+        if self._early.keys + len(keys) > self._most:
+            return None
+        return self._early.and_of(keys) if keys else self._early
 
 
 def are_few(connection: sa.Connection, due: int, table: str) -> bool:
     """Tell whether to look so many rows up one by one, rather than to read a whole workspace."""
-    return due < FEW and due * _LARGE < handed_out(connection, table)
+    return due <= most_few(connection, table)
+
+
+def most_few(connection: sa.Connection, table: str) -> int:
+    """Return how many rows at most are looked up one by one."""
+    return min(FEW, -(-handed_out(connection, table) // _LARGE)) - 1
 
 
 def by_own(keys: Sequence[str], own: str) -> Named:

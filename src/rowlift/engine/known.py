@@ -103,12 +103,13 @@ def know_people(
     duck.run(_KNOWN_PEOPLE)
 
 
-def _fill_early(duck: Duck, found: list[pa.RecordBatch]) -> None:
-    for table, schema in (
-        ("apply_people", identifiers.PEOPLE),
-        ("apply_records", identifiers.RECORDS),
-    ):
-        fill(duck, table, (batch.select(schema.names) for batch in found), schema)
+def _fill_early(duck: Duck, found: Iterable[pa.RecordBatch]) -> None:
+    tables = {"apply_people": identifiers.PEOPLE, "apply_records": identifiers.RECORDS}
+    for table, schema in tables.items():
+        fill(duck, table, (), schema)
+    for batch in found:
+        for table, schema in tables.items():
+            fill(duck, table, [batch.select(schema.names)], schema, keep=True)
 
 
 def _keys(duck: Duck, own: str) -> Named:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from rowlift.engine.canon import fingerprint
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.jsontext import recanonicalised
-from rowlift.engine.ledger import load_ledger, write_ledger
+from rowlift.engine.ledger import link_settled, load_ledger, write_ledger
 from rowlift.engine.merge import (
     COMPACT_SHARE,
     IMAGE_COLUMNS,
@@ -129,16 +129,25 @@ def load_image_with(duck: Duck, found: Layers, delta: Path, rewritten: Path | No
 
 
 def add_to_ledger(
-    duck: Duck, store: Store, owner: Owner, found: Layers, rows: str, count: int
+    duck: Duck,
+    store: Store,
+    owner: Owner,
+    found: Layers,
+    rows: str,
+    count: int,
+    settled: Path | None = None,
 ) -> Added:
-    """Write settled rows, so many of them, to the ledger whose view is open."""
+    """Write settled rows, so many of them, to the ledger whose view is open.
+
+    `settled` is a scratch file of just these rows, if there is one.
+    """
     if not count:
         return Added()
     whole = found.must_compact(count)
-    stored = store.files.write(
-        "ledger_base" if whole else "ledger_delta",
-        owner,
-        lambda path: write_ledger(duck, path, rows, whole=whole),
-    )
+    if settled and not (whole and found.base):
+        fill = partial(link_settled, settled=settled, rows=count)
+    else:
+        fill = partial(write_ledger, duck, settled=rows, whole=whole)
+    stored = store.files.write("ledger_base" if whole else "ledger_delta", owner, fill)
     replaced = tuple(one for one in (found.base, *found.deltas) if one) if whole else ()
     return Added((stored,), replaced)

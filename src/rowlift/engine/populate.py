@@ -19,7 +19,14 @@ from rowlift.engine import apply
 from rowlift.engine.apply import Applied
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.early import LookAhead
-from rowlift.engine.layers import add_to_ledger, image_width, open_image, open_ledger
+from rowlift.engine.layers import (
+    Added,
+    Layers,
+    add_to_ledger,
+    image_width,
+    open_image,
+    open_ledger,
+)
 from rowlift.engine.ledger import Mapping as RowMapping
 from rowlift.engine.ledger import Target, find_due
 from rowlift.engine.namesakes import LEAVES, find_namesakes
@@ -85,10 +92,15 @@ _LATE = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A scratch file of so many rows for the ledger, as they are unless some came too late."""
+    """A scratch file of so many rows for the ledger, as they are unless some came too late.
+
+    Beside it stands how many rows of the plan have each action, and each code.
+    """
 
     path: Path
     rows: int
+    actions: Mapping[str, int]
+    codes: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +123,9 @@ class LedgerChange:
     replaced: tuple[StoredFile, ...]
 
 
-def look_ahead(duck: Duck, people: LookAhead) -> None:
-    """Begin to look up whose rows changed: those that will be due, unless more are due already."""
-    people.ask(duck, "changed_keys", apply.most_early(image_width(duck)))
+def look_ahead(duck: Duck, people: LookAhead, rows: str) -> None:
+    """Begin to look up whose rows arrived anew: those that will be due, unless more are due."""
+    people.ask(duck, rows, apply.most_early(image_width(duck)))
 
 
 def populate(
@@ -146,8 +158,8 @@ def populate(
         for number, applied in writing.all(apply.slices(plan.path, done=frozenset(late))):
             late[number] = applied.late
             progress.advance(part.title, applied.rows)
-    done = _counted(duck, plan, tuple(one for of_slice in late.values() for one in of_slice))
-    return _with_settled(replace(done, settled=settling.result()), before)
+    every = tuple(one for of_slice in late.values() for one in of_slice)
+    return _with_settled(_counted(plan, settling.result(), every), before)
 
 
 @contextmanager
@@ -164,10 +176,14 @@ def _meanwhile(duck: Duck, work: Callable[[], Settled]) -> Iterator[Future[Settl
 
 def _settle(duck: Duck, plan: StoredFile, ledger: Ledger) -> Settled:
     """Write what the ledger will have of a plan, and of rows that need no writing."""
-    path = duck.scratch_file("settled")
-    rows = _SETTLED.format(plan=parquet([plan.path]), epoch=ledger.epoch, seq=ledger.revision + 1)
+    path, planned = duck.scratch_file("settled"), parquet([plan.path])
+    rows = _SETTLED.format(plan=planned, epoch=ledger.epoch, seq=ledger.revision + 1)
     with duck.one_thread():
-        return Settled(path, duck.write(rows, path))
+        actions, codes = (
+            dict(duck.rows(f"SELECT {one}, count(*) FROM {planned} WHERE {one} <> '' GROUP BY ALL"))
+            for one in ("action", "code")
+        )
+        return Settled(path, duck.write(rows, path), actions, codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,21 +328,27 @@ def fold(duck: Duck, store: Store, run: Run, part: Part, done: Populated) -> Led
     duck.register("late", pa.Table.from_pylist(late, _LATE))
     found = open_ledger(duck, store, part.uid, TARGET)
     seq = ledger.revision + 1
-    plan, rows, count = parquet([done.plan.path]), parquet([done.settled.path]), done.settled.rows
-    if done.late:
-        rows = _BUT_LATE.format(settled=rows)
-        count = duck.count(rows)
     owner = Owner(run.workspace_id, part.uid, TARGET, run_id=run.id)
-    added = add_to_ledger(duck, store, owner, found, rows, count)
+    added = _add_settled(duck, store, owner, found, done.settled, late=bool(late))
     stored = added.stored
     if done.counts.get("rejected"):
-        fill = partial(duck.write, _REJECTED.format(plan=plan))
+        fill = partial(duck.write, _REJECTED.format(plan=parquet([done.plan.path])))
         stored = (*stored, store.files.write(REJECTS, owner, fill))
     revision = seq if added.stored else ledger.revision
     held = any(done.counts[name] for name in ("rejected", "skipped", "suppressed"))
     settled = 0 if held or before.among else _revision(store, part)
     after = replace(ledger, revision=revision, settled=settled)
     return LedgerChange(after, stored, (*added.replaced, done.plan))
+
+
+def _add_settled(
+    duck: Duck, store: Store, owner: Owner, found: Layers, settled: Settled, *, late: bool
+) -> Added:
+    rows = parquet([settled.path])
+    if not late:
+        return add_to_ledger(duck, store, owner, found, rows, settled.rows, settled.path)
+    rows = _BUT_LATE.format(settled=rows)
+    return add_to_ledger(duck, store, owner, found, rows, duck.count(rows))
 
 
 def _plan(
@@ -355,12 +377,8 @@ def _plan(
     return plan
 
 
-def _counted(duck: Duck, plan: StoredFile, late: tuple[Reject, ...]) -> Populated:
-    plan_rows = parquet([plan.path])
-    actions = Counter(dict(duck.rows(f"SELECT action, count(*) FROM {plan_rows} GROUP BY action")))
-    codes = Counter(
-        dict(duck.rows(f"SELECT code, count(*) FROM {plan_rows} WHERE code <> '' GROUP BY code"))
-    )
+def _counted(plan: StoredFile, settled: Settled, late: tuple[Reject, ...]) -> Populated:
+    actions, codes = Counter(settled.actions), Counter(settled.codes)
     codes.update(one.code for one in late)
     rejected = actions.pop("reject", 0) + len(late)
     counts = {name: actions.get(name, 0) for name in WRITES}
@@ -368,4 +386,4 @@ def _counted(duck: Duck, plan: StoredFile, late: tuple[Reject, ...]) -> Populate
     counts |= {"due": due, "skipped": actions["skip"], "suppressed": actions["suppress"]}
     written = due - rejected - counts["skipped"] - counts["suppressed"]
     counts |= {"written": written, "rejected": rejected}
-    return Populated(counts, dict(codes.most_common()), plan, late=late)
+    return Populated(counts, dict(codes.most_common()), plan, settled, late)

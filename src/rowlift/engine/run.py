@@ -39,6 +39,7 @@ from rowlift.engine.populate import LedgerChange, Populated, fold, look_ahead, p
 from rowlift.engine.preflight import guard_unknown
 from rowlift.engine.read import stage, staged_columns
 from rowlift.engine.rejected import write_rejected
+from rowlift.engine.validate import Ahead, nobody
 from rowlift.kit.sqlguard import uses_last_sync_time
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Image
@@ -259,7 +260,7 @@ class ImportRun:
             compared = compare(
                 duck, self._store, part.uid, part.spec,
                 Result(staged.path, dialect, run.created_at, is_partial=bool(run.first_rows)),
-                allow_removals=self._work.allow_removals,
+                allow_removals=self._work.allow_removals, ahead=self._ahead(duck, people),
             )  # fmt: skip
             told.note(**compared.counts)
         self._tell(compared.warnings)
@@ -267,8 +268,6 @@ class ImportRun:
             guard_unknown(duck, self._store, run, part.spec, self._work.workspace, staged.path)
         self._progress.phase(part.title, "changes")
         owner, counts = self._owner(part), compared.counts
-        if compared.found.base and self._spec.workspace and len(self._parts) == 1:
-            look_ahead(duck, people)
         with span("merge", part=part.name):
             added = add_to_image(
                 duck, self._store, owner, compared.found, revision=compared.revision,
@@ -286,6 +285,10 @@ class ImportRun:
         replaced = (*added.replaced, *held.replaced)
         forget(duck)
         return _Merged(part, image, stored, replaced, counts, compared.columns)
+
+    def _ahead(self, duck: Duck, people: LookAhead) -> Ahead:
+        is_wanted = self._spec.workspace and len(self._parts) == 1
+        return partial(look_ahead, duck, people) if is_wanted else nobody
 
     def _commit_merge(self, merged: Sequence[_Merged]) -> None:
         own, *others = merged

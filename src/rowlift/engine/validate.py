@@ -5,7 +5,7 @@ over the others judges them and writes the good ones as rows of the image. Both 
 holds the result in memory.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,8 @@ from rowlift.engine.rowrules import (
 
 GUARDED_FROM_ROWS = 100
 
+Ahead = Callable[[str], None]  # is told of a relation of keys
+
 _JUDGED = """
 WITH canonical AS (
     SELECT staged.*, {identifier} AS identifier, {key} AS key, {raw} AS hashed,
@@ -59,6 +61,10 @@ _REJECTED = """
 SELECT row_number, identifier, code, reason FROM {judged}
 JOIN (VALUES {reasons}) AS reasons(problem, code, reason) USING (problem)
 """
+
+
+def nobody(_keys: str) -> None:
+    """Do nothing about rows that are to be judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +130,18 @@ def validate(
     full: bool = True,
     version: int = 0,
     first: bool = True,
+    ahead: Ahead = nobody,
 ) -> Validated:
     """Judge every row of a staged file whose columns are right.
 
     `full` says that the query returns everything: only then is a constant trait worth a warning.
     `version` is what good rows get in the image; unless `first`, rows that the view `image` knows
-    are not judged again.
+    are not judged again, and `ahead` hears of the others before they are.
     Raises GuardStop TOO_MANY_ROWS, BAD_ROWS (on_bad_rows: stop) or MASS_REJECT, nothing changed.
     """
     if pq.read_metadata(staged).num_rows > spec.limits.rows:
         raise too_many_rows(spec.limits.rows)
-    validated = judge(duck, staged, spec, full=full, version=version, first=first)
+    validated = judge(duck, staged, spec, full=full, version=version, first=first, ahead=ahead)
     if validated.rejected and spec.on_bad_rows == "stop":
         raise bad_rows(validated.problems, validated.read)
     _guard_rejects(validated, spec)
@@ -149,6 +156,7 @@ def judge(
     full: bool = True,
     version: int = 0,
     first: bool = True,
+    ahead: Ahead = nobody,
 ) -> Validated:
     """Judge every row and say what was found, without stopping at anything."""
     read = pq.read_metadata(staged).num_rows
@@ -157,7 +165,7 @@ def judge(
     columns = canon.staged_columns(pq.read_schema(staged), filled_columns(staged))
     keyed = find_key(duck, staged, columns, spec)
     arrived = arrive(duck, keyed.path, keyed.columns, keyed.key, spec, first=first)
-    judged = _judge_rows(duck, arrived, keyed, spec, version)
+    judged = _judge_rows(duck, arrived, keyed, spec, version, nobody if first else ahead)
     publish(duck, [judged.valid_sql(judged.relation)], [judged.rejected_sql(judged.relation)])
     found = problems(duck, keyed.label)
     rejected = sum(problem.count for problem in found)
@@ -190,7 +198,9 @@ def constant_traits(staged: Path, spec: SyncSpec) -> tuple[Finding, ...]:
     return (Finding("rows", "warning", message, known.mend, known.code),)
 
 
-def _judge_rows(duck: Duck, arrived: Arrived, keyed: Keyed, spec: SyncSpec, version: int) -> Judged:
+def _judge_rows(
+    duck: Duck, arrived: Arrived, keyed: Keyed, spec: SyncSpec, version: int, ahead: Ahead
+) -> Judged:
     key = keyed.key
     ours = (RAW, key) if keyed.parts else (RAW,)
     columns = [column for column in arrived.columns if column not in ours]
@@ -199,6 +209,7 @@ def _judge_rows(duck: Duck, arrived: Arrived, keyed: Keyed, spec: SyncSpec, vers
     beside = [] if keyed.parts else others
     staged = canon.staged_sql(arrived.path, arrived.columns)
     expression, join, odd = key_relation(duck, key, others, staged)
+    ahead(f"(SELECT {expression} AS key FROM {staged} {join})")
     of_key = key_checks(keyed, odd_emails=odd)
     of_rest = [
         check
