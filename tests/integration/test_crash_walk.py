@@ -184,6 +184,7 @@ def test_no_commit_rename_or_send_is_without_a_point() -> None:
     assert pointed == {
         ("commit", "db.py", "transaction"),
         ("rename", "kit/durable.py", "publish"),
+        ("rename", "engine/ledger.py", "link_settled"),
         ("rename", "engine/merge.py", "write_first"),
         ("rename", "operations/backups.py", "_linked"),
         ("rename", "state/snapshot.py", "set_aside"),
