@@ -3,6 +3,8 @@
 A file on one worker makes its servers, services and browsers once.
 """
 
+import dataclasses
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -39,7 +41,17 @@ LAST = "unit"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of long files first and the quick ones last."""
+    """Put the tests of long files first and the quick ones last.
+
+    Those that workers could not tell apart by their ids would be lost but for one.
+    """
+    for item in items:
+        route = getattr(item, "operation_label", None)
+        if route:  # schemathesis leaves it out of the id
+            item._id = dataclasses.replace(item.id, params=route)  # noqa: SLF001
+    twice = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
+    if twice:
+        raise pytest.UsageError(f"two tests have one id: {twice[0]}")
     items.sort(key=lambda item: _rank(item.path))
 
 

@@ -33,6 +33,8 @@ def people_beginning(
             query = _beginning(connection, workspace, table, column, beginning)
             # Only what the index holds is asked for, so that no row of the table is read.
             names = list(connection.scalars(query.with_only_columns(key).limit(limit)))
+        if not names:  # SQLite looks at everybody for those of an empty list
+            continue
         wanted = people.c.pid if table is anonymous_ids else column
         for one in people_where(workspace, wanted.in_(names)):
             found.setdefault(one.record.pid, one)
@@ -48,6 +50,8 @@ def objects_beginning(
         query = _beginning(connection, workspace, objects, column, text)
         mine = query.where(objects.c.object_type == object_type, column > after)
         ids = list(connection.scalars(mine.with_only_columns(column).limit(limit)))
+    if not ids:
+        return []
     found = objects_where(workspace, objects.c.object_type == object_type, column.in_(ids))
     place = {one: at for at, one in enumerate(ids)}
     return sorted(found, key=lambda one: place[one.object_id])
