@@ -21,6 +21,7 @@ from doors.python import operations
 from rowlift.core.errors import RowliftError
 from rowlift.core.rights import Right, Role
 from rowlift.operations.callers import CONSOLE, Caller
+from rowlift.operations.identifying import Identifiers
 from rowlift.operations.querying import Wish
 from rowlift.testing.sink import Sink
 from rowlift.web.app import api as api_of
@@ -46,7 +47,8 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "POST /definitions/sync/estimate": {"name": "theirs"},
 }
 THEIR_NAMES = {
-    "name": ("theirs", "their_shop", "Theirs", "their_key", "their_hook", "their_team"),
+    "name": ("theirs", "their_shop", "Theirs", "their_key", "their_hook", "their_team", "club"),
+    "other": ("Theirs", "club"),
     "form": ("csv",),
 }
 ASKING = {"POST /syncs/{name}/preview", "POST /syncs/{name}/plans", "POST /drafts/edits"}
@@ -78,6 +80,9 @@ def named_as_theirs(made: World, sink: Sink) -> World:
     made.save()
     connections = made.folder / "connections.yml"
     connections.write_text(connections.read_text().replace('"shop"', '"their_shop"'))
+    (made.folder / "audiences").mkdir()
+    audience = {"audience": "club", "where": {"attribute": "plan", "present": True}}
+    made.write("audiences/club.yml", audience)
     return made
 
 
@@ -237,7 +242,7 @@ def called(
 ) -> Iterator[tuple[str, Callable[[], object], bool]]:
     """Every operation with everything of theirs that it could be given; whether it names some."""
     theirs: dict[str, Sequence[Any]] = dict.fromkeys(
-        ("name", "sync", "source", "destination", "channel"), known["name"]
+        ("name", "sync", "source", "destination", "channel", "first", "second"), known["name"]
     )
     theirs |= {"syncs": [[one] for one in known["name"]], "plan_id": known["plan_id"]}
     numbers = ("run_id", "user_id", "token_id", "number")
@@ -250,6 +255,7 @@ def called(
         "version": (1,), "expected": (1,), "by": (by,), "document": ({"type": "sandbox"},),
         "role": (Role.VIEWER,), "email": ("ann.hidden@example.com",), "password": ("a long one",),
         "out": (out,), "wish": (Wish("", "people", (), "id"),),
+        "wanted": (Identifiers("new", None),),
     }  # fmt: skip
     for name in operations(rowlift.Project):
         if name in LEFT_OUT or LETS_IN.match(name):

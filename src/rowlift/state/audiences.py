@@ -91,7 +91,12 @@ class AudienceStore:
 
     def claim(self, audience: Audience) -> Audience | None:
         """Take an audience that nobody computes, or whose process is dead."""
-        row = claim(self._database, self._locks, audiences, audience.id, "audience.claim")
+        with (
+            self._locks.taking() as take,
+            self._database.transaction("audience.claim") as connection,
+        ):
+            wanted = (audiences, audience.id)
+            row = claim(self._database, connection, self._locks, take, wanted)
         return None if row is None else _audience(row)
 
     def is_computed(self, audience: Audience) -> bool:

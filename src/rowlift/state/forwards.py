@@ -99,7 +99,12 @@ class ForwardStore:
 
     def claim(self, forward: Forward) -> Forward | None:
         """Take a forward that nobody carries, or whose process is dead."""
-        row = claim(self._database, self._locks, forwards, forward.id, "forward.claim")
+        with (
+            self._locks.taking() as take,
+            self._database.transaction("forward.claim") as connection,
+        ):
+            wanted = (forwards, forward.id)
+            row = claim(self._database, connection, self._locks, take, wanted)
         return None if row is None else _forward(row)
 
     def lease(self, forward: Forward) -> Lease:

@@ -151,24 +151,31 @@ class Lease:
 
 
 def claim(
-    database: Database, locks: Locks, table: sa.Table, row_id: int, name: str
+    database: Database,
+    connection: sa.Connection,
+    locks: Locks,
+    take: Callable[[str], bool],
+    wanted: tuple[sa.Table, int],
 ) -> sa.Row[Any] | None:
-    """Take a row that nobody carries, or whose process is dead, in a transaction of that name."""
+    """Take a row that nobody carries, or whose process is dead, in the caller's transaction.
+
+    `take` takes the lock of its new generation.
+    """
+    table, row_id = wanted
     mine = sa.select(table).where(table.c.id == row_id)
-    with locks.taking() as take, database.transaction(name) as connection:
-        row = connection.execute(mine.with_for_update()).one()
-        now = database_now(database, connection)
-        generation = row.generation + 1
-        is_carried = bool(row.active) and not is_dead(locks, table, row, now)
-        if is_carried or not take(lock_name(table, row_id, generation)):
-            return None
-        values = {
-            "active": 1, "generation": generation, "owner": owner_name(),
-            "lease_until": now + LEASE_SECONDS, "status": Status.RUNNING.value,
-            "cancelled_by": "", "reason_code": "", "reason": "",
-        }  # fmt: skip
-        connection.execute(table.update().where(table.c.id == row_id).values(values))
-        return connection.execute(mine).one()
+    row = connection.execute(mine.with_for_update()).one()
+    now = database_now(database, connection)
+    generation = row.generation + 1
+    is_carried = bool(row.active) and not is_dead(locks, table, row, now)
+    if is_carried or not take(lock_name(table, row_id, generation)):
+        return None
+    values = {
+        "active": 1, "generation": generation, "owner": owner_name(),
+        "lease_until": now + LEASE_SECONDS, "status": Status.RUNNING.value,
+        "cancelled_by": "", "reason_code": "", "reason": "",
+    }  # fmt: skip
+    connection.execute(table.update().where(table.c.id == row_id).values(values))
+    return connection.execute(mine).one()
 
 
 def _renewal(table: sa.Table, row_id: int, generation: int) -> ReturningUpdate[Any]:
