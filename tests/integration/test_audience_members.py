@@ -18,8 +18,10 @@ from rowlift.core import faults
 from rowlift.core.errors import ConfigError
 from rowlift.core.nouns import Status
 from rowlift.core.rights import Role
+from rowlift.core.specs import RetentionSpec
 from rowlift.scheduler.scheduler import Scheduler
 from rowlift.state.intake import Accepted
+from rowlift.state.prune import prune_intake
 from rowlift.testing.clock import QuickClock
 from rowlift.workers.embedded import EmbeddedRunner
 from rowlift.workspace import audiences as members
@@ -90,6 +92,18 @@ def test_A21_an_audience_follows_its_people(club: Club) -> None:
         assert sizes == [(2, 1, 1), (2, 2, 0)]
         project.run()
         assert len(project.audiences.sizes("pros")) == 2
+
+
+@pytest.mark.door("python")
+def test_A21_sizes_are_kept_as_long_as_events(club: Club) -> None:
+    club.people(ann="pro")
+    club.audience("pros", **PRO)
+    with club.project() as project:
+        project.run()
+        home, keep = project.audiences.home, RetentionSpec()
+        for days, left in ((364, 1), (366, 0)):
+            prune_intake(home.store.database, home.workspace_id, keep, time.time() + days * 86_400)
+            assert len(project.audiences.sizes("pros")) == left
 
 
 @pytest.mark.door("python")
@@ -199,6 +213,7 @@ def test_A21_a_segment_that_is_not_there_is_told_and_waited_for(small: Club) -> 
     with small.project() as project:
         (one,) = project.audiences.list()
         assert (one.status, one.reason_code) == (Status.FAILED, "NAME_UNKNOWN")
+        assert "rowlift segments create NAME" in one.reason
         project.create_segment("vips")
         project.add_to_segment("vips", ["ann"])
         (one,) = project.audiences.compute()

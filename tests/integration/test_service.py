@@ -12,7 +12,7 @@ from doors.forks import forked
 from rowlift.core.errors import Busy, GuardStop, RowliftError
 from rowlift.core.nouns import Status
 from rowlift.core.progress import Silent
-from rowlift.engine import delivery
+from rowlift.engine import deliver
 from rowlift.testing.clock import QuickClock
 from rowlift.testing.misbehaviour import silent
 from rowlift.testing.sink import Sink
@@ -202,7 +202,7 @@ def test_a_delivery_that_waits_is_cancelled_and_stays_due(world):
 @pytest.mark.door("python")
 def test_B18_a_request_without_an_answer_holds_no_cancel_up(world, monkeypatch):
     """Ten seconds for an answer are none here; the sink would say nothing for a minute."""
-    monkeypatch.setattr(delivery, "DRAIN_SECONDS", 0.0)
+    monkeypatch.setattr(deliver, "DRAIN_SECONDS", 0.0)
     with Sink() as sink:
         sink.always(silent())
         networks = {"allow_networks": ["127.0.0.0/8"]}

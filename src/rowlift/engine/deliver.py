@@ -7,6 +7,7 @@ delivery ends and its rows stay due.
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -28,6 +29,7 @@ from rowlift.kit.packed import pack
 
 BACKOFF_SECONDS = (0.0, 1.0, 5.0, 30.0, 120.0)
 FAILURES_TO_OPEN = 5
+DRAIN_SECONDS = 10.0  # in which requests may be answered after a cancel
 OPEN_SECONDS = 60.0
 LONGEST_WAIT = 3600.0
 AT_ONCE = 8  # requests; of more that have begun, some wait for their turn
@@ -308,6 +310,18 @@ class Journal(Protocol):
         Returns the numbers of batches that a killed process may have sent before, or None when
         nothing more is to leave; then none has been started.
         """
+
+
+def draining(break_off: Callable[[], None]) -> Callable[[], None]:
+    """Return what is called every second after a cancel: at first it lets requests be answered."""
+    since: list[float] = []
+
+    def end() -> None:
+        since.append(time.monotonic())
+        if since[-1] - since[0] >= DRAIN_SECONDS:
+            break_off()
+
+    return end
 
 
 def send(

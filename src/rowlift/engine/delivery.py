@@ -5,7 +5,6 @@ Every phase ends with one fenced commit; a killed delivery goes on from the last
 
 import json
 import random
-import time
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
@@ -15,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import sqlalchemy as sa
 
 from rowlift.core.clock import Clock
@@ -34,7 +32,7 @@ from rowlift.core.ports import Batch, Destination
 from rowlift.core.progress import Progress
 from rowlift.core.spans import Span, span, trace_of
 from rowlift.core.specs import SyncSpec, UseSpec
-from rowlift.engine.deliver import Pace, Settler, Stopped, send
+from rowlift.engine.deliver import Pace, Settler, Stopped, draining, send
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.layers import Layers, add_to_ledger, image_width, open_image, open_ledger
 from rowlift.engine.ledger import (
@@ -58,7 +56,7 @@ from rowlift.engine.plan import (
 )
 from rowlift.engine.suppress import op_for, watch
 from rowlift.engine.traffic import Load, large_told, traffic
-from rowlift.engine.verdicts import verdict, verdict_rows
+from rowlift.engine.verdicts import verdict, verdict_tables
 from rowlift.kit.http import breakable
 from rowlift.state.deliveries import Delivery
 from rowlift.state.files import Owner, StoredFile
@@ -110,13 +108,6 @@ SELECT code, count(*) FROM settled WHERE verdict <> 'delivered' AND code <> ''
 GROUP BY code ORDER BY count(*) DESC, code
 """
 
-_VERDICTS = pa.schema(
-    [("batch", pa.int32()), ("verdict", pa.string()), ("code", pa.string()),
-     ("reason", pa.string())]
-)  # fmt: skip
-_ROW_VERDICTS = pa.schema([("position", pa.int32()), *_VERDICTS])
-
-DRAIN_SECONDS = 10.0  # in which requests may be answered after a cancel
 _NEWER = "A newer image, or a suppression, took over."
 
 COUNTED = (
@@ -215,7 +206,11 @@ class DeliveryRun:
         )  # fmt: skip
 
     def _sent(self, duck: Duck) -> Stopped | None:
-        with breakable() as break_off, self._ending(break_off), self._open() as destination:
+        with (
+            breakable() as break_off,
+            self._lease.stopping(draining(break_off)),
+            self._open() as destination,
+        ):
             if self._delivery.phase == "plan":
                 with span("plan") as told:
                     self._plan(duck, destination)
@@ -224,17 +219,6 @@ class DeliveryRun:
                 stopped = self._send(destination)
                 told.note(stopped=stopped.code if stopped else "")
             return stopped
-
-    def _ending(self, break_off: Callable[[], None]) -> AbstractContextManager[None]:
-        """Give requests some seconds to be answered once somebody cancels."""
-        since: list[float] = []
-
-        def end() -> None:
-            since.append(time.monotonic())
-            if since[-1] - since[0] >= DRAIN_SECONDS:
-                break_off()
-
-        return self._lease.stopping(end)
 
     def _end(self, duck: Duck, stopped: Stopped | None) -> None:
         if self._delivery.phase == "send":
@@ -438,9 +422,9 @@ class DeliveryRun:
 
     def _fold(self, duck: Duck, left: str) -> dict[str, Any]:
         known = self._store.deliveries.batches(self._delivery.id)
-        batch_rows, odd_rows = verdict_rows(known)
-        duck.register("batch_verdicts", pa.Table.from_pylist(batch_rows, _VERDICTS))
-        duck.register("row_verdicts", pa.Table.from_pylist(odd_rows, _ROW_VERDICTS))
+        of_batches, of_rows = verdict_tables(known)
+        duck.register("batch_verdicts", of_batches)
+        duck.register("row_verdicts", of_rows)
         plan = parquet([self._plan_file().path])
         duck.run(
             _SETTLED.format(

@@ -3,14 +3,20 @@
 from collections import Counter
 from typing import Any
 
+import pyarrow as pa
+
 from rowlift.core.nouns import Outcome, Outcomes, Status, Verdict
 from rowlift.engine.deliver import Stopped
 from rowlift.state.deliveries import BatchRecord
 
+_OF_BATCHES = pa.schema(
+    [("batch", pa.int32()), ("verdict", pa.string()), ("code", pa.string()),
+     ("reason", pa.string())]
+)  # fmt: skip
+_OF_ROWS = pa.schema([("position", pa.int32()), *_OF_BATCHES])
 
-def verdict_rows(
-    known: dict[int, BatchRecord],
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+
+def verdict_tables(known: dict[int, BatchRecord]) -> tuple[pa.Table, pa.Table]:
     """Return what is known of each batch, and of the rows that differ from their batch."""
     left = Outcomes(Outcome(Verdict.IN_DOUBT, "INTERRUPTED", "A killed process may have sent it."))
     batch_rows, odd_rows = [], []
@@ -21,7 +27,7 @@ def verdict_rows(
             {"batch": number, "position": position, **_cells(outcome)}
             for position, outcome in outcomes.rows.items()
         ]
-    return batch_rows, odd_rows
+    return pa.Table.from_pylist(batch_rows, _OF_BATCHES), pa.Table.from_pylist(odd_rows, _OF_ROWS)
 
 
 def _cells(outcome: Outcome) -> dict[str, str]:

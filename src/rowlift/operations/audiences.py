@@ -137,9 +137,8 @@ class Computing:
             store = self.home.store
             with store.database.transaction("audience.fail") as connection:
                 lease.hold(connection)
-                store.audiences.fail(
-                    connection, audience, error.code, error.message, _AGAIN_SECONDS
-                )
+                reason = f"{error.message} {error.mend}".strip()
+                store.audiences.fail(connection, audience, error.code, reason, _AGAIN_SECONDS)
             self._progress.note(f"audience {name}", "It could not be computed.", str(error))
 
     def now(self) -> float:

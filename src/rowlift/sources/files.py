@@ -15,7 +15,7 @@ from rowlift.kit.duckread import DuckConfig, DuckSource, plain
 from rowlift.kit.filetables import FileTable, discovered, estimated, files, scan
 from rowlift.kit.sqlguard import guard
 from rowlift.sources.dialects.duckdb import DIALECT
-from rowlift.sources.dialects.files import allow, first, spoiled, view
+from rowlift.sources.dialects.files import allow, readable, spoiled, view
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,19 +60,19 @@ class Files(DuckSource):
         if not root.is_dir():
             message, mend = f"{root} is not a folder", rule("FILE_MISSING").mend
             raise ConnectError("FILE_MISSING", message, mend=mend)
-        readable: list[Path] = []
+        found: list[Path] = []
         for name, table in (self._config.tables or discovered(root)).items():
             try:
                 paths = files(root, table)
                 instance.execute(view(name, scan(paths, table)))
-                readable += paths
+                found += paths
                 self._read[name] = paths, table
             except SourceError as error:
                 self._spoil(instance, name, error)
             except duckdb.Error as error:
                 message, mend = f"{table.path}: {plain(str(error))}", rule("FILE_UNREADABLE").mend
                 self._spoil(instance, name, SourceError("FILE_UNREADABLE", message, mend=mend))
-        instance.execute(allow(readable))
+        instance.execute(allow(found))
 
     def catalog(self) -> Sequence[Table]:
         """Return the tables with their columns, and how many rows where the files tell."""
@@ -88,17 +88,10 @@ class Files(DuckSource):
         level, mend = ("ok", "") if tables else ("warning", "Put .csv or .parquet files into it.")
         text = f"{self._config.root}: {counted(len(tables), 'table')}"
         yield Finding("login", level, text, mend)
-        yield from map(self._finding, tables)
+        for table in tables:
+            yield readable(self, table)
 
     def _spoil(self, instance: duckdb.DuckDBPyConnection, name: str, error: SourceError) -> None:
         """Keep the name in the catalogue; whatever reads it in spite of us fails as well."""
         self._spoiled[name.casefold()] = error
         instance.execute(spoiled(name, error))
-
-    def _finding(self, table: Table) -> Finding:
-        try:
-            self.query(first(table.name), limit=1).read_all()
-        except SourceError as error:
-            message = f"{table.name}: {error.message}"
-            return Finding("privileges", "warning", message, error.mend, error.code)
-        return Finding("privileges", "ok", f"{table.name}: {counted(len(table.columns), 'column')}")

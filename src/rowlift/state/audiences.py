@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from rowlift.core.nouns import Status
 from rowlift.db import Database
 from rowlift.state.audience_tables import audience_sizes, audiences
-from rowlift.state.leases import Lease, claim, database_now, is_dead
+from rowlift.state.leases import Lease, claim, database_now
 from rowlift.state.locks import Locks
 
 _REST = 20  # times as long as a look took
@@ -98,14 +98,6 @@ class AudienceStore:
             wanted = (audiences, audience.id)
             row = claim(self._database, connection, self._locks, take, wanted)
         return None if row is None else _audience(row)
-
-    def is_computed(self, audience: Audience) -> bool:
-        """Tell whether a living process computes it now."""
-        query = sa.select(audiences).where(audiences.c.id == audience.id)
-        with self._database.read() as connection:
-            now = database_now(self._database, connection)
-            row = connection.execute(query).one()
-        return bool(row.active) and not is_dead(self._locks, audiences, row, now)
 
     def lease(self, audience: Audience) -> Lease:
         """Return the right to write for an audience of ours."""

@@ -88,22 +88,24 @@ def prune_state(
 def prune_intake(
     database: Database, workspace_id: int, keep: RetentionSpec, now: float
 ) -> dict[str, int]:
-    """Forget some old ids and rejects of messages and return how many went."""
+    """Forget some old ids and rejects of messages, and sizes of audiences; return how many went."""
     old = {"workspace": workspace_id, "most": MOST_MESSAGES}
-    seen, told = (
+    seen, told, sizes = (
         old | {"before": now - seconds}
-        for seconds in (DEDUPE_SECONDS, min(keep.runs, keep.rejects))
+        for seconds in (DEDUPE_SECONDS, min(keep.runs, keep.rejects), keep.events)
     )
+    dated = dict.fromkeys(_REFUSED, told) | {"audience_sizes": sizes}
     with database.read() as connection:
-        rejects = {
-            table: _ids(connection, _REJECTS.format(table=table), told) for table in _REFUSED
+        found = {
+            table: _ids(connection, _REJECTS.format(table=table), given)
+            for table, given in dated.items()
         }
         is_old = connection.scalar(sa.text(_SEEN), seen) is not None
-    if not (any(rejects.values()) or is_old):
+    if not (any(found.values()) or is_old):
         return {"messages": 0}
     with database.transaction("prune.intake") as connection:
         forgotten = connection.execute(sa.text(_FORGET_SEEN), seen).rowcount
-        for table, ids in rejects.items():
+        for table, ids in found.items():
             forgotten += _forget(connection, _FORGET_REJECTS.format(table=table), ids)
     return {"messages": forgotten}
 

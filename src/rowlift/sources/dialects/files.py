@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from rowlift.core.counting import counted
 from rowlift.core.errors import SourceError
+from rowlift.core.nouns import Finding, Table
+from rowlift.core.ports import Source
 from rowlift.kit.duckread import literal, quoted
 
 ALLOW = "SET allowed_paths = [{paths}]"
@@ -27,6 +30,11 @@ def spoiled(name: str, error: SourceError) -> str:
     return view(name, SPOILED.format(message=literal(f"[{error.code}] {error.message}")))
 
 
-def first(name: str) -> str:
-    """Return what reads a table from its beginning."""
-    return FIRST.format(name=quoted(name))
+def readable(source: Source, table: Table) -> Finding:
+    """Tell whether the first row of a table can be read."""
+    try:
+        source.query(FIRST.format(name=quoted(table.name)), limit=1).read_all()
+    except SourceError as error:
+        message = f"{table.name}: {error.message}"
+        return Finding("privileges", "warning", message, error.mend, error.code)
+    return Finding("privileges", "ok", f"{table.name}: {counted(len(table.columns), 'column')}")
