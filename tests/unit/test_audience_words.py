@@ -4,7 +4,9 @@ import pytest
 
 from rowlift.core.audiences import circle, in_order
 from rowlift.project.audiences import AudienceFile
+from rowlift.project.files import validated
 from rowlift.project.wording import sentence
+from rowlift.project.yaml import parse
 
 SENTENCES = {
     "People whose plan is “pro”.": {"attribute": "plan", "is": "pro"},
@@ -96,3 +98,20 @@ def test_audiences_come_after_those_they_are_made_from():
     audiences["c"] = spec("c", where={"segment": "a"})
     assert circle("a", audiences) == ("a", "b", "c", "a")
     assert circle("d", audiences) == ()
+
+
+WRONG = {
+    "audience: a\nwhere: {attribute: plan, iss: pro}\n": 'Did you mean "is"?',
+    "audience: a\nwhere: {segment: vips}\nevery: 10s\n": "every must be 1m or more",
+    "audience: a\nwhere: {attribute: plan}\n": "needs a test beside attribute",
+    "audience: a\nwhere: {attribute: mrr, more_than: '5'}\n": "must be a number without quotes",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_what_is_wrong_is_said_in_the_words_of_the_file(text):
+    document = parse(text, "audiences/a.yml")
+    assert validated(document, AudienceFile, "the audience") is None
+    (problem,) = document.problems
+    assert WRONG[text] in str(problem)
+    assert "is_," not in problem.mend

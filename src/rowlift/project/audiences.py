@@ -46,7 +46,7 @@ MOST_CONDITIONS = 200
 MOST_LEVELS = 12
 _DIGITS = 15  # as many as a number of the canonical form has
 _MOST_TIMES = 1_000_000
-_HOUR = 3600
+_MINUTE, _HOUR = 60, 3600
 
 
 def _scalar(value: object) -> Scalar:
@@ -84,6 +84,12 @@ def _moment(value: object) -> str:
     except (ValueError, OverflowError):
         text = "must be a date or a moment, for example 2026-11-21 or 2026-11-21T08:00"
         raise ValueError(text) from None
+
+
+def _seldom(seconds: int) -> int:
+    if seconds < _MINUTE:
+        raise ValueError("must be 1m or more")
+    return seconds
 
 
 def _attribute(text: str) -> str:
@@ -262,7 +268,7 @@ class AudienceFile(FileModel):
     where: ConditionFile = Field(description="The condition that people in it meet.")
     exclude: ConditionFile | None = Field(None, description="Whom to leave out.")
     limit: LimitFile | None = Field(None, description="How many people at most, and which.")
-    every: Annotated[Seconds, Field(ge=60)] | None = Field(
+    every: Annotated[Seconds, AfterValidator(_seldom)] | None = Field(
         None,
         description="How often it is looked at again because time passes, 1m at least: 1h where "
         "a condition asks for the last or next days, else never. What changes people, events or "

@@ -102,7 +102,8 @@ def _missing(path: KeyPath, around: type[BaseModel] | None, where: Where) -> Pro
 
 
 def _unknown(path: KeyPath, around: type[BaseModel] | None, where: Where) -> Problem:
-    known = list(around.model_fields) if around else []
+    fields = around.model_fields if around else {}
+    known = [one.alias or name for name, one in fields.items()]
     inside = dotted(path[:-1]) or where.thing
     hint = did_you_mean(path[-1], known)
     mend = f"Known keys: {', '.join(known)}." if known else ""
