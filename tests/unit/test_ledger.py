@@ -1,5 +1,8 @@
 """A ledger is a base and what came after it: each key stands in it once, as it was settled last."""
 
+import errno
+import os
+
 import pyarrow as pa
 import pytest
 
@@ -75,3 +78,14 @@ def test_a_scratch_file_of_settled_rows_becomes_a_delta_as_it_stands(book):
     scratch.unlink()
     assert book.duck.count(parquet([delta])) == 1
     assert book.read(base, delta) == {"a": 1, "b": 2}
+
+
+def test_where_a_disk_knows_no_links_settled_rows_are_copied(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    settled, path = tmp_path / "settled", tmp_path / "ledger"
+    settled.write_bytes(b"rows")
+    assert link_settled(path, settled, 3) == 3
+    assert path.read_bytes() == b"rows"

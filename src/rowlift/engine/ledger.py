@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from shutil import copyfile
 
 from rowlift.core import faults
 from rowlift.core.nouns import Kind, Op, Removed
@@ -228,7 +229,13 @@ def write_ledger(duck: Duck, path: Path, settled: str, *, whole: bool) -> int:
 
 
 def link_settled(path: Path, settled: Path, rows: int) -> int:
-    """Make a scratch file of settled rows, so many of them, a file of the ledger as it stands."""
+    """Make a scratch file of settled rows, so many of them, a file of the ledger as it stands.
+
+    Where a disk knows no links, or another one holds the scratch files, it is copied.
+    """
     faults.point("ledger.before_link")
-    path.hardlink_to(settled)
+    try:
+        path.hardlink_to(settled)
+    except OSError:
+        copyfile(settled, path)
     return rows
