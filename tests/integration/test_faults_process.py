@@ -55,14 +55,17 @@ def test_F13_a_process_killed_at_random_instants_loses_nothing(arena: Arena) -> 
     arena.cli("run", "people")
     seconds = time.monotonic() - began
     killed = 0
-    for _ in range(8):
+    for _ in range(12):
         if killed == 2:
             break
         arena.replace(changed(arena.rows, chance))
         started = arena.start("run", "people")
         time.sleep(chance.uniform(0.1, 0.8) * seconds)  # the instant is what is random here
         started.kill()
-        killed += ended(started).code == -signal.SIGKILL
+        if ended(started).code == -signal.SIGKILL:
+            killed += 1
+        else:  # the machine was busier while the run was timed
+            seconds /= 2
         assert prove(arena, deaths=killed)[:2] == (0, 0)
     assert killed == 2
 

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -285,9 +286,10 @@ def test_S9_nothing_tells_a_closed_port_from_an_unknown_host(
 
 
 def test_a_session_means_the_same_whatever_the_account_says(calm: Shop) -> None:
-    rows = calm.source(statement_timeout=77).query("SELECT 1 AS a FROM people", limit=2)
-    (session,) = calm.database.sessions()
-    assert rows.read_all().num_rows == 2
+    with closing(calm.source(statement_timeout=77)) as source:
+        rows = source.query(ENDLESS, limit=2)  # a shorter one may have ended before we look
+        (session,) = calm.database.sessions()
+        assert rows.schema
     told = {name.upper(): str(session[name]).upper() for name in session}
     assert told.items() >= {
         "USER": "READER", "ROLE": "READER",
