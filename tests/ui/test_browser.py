@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import pytest
+from playwright.sync_api import Route
 
 from doors.api import Api
 from ui.conftest import HOSTILE, Reader
@@ -113,6 +114,47 @@ def test_B16_a_run_is_begun_watched_and_tried_again(reader: Reader, served: Api)
     assert "1" in row.get_by_role("cell").last.inner_text()
     page.get_by_role("button", name="Retry rejected").click()
     page.get_by_text("are tried again").wait_for()
+
+
+def test_a_button_that_is_pressed_twice_sends_once_while_the_server_is_slow(
+    readers: Readers,
+) -> None:
+    page, held = readers().see("/syncs/idle"), list[Route]()
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/syncs/idle/pause", hold)
+    button = page.get_by_role("button", name="Pause")
+    form = page.locator("form").filter(has=button)
+    twice = """form => { form.requestSubmit(); form.requestSubmit();
+        return form.getAttribute("aria-busy") }"""
+    assert form.evaluate(twice) == "true"
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
+    page.get_by_text("The sync is paused").wait_for()
+    assert len(held) == 1
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_text("The sync runs again").wait_for()
+
+
+def test_a_run_prints_on_paper_without_what_is_for_the_screen(readers: Readers) -> None:
+    page = readers(viewport={"width": 794, "height": 1123}).see("/runs/2")
+    page.get_by_role("button", name="Dark").click()
+    page.wait_for_selector("html[data-theme=dark]")
+    page.emulate_media(media="print")
+    assert page.get_by_role("heading", name="Run 2").is_visible()
+    assert page.locator(".side").is_hidden()
+    assert page.locator("#actions").is_hidden()
+    reasons = page.get_by_role("region", name="Why rows were rejected, table")
+    assert "ID_NULL" in reasons.inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 794
+    clipped = """() => [...document.querySelectorAll(".scroll")].filter(
+        (it) => getComputedStyle(it).overflowX !== "visible").length"""
+    assert page.evaluate(clipped) == 0
+    ink = "getComputedStyle(document.querySelector('h1')).color"
+    assert page.evaluate(ink) == "rgb(26, 28, 27)"  # dark, though the screen is
 
 
 @pytest.mark.door("ui")

@@ -22,7 +22,8 @@ Readers = Callable[..., Reader]
 PASSWORD = "correct-horse-battery"
 PATHS = (
     "/sources", "/destinations", "/sources/shop", "/sources/shop/tables", "/sources/shop/delete",
-    "/destinations/crm", "/destinations/gate/requests", "/new/source", "/new/destination",
+    "/destinations/crm", "/destinations/gate/requests", "/destinations/gate/message",
+    "/new/source", "/new/destination",
     "/new/source?type=postgres", "/new/source?type=files", "/new/destination?type=webhook",
 )  # fmt: skip
 EMPTY = (
@@ -66,6 +67,10 @@ def test_no_page_of_connections_breaks_a_rule_of_accessibility_or_is_wider_than_
     page.get_by_role("button", name="Only test").click()
     page.get_by_text("It works").wait_for()
     wrong += broken(page, "a test before it is saved")
+    page.goto("/destinations/crm/message")
+    page.get_by_role("button", name="Send a test").click()
+    page.get_by_text("The destination took it.").wait_for()
+    wrong += [*broken(page, "a test message that was sent"), *too_wide(page)]
     assert wrong == []
 
 
@@ -359,3 +364,34 @@ def test_S20_what_connections_say_is_shown_and_never_run(readers: Readers, serve
         page = reader.see(path)
         assert page.locator("img").count() == 0
         assert "49" not in page.title()
+
+
+@pytest.mark.door("ui")
+def test_A23_a_test_message_shows_what_was_sent_and_answered(
+    reader: Reader, gate: tuple[str, threading.Event]
+) -> None:
+    gate[1].set()
+    page = reader.see("/destinations/gate")
+    page.get_by_role("link", name="Test message").click()
+    page.get_by_label("The record").get_by_text("rowlift-test").wait_for()
+    page.get_by_role("button", name="Send a test").click()
+    page.get_by_text("The destination took it.").wait_for()
+    assert "records.test" in page.get_by_label("Body of the request").inner_text()
+    page.get_by_role("link", name="Last requests", exact=True).click()
+    page.get_by_text("rowlift_test").first.wait_for()
+
+
+def test_a_slow_answer_shows_that_it_is_waited_for_and_nothing_goes_twice(
+    readers: Readers, gate: tuple[str, threading.Event], served: Api
+) -> None:
+    gate[1].clear()
+    before = len(served.project.watch.requests("gate"))
+    page = readers().see("/destinations/gate/message")
+    button = page.get_by_role("button", name="Send a test")
+    button.click()
+    page.get_by_role("status").get_by_text("Sending…").wait_for()
+    expect(button).to_be_disabled()
+    gate[1].set()
+    page.get_by_text("The destination took it.").wait_for()
+    expect(button).to_be_enabled()
+    assert len(served.project.watch.requests("gate")) == before + 1

@@ -74,6 +74,8 @@ def test_one_click_makes_demo_data_and_its_first_runs(
     with signed_up(browser, fresh, hand, java_script_enabled=scripts) as reader:
         page = reader.page
         hand.click(page.get_by_role("button", name="Look around with demo data"))
+        if scripts:
+            page.get_by_text("Making the demo data…").wait_for()
         first, second = (page.locator("#samples li").nth(at) for at in (0, 1))
         first.get_by_text("Completed").wait_for(timeout=60_000)
         second.get_by_text("Some rows failed").wait_for(timeout=60_000)

@@ -180,6 +180,45 @@ def test_B9_B10_B12_each_step_is_kept_through_reloads_and_back(
     page.get_by_text("The draft is dropped.").wait_for()
 
 
+def test_every_step_stands_after_a_reload_and_after_going_back(readers: Readers) -> None:
+    page = readers().see("/")
+    begin(page, "People from a query", "steps")
+    version = page.locator("#version input")
+    acts: tuple[Callable[[], object], ...] = (
+        lambda: page.get_by_label("Source", exact=True).select_option("shop"),
+        lambda: page.get_by_label("Description").fill("Who pays"),
+        lambda: written(page, "SELECT user_id, email, plan FROM people"),
+        lambda: page.locator('input[name="identify_by"][value="user_id"]').check(),
+        lambda: page.get_by_label("Empty values").select_option("delete"),
+        lambda: page.locator('input[name="segment"][value="new"]').check(),
+        lambda: page.get_by_label("Name of the segment").fill("Payers"),
+        lambda: page.locator('input[name="to"][value="crm"]').check(),
+        lambda: page.get_by_label("Every", exact=True).fill("6"),
+    )
+    stands = filled(page)
+    for act in acts:
+        before, was = version.input_value(), stands
+        act()
+        page.locator("h1").click()
+        if filled(page) != was:
+            expect(version).not_to_have_value(before)
+        stands = filled(page)
+        page.reload()
+        assert filled(page) == stands
+        page.goto("/syncs")
+        page.go_back()
+        assert filled(page) == stands
+    assert {"Payers", "Who pays", "SELECT user_id, email, plan FROM people"} <= {*stands.values()}
+
+
+def filled(page: Page) -> dict[str, str]:
+    """Return what stands in the form of a draft."""
+    page.locator("draft-form form").wait_for()
+    read = "() => Object.fromEntries(new FormData(document.querySelector('#draft')))"
+    ours = {"csrf", "version"}
+    return {name: one for name, one in page.evaluate(read).items() if name not in ours}
+
+
 @pytest.mark.door("ui")
 @pytest.mark.parametrize("source", ["postgres", "maria"])
 def test_A5_B27_what_is_wrong_is_told_before_anything_starts(

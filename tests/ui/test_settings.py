@@ -19,6 +19,7 @@ Readers = Callable[..., Reader]
 
 PATHS = (
     "/settings", "/settings/members", "/settings/tokens", "/settings/keys", "/settings/alerts",
+    "/settings/alerts/desk/edit",
     "/settings/audit?prove=true", "/settings/audit?actor=nobody", "/segments", "/suppressed",
     "/objects", "/people", "/",
 )  # fmt: skip
@@ -39,6 +40,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         access.accounts.create_user("admin@example.com", Role.ADMIN, password, by=CONSOLE)
         access.audit.note(Caller(HOSTILE, HOSTILE, frozenset()), HOSTILE, HOSTILE)
         project.ingest.create_key(HOSTILE)
+        hook = {"type": "webhook", "url": "https://127.0.0.1/x", "secret": "whsec_" + "A" * 32}
+        project.definitions.create("channel", "desk", hook)
         yield Api(url, project)
 
 
@@ -126,3 +129,20 @@ def test_C11_of_two_people_who_edit_settings_the_second_is_told(
     assert alert.evaluate("it => it === document.activeElement")
     alert.get_by_role("link").click()
     assert page.evaluate("document.activeElement.id") == "audit"
+
+
+@pytest.mark.door("ui")
+def test_B16_a_channel_is_edited_on_a_page_of_its_own(reader: Reader, served: Api) -> None:
+    page = reader.see("/settings/alerts")
+    page.get_by_role("link", name="Edit desk").click()
+    page.locator("#url").fill("no address")
+    page.get_by_role("button", name="Keep the change").click()
+    page.get_by_role("alert").wait_for()
+    version = served.project.definitions.get("channel", "desk").version
+    page.locator("#url").fill(url := f"https://127.0.0.1/{version}")
+    page.locator("#secret").fill("whsec_" + "B" * 32)
+    page.get_by_role("button", name="Keep the change").click()
+    page.get_by_text("The change is kept. Send a test").wait_for()
+    kept = served.project.definitions.get("channel", "desk")
+    assert (kept.version, kept.document["url"]) == (version + 1, url)
+    assert list(kept.secrets) == ["secret"]

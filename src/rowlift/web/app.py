@@ -59,6 +59,7 @@ from rowlift.web.rights import admit, door
 from rowlift.web.shell import LOOPBACK, Shell
 from rowlift.web.streams import Listeners
 from rowlift.web.tracing import Traced
+from rowlift.web.twice import Once
 from rowlift.web.typed import TypedSecrets
 
 PREFIX = "/api/v1"
@@ -241,4 +242,4 @@ def application(
 ) -> ASGIApp:
     """Return everything that is served over HTTP for one project."""
     ours = api(office)
-    return Shell(Traced(Doors(ours, pages(ours.state), ingest)), hosts)
+    return Shell(Traced(Doors(ours, Once(pages(ours.state)), ingest)), hosts)

@@ -1,5 +1,6 @@
 """Who may use which route: every route declares its right and its operation, or nobody may."""
 
+import secrets
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
@@ -81,6 +82,11 @@ def csrf_token(session: str) -> str:
     return digest(f"csrf:{session}")
 
 
+def page_token(session: str) -> str:
+    """Return the token for the forms of one page: no other page has the same."""
+    return f"{csrf_token(session)}.{secrets.token_urlsafe(6)}"
+
+
 def address_of(request: Request) -> str:
     """Return the address that a request came from."""
     return request.client.host if request.client else ""
@@ -113,7 +119,7 @@ def _caller(request: Request, project: Project) -> Caller:
 
 def _csrf_of(request: Request) -> str:
     """Return the token that a script sent in a header, or a form of our pages in a field."""
-    in_form: str = getattr(request.state, "csrf", "")
+    in_form: str = getattr(request.state, "csrf", "").partition(".")[0]
     return request.headers.get(CSRF_HEADER, in_form)
 
 

@@ -17,7 +17,7 @@ from rowlift.web.pages.assets import address, icon
 from rowlift.web.pages.charts import bars, days, sent_per_run
 from rowlift.web.pages.forms import Wrong
 from rowlift.web.pages.mends import here, stopped
-from rowlift.web.rights import csrf_token, project_of
+from rowlift.web.rights import page_token, project_of
 
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "rowlift-theme"
@@ -81,7 +81,7 @@ class Frame:
         return cls(
             project_of(request).glance.about(),
             caller,
-            csrf_token(caller.session) if caller.session else "",
+            page_token(caller.session) if caller.session else "",
             request.url.path,
             theme_of(request),
             SAID.get(request.query_params.get("said", ""), ""),
