@@ -11,6 +11,7 @@ from rowlift.core.alerts import Channel
 from rowlift.core.errors import ConfigError
 from rowlift.core.nouns import Accepts
 from rowlift.core.ports import Destination, Source
+from rowlift.core.specs import WORKSPACE_SOURCE
 from rowlift.kit.config import ConnectorConfig
 
 SOURCES = "rowlift.sources"
@@ -23,6 +24,8 @@ _CHANNELS = {
 
 def source_kind(kind: str) -> type[Source]:
     """Return the class of a kind of source; raises ConfigError for an unknown or missing one."""
+    if kind == WORKSPACE_SOURCE:
+        return cast("type[Source]", import_module("rowlift.sources.workspace").OwnPeople)
     return cast("type[Source]", _load(SOURCES, kind))
 
 

@@ -10,6 +10,7 @@ from rowlift.core.audiences import AudienceSpec
 from rowlift.core.errors import Place
 from rowlift.core.nouns import Kind, Mode, Preset, Removed
 
+WORKSPACE_SOURCE = "workspace"  # the source that is there without being declared
 IdentifyBy = Literal["user_id", "email", "anonymous_id", "group_id", "object_id"]
 Parent = Literal["person", "object"]
 Policy = Literal["ignore", "delete", "set_if_empty"]
@@ -161,6 +162,7 @@ class SyncSpec:
 
     `identify_by: user_id` is met by a column user_id or id. `workspace` is false for a sync that
     goes straight to its destinations. `sql` is the text as written, its {{…}} not yet rendered.
+    With an `audience`, the segment whose people are its rows, it runs whenever these change.
     """
 
     name: str
@@ -192,6 +194,7 @@ class SyncSpec:
     destinations: tuple[UseSpec, ...] = ()
     fresh: FreshSpec = FreshSpec()
     alerts: Mapping[str, Any] = field(default_factory=dict)  # as written, over the project's
+    audience: str | None = None
     renamed_from: str | None = None
 
     @property
@@ -287,6 +290,10 @@ class ConnectionSpec:
     places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
 
+# A source that nobody declares; one that somebody declares by its name is in its place.
+OWN = ConnectionSpec(WORKSPACE_SOURCE, WORKSPACE_SOURCE, {}, managed="rowlift")
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectSpec:
     """A whole project folder, read with one profile of its connections.
@@ -307,3 +314,8 @@ class ProjectSpec:
     documents: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     forwards: Mapping[str, ForwardSpec] = field(default_factory=dict)
     audiences: Mapping[str, AudienceSpec] = field(default_factory=dict)
+
+    @property
+    def readable(self) -> Mapping[str, ConnectionSpec]:
+        """The sources that syncs may read: those declared, and the workspace itself."""
+        return {OWN.name: OWN, **self.sources}

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rowlift.core.audiences import AudienceSpec, in_order
@@ -12,6 +13,7 @@ from rowlift.core.progress import Progress
 from rowlift.core.spelling import did_you_mean
 from rowlift.operations.defining import Written, would_be
 from rowlift.operations.home import Home
+from rowlift.operations.servicing import ServiceDesk
 from rowlift.project.problems import shown
 from rowlift.project.wording import sentence
 from rowlift.state.audiences import Audience, AudienceSize, ask
@@ -77,6 +79,11 @@ def begun(home: Home) -> dict[str, Audience]:
     if fresh:
         known = home.store.audiences.of(home.workspace_id)
     return {name: known[uid] for name, uid in home.audiences.items()}
+
+
+def feeds(home: Home, name: str) -> list[str]:
+    """Return the syncs whose rows are the people of an audience."""
+    return sorted(sync for sync, spec in home.project.syncs.items() if spec.audience == name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +171,19 @@ class Computation:
             chosen = members.whom(connection, self.home.workspace, self._spec, self.now)
             found = members.moves(connection, segment_id, chosen)
         entered = left = 0
+        is_whole = True
         for step in found.slices():
             if cancelled():
-                self._leave()
-                return
+                is_whole = False
+                break
             come, gone = self._move(segment_id, step)
             entered, left = entered + come, left + gone
-        self._answer(segment_id, entered, left, time.monotonic() - began)
+        if entered or left:
+            self._ask_feeds()
+        if is_whole:
+            self._answer(segment_id, entered, left, time.monotonic() - began)
+        else:
+            self._leave()
 
     @property
     def _spec(self) -> AudienceSpec:
@@ -206,6 +219,12 @@ class Computation:
             store.audiences.answer(connection, self.audience, self._spec.to_json(), size)
             if made_of_it and (entered or left):
                 ask(connection, self.home.workspace_id, *made_of_it)
+
+    def _ask_feeds(self) -> None:
+        """Ask the service for the syncs of these people; where none runs their turn comes."""
+        for sync in feeds(self.home, self.name):
+            with suppress(RowliftError):
+                ServiceDesk(self.home).trigger([sync], by=f"audience {self.name}")
 
     def _leave(self) -> None:
         with self.home.store.database.transaction("audience.leave") as connection:

@@ -23,7 +23,7 @@ def catalogue(home: Home, clock: Clock, name: str, *, refresh: bool) -> Catalogu
     with home.source(name) as source:
         found = Catalogue(clock.now().timestamp(), tuple(source.catalog()))
     if found.tables:
-        CatalogueFiles(home.store.files.root).keep(home.sources[name], connection, found)
+        CatalogueFiles(home.store.files.root).keep(home.sources.get(name, name), connection, found)
     return found
 
 
@@ -33,7 +33,7 @@ def remembered(home: Home, clock: Clock, name: str) -> Catalogue | None:
 
 
 def _kept(home: Home, clock: Clock, name: str, connection: str) -> Catalogue | None:
-    kept = CatalogueFiles(home.store.files.root).load(home.sources[name], connection)
+    kept = CatalogueFiles(home.store.files.root).load(home.sources.get(name, name), connection)
     now = clock.now().timestamp()
     return kept if kept and now - KEPT_FOR <= kept.as_of <= now else None
 

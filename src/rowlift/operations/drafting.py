@@ -29,6 +29,7 @@ from rowlift.state.drafts import Draft, DraftStore
 
 UNNAMED = "new_sync"  # what a sync is called until somebody says how
 _LOOK = ("preset", "kind", "object_type", "source", "sql", "identify_by", "workspace", "limits")
+_FEED = ("audience", "identify_by", "limits", "destinations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +305,8 @@ def _free(home: Home, name: str) -> str:
 
 def _query_alone(home: Home, document: Mapping[str, Any]) -> dict[str, Any]:
     """Return only what its query needs of a sync, identified as its kind usually is."""
+    if "audience" in document:
+        return {key: document[key] for key in _FEED if key in document}
     found = {key: document[key] for key in _LOOK if key in document}
     if found.get("kind", "person") == "person" and "identify_by" not in found:
         found["identify_by"] = home.project.workspace.identifiers[0]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from pydantic import BaseModel
 from sqlalchemy.engine import make_url
@@ -12,7 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from rowlift.core.errors import ConfigError, StateError
 from rowlift.core.nouns import Feed, Kind
 from rowlift.core.ports import Destination, Source
-from rowlift.core.specs import ConnectionSpec, ProjectSpec, SyncSpec
+from rowlift.core.specs import OWN, ConnectionSpec, ProjectSpec, SyncSpec
 from rowlift.core.spelling import did_you_mean
 from rowlift.kit.http import Http
 from rowlift.kit.masks import Cover, secrets_of
@@ -116,24 +117,31 @@ class Home:
         """Return a source as connections.yml has it; raises ConfigError NAME_UNKNOWN."""
         if ("source", name) in self.broken:
             raise self.broken["source", name]
-        if name not in self.project.sources:
+        known = self.project.readable
+        if name not in known:
             raise ConfigError(
                 "NAME_UNKNOWN",
                 f"The source {name} is not declared.",
                 mend="Declare it in connections.yml, or name one that is there: "
                 f"{', '.join(self.project.sources) or 'there is none'}.",
             )
-        return self.project.sources[name]
+        return known[name]
 
     @contextmanager
     def source(self, name: str) -> Iterator[Source]:
         """Open a source and close it afterwards; raises ConfigError when it is not declared."""
-        source = open_source(self.project.root, self.declared(name), self.env)
+        source = self._open_source(self.declared(name))
         try:
             with asked(source):
                 yield source
         finally:
             source.close()
+
+    def _open_source(self, declared: ConnectionSpec) -> Source:
+        if declared is not OWN:
+            return open_source(self.project.root, declared, self.env)
+        own: Any = source_kind(declared.type)
+        return cast("Source", own(self.workspace))
 
     @contextmanager
     def destination(self, name: str, feed: Feed) -> Iterator[Destination]:

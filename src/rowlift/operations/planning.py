@@ -170,7 +170,7 @@ class Planner:
 
     def _connections(self, spec: SyncSpec) -> str:
         project = self.home.project
-        used = [project.sources[spec.source]]
+        used = [project.readable[spec.source]]
         used += [project.destinations[use.use] for use in spec.destinations]
         told = json.dumps([[one.type, one.config] for one in used], default=str, sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()

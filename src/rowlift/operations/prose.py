@@ -31,12 +31,7 @@ def prose(spec: SyncSpec) -> str:
 
 
 def _sentences(spec: SyncSpec) -> Iterator[str]:
-    things = _THINGS[spec.kind]
-    of_type = f" of type {spec.object_type}" if spec.kind is Kind.OBJECT else ""
-    yield (
-        f"{when(spec.schedule)}, Rowlift runs a query on {spec.source} whose rows are "
-        f"{things}{of_type}, each known by its {spec.identify_by}."
-    )
+    yield _reads(spec)
     if spec.workspace:
         yield f"They are kept in the workspace: {_MODES[spec.mode]}."
     yield from _rows(spec)
@@ -47,6 +42,20 @@ def _sentences(spec: SyncSpec) -> Iterator[str]:
         yield "One row that breaks a rule stops the run before anything is changed."
     else:
         yield "Rows that break a rule are left out and listed; all others go."
+
+
+def _reads(spec: SyncSpec) -> str:
+    begins, key = when(spec.schedule), spec.identify_by
+    if spec.audience:
+        return (
+            f"{begins}, and as soon as somebody enters or leaves, Rowlift reads who is in "
+            f"{spec.audience} and who left it, each known by their {key}."
+        )
+    of_type = f" of type {spec.object_type}" if spec.kind is Kind.OBJECT else ""
+    return (
+        f"{begins}, Rowlift runs a query on {spec.source} whose rows are "
+        f"{_THINGS[spec.kind]}{of_type}, each known by its {key}."
+    )
 
 
 def _rows(spec: SyncSpec) -> Iterator[str]:

@@ -11,6 +11,7 @@ from rowlift import operations
 from rowlift.core.clock import Clock
 from rowlift.core.errors import Busy, ConfigError, GuardStop, SourceError
 from rowlift.core.progress import Progress
+from rowlift.core.specs import OWN
 from rowlift.operations.alerting import telling
 from rowlift.operations.delivering import Drain
 from rowlift.operations.home import Home
@@ -49,11 +50,15 @@ class Runner:
             begin = partial(
                 self._importer.run, allow_removals=allow_removals, first_rows=first_rows
             )
-            return [
-                finished.get(name) or self._run_one(begin, name, raising=len(names) == 1)
-                for name in names
-                if name not in idle
-            ]
+            begun = [name for name in names if name not in idle]
+            own = {name: self.home.sync(name).source == OWN.name for name in begun}
+            reports = {}
+            for name in sorted(begun, key=own.__getitem__):
+                if own[name]:
+                    self._compute()  # what the syncs before it brought
+                report = finished.get(name) or self._run_one(begin, name, raising=len(names) == 1)
+                reports[name] = report
+            return [reports[name] for name in begun]
 
     def apply(self, plan: Path) -> RunReport:
         """Apply a plan, or go on with the run that began to."""
@@ -95,9 +100,11 @@ class Runner:
             yield
             if self.wait and revision(self.home) != before:
                 self.drain()
-            if self.home.audiences:
-                computing = operations.audiences.Computing(self.home, self.clock, self.progress)
-                computing.compute_due()
+            self._compute()
+
+    def _compute(self) -> None:
+        if self.home.audiences:
+            operations.audiences.Computing(self.home, self.clock, self.progress).compute_due()
 
     def _resumable(self, begun: Run, finished: Mapping[str, RunReport]) -> Sequence[int]:
         open_ = self.home.store.deliveries.open(begun.sync_uid)

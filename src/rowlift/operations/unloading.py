@@ -96,9 +96,11 @@ def _sync(one: Definition) -> Iterator[tuple[str, str]]:
         path = f"{MODELS}/{one.name}.relationships.sql"
         document["relationships"] = _in_file(second, path)
         yield path, second["sql"]
-    path = f"{MODELS}/{one.name}.sql"
-    yield path, document["sql"]
-    yield f"{SYNCS}/{one.name}.yml", write_yaml(_in_file(document, path))
+    if "sql" in document:  # an audience has none
+        path = f"{MODELS}/{one.name}.sql"
+        yield path, document["sql"]
+        document = _in_file(document, path)
+    yield f"{SYNCS}/{one.name}.yml", write_yaml(document)
 
 
 def _in_file(document: Mapping[str, Any], path: str) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rowlift.core.errors import Place, RowliftError
-from rowlift.core.nouns import Accepts, Kind
-from rowlift.core.specs import ProjectSpec, SyncSpec, UseSpec
+from rowlift.core.nouns import Accepts, Kind, Removed
+from rowlift.core.specs import OWN, ProjectSpec, SyncSpec, UseSpec
 from rowlift.project.connections import ConnectorKinds
 from rowlift.project.documents import Document
 from rowlift.project.files import Reading, SyncPlace, read
@@ -78,8 +78,8 @@ def guarded(
     """Yield what is wrong with a sync's queries; note the columns of the first."""
     from rowlift.kit.sqladvice import limit_told  # noqa: PLC0415 - with a parser: 0.1 s
 
-    source = reading.profile.sources.get(sync.source) if reading.profile else None
-    if source is None or source.type not in reading.kinds.sources:
+    source = reading.profile.readable.get(sync.source) if reading.profile else None
+    if source is None or (source is not OWN and source.type not in reading.kinds.sources):
         return
     second = sync.relating
     queries = [(sync.sql, place.query), (second.sql if second else "", place.relationships)]
@@ -188,6 +188,10 @@ def _beyond(
     if use.mode not in able.modes:
         text = f"{thing} cannot do mode: {use.mode}."
         yield "mode", text, f"Set mode to {listed(sorted(able.modes))} for it."
+    is_list = Removed.LEAVE_SEGMENT in able.removed
+    if is_list and sync.audience and use.removed is Removed.KEEP:
+        text = f"{thing} is a list: it would get who left {sync.audience} as well."
+        yield "removed", text, "Set removed to leave_segment for it."
     if use.removed not in able.removed:
         text = f"{thing} cannot do removed: {use.removed}."
         yield "removed", text, f"Set removed to {listed(sorted(able.removed))} for it."

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from rowlift.core.errors import ConfigError, Place
-from rowlift.core.specs import ConnectionSpec
+from rowlift.core.specs import OWN, ConnectionSpec
 from rowlift.core.spelling import did_you_mean
 from rowlift.project.documents import Document, KeyPath
 from rowlift.project.models import ConnectionFile, ConnectionsFile
@@ -45,6 +45,11 @@ class Profile:
     sources: Connections
     destinations: Connections
     channels: Connections = field(default_factory=dict)
+
+    @property
+    def readable(self) -> Mapping[str, ConnectionSpec]:
+        """The sources that syncs may read: those declared, and the workspace itself."""
+        return {OWN.name: OWN, **self.sources}
 
 
 def profiles(

@@ -24,6 +24,7 @@ from rowlift.core.specs import (
 from rowlift.core.spelling import did_you_mean
 from rowlift.project.connections import ConnectorKinds, Profile, chosen, profiles
 from rowlift.project.documents import Document, KeyPath
+from rowlift.project.feeds import expanded
 from rowlift.project.forwards import ForwardFile
 from rowlift.project.inlining import confided, inlined, without_former_name
 from rowlift.project.models import (
@@ -229,8 +230,9 @@ def _files_in(reading: Reading, name: str) -> list[Path]:
 
 def read_sync(reading: Reading, document: Document) -> None:
     """Read a sync's document beside the connections and syncs that were read before."""
-    file = validated(document, SyncFile, "the sync")
-    if file:
+    written = validated(document, SyncFile, "the sync")
+    if written:
+        file = expanded(written, document)
         sql, place = _query(reading.root, file, document, file.sync)
         related, second = "", None
         if file.relationships:
@@ -303,7 +305,7 @@ def _check_names(reading: Reading, file: SyncFile, document: Document) -> None:
         (("destinations", index, "use"), use.use) for index, use in enumerate(file.destinations)
     ]
     for thing, known, named in (
-        ("source", reading.profile.sources, [(("source",), file.source)]),
+        ("source", reading.profile.readable, [(("source",), file.source)]),
         ("destination", reading.profile.destinations, uses),
     ):
         _check_known(reading, document, thing, known, named)
@@ -326,10 +328,10 @@ def _check_known(
     document: Document,
     thing: str,
     known: Mapping[str, ConnectionSpec],
-    named: Sequence[tuple[KeyPath, str]],
+    named: Sequence[tuple[KeyPath, str | None]],
 ) -> None:
     for path, name in named:
-        if name not in known:
+        if name is not None and name not in known:
             text = f'There is no {thing} "{name}" in {reading.where}.{did_you_mean(name, known)}'
             mend = f"Known: {', '.join(known)}." if known else f"Add it to {reading.where}."
             document.report("NAME_UNKNOWN", text, path, mend)

@@ -362,6 +362,25 @@ class SegmentFile(FileModel):
     create: StrictBool = Field(default=False, description="Make it if it does not exist.")
 
 
+class FeedFile(FileModel):
+    """The people of an audience as the rows of a sync."""
+
+    name: SegmentName = Field(description="The audience, or any segment.")
+    attributes: list[Column] = Field(
+        default_factory=list,
+        description="Attributes of the people that go along, id and email among them.",
+    )
+    trait: Column | None = Field(
+        None,
+        description="The trait that is true for who is inside and false for who left: the "
+        "audience's name.",
+    )
+
+
+def _feed(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
 class RelationshipsFile(FileModel):
     """A second query whose rows relate people and objects."""
 
@@ -416,7 +435,13 @@ class SyncFile(FileModel):
     object_type: ObjectType | None = Field(
         None, description="The type of objects in whose rows no column object_type says it: 1."
     )
-    source: Name = Field(description="The source's name in connections.yml.")
+    source: Name | None = Field(
+        None,
+        description="The source's name in connections.yml, or workspace for the people known here.",
+    )
+    audience: Annotated[FeedFile, BeforeValidator(_feed)] | None = Field(
+        None, description="An audience whose people are the rows, instead of source and query."
+    )
     query: str | None = Field(
         None, description="The file of the query, for example models/tickets.sql."
     )

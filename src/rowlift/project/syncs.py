@@ -37,7 +37,10 @@ def specify(
     _check_uses(file, document)
     _check_kind(file, document, workspace)
     _check_segment(file, document)
-    if file.workspace == "none" and not file.destinations:
+    if file.audience and not file.destinations:
+        text = "The people of an audience go nowhere: the sync has no destinations."
+        document.report("VALUE_WRONG", text, ("audience",), "Name a destination.")
+    elif file.workspace == "none" and not file.destinations:
         text = "workspace: none and no destinations: the sync would write nothing."
         document.report("VALUE_WRONG", text, ("workspace",), "Name a destination, or write.")
     if key is None:
@@ -47,7 +50,7 @@ def specify(
         name=file.sync,
         preset=file.preset,
         kind=file.kind,
-        source=file.source,
+        source=file.source or "",
         sql=sql,
         identify_by=key,
         limits=_limits(file.limits, defaults),
@@ -72,6 +75,7 @@ def specify(
         destinations=tuple(_use(use, file, key) for use in file.destinations),
         fresh=FreshSpec(file.fresh_within, dict(sorted(file.attributes_fresh_within.items()))),
         alerts=file.alerts.model_dump(exclude_none=True) if file.alerts else {},
+        audience=file.audience.name if file.audience else None,
         renamed_from=file.renamed_from,
     )
 
@@ -151,7 +155,7 @@ def _check_segment(file: SyncFile, document: Document) -> None:
     elif file.segment and file.workspace == "none":
         text = "segments are in the workspace, which this sync does not write."
         document.report("VALUE_WRONG", text, ("segment",), "Set workspace: write.")
-    if file.removed is Removed.LEAVE_SEGMENT and not file.segment:
+    if file.removed is Removed.LEAVE_SEGMENT and not (file.segment or file.audience):
         text = "removed: leave_segment, but the sync has no segment to leave."
         document.report("VALUE_WRONG", text, ("removed",), "Add segment: {name: Open tickets}.")
 
