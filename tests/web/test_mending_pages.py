@@ -63,6 +63,39 @@ def test_C4_a_sync_begins_anew_with_another_identifier_by_one_button(api: Api, s
 
 
 @pytest.mark.door("api")
+def test_C4_more_rows_are_let_through_by_one_button(api: Api, shop: World) -> None:
+    shop.rows(GOOD)
+    api.project.definitions.create("sync", "strict", SYNC | {"limits": {"rows": 1}})
+    shop.rows(GOOD, ("bob", "bob@example.com", "free"))
+    assert stopped(api, "strict") == "TOO_MANY_ROWS"
+    with Reader(api, Role.EDITOR) as editor:
+        page = editor.get("/runs/1").text
+        assert "Narrow the query, or let more rows through." in page
+        assert '<a class="code" href="/codes/TOO_MANY_ROWS">' in page
+        assert "Let 10 rows through" in page
+        editor.post("/syncs/strict/mend", code="TOO_MANY_ROWS")
+    assert api.project.definitions.get("sync", "strict").document["limits"] == {"rows": 10}
+    api.project.refresh()
+    assert api.project.run(["strict"])[0].counts["added"] == 2
+
+
+@pytest.mark.door("api")
+def test_C4_another_account_is_begun_anew_with_by_one_button(api: Api, shop: World) -> None:
+    shop.rows(GOOD)
+    assert shop.run().counts["added"] == 1
+    shop.crm["account"] = "somebody else's"
+    shop.rows((*GOOD[:2], "free"))
+    assert shop.run().deliveries[0].reason_code == "ACCOUNT_CHANGED"
+    with Reader(api, Role.EDITOR) as editor:
+        page = editor.get("/runs/2").text
+        assert "or begin anew with it." in page
+        assert "rowlift state" not in page
+        editor.post("/syncs/people/reset", target="crm")
+    assert shop.run().deliveries[0].reason_code == ""
+    assert shop.applied()["ann"]["plan"] == "free"
+
+
+@pytest.mark.door("api")
 def test_what_files_say_is_mended_there(api: Api, shop: World) -> None:
     shop.rows(GOOD, ("", "bob@example.com", "free"))
     shop.write("syncs/people.yml", shop.sync | {"on_bad_rows": "stop", "destinations": []})

@@ -42,6 +42,32 @@ def test_a_whole_run_is_foreseen_and_a_plan_forgotten(api: Api) -> None:
         assert api.project.runs() == []
 
 
+def test_what_stops_a_plan_is_told_with_what_mends_it(api: Api, shop: World) -> None:
+    bad = {
+        "preset": "traits", "source": "shop", "sql": "SELECT user_id, plan FROM people",
+        "identify_by": "user_id",
+    }  # fmt: skip
+    shop.rows(("ann", "ann@example.com", "pro"))
+    api.project.definitions.create("sync", "strict", bad)
+    shop.rows(("ann", "ann@example.com", "pro"), ("", "bob@example.com", "free"))
+    with served(shop.project()), Reader(api, Role.EDITOR) as reader:
+        until(api.project.service.status)
+        stopped = reader.post("/syncs/strict/plan", rows="10")
+        assert stopped.status_code == 409
+        for told in (
+            "<h1>Try 10 rows</h1>", "Leave bad rows out from now on", "/codes/BAD_ROWS",
+            "Nothing was changed or sent.", 'name="rows" value="10"',
+        ):  # fmt: skip
+            assert told in stopped.text
+        reader.post("/syncs/strict/mend", code="BAD_ROWS")
+        at = reader.post("/syncs/strict/plan", rows="10").headers["location"]
+        shop.rows(("ann", "ann@example.com", "free"))
+        api.project.run(["strict"])
+        late = reader.post(f"{at}/approve")
+        assert (late.status_code, "/codes/PLAN_STALE" in late.text) == (409, True)
+        assert "Look again: what a run would do now is another thing." in late.text
+
+
 def test_S16_a_plan_shows_its_rows_to_who_may_see_values_only(api: Api) -> None:
     with Reader(api, Role.EDITOR) as reader, Reader(api, Role.VIEWER) as viewer:
         at = reader.post("/syncs/people/plan", rows="10").headers["location"]

@@ -14,6 +14,7 @@ from rowlift.core.errors import GuardStop
 from rowlift.core.nouns import Column
 from rowlift.core.ports import Source
 from rowlift.core.progress import Progress
+from rowlift.core.rules import rule
 from rowlift.core.values import META
 from rowlift.kit.arrow import give_back
 
@@ -144,5 +145,5 @@ def too_many_rows(most_rows: int) -> GuardStop:
     return GuardStop(
         "TOO_MANY_ROWS",
         f"The query returns more than {most_rows:,} rows; nothing was sent or removed.",
-        mend="Narrow the query, or raise limits.rows.",
+        mend=rule("TOO_MANY_ROWS").mend,
     )

@@ -72,9 +72,15 @@ def record(home: Home, one: Definition) -> DefinitionRecord:
         one.version,
         one.document,
         one.archived_at,
-        home.store.vault.changed(one.uid),
+        secrets_set(home, one),
         str(broken) if broken and one.archived_at is None else "",
     )
+
+
+def secrets_set(home: Home, one: Definition) -> dict[str, float]:
+    """Return since when each secret of a definition is as it is, by where it stands now."""
+    since = home.store.vault.changed(one.uid)
+    return {path: since[id_] for path, id_ in secret_paths(one.document).items() if id_ in since}
 
 
 def find(home: Home, kind: str, name: str, *, archived: bool = False) -> Definition:

@@ -10,7 +10,7 @@ from rowlift.engine.populate import TARGET
 from rowlift.engine.run import is_all_kept
 from rowlift.kit.sqlguard import uses_last_sync_time
 from rowlift.operations.covering import covered_version
-from rowlift.operations.defining import difference
+from rowlift.operations.defining import difference, secrets_set
 from rowlift.operations.home import Home
 from rowlift.state.definitions import Definition, Version
 from rowlift.state.runs import ERASURE, Run
@@ -168,7 +168,7 @@ def _edits(
 
 def _renewals(home: Home, watched: Sequence[Definition], good: Run, run: Run) -> Iterator[Renewal]:
     for one in watched:
-        for path, at in home.store.vault.changed(one.uid).items():
+        for path, at in secrets_set(home, one).items():
             if good.created_at < at <= run.created_at:
                 yield Renewal(one.kind, one.name, path, at)
 

@@ -61,10 +61,10 @@ class Vault:
         return None if row is None else self._opened(row)
 
     def changed(self, uid: str) -> dict[str, float]:
-        """Return since when each secret of a definition is as it is, by its path."""
-        query = sa.select(secrets.c.path, secrets.c.created_at).where(secrets.c.uid == uid)
+        """Return since when each secret of a definition is as it is, by its id."""
+        query = sa.select(secrets.c.id, secrets.c.created_at).where(secrets.c.uid == uid)
         with self._database.read() as connection:
-            return {row.path: row.created_at for row in connection.execute(query)}
+            return {row.id: row.created_at for row in connection.execute(query)}
 
     def lacks_keys(self) -> bool:
         """Tell whether some secret is sealed with a key that is not here."""

@@ -8,7 +8,10 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fastapi import Request
+
 from rowlift.kit.sealing import Key
+from rowlift.operations.callers import Caller
 
 KEPT_SECONDS = 900.0
 KEPT = 500  # forms at once; the oldest goes
@@ -59,3 +62,8 @@ class TypedSecrets:
         """Let go of what was kept with a token: it is saved."""
         with self._lock:
             self._kept.pop(token, None)
+
+
+def whose_form(request: Request, caller: Caller) -> str:
+    """Return who fills in which form: what is typed into it is kept for them there only."""
+    return f"{caller.name}\n{caller.session}\n{request.url.path}"

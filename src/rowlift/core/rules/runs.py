@@ -7,7 +7,7 @@ RULES = (
         "TOO_MANY_ROWS",
         "guard",
         "The query returned more rows than the limit",
-        "Narrow the query, or raise limits.rows; nothing was truncated or sent.",
+        "Narrow the query, or raise limits.rows.",
     ),
     Rule(
         "BAD_ROWS",

@@ -16,12 +16,20 @@ from rowlift.operations.kinds import KINDS
 from rowlift.operations.project import Project
 from rowlift.project.connections import ROLES
 from rowlift.web.pages.channels import Name
-from rowlift.web.pages.fields import Section, Standing, document_of, sections
+from rowlift.web.pages.fields import (
+    Section,
+    Standing,
+    document_of,
+    sections,
+    typed_secrets,
+    with_typed,
+)
 from rowlift.web.pages.forms import Filled, onward
 from rowlift.web.pages.mistakes import Mistake, mistakes
 from rowlift.web.pages.render import show
 from rowlift.web.problems import problem
 from rowlift.web.rights import Asking, Ours, door
+from rowlift.web.typed import whose_form
 from rowlift.web.versions import expected
 
 router = APIRouter(prefix="/settings/alerts")
@@ -36,6 +44,7 @@ class ChannelForm:
     version: int
     sections: Sequence[Section]
     mistakes: Sequence[Mistake] = ()
+    kept: str = ""
 
 
 @router.get("/{name}/edit", **door("definitions.get", Right.EDIT))
@@ -50,7 +59,9 @@ def before_edit(name: Name, request: Request, project: Ours) -> Response:
 def edit(name: Name, request: Request, project: Ours, caller: Asking, filled: Filled) -> Response:
     """Keep what a channel is from now on; what it was told before stays told."""
     before = _ours(project, name)
-    config = _config(before)
+    config, whose = _config(before), whose_form(request, caller)
+    typed = request.app.state.typed.of(whose, filled.get("kept", ""))
+    filled = with_typed(filled, typed)
     document = {"type": _type(before), **document_of(config, filled, before.document)}
     if about := before.document.get("description"):
         document["description"] = about
@@ -60,7 +71,9 @@ def edit(name: Name, request: Request, project: Ours, caller: Asking, filled: Fi
             "channel", name, document, expected=expected(filled.get("version", ""))
         )
     except RowliftError as error:
-        return _wrong(request, before, document, error)
+        kept = request.app.state.typed.keep(whose, typed_secrets(config, filled))
+        return _wrong(request, before, document, error, filled, kept)
+    request.app.state.typed.forget(filled.get("kept", ""))
     project.access.audit.note(
         caller, "channel.edit", name, before=covered(before).document, after=covered(made).document
     )
@@ -68,14 +81,15 @@ def edit(name: Name, request: Request, project: Ours, caller: Asking, filled: Fi
 
 
 def _wrong(
-    request: Request, before: DefinitionRecord, document: Mapping[str, object], error: RowliftError
-) -> Response:
+    request: Request, before: DefinitionRecord, document: Mapping[str, object],
+    error: RowliftError, filled: Mapping[str, str], kept: str,
+) -> Response:  # fmt: skip
     config = _config(before)
     wrong = mistakes(error, config, document)
-    stands = Standing(
-        document, before.secrets, {one.path: (one.message, one.code) for one in wrong}
-    )
-    page = ChannelForm(before.name, _type(before), before.version, sections(config, stands), wrong)
+    by_path = {one.path: (one.message, one.code) for one in wrong}
+    stands = Standing(document, before.secrets, by_path, before.document, filled)
+    form = sections(config, stands)
+    page = ChannelForm(before.name, _type(before), before.version, form, wrong, kept)
     return show(request, "channel.html", page, problem(error).status)
 
 

@@ -12,16 +12,21 @@ from rowlift.core.rights import Right
 from rowlift.operations.alerting import AlertReport, ChannelReport
 from rowlift.operations.defining import DefinitionRecord
 from rowlift.operations.project import Project
+from rowlift.web.pages.fields import with_typed
 from rowlift.web.pages.forms import Filled, Text, Wrong, onward
 from rowlift.web.pages.render import show
 from rowlift.web.pages.settings import rewrite, workspace
 from rowlift.web.pages.settings_form import field_of, with_rules
 from rowlift.web.rights import Asking, Ours, door
+from rowlift.web.typed import whose_form
 from rowlift.web.versions import expected
 
 router = APIRouter(prefix="/settings/alerts")
 
 Name = Annotated[str, Path(max_length=200)]
+
+SECRETS = ("url", "secret")
+TYPED = "typed"  # stands for a secret in a form that comes back
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +47,22 @@ def channels(request: Request, project: Ours) -> Response:
 
 
 @router.post("/add", **door("definitions.create", Right.EDIT))
-def add(
-    request: Request, project: Ours, caller: Asking,
-    name: Text = "", type: Text = "apprise", url: Text = "", secret: Text = "",  # noqa: A002
-) -> Response:  # fmt: skip
-    """Make a channel; its secrets are sealed."""
-    document = {"type": type, "url": url.strip()} | ({"secret": secret} if secret else {})
+def add(request: Request, project: Ours, caller: Asking, form: Filled) -> Response:
+    """Make a channel; its secrets are sealed, while it is not right yet with the form only."""
+    known, whose = request.app.state.typed, whose_form(request, caller)
+    token, name = form.get("kept", ""), form.get("name", "").strip()
+    form = with_typed(form, known.of(whose, token))
+    typed = {one: form[one].strip() for one in SECRETS if form.get(one)}
+    document = {"type": form.get("type", "apprise"), "url": "", **typed}
     try:
-        project.definitions.by(caller.name, "ui").create("channel", name.strip(), document)
+        project.definitions.by(caller.name, "ui").create("channel", name, document)
     except RowliftError as error:
-        wrong = Wrong.of(error, _field_of(error), name=name, type=type)
+        stands = {"name": name, "type": document["type"], "kept": known.keep(whose, typed)}
+        wrong = Wrong.of(error, _field_of(error), **stands, **dict.fromkeys(typed, TYPED))
         return show(request, "channels.html", shown(project), wrong=wrong)
-    project.access.audit.note(caller, "channel.create", name.strip(), after={"type": type})
+    known.forget(token)
+    after = {"type": document["type"]}
+    project.access.audit.note(caller, "channel.create", name, after=after)
     return onward("/settings/alerts?said=channel-made")
 
 

@@ -21,7 +21,15 @@ from rowlift.operations.project import Project
 from rowlift.project.connections import ROLES
 from rowlift.project.names import suggestion
 from rowlift.web.pages.connections import Kind
-from rowlift.web.pages.fields import DROP, Section, Standing, document_of, sections, typed_secrets
+from rowlift.web.pages.fields import (
+    NOTHING,
+    Section,
+    Standing,
+    document_of,
+    sections,
+    typed_secrets,
+    with_typed,
+)
 from rowlift.web.pages.forms import Filled, onward
 from rowlift.web.pages.kinds import Card, cards, title
 from rowlift.web.pages.labels import labelled
@@ -32,6 +40,7 @@ from rowlift.web.pages.words import part
 from rowlift.web.problems import problem
 from rowlift.web.queries import ASKING
 from rowlift.web.rights import Asking, Ours, door
+from rowlift.web.typed import whose_form
 
 router = APIRouter()
 
@@ -94,23 +103,31 @@ class _Desk:
         """Return the class that the form comes from."""
         return KINDS.of(ROLES[self.kind])[self.of]
 
+    def whole(self, filled: Mapping[str, str]) -> Mapping[str, str]:
+        """Return a filled form with the secrets that were typed into it before."""
+        typed = self.request.app.state.typed.of(self._whose, filled.get("kept", ""))
+        return with_typed(filled, typed)
+
     def document(self, filled: Mapping[str, str]) -> dict[str, Any]:
         """Return what a filled form says, with the secrets that were typed into it before."""
-        typed = self.request.app.state.typed.of(self._whose, filled.get("kept", ""))
-        filled = {**filled, **{one: typed[one] for one in typed if _is_open(filled, one)}}
+        filled = self.whole(filled)
         about = filled.get("description", "").strip()
         return {
             "type": self.of, **({"description": about} if about else {}),
             **document_of(self.config, filled, self.before),
         }  # fmt: skip
 
-    def sheet(self, document: Mapping[str, Any], name: str, wrong: Sequence[Mistake] = ()) -> Sheet:
-        """Return the form with what stands in it."""
+    def sheet(
+        self, document: Mapping[str, Any], name: str, wrong: Sequence[Mistake] = (),
+        filled: Mapping[str, str] = NOTHING,
+    ) -> Sheet:  # fmt: skip
+        """Return the form with what stands in it, `filled` where it comes back."""
         reports = self.project.connections.kinds(self.kind)
         about = next((one.about for one in reports if one.type == self.of), "")
         by_path = {one.path: (one.message, one.code) for one in wrong}
-        typed = typed_secrets(self.config, document)
-        stands = Standing(document, self.secrets, by_path, typed.keys())
+        filled = self.whole(filled)
+        typed = typed_secrets(self.config, filled)
+        stands = Standing(document, self.secrets, by_path, self.before, filled)
         return Sheet(
             self.kind, self.of, title(self.kind, self.of), about, name, self.version,
             self.project.addresses(), str(document.get("description", "")),
@@ -122,7 +139,7 @@ class _Desk:
     def told(self, filled: Mapping[str, str], name: str, error: RowliftError) -> Response:
         """Answer with the form as it was filled in, and what is wrong with it."""
         document = self.document(filled)
-        sheet = self.sheet(document, name, mistakes(error, self.config, document))
+        sheet = self.sheet(document, name, mistakes(error, self.config, document), filled)
         return show(self.request, "connect.html", sheet, problem(error).status)
 
     def tried(self, filled: Mapping[str, str], name: str) -> Response:
@@ -138,7 +155,7 @@ class _Desk:
             except RowliftError as error:
                 return self.told(filled, name, error)
             findings = [labelled(self.config, one) for one in found]
-            told = replace(self.sheet(document, name), findings=findings)
+            told = replace(self.sheet(document, name, filled=filled), findings=findings)
             return show(self.request, "connect.html", told)
 
         return stepwise(self.request, work)
@@ -149,7 +166,7 @@ class _Desk:
     @property
     def _whose(self) -> str:
         """Return who fills in which form, for the secrets that are kept for it."""
-        return f"{self.caller.name}\n{self.caller.session}\n{self.request.url.path}\n{self.of}"
+        return f"{whose_form(self.request, self.caller)}\n{self.of}"
 
     def kept(self, name: str, filled: Mapping[str, str]) -> Response:
         """Test what was saved, if that may be now, and lead to it."""
@@ -228,18 +245,13 @@ def edit(
     try:
         made = ours.edit(kind, name, document, expected=expected)
     except GuardStop as error:
-        return _overtaken(desk, document, expected, error)
+        return _overtaken(desk, filled, expected, error)
     except RowliftError as error:
         return desk.told(filled, name, error)
     project.access.audit.note(
         caller, f"{kind}.edit", name, before=covered(before).document, after=covered(made).document
     )
     return desk.kept(name, filled)
-
-
-def _is_open(filled: Mapping[str, str], path: str) -> bool:
-    """Tell whether a field of a form was left empty, and not emptied on purpose."""
-    return not filled.get(path) and not filled.get(path + DROP)
 
 
 def _existing(request: Request, project: Project, caller: Caller, kind: str, name: str) -> _Desk:
@@ -254,11 +266,12 @@ def _existing(request: Request, project: Project, caller: Caller, kind: str, nam
     )
 
 
-def _overtaken(desk: _Desk, document: Mapping[str, Any], since: int, error: GuardStop) -> Response:
+def _overtaken(desk: _Desk, filled: Mapping[str, str], since: int, error: GuardStop) -> Response:
     """Answer with the form as it was filled in beside what somebody else saved meanwhile."""
+    document = desk.document(filled)
     newest = desk.project.definitions.versions(desk.kind, desk.name)
     before = since if any(one.version == since for one in newest) else None
     changed = desk.project.definitions.diff(desk.kind, desk.name, desk.version, before)
-    sheet = desk.sheet(document, desk.name, mistakes(error, desk.config, document))
+    sheet = desk.sheet(document, desk.name, mistakes(error, desk.config, document), filled)
     told = replace(sheet, changed=changed)
     return show(desk.request, "connect.html", told, problem(error).status)

@@ -24,7 +24,7 @@ from rowlift.web.pages import places
 from rowlift.web.pages.draft_form import read, shown
 from rowlift.web.pages.forms import onward
 from rowlift.web.pages.places import Excerpt, Wrong
-from rowlift.web.pages.plans import TRIED, planned
+from rowlift.web.pages.plans import TRIED, looked_ahead
 from rowlift.web.pages.render import show
 from rowlift.web.pages.words import part
 from rowlift.web.problems import Problem, problem
@@ -248,7 +248,7 @@ def start(number: Number, request: Request, project: Ours, caller: Asking, form:
         before=known.document if known else {}, after=made.document,
     )  # fmt: skip
     if tried:
-        return onward(f"/plans/{planned(project, caller, made.name, TRIED)}")
+        return looked_ahead(request, project, caller, made.name, TRIED)
     said = "edited" if known else "started" if _asked(project, caller, made.name) else "kept"
     return onward(f"/syncs/{part(made.name)}?said={said}")
 

@@ -1,6 +1,6 @@
 """A form from a connector's configuration class, and the document that a filled one stands for."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
@@ -9,9 +9,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from rowlift.project.annotations import is_secret
-from rowlift.project.documents import KeyPath
-from rowlift.project.walking import texts
 from rowlift.project.writing import write_yaml
 from rowlift.project.yaml import parse
 
@@ -23,6 +20,7 @@ Filled = Mapping[str, str]
 
 DROP = "~drop"  # behind the name of a control: leave that secret out
 NAME = "~name"
+NOTHING: Filled = {}
 _MORE = 2  # empty rows for entries that are new
 
 _LONG = frozenset({"private_key", "keyfile_json"})  # secrets of many lines
@@ -44,20 +42,21 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One of several secrets of a field: what it is called, and since when it is set."""
+    """One of several secrets of a field: what it is called, since when it is set, if it goes."""
 
     path: str
     name: str
-    set_at: float | None
+    set_at: float | None = None
     is_typed: bool = False
+    is_dropped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
     """One control: what it is called, what stands in it, and what is wrong with it.
 
-    Of a secret is known since when it is `set_at`, and whether it was typed into this form and
-    is kept for it; nothing else of it ever stands here.
+    Of a secret is known since when it is `set_at`, whether it was typed into this form and is kept
+    for it, and whether it is to go; nothing else of it ever stands here.
     """
 
     path: str
@@ -72,6 +71,7 @@ class Field:
     value: str = ""
     set_at: float | None = None
     is_typed: bool = False
+    is_dropped: bool = False
     entries: Sequence[Entry] = ()
     error: str = ""
     code: str = ""
@@ -85,7 +85,8 @@ class Field:
     def is_touched(self) -> bool:
         """Tell whether anything stands in it that is not its default, or is wrong."""
         stands = self.value != self.default if self.control == "switch" else bool(self.value)
-        known = [self.set_at, self.is_typed, *(one.name or one.set_at for one in self.entries)]
+        several = [one.name or one.set_at or one.is_typed for one in self.entries]
+        known = [self.set_at, self.is_typed, *several]
         return bool(stands or self.error or any(known))
 
 
@@ -107,13 +108,20 @@ class Section:
 class Standing:
     """What stands in a form: a document, since when its secrets are set, and what is wrong.
 
-    `wrong` holds message and code by path; `typed` names the fields whose secrets are kept.
+    `wrong` holds message and code by path. Of a form that comes back `before` is the document that
+    it was first made from, `filled` what it held, and its secrets that are kept.
     """
 
     document: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, float] = field(default_factory=dict)
     wrong: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    typed: Collection[str] = ()
+    before: Mapping[str, Any] | None = None
+    filled: Filled = field(default_factory=dict)
+
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """Return the document whose secrets the form counts."""
+        return self.document if self.before is None else self.before
 
 
 def sections(config: type[BaseModel], stands: Standing) -> list[Section]:
@@ -161,21 +169,28 @@ def document_of(
     return document
 
 
-def typed_secrets(config: type[BaseModel], document: Mapping[str, Any]) -> dict[str, str]:
-    """Return the secrets of a document that are kept nowhere yet, by the fields of its form."""
-    return {
-        _form_path(config, document, path): text
-        for path, text in texts(document)
-        if is_secret(config, path) and not text.startswith("${secret:")
-    }
+def typed_secrets(config: type[BaseModel], filled: Filled) -> dict[str, str]:
+    """Return the secrets that were typed into a form, by the names of their controls."""
+    return {path: filled[path] for path in _secrets(config, filled) if filled.get(path)}
 
 
-def _form_path(config: type[BaseModel], document: Mapping[str, Any], path: KeyPath) -> str:
-    key, *inner = path
-    info = dict(_fields(config)).get(str(key))
-    if info and inner and _control(str(key), info) == "named_secrets":
-        return f"{key}.{list(document[str(key)]).index(inner[0])}"
-    return ".".join(map(str, path))
+def with_typed(filled: Filled, typed: Filled) -> Filled:
+    """Return a filled form with secrets of before where it has none, and drops none either."""
+    open_ = {one for one in typed if not filled.get(one) and not filled.get(one + DROP)}
+    return {**filled, **{one: typed[one] for one in open_}}
+
+
+def _secrets(config: type[BaseModel], filled: Filled) -> Iterator[str]:
+    for key, info in _fields(config):
+        model = _model(info.annotation)
+        inner = [(f"{key}.{name}", one) for name, one in _fields(model)] if model else []
+        for path, one in inner or [(key, info)]:
+            control = _control(path.rpartition(".")[2], one)
+            if control in {"secret", "secret_text"}:
+                yield path
+            elif control in {"secrets", "named_secrets"}:
+                held = (name.removeprefix(f"{path}.") for name in filled if name.startswith(path))
+                yield from (f"{path}.{at}" for at in held if at.isdecimal())
 
 
 # the fields of a class
@@ -192,13 +207,13 @@ def _field(path: str, info: FieldInfo, holder: Mapping[str, Any], stands: Standi
     default = _written(info.default, control) if not info.is_required() else ""
     low, high = _range(info)
     error, code = stands.wrong.get(path, ("", ""))
-    is_set = stands.secrets.get(path) if control in {"secret", "secret_text"} else None
+    is_set = stands.secrets.get(path) if _is_secret(control) else None
     return Field(
         path, _label(key), info.description or "", control,
         required=info.is_required(), default=default, choices=_choices(info.annotation),
         low=low, high=high, value=_shown(value, control, default),
-        set_at=is_set, is_typed=path in stands.typed,
-        entries=_entries(path, control, value, stands),
+        set_at=is_set, is_typed=bool(stands.filled.get(path)) and _is_secret(control),
+        is_dropped=path + DROP in stands.filled, entries=_entries(path, control, stands),
         error=error, code=code,
     )  # fmt: skip
 
@@ -286,25 +301,35 @@ def _shown(value: Any, control: Control, default: str) -> str:
     return _written(value, control) or str(value)
 
 
-def _entries(path: str, control: Control, value: Any, stands: Standing) -> Sequence[Entry]:
+def _is_secret(control: Control) -> bool:
+    return control in {"secret", "secret_text"}
+
+
+def _entries(path: str, control: Control, stands: Standing) -> Sequence[Entry]:
+    """Return the entries that there were, each at its place though it goes, and some new ones."""
     if control not in {"secrets", "named_secrets"}:
         return ()
-    known: Sequence[str] = ()
-    if isinstance(value, Mapping):
-        known = [str(name) for name in value]
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        known = [str(at) for at in range(len(value))]
+    *holders, key = path.split(".")
+    holder: Any = stands.origin
+    for one in holders:
+        holder = holder.get(one) or {}
+    value, filled = holder.get(key) or (), stands.filled
+    value = () if isinstance(value, str) else value
+    known = [str(name) for name in value] if isinstance(value, Mapping) else range(len(value))
     named = control == "named_secrets"
-    found = [
-        Entry(
-            f"{path}.{at}",
-            name if named else "",
-            stands.secrets.get(f"{path}.{name}"),
-            f"{path}.{at}" in stands.typed,
+    found = []
+    for at in range(len(known) + _MORE):
+        each, name = f"{path}.{at}", str(known[at]) if at < len(known) else ""
+        found.append(
+            Entry(
+                each,
+                (filled.get(each + NAME) or name) if named else "",
+                stands.secrets.get(f"{path}.{name}") if name else None,
+                bool(filled.get(each)),
+                each + DROP in filled,
+            )
         )
-        for at, name in enumerate(known)
-    ]
-    return [*found, *(Entry(f"{path}.{len(known) + at}", "", None) for at in range(_MORE))]
+    return found
 
 
 # what was filled in

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from rowlift.core.errors import ConfigError
 from rowlift.core.rights import Right
 from rowlift.web.pages.forms import Text, onward
-from rowlift.web.pages.mends import REMEDIES, remedied
+from rowlift.web.pages.mends import remedied, remedy_of
 from rowlift.web.pages.words import part
 from rowlift.web.rights import Asking, Ours, door
 
@@ -20,11 +20,11 @@ Name = Annotated[str, Path(max_length=200)]
 @router.post("/{name}/mend", **door("definitions.edit", Right.EDIT))
 def mend(name: Name, project: Ours, caller: Asking, code: Text = "") -> Response:
     """Change of a sync what a guard's stop asks for."""
-    remedy = REMEDIES.get(code)
+    before = project.definitions.get("sync", name)
+    remedy = remedy_of(code, before.document)
     if remedy is None or remedy.change is None:
         text = "Nothing of a sync is to be changed about this."
         raise ConfigError("VALUE_WRONG", text, mend="Look at the run.")
-    before = project.definitions.get("sync", name)
     definitions = project.definitions.by(caller.name, "ui")
     document = remedied(before.document, remedy.change)
     after = definitions.edit("sync", name, document, expected=before.version)
@@ -35,8 +35,8 @@ def mend(name: Name, project: Ours, caller: Asking, code: Text = "") -> Response
 
 
 @router.post("/{name}/reset", **door("reset", Right.EDIT))
-def reset(name: Name, project: Ours, caller: Asking) -> Response:
-    """Forget what was sent, so that the next run sends everything."""
-    project.reset(name)
-    project.access.audit.note(caller, "sync.reset", name, after={"target": None})
+def reset(name: Name, project: Ours, caller: Asking, target: Text = "") -> Response:
+    """Forget what was sent, to one target or to all, so that the next run sends everything."""
+    project.reset(name, target=target or None)
+    project.access.audit.note(caller, "sync.reset", name, after={"target": target or None})
     return onward(f"/syncs/{part(name)}?said=forgotten")

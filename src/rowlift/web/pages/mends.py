@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rowlift.core.nouns import Preset
 from rowlift.core.rules import RULES
-from rowlift.operations.reports import RunReport
+from rowlift.project.presets import PRESETS
 
 MENDS: Mapping[str, str] = {
     "MOSTLY_UNKNOWN": "Compare a few identifiers with people whom you know. If these are really "
@@ -24,6 +25,9 @@ MENDS: Mapping[str, str] = {
     "right, run it once with removals allowed.",
     "BAD_ROWS": "Mend the query, or let the good rows pass.",
     "MASS_REJECT": "Look at why rows were rejected, below.",
+    "TOO_MANY_ROWS": "Narrow the query, or let more rows through.",
+    "PLAN_STALE": "Look again: what a run would do now is another thing.",
+    "ACCOUNT_CHANGED": "Connect this account under a name of its own, or begin anew with it.",
 }
 
 
@@ -61,7 +65,14 @@ REMEDIES: Mapping[str, Remedy] = {
         "message id. What destinations have under the old identifier stays there.",
         "Forget what was sent",
     ),
+    "ACCOUNT_CHANGED": Remedy(
+        "Begin anew with this account",
+        "What was sent to the other account is forgotten: the next run sends everything to this "
+        "one, under new message ids. What the other account has stays there.",
+        "Forget what was sent there",
+    ),
 }
+_MORE = 10  # times the rows of before
 
 _INNER = re.compile(r"\(([A-Z_]+)\)$")
 
@@ -81,9 +92,24 @@ def remedied(document: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str
     return {**document, **merged}
 
 
-def stopped(run: RunReport) -> str:
-    """Return why a run did not go on, with what can be done about it in a browser."""
-    rule = RULES.get(run.reason_code)
-    if not rule or run.reason_code not in MENDS or not run.reason.endswith(rule.mend):
-        return run.reason
-    return run.reason.removesuffix(rule.mend) + MENDS[run.reason_code]
+def remedy_of(code: str, document: Mapping[str, Any]) -> Remedy | None:
+    """Return what can be done about a guard's stop of the sync of a document."""
+    if code != "TOO_MANY_ROWS":
+        return REMEDIES.get(code)
+    usual = PRESETS[Preset(document.get("preset", Preset.TRAITS))].rows
+    rows = _MORE * int((document.get("limits") or {}).get("rows") or usual)
+    return Remedy(
+        "Let more rows through",
+        f"From now on the query of this sync may return up to {rows:,} rows. They take as much "
+        "more time and room as there are more of them.",
+        f"Let {rows:,} rows through",
+        {"limits": {"rows": rows}},
+    )
+
+
+def stopped(reason: str, code: str) -> str:
+    """Return why something did not go on, with what can be done about it in a browser."""
+    known = RULES.get(code)
+    if not known or code not in MENDS or not reason.endswith(known.mend):
+        return reason
+    return reason.removesuffix(known.mend) + MENDS[code]

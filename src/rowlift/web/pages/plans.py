@@ -6,13 +6,17 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Request
 from starlette.responses import Response
 
+from rowlift.core.errors import GuardStop, RowliftError, SourceError
 from rowlift.core.rights import Right
 from rowlift.operations.callers import Caller
 from rowlift.operations.project import Project
 from rowlift.operations.reports import PlanRecord
 from rowlift.web.pages.forms import onward
+from rowlift.web.pages.mends import Remedy
 from rowlift.web.pages.render import show
+from rowlift.web.pages.runs import open_remedy
 from rowlift.web.pages.words import part
+from rowlift.web.problems import Problem, problem
 from rowlift.web.queries import ASKING
 from rowlift.web.rights import Asking, Ours, door
 
@@ -33,10 +37,20 @@ class Plan:
     values: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Why there is no plan of a sync, or why one cannot be done any more."""
+
+    sync: str
+    first_rows: int | None
+    problem: Problem
+    remedy: Remedy | None
+
+
 @router.post("/syncs/{name}/plan", dependencies=ASKING, **door("plans.make", Right.RUN))
-def make(name: Name, project: Ours, caller: Asking, rows: Rows = ALL) -> Response:
+def make(name: Name, request: Request, project: Ours, caller: Asking, rows: Rows = ALL) -> Response:
     """Look ahead at a run of all that the query returns, or of its first rows."""
-    return onward(f"/plans/{planned(project, caller, name, rows)}")
+    return looked_ahead(request, project, caller, name, rows)
 
 
 @router.get("/plans/{plan_id}", **door("plans.show", Right.READ))
@@ -47,9 +61,13 @@ def plan(plan_id: Id, request: Request, project: Ours, caller: Asking) -> Respon
 
 
 @router.post("/plans/{plan_id}/approve", **door("plans.approve", Right.RUN))
-def approve(plan_id: Id, project: Ours, caller: Asking) -> Response:
-    """Let the service do exactly what a plan says."""
-    asked = project.plans.approve(plan_id, by=caller.name)
+def approve(plan_id: Id, request: Request, project: Ours, caller: Asking) -> Response:
+    """Let the service do exactly what a plan says, or show why it cannot any more."""
+    plan = project.plans.show(plan_id, samples=False)
+    try:
+        asked = project.plans.approve(plan_id, by=caller.name)
+    except GuardStop as error:
+        return _stopped(request, project, plan.sync, plan.first_rows, error)
     project.access.audit.note(caller, "plan.approve", asked.sync, after={"plan": plan_id})
     return onward(f"/syncs/{part(asked.sync)}?said=asked")
 
@@ -63,8 +81,21 @@ def discard(plan_id: Id, project: Ours, caller: Asking) -> Response:
     return onward(f"/syncs/{part(sync)}?said=discarded")
 
 
-def planned(project: Project, caller: Caller, sync: str, first_rows: int | None) -> str:
-    """Make a plan for somebody and return its id."""
-    made = project.plans.make(sync, by=caller.name, first_rows=first_rows)
+def looked_ahead(
+    request: Request, project: Project, caller: Caller, sync: str, first_rows: int | None
+) -> Response:
+    """Make a plan and lead to it, or show what stopped it."""
+    try:
+        made = project.plans.make(sync, by=caller.name, first_rows=first_rows)
+    except (GuardStop, SourceError) as error:
+        return _stopped(request, project, sync, first_rows, error)
     project.access.audit.note(caller, "plan.make", sync, after={"plan": made.id})
-    return made.id
+    return onward(f"/plans/{made.id}")
+
+
+def _stopped(
+    request: Request, project: Project, sync: str, first_rows: int | None, error: RowliftError
+) -> Response:
+    told = problem(error)
+    page = Stopped(sync, first_rows, told, open_remedy(project, sync, told.code))
+    return show(request, "plan_stopped.html", page, told.status)

@@ -1,7 +1,7 @@
 """The list of runs, and one of them: while it goes on, and what became of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -14,7 +14,7 @@ from rowlift.operations.reasons import Reason
 from rowlift.operations.reports import RunReport
 from rowlift.operations.watching import RunRequests
 from rowlift.web.pages.forms import NO, Failed, onward
-from rowlift.web.pages.mends import REMEDIES, Remedy
+from rowlift.web.pages.mends import REMEDIES, Remedy, remedy_of
 from rowlift.web.pages.render import show
 from rowlift.web.paging import Cursor, page, place
 from rowlift.web.rights import Asking, Ours, door
@@ -52,6 +52,7 @@ class Run:
     is_declared: bool
     is_paused: bool
     remedy: Remedy | None = None
+    anew: Mapping[str, Remedy] = field(default_factory=dict)
 
 
 @router.get("", **door("runs", Right.READ))
@@ -84,17 +85,17 @@ def run(run_id: Id, request: Request, project: Ours, caller: Asking) -> Response
         before[::-1],
         is_declared,
         is_declared and report.sync in project.paused([report.sync]),
-        _remedy(project, report) if is_declared else None,
+        open_remedy(project, report.sync, report.reason_code) if is_declared else None,
+        {"ACCOUNT_CHANGED": REMEDIES["ACCOUNT_CHANGED"]} if is_declared else {},
     )
     return show(request, "run.html", told)
 
 
-def _remedy(project: Project, run: RunReport) -> Remedy | None:
+def open_remedy(project: Project, sync: str, code: str) -> Remedy | None:
     """Return what can be done here about a guard's stop; syncs of files are changed there."""
-    found = REMEDIES.get(run.reason_code)
-    if found is None or found.change is None:
-        return found
-    return found if project.definitions.get("sync", run.sync).managed == "rowlift" else None
+    one = project.definitions.get("sync", sync)
+    found = remedy_of(code, one.document)
+    return found if found and (found.change is None or one.managed == "rowlift") else None
 
 
 @router.post("/{run_id}/cancel", **door("service.cancel", Right.RUN))

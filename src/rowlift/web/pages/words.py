@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rowlift.core.counting import counted
 from rowlift.core.nouns import Finding, Status
+from rowlift.core.rules import RULES
 from rowlift.operations.prose import when
 from rowlift.operations.reports import RunReport
 
@@ -202,7 +203,12 @@ def statement(line: str) -> bool:
     return line.rstrip().endswith(";") or line.startswith(("GRANT ", "REVOKE ", "CREATE "))
 
 
-TESTS = {"statement": statement}
+def explained(code: str) -> bool:
+    """Tell whether a code is one of ours, with a page that explains it."""
+    return code in RULES
+
+
+TESTS = {"statement": statement, "explained": explained}
 FILTERS = {
     one.__name__: one
     for one in (
