@@ -6,6 +6,7 @@ dies at any instruction neither loses a slot nor begins one twice.
 """
 
 import math
+from collections.abc import Collection
 from functools import partial
 
 from rowlift.core.errors import ConfigError, GuardStop
@@ -14,6 +15,7 @@ from rowlift.operations.openings import Opening
 from rowlift.operations.serving import Serving
 from rowlift.operations.timetable import Timetable, Turn
 from rowlift.project.slots import written
+from rowlift.scheduler.rests import Rests
 from rowlift.state.deliveries import Delivery
 from rowlift.state.leases import HEARTBEAT_SECONDS
 from rowlift.state.runs import Run
@@ -32,11 +34,14 @@ _NOT_AGAIN = frozenset({"INTERNAL", "NAME_UNKNOWN", "CANCELLED"})
 class Scheduler:
     """Decides, each time it is asked, what begins."""
 
-    def __init__(self, serving: Serving, runner: Runner, service: Service) -> None:
+    def __init__(
+        self, serving: Serving, runner: Runner, service: Service, rests: Rests | None = None
+    ) -> None:
         self._serving = serving
         self._runner = runner
         self._service = service
         self._clock = serving.clock
+        self._rests = rests or Rests(serving.clock)
         self._seen = math.inf
         self._beat_at = -math.inf
         self._again_at = -math.inf
@@ -75,7 +80,8 @@ class Scheduler:
         home = self._serving.home
         active = home.store.runs.active(home.workspace_id)
         if active:
-            if home.store.runs.is_abandoned(home.workspace_id):
+            is_left = home.store.runs.is_abandoned(home.workspace_id)
+            if is_left and not self._rests.has(Kind.RESUME, active.id):
                 self._runner.start(Job(Kind.RESUME, active.id, "", self._serving.resume))
             return False
         for turn in timetable.turns():
@@ -116,11 +122,11 @@ class Scheduler:
 
     def _deliveries(self) -> None:
         self._queue_again()
-        carried = {job.number for job in self._runner.running() if job.kind is Kind.DELIVERY}
+        carried = self._carried(Kind.DELIVERY)
         free = DELIVERIES_AT_ONCE - len(carried)
         home = self._serving.home
         open_ = [] if free <= 0 else home.store.deliveries.claimable(home.workspace_id)
-        fresh = [one for one in open_ if one.id not in carried]
+        fresh = [one for one in open_ if self._is_free(Kind.DELIVERY, one.id, carried)]
         if fresh:
             self._was_edited()
             paused = home.store.runs.paused(home.workspace_id)
@@ -151,8 +157,9 @@ class Scheduler:
     # forwards
 
     def _forwards(self) -> None:
-        carried = {job.number for job in self._runner.running() if job.kind is Kind.FORWARD}
-        due = [each for each in self._serving.forwards().items() if each[1].id not in carried]
+        carried = self._carried(Kind.FORWARD)
+        open_ = self._serving.forwards().items()
+        due = [each for each in open_ if self._is_free(Kind.FORWARD, each[1].id, carried)]
         if due and self._was_edited():
             return  # the next tick looks again
         for name, one in due[: FORWARDS_AT_ONCE - len(carried)]:
@@ -165,12 +172,19 @@ class Scheduler:
         """Compute one at a time, as others may be made from it, and none while a run writes."""
         if any(job.kind is Kind.AUDIENCE or job.kind in _IMPORTS for job in self._runner.running()):
             return
-        due = self._serving.audiences()
+        open_ = self._serving.audiences().items()
+        due = [each for each in open_ if self._is_free(Kind.AUDIENCE, each[1].id, ())]
         if not due or self._was_edited():
             return
-        name, one = next(iter(due.items()))
+        name, one = due[0]
         work = partial(self._serving.compute, name, one)
         self._runner.start(Job(Kind.AUDIENCE, one.id, name, work))
+
+    def _carried(self, kind: Kind) -> Collection[int]:
+        return {job.number for job in self._runner.running() if job.kind is kind}
+
+    def _is_free(self, kind: Kind, number: int, carried: Collection[int]) -> bool:
+        return number not in carried and not self._rests.has(kind, number)
 
 
 def _sync(delivery: Delivery) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from rowlift.core.errors import Fenced, RowliftError, StateError, unexpected
 from rowlift.operations.serving import Serving
+from rowlift.scheduler.rests import Rests
 from rowlift.scheduler.scheduler import LOOK_SECONDS, Scheduler
 from rowlift.workers.embedded import EmbeddedRunner
 from rowlift.workers.runner import Job
@@ -23,6 +24,7 @@ class ServiceLoop:
         self._service = serving.start()
         self._wake = threading.Event()
         self._asked_to_end = False
+        self._rests = Rests(serving.clock)
         self._trouble = ""
 
     def run(self, ready: Callable[[], object] | None = None) -> None:
@@ -33,7 +35,7 @@ class ServiceLoop:
         on with the next service. Raises Fenced when another process took over.
         """
         runner = EmbeddedRunner(self._failed, self._wake.set)
-        scheduler = Scheduler(self._serving, runner, self._service)
+        scheduler = Scheduler(self._serving, runner, self._service, self._rests)
         try:
             self._serving.note("service", "It serves. Ctrl-C or SIGTERM ends it in order.")
             if ready:
@@ -66,6 +68,7 @@ class ServiceLoop:
         except Fenced:
             raise
         except StateError as error:
+            self._serving.trouble = error
             self._troubled("The state is away; it is tried again.", error)
             return LOOK_SECONDS
         except RowliftError as error:
@@ -78,7 +81,7 @@ class ServiceLoop:
             return LOOK_SECONDS
         if self._trouble:
             self._serving.note("service", "It goes on.")
-        self._trouble = ""
+        self._trouble, self._serving.trouble = "", None
         return seconds
 
     def _troubled(self, text: str, error: RowliftError) -> None:
@@ -92,6 +95,7 @@ class ServiceLoop:
         self._wake.clear()
 
     def _failed(self, job: Job, error: RowliftError) -> None:
+        self._rests.begin(job)
         said = f"{error} {error.mend}".strip()
         text = f"The {job.kind} {job.number} failed."
         self._serving.note(job.title or "service", text, said, code=error.code)
