@@ -8,6 +8,7 @@ writers queue for at most 30 s instead of failing halfway.
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ _PATIENCE = (
 # Pages that SQLite keeps, in KB: writing comes back to leaves of indexes anywhere, whereas what is
 # read comes as quickly from the system's own cache.
 _WRITING_KB, _READING_KB = 65536, 8192
+_READ_ONLY = "read-only"  # of what SQLite opened where it could not write
 _ALONE = 7219061  # any number that no other program in the database locks
 
 
@@ -73,7 +75,7 @@ class Database:
         `alone` makes it wait for all others that ask so, as every write of SQLite does anyway.
         Raises StateError when the database cannot be written.
         """
-        with mapped_errors(), self.engine.connect() as connection:
+        with mapped_errors(), self._writing() as connection:
             with connection.begin() as transaction:
                 if not self.is_sqlite:
                     connection.exec_driver_sql(_PATIENCE)
@@ -83,6 +85,15 @@ class Database:
                 faults.point(f"{name}.before_commit")
                 transaction.commit()
             faults.point(f"{name}.after_commit")
+
+    def _writing(self) -> sa.Connection:
+        """Open a connection to write on: what was opened while nobody could write stays so."""
+        connection = self.engine.connect()
+        while connection.info.get(_READ_ONLY) and _is_writable(self.url):
+            connection.invalidate()
+            connection.close()
+            connection = self.engine.connect()
+        return connection
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -112,6 +123,7 @@ def _engine(url: URL) -> sa.Engine:
     # The connection used last has its pages still.
     engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, pool_use_lifo=True)
     sa.event.listen(engine, "connect", _configure_sqlite)
+    sa.event.listen(engine, "connect", partial(_mark_read_only, url))
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -119,6 +131,14 @@ def _engine(url: URL) -> sa.Engine:
 def _private_folder(folder: Path) -> None:
     if not folder.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _is_writable(url: URL) -> bool:
+    return not url.database or url.database == ":memory:" or os.access(url.database, os.W_OK)
+
+
+def _mark_read_only(url: URL, _connection: Any, record: Any) -> None:
+    record.info[_READ_ONLY] = not _is_writable(url)
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

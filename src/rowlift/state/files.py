@@ -4,6 +4,7 @@ Order: row `writing` → temporary file → fsync → rename → fsync of the fo
 caller that makes the row `live`. A crash leaves nothing, or a file that nobody counts.
 """
 
+import os
 import shutil
 import time
 import uuid
@@ -80,9 +81,14 @@ class FileStore:
         return self.root / SCRATCH / name
 
     def require_room(self) -> None:
-        """Raise StateError STATE_FULL where the disk has no room for work of any size."""
+        """Raise StateError STATE_FULL where the disk has no room for work, or is read-only."""
         with file_errors():
-            free = shutil.disk_usage(self.root).free
+            disk = os.statvfs(self.root)
+        if disk.f_flag & os.ST_RDONLY:
+            text = "The disk of the data directory is read-only."
+            mend = "Mend the disk and mount it for writing: nothing was lost."
+            raise StateError("STATE_FULL", text, mend=mend)
+        free = disk.f_bavail * disk.f_frsize
         if free < LEAST_ROOM:
             text = f"The disk of the data directory has {free:,} bytes left."
             raise StateError("STATE_FULL", text, mend="Free space: nothing was lost.")

@@ -65,7 +65,7 @@ class Locks:
         """Tell whether a lock was taken once and nobody holds it; those that look never clash."""
         if not self.exists(name):
             return False
-        with file_errors(), self._path(name).open("a", encoding="utf-8") as handle:
+        with file_errors(), self._path(name).open(encoding="utf-8") as handle:
             return _locks(handle, fcntl.LOCK_SH)
 
     def exists(self, name: str) -> bool:
