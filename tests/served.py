@@ -28,12 +28,12 @@ def served(project: "rowlift.Project") -> Iterator[ServiceLoop]:
         assert not thread.is_alive()
 
 
-def until(condition: Callable[[], Any]) -> Any:
-    """Wait for something to be true, and return it."""
+def until(condition: Callable[[], Any], pause: float = 0.02) -> Any:
+    """Wait for something to be true, and return it; it is asked for after each pause."""
     deadline = time.monotonic() + SECONDS
     while not (found := condition()):
         assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
+        time.sleep(pause)
     return found
 
 

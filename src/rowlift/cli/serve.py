@@ -105,7 +105,7 @@ def _serve(
     """Begin what works beside the loop, and serve; what has begun is ended in order."""
     serving = project.serving()
     loop = ServiceLoop(serving)
-    with AlertWorker(serving.alerts), answering(project) as url:
+    with AlertWorker(serving.alerts, serving.hindrance), answering(project) as url:
         log.note("service", f"The API answers at {url}/api/v1")
         _welcome(log, project, url)
         loop.run(ready)

@@ -1,16 +1,17 @@
 """What is wrong, who is told of it, and how fresh everything is."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from rowlift.core.alerts import AlertRule
+from rowlift.core.alerts import AlertRule, Notice
 from rowlift.core.clock import Clock
 from rowlift.core.errors import RowliftError, StateError
 from rowlift.operations.freshness import Freshness, freshness
 from rowlift.operations.home import Home
 from rowlift.operations.looking import Lookout, Names
 from rowlift.operations.telling import Teller, heard_discreetly
+from rowlift.project.alerts import rules_of
 from rowlift.state.alerts import AlertState, Outgoing
 
 
@@ -65,6 +66,18 @@ class Alerts:
     def tell(self, *, at_once: bool = False) -> None:
         """Tell channels what is due; `at_once` without gathering what may still come."""
         Teller(self._home, self._clock).tell(at_once=at_once)
+
+    # what is told while nothing can be written down
+
+    def hearers(self) -> set[str]:
+        """Return the channels that hear of failures of no sync's own."""
+        rules = rules_of(self._home.project.alerts, {})
+        to = self._home.channels if rules.to is None else rules.to
+        return {one for one in to if one in self._home.channels and rules.failure}
+
+    def shout(self, notice: Notice, channels: Collection[str]) -> set[str]:
+        """Send a notice of its own to channels, once, and return those that took it."""
+        return Teller(self._home, self._clock).shout(notice, channels)
 
     # answers
 

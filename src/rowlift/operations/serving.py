@@ -4,7 +4,7 @@ import threading
 
 from rowlift import operations
 from rowlift.core.clock import Clock
-from rowlift.core.errors import ConfigError, GuardStop, RowliftError, SourceError
+from rowlift.core.errors import ConfigError, GuardStop, RowliftError, SourceError, StateError
 from rowlift.core.nouns import Status
 from rowlift.core.progress import Attentive, Progress
 from rowlift.core.specs import SyncSpec
@@ -47,6 +47,7 @@ class Serving:
         self._seen: object = None
         self._writing = threading.Lock()
         self._read_at = clock.monotonic()
+        self.trouble: StateError | None = None  # that whoever decides what begins met last
 
     # the service itself
 
@@ -80,6 +81,14 @@ class Serving:
     def alerts(self) -> Alerts:
         """Return what is told of the project as it is now."""
         return Alerts(self.home, self.clock)
+
+    def hindrance(self) -> StateError | None:
+        """Return what keeps the state from being written, if anything does."""
+        try:
+            self.home.store.files.require_room()
+        except StateError as error:
+            return error
+        return self.trouble
 
     def note(self, task: str, text: str, detail: str = "", **facts: Fact) -> None:
         """Tell whoever looks on what the service does."""

@@ -1,5 +1,6 @@
 """Messages on their way: gathered for some seconds, sent, and tried again while nobody answers."""
 
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -103,10 +104,25 @@ class Teller:
             raise ConfigError("NAME_UNKNOWN", text, mend=mend)
         text = "This is a test: nothing is wrong."
         notice = Notice(AlertRule.TEST, name, "", None, "", text, recovered=True, at=self._now())
-        message = AlertMessage(
-            uuid4().hex, self._home.project.workspace.name, self._now(), (notice,)
-        )  # fmt: skip
-        return self._said(name, message)
+        return self._said(name, self._alone(notice))
+
+    def shout(self, notice: Notice, channels: Collection[str]) -> set[str]:
+        """Send a notice once, and write nothing down; return the channels that took it."""
+        message = self._alone(notice)
+
+        def is_heard(name: str) -> bool:
+            try:
+                return self._said(name, message).ok
+            except RowliftError:
+                return False
+
+        with ThreadPoolExecutor(CHANNELS_AT_ONCE) as pool:
+            heard = pool.map(is_heard, names := list(channels))
+            return {name for name, ok in zip(names, heard, strict=True) if ok}
+
+    def _alone(self, notice: Notice) -> AlertMessage:
+        name = self._home.project.workspace.name
+        return AlertMessage(uuid4().hex, name, self._now(), (notice,))
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

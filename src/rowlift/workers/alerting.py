@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-from rowlift.core.errors import RowliftError, unexpected
+from rowlift.core.errors import RowliftError, StateError, unexpected
+from rowlift.operations.alarming import StateAlarm
 from rowlift.operations.alerting import Alerts
 
 LOOK_SECONDS = 2.0
@@ -17,11 +18,18 @@ _log = logging.getLogger(__name__)
 class AlertWorker:
     """Looks every two seconds as long as its block lasts; what is left is told the next time.
 
-    Nothing waits for it: a channel that does not answer delays only what is told.
+    Nothing waits for it: a channel that does not answer delays only what is told. `hindrance` says
+    what keeps the state from being written; that is told without it.
     """
 
-    def __init__(self, alerts: Callable[[], Alerts]) -> None:
+    def __init__(
+        self,
+        alerts: Callable[[], Alerts],
+        hindrance: Callable[[], StateError | None] = lambda: None,
+    ) -> None:
         self._alerts = alerts
+        self._hindrance = hindrance
+        self._alarm = StateAlarm()
         self._stopped = threading.Event()
         self._trouble = ""
         self._states_at = -STATE_SECONDS
@@ -39,6 +47,7 @@ class AlertWorker:
         """Look again and again; the documented boundary at which any exception ends."""
         while not self._stopped.wait(LOOK_SECONDS):
             try:
+                self._alarm.look(self._alerts(), self._hindrance())
                 self._look()
             except RowliftError as error:
                 self._troubled(error)
