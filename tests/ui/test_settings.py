@@ -127,7 +127,7 @@ def test_C11_of_two_people_who_edit_settings_the_second_is_told(
     page.keyboard.press("Enter")
     alert = page.get_by_role("alert")
     assert alert.evaluate("it => it === document.activeElement")
-    alert.get_by_role("link").click()
+    alert.get_by_role("link").first.click()
     assert page.evaluate("document.activeElement.id") == "audit"
 
 
