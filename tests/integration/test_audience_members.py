@@ -19,6 +19,7 @@ from rowlift.core.errors import ConfigError
 from rowlift.core.nouns import Status
 from rowlift.core.rights import Role
 from rowlift.core.specs import RetentionSpec
+from rowlift.project.problems import ProjectInvalid
 from rowlift.scheduler.scheduler import Scheduler
 from rowlift.state.intake import Accepted
 from rowlift.state.prune import prune_intake
@@ -414,3 +415,56 @@ def test_A21_an_unknown_audience_names_those_there_are(small: Club) -> None:
         with pytest.raises(ConfigError, match="no audience") as caught:
             project.audiences.get("pro")
         assert (caught.value.code, "pros" in caught.value.mend) == ("NAME_UNKNOWN", True)
+
+
+@pytest.mark.door("python")
+def test_A21_in_a_waterfall_everybody_is_in_one_at_most(club: Club) -> None:
+    club.people(ann="pro", bob="free", cid="pro", dora="team")
+    paying = {"where": {"attribute": "plan", "one_of": ["pro", "team"]}}
+    anybody = {"where": {"attribute": "plan", "present": True}}
+    for place, (name, whom) in enumerate(
+        {"z_pros": PRO, "paying": paying, "all_others": anybody}.items(), start=1
+    ):
+        club.audience(name, **whom, waterfall={"name": "care", "place": place * 10})
+    with club.project() as project:
+        project.run()
+        found = {one.name: (one.members, one.words) for one in project.audiences.list()}
+        assert {name: size for name, (size, _) in found.items()} == {
+            "z_pros": 2, "paying": 1, "all_others": 1,
+        }  # fmt: skip
+        assert "not those who are in “z_pros” or who are in “paying”" in found["all_others"][1]
+        club.people(ann="team", bob="pro", cid="pro", dora="team")
+        project.run()
+        assert [inside(project, name) for name in ("z_pros", "paying", "all_others")] == [
+            ["bob", "cid"], ["ann", "dora"], [],
+        ]  # fmt: skip
+    club.audience("paying", **paying, waterfall={"name": "care", "place": 10})
+    with club.project() as project, pytest.raises(ProjectInvalid, match="both at place 10"):
+        project.run()
+
+
+@pytest.mark.door("python")
+def test_A21_a_split_keeps_everybody_where_they_are(club: Club) -> None:
+    club.people(**{f"p{number}": "pro" for number in range(400)})
+    club.audience("pros", **PRO, split={"control": 25, "treated": 70.5})
+    with club.project() as project:
+        project.run()
+        parts = {name: {*inside(project, f"pros.{name}")} for name in ("control", "treated")}
+        sizes = {one.name: one.members for one in project.audiences.list()}
+        assert sizes["pros"] == 400
+        assert (70 <= sizes["pros.control"] <= 130, 240 <= sizes["pros.treated"] <= 320) == (
+            True, True,
+        ), sizes  # fmt: skip
+        assert not parts["control"] & parts["treated"]
+        assert "25 % of the people" in project.audiences.get("pros.control").words
+        words = project.audiences.get("pros").words
+        assert words.endswith("; split into control (25 %) and treated (70.5 %).")
+        club.people(**{f"p{number}": "free" if number < 200 else "pro" for number in range(600)})
+        project.run()
+        for name, before in parts.items():
+            stayed = {one for one in before if int(str(one)[1:]) >= 200}
+            now = {*inside(project, f"pros.{name}")}
+            assert stayed == {one for one in now if int(str(one)[1:]) < 400}, name
+    club.audience("pros", **PRO, split={"control": 60, "treated": 60})
+    with club.project() as project, pytest.raises(ProjectInvalid, match="split into 120 %"):
+        project.run()

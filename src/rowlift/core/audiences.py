@@ -7,7 +7,7 @@ belong, people of whom nothing is known among them.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from graphlib import TopologicalSorter
 from typing import Literal
 
@@ -94,11 +94,35 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Rank:
+    """A place in a waterfall, whose audiences have nobody in common: the first one has them."""
+
+    waterfall: str
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of an audience: its name, and how many hundredths of a percent of the people it has.
+
+    `since` is how many the parts before it have.
+    """
+
+    name: str
+    since: int
+    size: int
+
+
+WHOLE = 10_000  # hundredths of a percent
+
+
+@dataclass(frozen=True, slots=True)
 class AudienceSpec:
     """An audience: people who meet `where` and not `exclude`, or the first of them.
 
     It is looked at again `every` so many seconds even where nothing changed, as time passes; None
-    is never.
+    is never. `ahead` are the audiences before it in its waterfall, `share` is what it has of the
+    one audience that it is a part of; `complete` makes both.
     """
 
     name: str
@@ -108,15 +132,32 @@ class AudienceSpec:
     every: int | None = None
     description: str = ""
     renamed_from: str | None = None
+    rank: Rank | None = None
+    split: tuple[Share, ...] = ()
+    ahead: tuple[str, ...] = ()
+    share: Share | None = None
+
+    @property
+    def left_out(self) -> Condition | None:
+        """Return the condition of whoever does not belong, though they meet `where`."""
+        out = [Inside(one) for one in self.ahead]
+        own = () if self.exclude is None else (self.exclude,)
+        return Joined("any", (*own, *out)) if out else self.exclude
 
     @property
     def segments(self) -> frozenset[str]:
         """Return the segments and audiences that it is made from."""
+        out = self.left_out
         named = segments_in(self.where)
-        return named if self.exclude is None else named | segments_in(self.exclude)
+        return named if out is None else named | segments_in(out)
 
     def to_json(self) -> str:
-        """Return the spec as one JSON object with sorted keys."""
+        """Return what was declared as one JSON object with sorted keys."""
+        return replace(self, ahead=()).meaning
+
+    @property
+    def meaning(self) -> str:
+        """Return the whole spec as one JSON object with sorted keys."""
         return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
 
 
@@ -147,6 +188,40 @@ def segments_in(condition: Condition) -> frozenset[str]:
     if isinstance(condition, Inside):
         return frozenset({condition.segment})
     return frozenset().union(*(segments_in(one) for one in parts(condition)))
+
+
+def complete(audiences: Mapping[str, AudienceSpec]) -> dict[str, AudienceSpec]:
+    """Return audiences that know who is ahead of them, and the parts into which some are split."""
+    found = dict[str, AudienceSpec]()
+    for name, spec in audiences.items():
+        found[name] = replace(spec, ahead=_ahead(spec, audiences))
+        for share in spec.split:
+            part = part_name(name, share.name)
+            found[part] = AudienceSpec(part, Inside(name), share=share)
+    return found
+
+
+def part_name(audience: str, share: str) -> str:
+    """Return what a part of an audience is called; no audience is called so."""
+    return f"{audience}.{share}"
+
+
+def renamed(segment: str, audience: str, to: str) -> str:
+    """Return a segment's name once an audience is called otherwise, of which it may be a part."""
+    whole, point, part = segment.partition(".")
+    return to + point + part if whole == audience else segment
+
+
+def _ahead(spec: AudienceSpec, audiences: Mapping[str, AudienceSpec]) -> tuple[str, ...]:
+    mine = spec.rank
+    if mine is None:
+        return ()
+    others = {
+        name: one.rank.place
+        for name, one in audiences.items()
+        if one.rank and one.rank.waterfall == mine.waterfall and one.rank.place < mine.place
+    }
+    return tuple(sorted(others, key=lambda name: (others[name], name)))
 
 
 def circle(name: str, audiences: Mapping[str, AudienceSpec]) -> tuple[str, ...]:

@@ -104,7 +104,7 @@ class Computing:
         return {
             name: found[name]
             for name in in_order(specs)
-            if found[name].is_due(specs[name].to_json(), specs[name].every, now)
+            if found[name].is_due(specs[name].meaning, specs[name].every, now)
         }
 
     def compute(
@@ -168,7 +168,9 @@ class Computation:
         began = time.monotonic()
         segment_id = self._segment()
         with self.home.store.database.read() as connection:
-            chosen = members.whom(connection, self.home.workspace, self._spec, self.now)
+            chosen = members.whom(
+                connection, self.home.workspace, self._spec, self.now, _seed(self.audience.uid)
+            )
             found = members.moves(connection, segment_id, chosen)
         entered = left = 0
         is_whole = True
@@ -216,7 +218,7 @@ class Computation:
             size = AudienceSize(
                 self.now, members.members(connection, segment_id), entered, left, seconds
             )
-            store.audiences.answer(connection, self.audience, self._spec.to_json(), size)
+            store.audiences.answer(connection, self.audience, self._spec.meaning, size)
             if made_of_it and (entered or left):
                 ask(connection, self.home.workspace_id, *made_of_it)
 
@@ -280,7 +282,8 @@ class Audiences:
             self._begun(name)
         spec, began = home.project.audiences[name], time.monotonic()
         with home.store.database.read() as connection:
-            chosen = members.whom(connection, home.workspace, spec, self._computing.now())
+            seed = _seed(home.audiences.get(name, name))
+            chosen = members.whom(connection, home.workspace, spec, self._computing.now(), seed)
             size, some = members.sample(connection, home.workspace, chosen, most)
         return AudienceSample(sentence(spec), size, some, time.monotonic() - began)
 
@@ -309,11 +312,16 @@ class Audiences:
             sentence(spec),
             sizes.get(one.uid, 0),
             one.status,
-            one.is_due(spec.to_json(), spec.every, self._computing.now()),
+            one.is_due(spec.meaning, spec.every, self._computing.now()),
             one.looked_at or None,
             one.reason_code,
             one.reason,
         )
+
+
+def _seed(uid: str) -> str:
+    """Return what the parts of one audience have in common."""
+    return uid.partition(".")[0]
 
 
 def _sizes(home: Home) -> dict[str, int]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from rowlift.core.audiences import renamed
 from rowlift.core.errors import ConfigError, GuardStop, StateError
 from rowlift.core.estimates import Estimate
 from rowlift.core.nouns import Preset
@@ -408,15 +409,27 @@ def _named_as(document: Mapping[str, Any], one: Definition) -> Mapping[str, Any]
 
 
 def _renaming(value: Any, name: str, to: str) -> Any:
-    """Return a document of an audience with the new name of a segment it is made from."""
+    """Return a document of an audience with the new name of an audience it is made from."""
     if isinstance(value, list):
         return [_renaming(one, name, to) for one in value]
     if not isinstance(value, Mapping):
         return value
     return {
-        key: to if key == "segment" and one == name else _renaming(one, name, to)
+        key: renamed(one, name, to) if key == "segment" else _renaming(one, name, to)
         for key, one in value.items()
     }
+
+
+def _fed(document: Mapping[str, Any], name: str, to: str) -> Mapping[str, Any]:
+    """Return a sync of an audience's people with the new name, and the trait that it had."""
+    feed = document.get("audience")
+    if not feed:
+        return document
+    written = {"name": feed} if isinstance(feed, str) else dict(feed)
+    now = renamed(written["name"], name, to)
+    if now == written["name"]:
+        return document
+    return {**document, "audience": {"trait": written["name"], **written, "name": now}}
 
 
 def _using(user: Definition, one: Definition, name: str) -> Mapping[str, Any]:
@@ -424,6 +437,8 @@ def _using(user: Definition, one: Definition, name: str) -> Mapping[str, Any]:
     document = dict(user.document)
     if user.kind == one.kind == "audience":
         return {**_renaming(document, one.name, name), "audience": user.name}
+    if user.kind == "sync" and one.kind == "audience":
+        return _fed(document, one.name, name)
     if document.get(one.kind) == one.name and one.kind not in _NAMED:
         return {**document, one.kind: name}
     if one.kind == "destination" and "destinations" in document:

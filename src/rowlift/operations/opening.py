@@ -239,13 +239,21 @@ def _home(
         files,
         admitted.broken,
         {name: uids["forward", name] for name in project.forwards},
-        audiences={name: uids["audience", name] for name in project.audiences},
+        audiences={name: _audience_uid(uids, name) for name in project.audiences},
     )
+
+
+def _audience_uid(uids: Mapping[tuple[str, str], str], name: str) -> str:
+    """Return an audience's uid; that of a part has the part's name behind it."""
+    whole, point, part = name.partition(".")
+    return uids["audience", whole] + point + part
 
 
 def _bare(home: Home) -> ProjectSpec:
     whole = home.project
-    return replace(whole, profile="", sources={}, destinations={}, syncs={}, channels={})
+    return replace(
+        whole, profile="", sources={}, destinations={}, syncs={}, channels={}, audiences={}
+    )
 
 
 @contextmanager

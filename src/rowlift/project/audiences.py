@@ -15,14 +15,17 @@ from pydantic import (
 )
 
 from rowlift.core.audiences import (
+    WHOLE,
     AudienceSpec,
     Condition,
     Did,
     Inside,
     Joined,
     Limit,
+    Rank,
     Related,
     Scalar,
+    Share,
     Test,
     TestName,
     Valued,
@@ -44,6 +47,7 @@ from rowlift.project.problems import listed
 
 MOST_CONDITIONS = 200
 MOST_LEVELS = 12
+MOST_PARTS = 20
 _DIGITS = 15  # as many as a number of the canonical form has
 _MOST_TIMES = 1_000_000
 _MINUTE, _HOUR = 60, 3600
@@ -64,6 +68,13 @@ def _number(value: object) -> int | float:
     if float(plain) != value or plain in {"inf", "-inf", "nan"}:
         raise ValueError(f"must be a number of at most {_DIGITS} digits")
     return value
+
+
+def _percent(value: object) -> float:
+    number = _number(value)
+    if not 0 < number <= 100 or round(number, 2) != number:  # noqa: PLR2004
+        raise ValueError("must be a number of percent above 0 and up to 100, such as 12.5")
+    return float(number)
 
 
 def _part(value: object) -> str:
@@ -257,6 +268,15 @@ class LimitFile(FileModel):
     order: Literal["highest", "lowest"] = Field("highest", description="Which come first.")
 
 
+class RankFile(FileModel):
+    """A place among audiences that have nobody in common."""
+
+    name: Name = Field(description="The waterfall's name, which its audiences share.")
+    place: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(
+        description="Whoever belongs to several is in the one with the lowest place."
+    )
+
+
 class AudienceFile(FileModel):
     """audiences/NAME.yml: people who meet conditions, kept current by themselves."""
 
@@ -268,6 +288,15 @@ class AudienceFile(FileModel):
     where: ConditionFile = Field(description="The condition that people in it meet.")
     exclude: ConditionFile | None = Field(None, description="Whom to leave out.")
     limit: LimitFile | None = Field(None, description="How many people at most, and which.")
+    waterfall: RankFile | None = Field(
+        None, description="Audiences of which everybody is in one at most, in an order."
+    )
+    split: dict[Name, Annotated[float, PlainValidator(_percent)]] = Field(
+        default_factory=dict,
+        description="Parts by name, each with its percent of the people; who is in which part "
+        "stays the same. A part is an audience of its own: NAME.PART.",
+        max_length=MOST_PARTS,
+    )
     every: Annotated[Seconds, AfterValidator(_seldom)] | None = Field(
         None,
         description="How often it is looked at again because time passes, 1m at least: 1h where "
@@ -287,11 +316,20 @@ class AudienceFile(FileModel):
             if levels > MOST_LEVELS:
                 raise ValueError(f"has conditions {levels} levels deep: at most {MOST_LEVELS}")
             _check_inner(condition)
+        if (whole := sum(one.size for one in spec.split)) > WHOLE:
+            raise ValueError(f"is split into {whole * 100 / WHOLE:g} %: at most 100")
         return self
+
+    def _shares(self) -> tuple[Share, ...]:
+        found: list[Share] = []
+        for name, percent in self.split.items():
+            before = found[-1].since + found[-1].size if found else 0
+            found.append(Share(name, before, round(percent * WHOLE / 100)))
+        return tuple(found)
 
     def spec(self) -> AudienceSpec:
         """Return what the file declares."""
-        first = self.limit
+        first, rank = self.limit, self.waterfall
         return AudienceSpec(
             name=self.audience,
             where=self.where.condition(),
@@ -300,6 +338,8 @@ class AudienceFile(FileModel):
             every=self.every or self._usual(),
             description=self.description,
             renamed_from=self.renamed_from,
+            rank=None if rank is None else Rank(rank.name, rank.place),
+            split=self._shares(),
         )
 
     def _usual(self) -> int | None:
@@ -316,6 +356,11 @@ def quarrels(
             text = f"The sync {sync.name} puts people into the segment {spec.name}, whose members "
             text += "would be computed."
             yield "NAME_TWICE", text, "Give the audience, or the sync's segment, another name."
+    for name, other in audiences.items():
+        if spec.rank and other.rank == spec.rank and name < spec.name:
+            text = f"{name} and {spec.name} are both at place {spec.rank.place} of the waterfall "
+            text += f"{spec.rank.waterfall}."
+            yield "VALUE_WRONG", text, "Give one of them another place."
     way = circle(spec.name, audiences)
     if way:
         text = f"The audience is made from itself: {' → '.join(way)}."

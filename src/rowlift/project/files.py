@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from rowlift.core.audiences import AudienceSpec
+from rowlift.core.audiences import AudienceSpec, complete
 from rowlift.core.errors import Place
 from rowlift.core.specs import (
     ConnectionSpec,
@@ -284,8 +284,9 @@ def _check_audiences(reading: Reading) -> None:
         return
     from rowlift.project.audiences import quarrels  # noqa: PLC0415 - as above
 
-    for name, spec in reading.audiences.items():
-        for code, text, mend in quarrels(spec, reading.audiences, reading.syncs.values()):
+    whole = complete(reading.audiences)
+    for name in reading.audiences:
+        for code, text, mend in quarrels(whole[name], whole, reading.syncs.values()):
             place = reading.audience_places[name].place(("audience",))
             reading.problems.append(Problem(code, text, place=place, mend=mend))
 

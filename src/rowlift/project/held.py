@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rowlift.core.audiences import AudienceSpec
+from rowlift.core.audiences import AudienceSpec, complete
 from rowlift.core.errors import ConfigError, Place
 from rowlift.core.nouns import Accepts
 from rowlift.core.specs import ConnectionSpec, Managed, ProjectSpec, Settings, SyncSpec
@@ -136,9 +136,9 @@ def admit(project: ProjectSpec, held: Iterable[Held], rules: Rules) -> Admitted:
         project, sources=profile.sources, destinations=profile.destinations,
         channels=profile.channels, syncs=all_syncs,
         forwards={**project.forwards, **forwards},
-        audiences={
+        audiences=complete({
             name: spec for name, spec in audiences.items() if ("audience", name) not in broken
-        },
+        }),
     )  # fmt: skip
     return Admitted(whole, broken)
 
@@ -216,12 +216,12 @@ def _at_odds(
         return {}
     from rowlift.project.audiences import quarrels  # noqa: PLC0415 - 0.03 s, for who has one
 
-    found = {}
-    for name, spec in held.items():
+    found, whole = {}, complete(audiences)
+    for name in held:
         at = Place(f"audience {name}")
         wrong = [
             Problem(code, text, place=at, mend=mend)
-            for code, text, mend in quarrels(spec, audiences, syncs.values())
+            for code, text, mend in quarrels(whole[name], whole, syncs.values())
         ]
         if wrong:
             found["audience", name] = ProjectInvalid(wrong)

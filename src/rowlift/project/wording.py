@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from rowlift.core.audiences import (
+    WHOLE,
     AudienceSpec,
     Condition,
     Did,
@@ -14,6 +15,7 @@ from rowlift.core.audiences import (
     Test,
     Valued,
 )
+from rowlift.project.problems import listed
 from rowlift.project.units import duration
 
 _TESTS = {
@@ -41,10 +43,15 @@ _DID = {"track": "who did {}", "page": "who saw the page {}", "screen": "who saw
 
 def sentence(spec: AudienceSpec) -> str:
     """Return whom an audience means, as one sentence."""
-    text = f"People {_clause(spec.where)}"
-    if spec.exclude is not None:
-        text += f", but not those {_clause(spec.exclude)}"
-    return f"{text}{_limit(spec.limit)}."
+    if spec.share:
+        percent = f"{spec.share.size * 100 / WHOLE:g} % of the people"
+        return f"{percent} {_clause(spec.where)}, always the same ones."
+    text, out = f"People {_clause(spec.where)}", spec.left_out
+    if out is not None:
+        text += f", but not those {_clause(out)}"
+    parts = [f"{one.name} ({one.size * 100 / WHOLE:g} %)" for one in spec.split]
+    split = f"; split into {listed(parts, 'and')}" if parts else ""
+    return f"{text}{_limit(spec.limit)}{split}."
 
 
 def _clause(condition: Condition, *, inner: bool = False) -> str:

@@ -10,7 +10,7 @@ from rowlift.core.audiences import AudienceSpec
 from rowlift.core.errors import ConfigError
 from rowlift.core.spelling import did_you_mean
 from rowlift.workspace import suppression
-from rowlift.workspace.conditions import World, first, whoever
+from rowlift.workspace.conditions import World, first, whoever, within
 from rowlift.workspace.membership import keep
 from rowlift.workspace.rows import any_of, run_rows
 from rowlift.workspace.tables import people, segment_members, segments, suppression_keys
@@ -77,9 +77,11 @@ def own_segment(
 
 
 def whom(
-    connection: sa.Connection, workspace: Workspace, spec: AudienceSpec, now: float
+    connection: sa.Connection, workspace: Workspace, spec: AudienceSpec, now: float, seed: str
 ) -> sa.Select[int]:
     """Return the query for the numbers of the people whom a spec means at a moment.
+
+    The seed tells how one audience is split from how others are.
 
     Raises ConfigError NAME_UNKNOWN where it names a segment that is not there.
     """
@@ -92,7 +94,9 @@ def whom(
     world = World(workspace.id, known, now, workspace.database.is_sqlite)
     if not world.is_sqlite:
         connection.exec_driver_sql(_ROOM)
-    chosen = whoever(world, spec.where, spec.exclude)
+    chosen = whoever(world, spec.where, spec.left_out)
+    if spec.share:
+        chosen = chosen.where(within(people.c.pid, spec.share, seed))
     return first(world, chosen, spec.limit) if spec.limit else chosen
 
 

@@ -7,17 +7,21 @@ list that it has no room for once for each person.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from struct import Struct
 
 import sqlalchemy as sa
 
 from rowlift.core.audiences import (
     IDENTIFIERS,
+    WHOLE,
     Condition,
     Did,
     Inside,
     Joined,
     Limit,
     Related,
+    Share,
     Valued,
     parts,
 )
@@ -33,6 +37,9 @@ from rowlift.workspace.values import (
     passes,
     taken_out,
 )
+
+_PRIME = 999_983  # 2 more than a multiple of three
+_KEYS = Struct(">III")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,19 @@ def first(world: World, chosen: sa.Select[int], limit: Limit) -> sa.Select[int]:
         .order_by(order.nulls_last(), people.c.pid)
         .limit(limit.most)
     )
+
+
+def within(pid: sa.Column[int], share: Share, seed: str) -> Answer:
+    """Tell whether a person is in a part; everybody's number is shuffled, the same way each time.
+
+    Modulo such a prime no two numbers have one cube, so that no remainder has more people.
+    """
+    mixed: sa.ColumnElement[int] = pid
+    for key in _KEYS.unpack(sha256(seed.encode()).digest()[: _KEYS.size]):
+        rest = (mixed + key) % _PRIME
+        mixed = (rest * rest % _PRIME) * rest % _PRIME
+    first, last = share.since * _PRIME, (share.since + share.size) * _PRIME
+    return sa.and_(mixed * WHOLE >= first, mixed * WHOLE < last)
 
 
 def _attributes(condition: Condition) -> frozenset[str]:
