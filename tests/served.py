@@ -2,15 +2,18 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import rowlift
 from rowlift.core import faults
 from rowlift.scheduler.service import ServiceLoop
 
 SECONDS = 100
+
+Found = TypeVar("Found")
 
 
 @contextmanager
@@ -35,6 +38,18 @@ def until(condition: Callable[[], Any], pause: float = 0.02) -> Any:
         assert time.monotonic() < deadline, "it never came"
         time.sleep(pause)
     return found
+
+
+def together(actions: Sequence[Callable[[], Found]]) -> list[Found]:
+    """Do all of them at the same moment; returns what they answer, in their order."""
+    barrier = threading.Barrier(len(actions))
+
+    def wait_and_do(action: Callable[[], Found]) -> Found:
+        barrier.wait(SECONDS)
+        return action()
+
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(wait_and_do, actions))
 
 
 def serve_and_die(folder: str, env: dict[str, str], spec: str) -> None:

@@ -117,7 +117,10 @@ class Database:
 
 def _engine(url: URL) -> sa.Engine:
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+        return sa.create_engine(
+            url, pool_pre_ping=True, pool_size=5, max_overflow=10,
+            isolation_level="READ COMMITTED",  # whatever the server's own default is
+        )  # fmt: skip
     if url.database and url.database != ":memory:":
         _private_folder(Path(url.database).parent)
     # The connection used last has its pages still.
@@ -168,6 +171,9 @@ _SQLITE_WORDS = (
 )
 
 
+# A serialization failure, a deadlock, a lock that did not come in time.
+_GAVE_WAY = frozenset({"40001", "40P01", "55P03"})
+_FULL_SERVER = ("too many clients", "too many connections", "remaining connection slots")
 _NUL = "cannot contain NUL"
 _TOLD = ("malformed", "not a database", "invalid connection option")
 
@@ -183,11 +189,7 @@ def mapped_errors() -> Iterator[None]:
     except OperationalError as error:
         raise _state_error(error) from error
     except PoolTimeout as error:
-        raise StateError(
-            "STATE_LOCKED",
-            "The state database had no connection free in time: too much is done at once.",
-            mend="Run again, with fewer runs side by side: nothing was lost.",
-        ) from error
+        raise _no_connection() from error
     except DBAPIError as error:
         if _NUL in str(error.orig):
             raise ConfigError(
@@ -199,6 +201,14 @@ def mapped_errors() -> Iterator[None]:
         if known or error.connection_invalidated or _ended(error):
             raise _state_error(error) from error
         raise
+
+
+def _no_connection() -> StateError:
+    return StateError(
+        "STATE_LOCKED",
+        "The state database had no connection free in time: too much is done at once.",
+        mend="Run again, with fewer runs side by side or more connections: nothing was lost.",
+    )
 
 
 def _ended(error: DBAPIError) -> bool:
@@ -213,6 +223,11 @@ def _state_error(error: DBAPIError) -> StateError:
             damaged = code == "STATE_DAMAGED"
             what = "is damaged; SQLite says" if damaged else "answered"
             return StateError(code, f"The state database {what}: {words}.", mend=mend)
+    if getattr(error.orig, "sqlstate", "") in _GAVE_WAY:
+        told = "The state database gave way to others who wrote at the same time."
+        return StateError("STATE_LOCKED", told, mend="Run again: nothing was lost.")
+    if any(words in text for words in _FULL_SERVER):
+        return _no_connection()
     return StateError(
         "STATE_UNREACHABLE",
         "The state database cannot be reached or refused the work.",

@@ -1,8 +1,7 @@
 """A service whose disk fills up or turns read-only under it, and is mended while it goes on."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from faults.disks import disk, filled, needs_root, turned_read_only
 from faults.samples import cases
 from rowlift.testing.misbehaviour import Misbehaviour, answer
 from rowlift.testing.sink import Sink
+from served import together
 from served import until as soon
 from world import World
 
@@ -111,12 +111,6 @@ def test_F20_F22_a_service_outlives_its_disk_tells_of_it_and_goes_on(
     assert "Traceback" not in service.said
     assert len(service.said.splitlines()) < 60, "it says the same again and again"
     assert SECRET not in service.said
-
-
-def together(asked: Sequence[Callable[[], httpx.Response]]) -> list[httpx.Response]:
-    """Ask all at once, so that the service needs as many connections of its state."""
-    with ThreadPoolExecutor(len(asked)) as pool:
-        return [one.result() for one in [pool.submit(each) for each in asked]]
 
 
 def broken(fault: str, small: Path, service: Service) -> AbstractContextManager[None]:

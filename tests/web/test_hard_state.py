@@ -1,10 +1,8 @@
 """A state that many use at once, whose disk is full, or that nobody may write to."""
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
-from threading import Barrier
 
 import pytest
 
@@ -16,23 +14,11 @@ from rowlift.core.nouns import Status
 from rowlift.core.rights import Right, Role
 from rowlift.operations.reports import RunReport
 from rowlift.testing.clock import QuickClock
-from served import served, until
+from served import served, together, until
 from world import World
 
 HTML = {"accept": "text/html"}
 LISTS = ("/overview", "/syncs", "/runs", "/people", "/audit")
-
-
-def together(actions: Sequence[Callable[[], int | None]]) -> list[int | None]:
-    """Do all of them at the same moment; returns what they answer, in their order."""
-    barrier = Barrier(len(actions))
-
-    def wait_and_do(action: Callable[[], int | None]) -> int | None:
-        barrier.wait(60)
-        return action()
-
-    with ThreadPoolExecutor(len(actions)) as pool:
-        return list(pool.map(wait_and_do, actions))
 
 
 @pytest.mark.door("api")

@@ -48,6 +48,8 @@ from rowlift.state.store import Store
 from rowlift.workspace.segments import require
 from rowlift.workspace.workspace import Workspace
 
+MOST_CARRIED = 8  # times, after which a state that gives way each time fails a run
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -104,6 +106,7 @@ class ImportRun:
 
         A refusal or a failure is recorded in the run and raised; so is a fault of ours, or else
         the run would stay active and block its workspace. This is the boundary where it is caught.
+        Where others held the state the run stays active, and goes on once somebody takes it over.
         """
         with self._span() as told:
             self._carry_on()
@@ -120,12 +123,21 @@ class ImportRun:
                 raise
             except RowliftError as error:
                 self._work.leave()  # what failed may have been stopped by the end of the process
-                self._fail(error)
+                if not self._goes_on_later(error):
+                    self._fail(error)
                 self._refuse_cancelled()
                 raise
             except Exception as error:
                 self._fail(unexpected(error))
                 raise
+
+    def _goes_on_later(self, error: RowliftError) -> bool:
+        """Tell whether the state only had no place for us now: then whoever takes over goes on."""
+        return (
+            error.code == "STATE_LOCKED"
+            and self._run.generation < MOST_CARRIED
+            and not self._lease.cancelled_by
+        )
 
     def _span(self) -> AbstractContextManager[Span]:
         run = self._run

@@ -85,7 +85,7 @@ def spread(
     learned = find_named(duck, workspace, spec, rows)
     if not learned.roots:
         return ()
-    with store.database.transaction("suppress.spread") as connection:
+    with store.database.transaction("suppress.spread", alone=True) as connection:
         lease.hold(connection)
         added = suppression.add(connection, workspace.id, learned.roots, NOTE, learned.roots)
         if added:

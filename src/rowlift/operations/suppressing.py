@@ -29,7 +29,7 @@ def suppress(home: Home, named: Iterable[str], note: str) -> SuppressionReport:
     Each is written kind:value, or plainly an address or an id. Deliveries are queued that take
     these people out of wherever they were delivered to.
     """
-    with home.store.database.transaction("suppress") as connection:
+    with home.store.database.transaction("suppress", alone=True) as connection:
         texts, people = _resolved(connection, home.workspace_id, named)
         roots = suppression.roots(connection, home.workspace_id, texts)
         added = suppression.add(connection, home.workspace_id, texts, note, roots)
@@ -41,7 +41,7 @@ def suppress(home: Home, named: Iterable[str], note: str) -> SuppressionReport:
 
 def unsuppress(home: Home, named: Iterable[str]) -> SuppressionReport:
     """Lift the suppression of identifiers and of all others of the people they name."""
-    with home.store.database.transaction("unsuppress") as connection:
+    with home.store.database.transaction("unsuppress", alone=True) as connection:
         texts, people = _resolved(connection, home.workspace_id, named)
         removed = suppression.remove(connection, home.workspace_id, texts)
         if removed:

@@ -33,8 +33,8 @@ RULES = (
     Rule(
         "STATE_LOCKED",
         "state",
-        "The state database is held by another process",
-        "Wait for it to finish.",
+        "The state database is held by others, or has no connection free",
+        "Wait for them to finish, then run again.",
     ),
     Rule(
         "SECRET_KEY_MISSING",
