@@ -42,7 +42,7 @@ identify_by: object_id
 schedule: {every: 12h}
 """
 QUERY = """\
-SELECT customer_id AS user_id, sum(total) AS lifetime_value
+SELECT customer_id AS user_id, round(sum(total), 2) AS lifetime_value
 FROM shop.orders GROUP BY ALL ORDER BY user_id"""
 VALUES = f"""\
 sync: lifetime_value

@@ -11,6 +11,7 @@ from playwright.sync_api import Route
 from doors.api import Api
 from ui.conftest import HOSTILE, Reader
 from ui.looks import broken, too_wide
+from world import World
 
 Readers = Callable[..., Reader]
 
@@ -22,6 +23,15 @@ EMPTY = (
     "/syncs?q=nothing", "/runs?sync=idle", "/people?q=nobody", "/syncs/idle?failed=true",
     "/syncs/people?tab=query", "/syncs/people?tab=settings", "/find?q=ann", "/find?q=nobody",
 )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shop(shop: World) -> World:
+    """A sync is added whose query fails."""
+    plain = {name: value for name, value in shop.sync.items() if name != "schedule"}
+    failing = {"sync": "broken", "sql": "SELECT nope FROM people", "destinations": []}
+    shop.write("syncs/broken.yml", plain | failing)
+    return shop
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +185,26 @@ def test_B16_a_run_is_watched_while_it_goes_on(
     gate[1].set()
     page.locator("[hx-trigger]").wait_for(state="detached")
     status.get_by_text("Some rows failed").wait_for()
+
+
+@pytest.mark.door("ui")
+def test_C4_first_rows_are_tried_or_it_is_said_what_stops_them(
+    readers: Readers, served: Api
+) -> None:
+    page = readers().see("/syncs/people")
+    known = served.project.runs("people", 1)[0].id
+    page.get_by_role("button", name="Try 10 rows").click()
+    page.get_by_role("heading", name="Try 10 rows").wait_for()
+    page.get_by_text("Nothing was changed or sent yet.").wait_for()
+    page.get_by_role("button", name="Send 4 rows").click()
+    page.get_by_text("The run was asked for.").wait_for()
+    assert served.project.run_report(_until_there(served, known)).first_rows == 10
+    page.goto("/syncs/broken")
+    page.get_by_role("button", name="Try 10 rows").click()
+    page.get_by_role("alert").get_by_text("nope").first.wait_for()
+    page.get_by_role("button", name="Look again").click()
+    page.get_by_text("Nothing was changed or sent.").wait_for()
+    assert [*broken(page), *too_wide(page)] == []
 
 
 def _until_there(served: Api, known: int) -> int:

@@ -75,8 +75,8 @@ def begin(page: Page, how: str, name: str) -> None:
 
 def go_on(page: Page, step: str) -> None:
     """Press the button that keeps the step and goes on."""
-    page.locator(f"#{step}").get_by_role("button", name="Continue").click()
-    page.wait_for_load_state()
+    with page.expect_navigation():  # what is being kept is kept first
+        page.locator(f"#{step}").get_by_role("button", name="Continue").click()
 
 
 def written(page: Page, sql: str) -> None:
@@ -106,6 +106,8 @@ def test_B28_people_of_a_table_reach_a_destination_without_sql(
     (customers,) = (one for one in tables if one.endswith("customers"))
     page.get_by_label("Table", exact=True).select_option(customers)
     go_on(page, "query")
+    columns = page.get_by_role("region", name="Columns of customers, table")
+    columns.get_by_role("row").filter(has_text="mail").get_by_text("ann@example.com").wait_for()
     page.get_by_label("customer_no identifies the row").check()
     page.get_by_label("Take mail").uncheck()
     page.get_by_role("button", name="Preview rows").first.click()

@@ -6,7 +6,7 @@ import pytest
 from starlette.datastructures import FormData
 
 from doors.api import Api
-from rowlift.core.rights import Role
+from rowlift.core.rights import Right, Role
 from rowlift.web.pages.draft_form import read, shown
 from rowlift.web.pages.mends import here
 from web.test_pages import Reader
@@ -94,7 +94,14 @@ def test_a_picked_table_becomes_a_query(api: Api, shop: World) -> None:
             "IS", "NOT", "NULL",
         ]  # fmt: skip
         assert [one["name"] for one in told["draft"]["view"]["columns"]] == ["user_id", "plan"]
-        assert shop.folder.is_dir()
+        assert told["examples"]["email"] == ["ann@example.com", "bob@example.com"]
+        shop.rows(("zoe", "zoe@example.com", "free"))
+        again = reader.get(path, "application/json").json()
+        assert again["examples"] == told["examples"]  # the source is not asked with each save
+        with api.by_token(Role.EDITOR, [Right.READ, Right.EDIT]) as program:
+            page = {"accept": "application/json"}
+            blind = program.get(f"{api.url}{path}", headers=page).json()
+            assert (blind["draft"]["name"], blind["examples"]) == ("plans", {})
 
 
 def test_a_form_says_what_a_document_does() -> None:

@@ -56,6 +56,7 @@ from rowlift.web.pages.app import pages
 from rowlift.web.problems import MEDIA_TYPE, Problem, astray, broken, refused, unreadable
 from rowlift.web.queries import Seats
 from rowlift.web.rights import admit, door
+from rowlift.web.samples import KeptSamples
 from rowlift.web.shell import LOOPBACK, Shell
 from rowlift.web.streams import Listeners
 from rowlift.web.tracing import Traced
@@ -157,6 +158,7 @@ def api(office: Office) -> FastAPI:
     app.state.listeners = Listeners()
     app.state.seats = Seats()
     app.state.typed = TypedSecrets()
+    app.state.samples = KeptSamples()
     app.state.heartbeat_seconds = HEARTBEAT_SECONDS
     return app
 

@@ -1,7 +1,7 @@
 """A new sync, and editing one: one page of steps, kept at each of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -30,6 +30,7 @@ from rowlift.web.pages.words import part
 from rowlift.web.problems import Problem, problem
 from rowlift.web.queries import ASKING
 from rowlift.web.rights import Asking, Ours, door
+from rowlift.web.samples import Examples, KeptSamples
 
 router = APIRouter(prefix="/drafts")
 
@@ -96,6 +97,7 @@ class DraftPage:
     refused: Mapping[str, Problem] = field(default_factory=dict)  # by step
     diff: str = ""
     place: Wrong | None = None  # of what a look at the query was refused for
+    examples: Examples = field(default_factory=dict)  # by the columns of a table that was picked
 
     @property
     def values(self) -> Mapping[str, Any]:
@@ -214,7 +216,7 @@ def draft(
     number: Number, request: Request, project: Ours, caller: Asking, look: Look = NOTHING
 ) -> Response:
     """Show a draft, with a look at its rows where that is asked for."""
-    return show(request, "draft.html", _page(project, caller, number, look))
+    return show(request, "draft.html", _page(request, project, caller, number, look))
 
 
 @router.post("/{number}", dependencies=ASKING, **door("drafts.save", Right.EDIT))
@@ -260,7 +262,7 @@ def merge(number: Number, request: Request, project: Ours, caller: Asking) -> Re
         merged = project.drafts.merge(number, by=caller)
     except RowliftError as error:
         return _refused(request, project, caller, number, error, "review")
-    return show(request, "draft.html", _page(project, caller, number, merged=merged))
+    return show(request, "draft.html", _page(request, project, caller, number, merged=merged))
 
 
 @router.post("/{number}/drop", **door("drafts.drop", Right.EDIT))
@@ -324,13 +326,15 @@ def _refused(
     if error.code == "NOT_FOUND":
         raise error
     found = problem(error)
-    answer = show(request, "draft.html", _page(project, caller, number, refused={step: found}))
+    answer = show(
+        request, "draft.html", _page(request, project, caller, number, refused={step: found})
+    )
     answer.status_code = found.status
     return answer
 
 
 def _page(
-    project: Project, caller: Caller, number: int, look: str = "", *,
+    request: Request, project: Project, caller: Caller, number: int, look: str = "", *,
     refused: Mapping[str, Problem] | None = None, merged: Merged | None = None,
 ) -> DraftPage:  # fmt: skip
     drafts, wrong, place = project.drafts, dict(refused or {}), None
@@ -354,10 +358,15 @@ def _page(
     diff = ""
     if draft.is_behind:
         diff = project.definitions.diff("sync", draft.sync, draft.current, draft.base)
-    return DraftPage(
+    page = DraftPage(
         draft, outline, drafts.choices(), [*_said(draft, outline.concerns)], tables,
         seen.get("query"), seen.get("relationships"), merged, wrong, diff, place,
     )  # fmt: skip
+    if Right.VALUES in caller.rights and (table := page.table):
+        where = (str(source), table.schema, table.name)
+        kept: KeptSamples = request.app.state.samples
+        page = replace(page, examples=kept.of(where, lambda: project.queries.sample(*where)))
+    return page
 
 
 def _place(error: RowliftError, draft: DraftRecord) -> Wrong | None:
