@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bench import intake, lists, measure, pages, people, project, reading
+from bench import audience, intake, lists, measure, pages, people, project, reading
 from bench.stage import ROWLIFT, Database, Sample, Sink, Stage, sink, took
 from bench.standins import WAREHOUSES
 
@@ -71,6 +71,9 @@ def in_use(rows: int) -> Iterator[Case]:
     for kind, name in (("known", people.SQLITE), ("knownpg", people.POSTGRESQL)):
         title = f"{label} known to the workspace on {name}"
         yield Case(f"{kind}-{size}", title, rows, partial(people.known, name, rows=rows))
+    for kind, name in (("audience", people.SQLITE), ("audiencepg", people.POSTGRESQL)):
+        title = f"An audience of five conditions, {rows:,} people known, on {name}"
+        yield Case(f"{kind}-{size}", title, rows, partial(audience.audience, name, rows=rows))
     title = f"{label} from MariaDB with suppressed people, and with everything switched on"
     yield Case(f"whole-{size}", title, rows, partial(people.whole, rows=rows))
     few = rows // 10

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from bench import intake, lists, pages, people, reading
+from bench import audience, intake, lists, pages, people, reading
 from bench.results import Figures, Result
 
 MILLION = 1_000_000
@@ -20,6 +20,7 @@ FLAT = 1.2
 HELP_SECONDS = 0.4
 DEMO_SECONDS = 60
 CHANGED_SECONDS = 5
+AUDIENCE_SECONDS = 3
 PERSON_SECONDS, WHY_SECONDS = 0.05, 1
 APPLIED_PER_SECOND = 50_000
 MESSAGES_PER_SECOND = 5_000
@@ -225,6 +226,12 @@ def quiet(steps: Steps) -> Iterator[Verdict]:
             yield exactly(f"{one.rows:,} rows from {step}", 0, one.messages)
 
 
+def followed(steps: Steps) -> Iterator[Verdict]:
+    """Judge how soon an audience is looked at again."""
+    for step in (audience.AGAIN, audience.UNCHANGED):
+        yield at_most(f"an audience, {step}", AUDIENCE_SECONDS, steps[step].wall, "s")
+
+
 JUDGES: Mapping[str, tuple[Judge, ...]] = {
     "start": (starting,),
     "demo": (trying,),
@@ -236,6 +243,8 @@ JUDGES: Mapping[str, tuple[Judge, ...]] = {
     "state": (peak,),
     "known": (partial(known, people.SQLITE), peak),
     "knownpg": (partial(known, people.POSTGRESQL), peak),
+    "audience": (followed, peak),
+    "audiencepg": (followed, peak),
     "whole": (whole, peak),
     "columns": (columns,),
     "ingest": (taking_in,),
