@@ -16,7 +16,8 @@ from world import World
 Readers = Callable[..., Reader]
 
 PATHS = ("/", "/syncs", "/syncs/people", "/syncs/idle", "/runs", "/runs/2", "/people", "/segments",
-         "/segments/Beta", "/suppressed", "/objects/1", "/settings")  # fmt: skip
+         "/segments/Beta", "/audiences", "/new/audience", "/suppressed", "/objects/1",
+         "/settings")  # fmt: skip
 PERSON = "/people/id:ann"
 EMPTY = (
     "/people?q=an", f"{PERSON}/erase", "/people/id:zoe", "/objects/1/acme", "/objects/1?q=nothing",

@@ -266,6 +266,11 @@ class Audiences:
         self._computing.compute_due()
         return [self.get(name) for name in sorted(chosen)]
 
+    def feeds(self, name: str) -> Sequence[str]:
+        """Return the names of the syncs whose rows are its people."""
+        self._begun(name)
+        return feeds(self.home, name)
+
     def sizes(self, name: str, limit: int = 100) -> Sequence[AudienceSize]:
         """Return how many people it had whenever that changed, the newest first."""
         return self.home.store.audiences.sizes(self._begun(name).uid, min(limit, _MOST_SIZES))

@@ -23,7 +23,7 @@ def expanded(file: SyncFile, document: Document) -> SyncFile:
         return file
     given = file.model_fields_set
     for key in _INSTEAD:
-        if key in given:
+        if key in given and (key, file.workspace) != ("workspace", "none"):
             text = f"audience and {key} cannot both be there: the audience's people are the rows."
             document.report("VALUE_WRONG", text, (key,), f"Remove {key}.")
     for key, only in _ONLY.items():

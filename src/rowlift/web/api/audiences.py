@@ -44,6 +44,12 @@ def sizes(name: Name, project: Ours, limit: Limit = 100) -> Page[AudienceSize]:
     return whole(project.audiences.sizes(name, limit))
 
 
+@router.get("/{name}/feeds", **door("audiences.feeds", Right.READ))
+def feeds(name: Name, project: Ours) -> Page[str]:
+    """List the names of the syncs whose rows are its people."""
+    return whole(project.audiences.feeds(name))
+
+
 @router.post("/{name}/compute", **door("audiences.compute", Right.RUN))
 def compute(name: Name, project: Ours, caller: Asking) -> AudienceRecord:
     """Look now for the people of an audience, and of those that change with it."""

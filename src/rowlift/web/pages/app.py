@@ -11,6 +11,7 @@ from rowlift.core.errors import RowliftError
 from rowlift.web.names import meant
 from rowlift.web.over import over
 from rowlift.web.pages import (
+    audiences,
     channel_form,
     channels,
     codes,
@@ -43,8 +44,8 @@ from rowlift.web.rights import admit
 
 _ROUTERS = (
     entrance, overview, drafts, syncs, mending, plans, versions, runs, people, finding, objects,
-    segments, suppressed, queries, codes, connections, connecting, welcome, settings, members, keys,
-    channels, channel_form, look,
+    segments, audiences, suppressed, queries, codes, connections, connecting, welcome, settings,
+    members, keys, channels, channel_form, look,
 )  # fmt: skip
 
 
