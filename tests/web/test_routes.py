@@ -66,8 +66,10 @@ WITHOUT_ROUTE = {
     ),
     "repeats.once": "a step of the routes that begin something",
     "access.accounts.setup_code": "whoever sees the console proves to own the machine",
-    "alerts.look": "the service does it all the time",
-    "alerts.tell": "the service does it all the time",
+    **dict.fromkeys(
+        ("alerts.look", "alerts.tell", "alerts.hearers", "alerts.shout"),
+        "the service does it all the time",
+    ),
     "certify": "it runs queries without end on the real service until it is cancelled",
     "definitions.rotate_key": "the key is in the machine's files or environment",
     "serving": "it is the process itself",
