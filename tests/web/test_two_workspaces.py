@@ -18,6 +18,7 @@ import sqlalchemy as sa
 import rowlift
 from doors.api import Api, serving
 from doors.python import operations
+from rowlift.core.alerts import AlertRule, Notice
 from rowlift.core.errors import RowliftError
 from rowlift.core.rights import Right, Role
 from rowlift.operations.callers import CONSOLE, Caller
@@ -232,6 +233,7 @@ LEFT_OUT = {
         "one process takes in the messages of all keys",
     ),
 }
+NOTICE = Notice(AlertRule.FAILURE, "their_sync", "", None, "", "It failed.", recovered=False, at=0)
 LETS_IN = re.compile(
     r"access\.(single_sign_on|sessions|accounts\.(set_up|accept|invite)|tokens\.c)"
 )
@@ -244,7 +246,8 @@ def called(
     theirs: dict[str, Sequence[Any]] = dict.fromkeys(
         ("name", "sync", "source", "destination", "channel", "first", "second"), known["name"]
     )
-    theirs |= {"syncs": [[one] for one in known["name"]], "plan_id": known["plan_id"]}
+    several = [[one] for one in known["name"]]
+    theirs |= {"syncs": several, "channels": several, "plan_id": known["plan_id"]}
     numbers = ("run_id", "user_id", "token_id", "number")
     theirs |= {name: [*map(int, known[name])] for name in numbers}
     theirs["draft_id"] = theirs["number"]
@@ -255,7 +258,7 @@ def called(
         "version": (1,), "expected": (1,), "by": (by,), "document": ({"type": "sandbox"},),
         "role": (Role.VIEWER,), "email": ("ann.hidden@example.com",), "password": ("a long one",),
         "out": (out,), "wish": (Wish("", "people", (), "id"),),
-        "wanted": (Identifiers("new", None),),
+        "wanted": (Identifiers("new", None),), "notice": (NOTICE,),
     }  # fmt: skip
     for name in operations(rowlift.Project):
         if name in LEFT_OUT or LETS_IN.match(name):

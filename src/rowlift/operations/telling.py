@@ -116,8 +116,9 @@ class Teller:
             except RowliftError:
                 return False
 
+        names = [one for one in channels if one in self._home.project.channels]
         with ThreadPoolExecutor(CHANNELS_AT_ONCE) as pool:
-            heard = pool.map(is_heard, names := list(channels))
+            heard = pool.map(is_heard, names)
             return {name for name, ok in zip(names, heard, strict=True) if ok}
 
     def _alone(self, notice: Notice) -> AlertMessage:
