@@ -228,6 +228,7 @@ LEFT_OUT = {
         "they are for files and keys of the machine",
     ),
     "definitions.outline": "it tells of the document that it is given",
+    "alerts.shout": "it tells the notice that it is given, to channels of the workspace's own",
     **dict.fromkeys(
         ("ingest.accept", "ingest.waiting_bytes", "ingest.workspaces"),
         "one process takes in the messages of all keys",
