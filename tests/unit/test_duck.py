@@ -48,6 +48,40 @@ def test_wide_rows_are_sorted_and_written_few_at_a_time(tmp_path):
     assert [groups.row_group(at).num_rows for at in range(3)] == [2048, 2048, 904]
 
 
+def test_work_that_begins_small_takes_all_threads_once_it_meets_many_rows(tmp_path):
+    def threads():
+        return duck.one("SELECT current_setting('threads')")[0]
+
+    def write(rows):
+        duck.write(f"SELECT range FROM range({rows})", tmp_path / "written.parquet")
+
+    with Duck(tmp_path / "written", threads=3, begins_small=True) as duck:
+        duck.expect(20_480)
+        write(20_480)
+        with duck.one_thread():
+            assert threads() == 1
+        assert threads() == 1
+        write(20_481)
+        assert threads() == 3
+        with duck.one_thread():
+            assert threads() == 1
+        assert threads() == 3
+    with Duck(tmp_path / "expected", threads=3, begins_small=True) as duck:
+        assert threads() == 1
+        duck.expect(20_481)
+        assert threads() == 3
+    with Duck(tmp_path / "wide", threads=3, begins_small=True) as duck:
+        duck.expect(1_000)
+        before = duck.one("SELECT current_setting('memory_limit')")
+        duck.make_room(5_000)
+        assert (threads(), duck.one("SELECT current_setting('memory_limit')")) == (1, before)
+        duck.make_room(5_001)
+        assert threads() == 3
+        assert duck.one("SELECT current_setting('memory_limit')") != before
+    with Duck(tmp_path / "usual", threads=2) as duck:
+        assert threads() == 2
+
+
 def test_a_database_that_waits_for_work_is_empty_and_as_good_as_new(tmp_path):
     with Duck(tmp_path / "first") as duck:
         duck.run("CREATE TEMP TABLE people AS SELECT 'anna@example.com' AS email")

@@ -15,7 +15,7 @@ from rowlift.engine.held import HELD, Holding, hold, judge_held
 from rowlift.engine.keys import children
 from rowlift.engine.layers import Layers, open_image, recanonicalise
 from rowlift.engine.merge import COMPACT_SHARE, Merged, find_changes, guard_removals, refresh
-from rowlift.engine.read import row_bytes, staged_columns
+from rowlift.engine.read import row_bytes, row_count, staged_columns
 from rowlift.engine.validate import Ahead, Validated, nobody, validate
 from rowlift.kit.sqlguard import guard, render, uses_last_sync_time
 from rowlift.state.images import Image
@@ -69,6 +69,7 @@ def compare(
     """
     held = [] if result.is_partial else store.files.live([HELD], sync_uid)
     duck.make_room(max(row_bytes(path) for path in (result.staged, *(one.path for one in held))))
+    duck.expect(row_count(result.staged) + sum(one.rows for one in held))
     image = store.images.image(sync_uid)
     guard_key(image, spec)
     limited = result.is_partial or _is_limited(spec, result.dialect)

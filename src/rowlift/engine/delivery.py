@@ -183,7 +183,7 @@ class DeliveryRun:
         return ended
 
     def _carry(self) -> None:
-        with self._lease, Duck(self._store.files.scratch) as duck:
+        with self._lease, Duck(self._store.files.scratch, begins_small=True) as duck:
             try:
                 stopped = self._sent(duck)
             except (ConfigError, DestinationError) as error:

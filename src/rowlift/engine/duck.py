@@ -5,6 +5,9 @@ for its buffers, not for the whole process (allow some 200 MB more).
 
 To start DuckDB and to make the engine's macros known takes 25 ms: half of what a run without rows
 costs. So a database of small work that ended well waits for the next one, empty.
+
+Most work is a few rows. For those a second thread costs a tenth and brings nothing, and memory need
+not go back before the end: both begin where more rows are met.
 """
 
 import atexit
@@ -32,6 +35,8 @@ GROUP_VECTORS = 10
 GROUP_BYTES = 16_000_000  # each thread holds a row group before it writes it
 SORTED_ROWS = 100_000
 SORTED_BYTES = 40_000_000  # a sort of whole rows holds all their values at once
+FEW_ROWS = GROUP_VECTORS * VECTOR_ROWS  # of one row group only one thread reads
+FEW_BYTES = 5_000_000  # and as many times as WIDE_VECTORS says they fit into the memory
 SMALL_ROWS = 100_000  # of larger results the memory goes back with all the rest
 MOST_IDLE = 2  # databases, of some 6 MB each
 _DAMAGED = re.compile(
@@ -55,7 +60,7 @@ class _Database:
             },
         )
         self._root.execute("LOAD icu")  # built in; it knows the setting TimeZone
-        self._settings = (memory_mb, threads)
+        self._memory_mb, self.threads = memory_mb, threads
         self.macros: dict[str, str] = {}
 
     def connect(self) -> duckdb.DuckDBPyConnection:
@@ -72,15 +77,17 @@ class _Database:
             self._root.execute(f"SET temp_directory = {text(str(scratch))}")
         except duckdb.NotImplementedException:
             return False
-        if (memory_mb, threads) != self._settings:
+        if memory_mb != self._memory_mb:
             self._root.execute(f"SET memory_limit = '{memory_mb}MB'")
+            self._memory_mb = memory_mb
+        if threads != self.threads:
             self._root.execute(f"SET threads = {threads}")
-            self._settings = (memory_mb, threads)
+            self.threads = threads
         return True
 
     def rest(self) -> None:
         """Give its free memory back, and what its last connection was allowed beyond the limit."""
-        self._root.execute(f"SET memory_limit = '{self._settings[0]}MB'")
+        self._root.execute(f"SET memory_limit = '{self._memory_mb}MB'")
 
     def close(self) -> None:
         """End it, with its threads."""
@@ -117,19 +124,31 @@ def _database(scratch: Path, memory_mb: int, threads: int) -> _Database:
 
 
 class Duck:
-    """One connection, with a database of its own; each run or delivery has its own."""
+    """One connection, with a database of its own; each run or delivery has its own.
 
-    def __init__(self, scratch: Path, *, memory_mb: int = MEMORY_MB, threads: int = 0) -> None:
+    Where work `begins_small`, one thread does it until `expect` or `write` meets many rows.
+    """
+
+    def __init__(
+        self,
+        scratch: Path,
+        *,
+        memory_mb: int = MEMORY_MB,
+        threads: int = 0,
+        begins_small: bool = False,
+    ) -> None:
         self._made = not scratch.exists()
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._scratch = scratch
         self._files: list[Path] = []
         self._threads, self._memory_mb = threads or THREADS, memory_mb
-        self.width = 0
+        self.width, self._rows = 0, 0
+        self._has_few = begins_small
         self._group_rows, self._sorted_rows = GROUP_VECTORS * VECTOR_ROWS, SORTED_ROWS
         self._is_small = True
+        self._working = 1 if begins_small else self._threads
         with _told():
-            database = _database(scratch, memory_mb, self._threads)
+            database = _database(scratch, memory_mb, self._working)
             self._connection = database.connect()
         self._database: _Database | None = database
         self._macros = database.macros
@@ -156,6 +175,7 @@ class Duck:
         if database is None:
             return
         if self._is_small and len(_IDLE) < MOST_IDLE:
+            database.threads = self._working
             database.rest()
             _IDLE.append(database)
         else:
@@ -183,10 +203,19 @@ class Duck:
         """
         self.width = width
         self._memory_mb = MEMORY_MB + width * VECTOR_ROWS * WIDE_VECTORS // 1_000_000
+        self.expect(self._rows)
         self.give_back()
         vectors = GROUP_BYTES // max(1, width) // VECTOR_ROWS
         self._group_rows = max(1, min(GROUP_VECTORS, vectors)) * VECTOR_ROWS
         self._sorted_rows = min(SORTED_ROWS, SORTED_BYTES // max(1, width))
+
+    def expect(self, rows: int) -> None:
+        """Let all threads work, and memory be given back, where many rows are to be read."""
+        self._rows = max(rows, self._rows)
+        if self._has_few and (rows > FEW_ROWS or rows * self.width > FEW_BYTES):
+            self._has_few = False
+            self._let_work(self._threads)
+            self.give_back()
 
     def has_room_to_sort(self, rows: int) -> bool:
         """Tell whether so many rows of that width may be sorted with all their values."""
@@ -195,11 +224,16 @@ class Duck:
     @contextmanager
     def one_thread(self) -> Iterator[None]:
         """Run statements whose steps are serial anyway: a second thread would only spin."""
-        self.run("SET threads = 1")
+        self._let_work(1)
         try:
             yield
         finally:
-            self.run(f"SET threads = {self._threads}")
+            self._let_work(1 if self._has_few else self._threads)
+
+    def _let_work(self, threads: int) -> None:
+        if threads != self._working:
+            self.run(f"SET threads = {threads}")
+            self._working = threads
 
     def interrupt(self) -> None:
         """Stop the running statement from another thread."""
@@ -246,12 +280,14 @@ class Duck:
         form = f"{PARQUET}, ROW_GROUP_SIZE {self._group_rows}"
         rows = int(self.one(f"COPY ({sql}) TO {text(str(path))} ({form})")[0])
         self._is_small &= rows <= SMALL_ROWS
+        self.expect(rows)
         self.give_back()
         return rows
 
     def give_back(self) -> None:
         """Return free memory to the system, which its allocator does whenever the limit is set."""
-        self.run(f"SET memory_limit = '{self._memory_mb}MB'")
+        if not self._has_few:
+            self.run(f"SET memory_limit = '{self._memory_mb}MB'")
 
     def _execute(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
         with _told():

@@ -76,7 +76,7 @@ def write_chunk(store: Store, workspace: Workspace, chunk: Chunk) -> Written:
     fresh = _fresh(store, workspace.id, messages)
     folded = fold(fresh.values(), _known(workspace, fresh.values()))
     fence, now = Fence(store, chunk), int(chunk.requests[-1].received_at)
-    with Duck(store.files.scratch) as duck:
+    with Duck(store.files.scratch, begins_small=True) as duck:
         writer = RowWriter(store, workspace, fence, duck, Writer(INGEST, 0, now))
         lost = _write(writer, folded)
     rejects = [*broken, *folded.rejects, *(one for one in lost.values() if one)]

@@ -32,6 +32,11 @@ class Layers:
     base: StoredFile | None
     deltas: tuple[StoredFile, ...]
 
+    @property
+    def rows(self) -> int:
+        """Return how many rows a reader meets, those that others replaced included."""
+        return sum(one.rows for one in (*self.deltas, *([self.base] if self.base else ())))
+
     def must_compact(self, added: int) -> bool:
         """Tell whether reading would cost too much with that many more rows in deltas."""
         if self.base is None:
@@ -64,6 +69,7 @@ def image_width(duck: Duck) -> int:
 def open_image(duck: Duck, store: Store, sync_uid: str) -> Layers:
     """Create the view `image`."""
     found = layers(store, "image", sync_uid)
+    duck.expect(found.rows)
     load_image(duck, found.base.path if found.base else None, [one.path for one in found.deltas])
     return found
 
@@ -71,6 +77,7 @@ def open_image(duck: Duck, store: Store, sync_uid: str) -> Layers:
 def open_ledger(duck: Duck, store: Store, sync_uid: str, target: str) -> Layers:
     """Create the view `ledger`."""
     found = layers(store, "ledger", sync_uid, target)
+    duck.expect(found.rows)
     load_ledger(duck, found.base.path if found.base else None, [one.path for one in found.deltas])
     return found
 

@@ -140,6 +140,11 @@ def row_bytes(staged: Path) -> int:
     return whole // max(1, int(metadata.num_rows))
 
 
+def row_count(staged: Path) -> int:
+    """Return the number of a staged file's rows."""
+    return int(pq.read_metadata(staged).num_rows)
+
+
 def too_many_rows(most_rows: int) -> GuardStop:
     """Return the refusal of a result that is over the limit."""
     return GuardStop(

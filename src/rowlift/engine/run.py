@@ -116,7 +116,7 @@ class ImportRun:
 
     def _carry_on(self) -> None:
         people = LookAhead(self._work.workspace, self._spec)
-        with self._lease, Duck(self._store.files.scratch) as duck, people:
+        with self._lease, Duck(self._store.files.scratch, begins_small=True) as duck, people:
             try:
                 self._carry(duck, people)
             except Fenced:

@@ -109,7 +109,7 @@ class Planner:
             self.home.relate(spec), self.home.destination, timestamp_of(moment), self.progress,
             first_rows,
         )  # fmt: skip
-        with Duck(store.files.scratch) as duck:
+        with Duck(store.files.scratch, begins_small=True) as duck:
             foreseen = foresight.look(duck, parts(spec, uid, first_rows), folder)
         now = self.clock.now().timestamp()
         warnings += foreseen.warnings
