@@ -59,10 +59,20 @@ DRAFT = {
     "destinations": [{"use": "lake"}], "schedule": {"every": "6h"},
 }  # fmt: skip
 
+LOYAL = {
+    "description": "Who pays for more than the least, and has bought three times",
+    "where": {"all": [
+        {"attribute": "plan", "one_of": ["plus", "pro", "pro plus"]},
+        {"attribute": "orders", "at_least": 3},
+    ]},
+    "split": {"control": 10, "treated": 90},
+}  # fmt: skip
+
 # What stands in for a part of an address: by its page, by its area, or wherever it appears.
 _PARTS: Mapping[str, str] = {
     "/syncs name": "customers", "/destinations name": "helpdesk", "/sources name": "warehouse",
-    "/segments name": "Pilot", "/settings name": "desk", "object_type": "1", "object_id": "pro",
+    "/segments name": "Pilot", "/audiences name": "loyal", "/settings name": "desk",
+    "object_type": "1", "object_id": "pro",
     "who": "id:c00198", "code": "EMAIL_TAKEN", "run_id": "1",
     **{f"/{kind}/{{name}}/{act} name": "archive"
        for kind in ("sources", "destinations") for act in ("edit", "delete")},
@@ -175,6 +185,9 @@ def _furnished(project: Project, caller: Caller) -> Mapping[str, str]:
     ours.create("destination", "archive", {"type": "files", "path": "archive", "format": "csv"})
     hook = {"type": "webhook", "url": "https://desk.example.com/", "secret": "whsec_" + "A" * 32}
     ours.create("channel", "desk", hook)
+    ours.create("audience", "loyal", LOYAL)
+    project.refresh()
+    project.audiences.compute(["loyal"])
     draft = project.drafts.new("orders", DRAFT, {"way": "sql"}, by=caller)
     plan = project.plans.make("lifetime_value", by=caller.name, first_rows=10)
     return {"number": str(draft.id), "plan_id": plan.id}
