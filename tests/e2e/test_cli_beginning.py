@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from doors.cli import run_cli
@@ -19,15 +20,33 @@ def world(tmp_path: Path) -> World:
 
 @pytest.mark.door("cli")
 def test_A4_templates_are_listed_and_printed_for_a_source(world: World) -> None:
-    listed = run_cli("templates", "shop", "-o", "json", cwd=world.folder).json["templates"]
-    assert len(listed) >= 3
-    name, sql = listed[0]["name"], listed[0]["sql"]
-    printed = run_cli("templates", "shop", name, cwd=world.folder)
-    assert (printed.code, printed.stdout.strip()) == (0, sql)
-    assert name in run_cli("templates", "shop", cwd=world.folder).stdout
-    unknown = run_cli("templates", "shop", "zendesk", cwd=world.folder)
-    assert (unknown.code, name in unknown.stderr) == (2, True)
-    assert run_cli("templates", "shops", cwd=world.folder).code == 2
+    bought = "SELECT 'ann' AS person, DATE '2026-01-02' AS day, 10 AS total"
+    duckdb.sql(f"COPY ({bought}) TO '{world.folder}/data/bought.parquet'")
+    (world.folder / "data" / "events.csv").write_text("user_id,event,occurred_at\n")
+    listed = run_cli("templates", "--source", "shop", "-o", "json", cwd=world.folder)
+    fits = {one["name"]: one["fits"] for one in listed.json["templates"]}
+    assert (fits["last_seen"], fits["rfm"], fits["stripe_mrr"]) == (True, False, False)
+    assert list(fits.values()) == sorted(fits.values(), reverse=True)
+    assert "needs shop.orders" in run_cli("templates", "--source", "shop", cwd=world.folder).stdout
+    begun = ("templates", "--source", "shop", "--show", "lifetime_value")
+    wrong = run_cli(*begun, "--set", "table=bought", cwd=world.folder)
+    assert wrong.code == 2
+    assert "bought.customer_id" in wrong.stderr
+    assert "orders.customer_id=NAME. main.bought has: person, day, total." in wrong.stderr
+    places = ("table=bought", "customer_id=person", "ordered_at=day", "orders.amount=total")
+    made = run_cli(*begun, *(part for one in places for part in ("--set", one)), cwd=world.folder)
+    assert (made.code, "sum(o.total)" in made.stdout) == (0, True)
+    (world.folder / "models").mkdir()
+    (world.folder / "models" / "ltv.sql").write_text(made.stdout)
+    sync = {"sync": "ltv", "preset": "traits", "source": "shop", "kind": "person"}
+    sync |= {"query": "models/ltv.sql", "identify_by": "user_id"}
+    world.write("syncs/ltv.yml", sync)
+    assert run_cli("run", "ltv", cwd=world.folder).code == 0
+    unknown = run_cli("templates", "--show", "zendesk", cwd=world.folder)
+    assert (unknown.code, "zendesk_open_ticket" in unknown.stderr) == (2, True)
+    assert run_cli("templates", "--source", "shops", cwd=world.folder).code == 2
+    everything = run_cli("templates", "--show", "stripe_mrr", cwd=world.folder)
+    assert "--layout fivetran: stripe.subscription_history" in everything.stderr
 
 
 @pytest.mark.door("cli")

@@ -29,6 +29,10 @@ GOOD = "select id, email, plan, spent from {0}people"
 TWICE = "select plan as user_id, email from {0}people"
 UNREADABLE = "select id,\n  plan from people where ("
 ENDLESS = "select count(*) as user_id, 1 as n from generate_series(1, 100000000000)"
+KNOWS_TABLES = """async () => {
+  const editor = document.querySelector("sql-editor");
+  while (!editor.tables) await new Promise(requestAnimationFrame);
+}"""
 WITHOUT_EDITOR, WITH_EDITOR = 60_000, 180_000  # bytes of scripts, compressed
 
 PEOPLE = f"""
@@ -306,12 +310,37 @@ def test_A4_templates_are_offered_first_where_the_source_has_their_tables(
     ran(page)
     assert "has_open_ticket" in page.locator(".sample thead").inner_text()
     assert "1 known" in page.locator(".marks").inner_text()
+    page.get_by_text("All 25 templates").click()
+    assert (
+        "needs stripe.charges"
+        in page.locator(".offers li").filter(has_text="Stripe lifetime").inner_text()
+    )
+
+
+@pytest.mark.door("ui")
+def test_A4_a_template_is_put_on_a_table_that_was_named(readers: Readers) -> None:
+    page = readers(java_script_enabled=False).see(f"{STUDIO}/tables?source=maria")
+    page.goto(f"{STUDIO}?source=maria")
+    page.get_by_text("All 25 templates").click()
+    page.get_by_role("link", name="Lifetime value", exact=True).click()
+    page.get_by_text("maria shows no shop.orders.").wait_for()
+    for place, name in (("", "people"), (".customer_id", "id"), (".ordered_at", "plan")):
+        page.get_by_label(f"orders{place}", exact=True).fill(name)
+    page.get_by_role("button", name="Write the query").click()
+    assert "has: id, email, plan, spent." in page.locator("#result .message.bad").inner_text()
+    page.get_by_label("orders.amount").fill("spent")
+    page.get_by_role("button", name="Write the query").click()
+    page.get_by_role("button", name="Run preview").click()
+    page.locator("#save").wait_for()
+    assert "lifetime_value" in page.locator(".sample thead").inner_text()
 
 
 def test_tables_and_columns_are_completed_and_tab_leaves(readers: Readers) -> None:
     page = readers().see(f"{STUDIO}?source=shop")
     page.locator("#tables details").first.wait_for()
-    write(page, "select u. from zendesk.users u")
+    with page.expect_response("**/api/v1/sources/shop/catalog"):
+        write(page, "select u. from zendesk.users u")
+    page.evaluate(KNOWS_TABLES)
     page.keyboard.press("Home")
     for _ in "select u.":
         page.keyboard.press("ArrowRight")

@@ -7,7 +7,7 @@ import pytest
 from doors.api import Api
 from rowlift.core.rights import Right, Role
 from rowlift.kit.sqlguard import guard
-from rowlift.kit.sqlwriting import Filter, select, translated
+from rowlift.kit.sqlwriting import Filter, select
 from rowlift.registry import source_kind
 from world import World
 
@@ -48,18 +48,25 @@ def test_values_of_a_query_that_is_not_kept_are_for_who_may_see_them(api: Api) -
 @pytest.mark.door("api")
 def test_A4_templates_are_offered_in_the_sources_dialect(api: Api) -> None:
     with api.as_user(Role.VIEWER) as viewer:
-        found = viewer.get("/sources/shop/templates").json()["items"]
-        assert [one["name"] for one in found] == [
-            "salesforce_leads", "stripe_lifetime_value", "zendesk_open_ticket",
-        ]  # fmt: skip
+        found = viewer.get("/templates", params={"source": "shop"}).json()["items"]
+        assert {"zendesk_open_ticket", "rfm"} < {one["name"] for one in found}
         assert not any(one["fits"] for one in found)
-        assert viewer.get("/sources/nobody/templates").status_code == 404
-    for one in found:
-        for kind in KINDS:
-            dialect = source_kind(kind).dialect
-            read = guard(translated(one["sql"], dialect), dialect)
-            assert read.named[0].lower() == one["identify_by"]
-    assert "CAST(1 AS BIT) AS has_open_ticket" in translated(found[2]["sql"], "tsql")
+        assert viewer.get("/templates", params={"source": "nobody"}).status_code == 404
+        every = viewer.get("/templates").json()["items"]
+        assert [one["name"] for one in every] == [one["name"] for one in found]
+        made = viewer.get("/templates/zendesk_open_ticket", params={"layout": "fivetran"}).json()
+        assert 'from zendesk.ticket as t\njoin zendesk."user" as u' in made["sql"]
+        assert made["sample"][0] == ["ann", True, 2]
+        assert list(made["columns"]) == ["user_id", "has_open_ticket", "num_open_tickets"]
+        places = {"source": "shop", "set": ["table=purchases", "amount=total"]}
+        made = viewer.get("/templates/rfm", params=places).json()
+        assert "sum(o.total)" in made["sql"]
+        assert made["placeholders"]["orders"] == "purchases"
+        for wrong, code in (("nothing=x", "VALUE_WRONG"), ("amount", "VALUE_WRONG")):
+            answer = viewer.get("/templates/rfm", params={"set": wrong})
+            assert (answer.status_code, answer.json()["code"]) == (422, code)
+        unknown = viewer.get("/templates/rmf").json()
+        assert "rfm" in unknown["detail"]
 
 
 @pytest.mark.door("api")

@@ -24,8 +24,8 @@ from rowlift.operations.forwarding import ForwardReport
 from rowlift.operations.freshness import Freshness
 from rowlift.operations.ingesting import NewWriteKey
 from rowlift.operations.merging import MergeRecord
+from rowlift.operations.offering import Offer, Template
 from rowlift.operations.pruning import PruneReport
-from rowlift.operations.querying import Template
 from rowlift.operations.records import ObjectRecord, PersonRecord
 from rowlift.operations.rehearsing import SentMessage
 from rowlift.operations.reports import (
@@ -179,7 +179,8 @@ FIELDS: Mapping[str, Mapping[str, Any]] = {
     "export": {"file": str, "format": str, "bytes": int},
     "init": {"folder": str, "files": Sequence[str]},
     "samples": {"samples": SampleReport},
-    "templates": {"source": str, "templates": Sequence[Template]},
+    "templates": {"templates": Sequence[Offer]},
+    "template": {"template": Template},
     "demo": {"folder": str, "steps": Sequence[Step]},
 }
 

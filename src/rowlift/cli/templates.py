@@ -1,49 +1,98 @@
 """rowlift templates."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
 from rowlift.cli import exits
 from rowlift.cli.options import command as _command
-from rowlift.cli.records import grid
+from rowlift.cli.records import grid, shown
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import safe
 from rowlift.core.errors import ConfigError
-from rowlift.core.spelling import did_you_mean
-from rowlift.operations.querying import Template
+from rowlift.operations.offering import Offer, Template
 
-Source = Annotated[str, typer.Argument(help="The source that shall be asked.", metavar="SOURCE")]
+Source = Annotated[
+    str, typer.Option("--source", help="The source that shall be asked.", metavar="NAME")
+]
 Wanted = Annotated[
-    str | None, typer.Argument(help="Print this one's SQL, and nothing else.", metavar="[NAME]")
+    str,
+    typer.Option("--show", help="Print this one's SQL; all else goes to stderr.", metavar="NAME"),
+]
+Layout = Annotated[
+    str, typer.Option("--layout", help="Take the tables as this loader has them.", metavar="NAME")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Say what stands for a table or column.", metavar="PLACE=NAME"),
 ]
 
 
 @_command
-def command(terminal: Terminal, source: Source, name: Wanted = None) -> int:
-    """Each is in the source's dialect; those come first whose tables it is known to have.
+def command(
+    terminal: Terminal,
+    source: Source = "",
+    name: Wanted = "",
+    layout: Layout = "",
+    settings: Set = None,
+) -> int:
+    """With --source they are in its dialect, and those come first whose tables it has.
 
-    rowlift catalog SOURCE finds out which tables those are. Begin with one:
-    rowlift templates SOURCE NAME > models/NAME.sql
+    Begin with one: rowlift templates --source SOURCE --show NAME > models/NAME.sql
+
+    A table of your own: --set table=shop.purchases --set amount=total. A place is a table, a
+    column, or TABLE.COLUMN, as --show names them.
     """
-    with terminal.project() as project:
-        found = project.queries.templates(source)
-    if name is None:
-        table = grid("name", "", "what it finds", "identify_by")
-        for one in found:
-            table.add_row(one.name, "✓ fits" if one.fits else "", one.title, one.identify_by)
-        terminal.show(table)
-    else:
-        found = [_named(name, found)]
-        terminal.say(found[0].sql)
-    terminal.document("templates", source=source, templates=found)
+    with terminal.working() as project:
+        if name:
+            given = dict(map(_setting, settings or ()))
+            made = project.queries.template(
+                name, source, layout=layout, settings=given, ask=bool(source)
+            )
+            _show(terminal, made, source)
+            terminal.document("template", template=made)
+            return exits.DONE
+        found = project.queries.templates(source, ask=bool(source))
+    _list(terminal, found, source)
+    terminal.document("templates", templates=found)
     return exits.DONE
 
 
-def _named(name: str, known: list[Template]) -> Template:
-    for one in known:
-        if one.name == name:
-            return one
-    names = [one.name for one in known]
-    text = f"There is no template {safe(name)}.{did_you_mean(name, names)}"
-    raise ConfigError("NAME_UNKNOWN", text, mend=f"There are: {', '.join(names)}.")
+def _setting(text: str) -> tuple[str, str]:
+    place, equals, name = text.partition("=")
+    if not equals:
+        mend = "Write it as --set table=shop.purchases."
+        raise ConfigError("VALUE_WRONG", f"--set {text} has no =.", mend=mend)
+    return place, name
+
+
+def _list(terminal: Terminal, found: Sequence[Offer], source: str) -> None:
+    table = grid("name", "identify_by", "what it finds", "of" if not source else "")
+    for one in found:
+        table.add_row(one.name, one.identify_by, one.about, _standing(one) if source else one.group)
+    terminal.show(table)
+
+
+def _standing(one: Offer) -> str:
+    return "✓ fits" if one.fits else safe("needs " + ", ".join(one.missing))
+
+
+def _show(terminal: Terminal, made: Template, source: str) -> None:
+    terminal.note(made.about)
+    if source and made.missing:
+        terminal.note(f"{source} lacks {', '.join(made.missing)}.", style="yellow")
+    elif not source:
+        for one in made.layouts:
+            tables = (f"{table} ({', '.join(columns)})" for table, columns in one.tables.items())
+            terminal.note(f"  --layout {one.name}: {', '.join(tables)}")
+    places = (f"{place}={name}" for place, name in made.placeholders.items())
+    terminal.note(f"  places: {' '.join(places)}")
+    terminal.note(f"  gives: {', '.join(made.columns)}")
+    for row in made.sample:
+        terminal.note(f"    {', '.join(map(_cell, row))}")
+    terminal.say(made.sql)
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else shown(value)

@@ -1,11 +1,13 @@
 """Queries written for people: one table's columns under chosen names, in a dialect's own words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
 
 Comparison = Literal["is", "is_not", "contains", "over", "under", "missing", "present"]
 _COMPARED: Mapping[str, type[exp.Binary]] = {
@@ -50,20 +52,64 @@ def whole(table: Sequence[str]) -> exp.Table:
     return exp.Table(this=name, **places)
 
 
+@lru_cache(maxsize=256)
 def translated(sql: str, dialect: str) -> str:
     """Return a query in plain words of PostgreSQL as another dialect reads it.
 
-    Most read it as it is written, with its lines and comments.
+    It stays as it is written, with its lines, where the dialect has the same words for it.
     """
-    if dialect != "tsql":
-        return sql
-    query = sqlglot.parse_one(sql, read="postgres")
-    return query.transform(_bit).sql(dialect, pretty=True)
+    query = sqlglot.parse_one(sql, read="postgres").transform(_as_sorted, dialect)
+    text = query.transform(_REWRITES.get(dialect, _as_is)).sql(dialect, pretty=True)
+    return sql if text == query.sql("postgres", pretty=True) else text
 
 
-def _bit(node: exp.Expr) -> exp.Expr:
-    is_one = isinstance(node, exp.Boolean)
-    return exp.cast(exp.Literal.number(int(node.this)), "BIT") if is_one else node
+def _as_sorted(node: exp.Expr, dialect: str) -> exp.Expr:
+    """Let each dialect sort nulls where it does by itself: these queries sort none."""
+    if isinstance(node, exp.Ordered):
+        ordering = Dialect.get_or_raise(dialect).NULL_ORDERING
+        is_first = bool(node.args.get("desc")) == (ordering == "nulls_are_large")
+        node.set("nulls_first", is_first and ordering != "nulls_are_last")
+    return node
+
+
+def _as_is(node: exp.Expr) -> exp.Expr:
+    return node
+
+
+def _tsql(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.Boolean):
+        return exp.cast(exp.Literal.number(int(node.this)), "BIT")
+    if isinstance(node, exp.UnixToTime):
+        return _call("DATEADD", exp.var("SECOND"), node.this, exp.Literal.string("1970-01-01"))
+    if ago := _ago(node):
+        number, unit = ago
+        return _call("DATEADD", exp.var(unit), exp.Literal.number(-number), _call("SYSUTCDATETIME"))
+    return node
+
+
+def _sqlite(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.UnixToTime):
+        return _call("DATETIME", node.this, exp.Literal.string("unixepoch"))
+    if ago := _ago(node):
+        number, unit = ago
+        since = exp.Literal.string(f"-{number} {unit.lower()}s")
+        return _call("DATETIME", exp.Literal.string("now"), since)
+    return node
+
+
+_REWRITES: Mapping[str, Callable[[exp.Expr], exp.Expr]] = {"tsql": _tsql, "sqlite": _sqlite}
+
+
+def _ago(node: exp.Expr) -> tuple[int, str] | None:
+    """Return the number and unit of `current_timestamp - interval 'N units'`."""
+    since = node.expression if isinstance(node, exp.Sub) else None
+    if not (isinstance(since, exp.Interval) and since.this and since.unit):
+        return None
+    return int(since.this.name), since.unit.name.upper().removesuffix("S")
+
+
+def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
+    return exp.Anonymous(this=name, expressions=list(arguments))
 
 
 def _named(column: str, output: str) -> exp.Expr:

@@ -1,8 +1,7 @@
 """Beginning a query: templates, the first rows of a table, and SQL that is written for people."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from importlib.resources import files
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from rowlift.core.clock import Clock
@@ -11,17 +10,18 @@ from rowlift.core.nouns import Column, Table
 from rowlift.core.specs import IdentifyBy
 from rowlift.core.spelling import did_you_mean
 from rowlift.engine.columns import IDENTIFIER_NAMES
-from rowlift.kit.sqlguard import guard
-from rowlift.kit.sqlwriting import Comparison, Filter, everything, select, translated
+from rowlift.kit.sqlplacing import WRITTEN_IN
+from rowlift.kit.sqlwriting import Comparison, Filter, everything, select
 from rowlift.operations.cataloguing import catalogue, remembered
 from rowlift.operations.defining import preview_of
+from rowlift.operations.fitting import Known, best
 from rowlift.operations.home import Home
+from rowlift.operations.offering import Offer, Template, offer, written
+from rowlift.operations.templating import entries, entry
 from rowlift.project.problems import shown
-from rowlift.project.yaml import parse
 from rowlift.registry import source_kind
 
 SAMPLE_ROWS = 5
-_TEMPLATES = "rowlift.operations.templates"
 _TYPES: Mapping[str, Literal["number", "bool"]] = {
     "int": "number",
     "decimal": "number",
@@ -45,18 +45,6 @@ class QueryChoices:
 
     sources: Sequence[QuerySource]
     identifiers: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A query to begin with; `fits` tells whether the source is known to have its tables."""
-
-    name: str
-    title: str
-    about: str
-    identify_by: IdentifyBy
-    sql: str
-    fits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +93,43 @@ class Queries:
             except RowliftError:  # its driver is not installed: to ask it would tell so
                 continue
 
-    def templates(self, source: str) -> list[Template]:
-        """Return queries to begin with, in the source's dialect, those that fit it first.
+    def templates(self, source: str = "", *, ask: bool = False) -> list[Offer]:
+        """Return queries to begin with, those first whose tables the source is known to have.
 
-        Raises ConfigError NAME_UNKNOWN.
+        With `ask` a source is asked which it has, once a day. Raises ConfigError NAME_UNKNOWN and,
+        with `ask`, SourceError.
         """
-        dialect = self._dialect(source)
-        known = remembered(self.home, self.clock, source)
-        tables = {_folded(one.schema, one.name) for one in known.tables} if known else set()
-        found = [_written(one, dialect, tables) for one in _templates()]
+        known = self._known(source, ask=ask)
+        found = [offer(one, best(one, known), fits=known is not None) for one in entries().values()]
         return sorted(found, key=lambda one: not one.fits)
+
+    def template(
+        self,
+        name: str,
+        source: str = "",
+        *,
+        layout: str = "",
+        settings: Mapping[str, str] | None = None,
+        ask: bool = False,
+    ) -> Template:
+        """Return a template, written for a source or, without one, in PostgreSQL's words.
+
+        `settings` say by placeholder which table or column of the source is meant; they are judged
+        where its catalogue is known. Raises ConfigError NAME_UNKNOWN and VALUE_WRONG, and, with
+        `ask`, SourceError.
+        """
+        one = entry(name)
+        known = self._known(source, ask=ask)
+        fit = best(one, known, settings, layout)
+        return written(one, fit, self._dialect(source), fits=known is not None)
+
+    def _known(self, source: str, *, ask: bool) -> Known | None:
+        if not source:
+            return None
+        found = remembered(self.home, self.clock, source)
+        if found is None and ask:
+            found = catalogue(self.home, self.clock, source, refresh=False)
+        return Known(found.tables) if found is not None and found.tables else None
 
     def sample(self, source: str, schema: str, table: str) -> TableSample:
         """Return a table's columns and its first rows; raises ConfigError and SourceError."""
@@ -146,6 +161,8 @@ class Queries:
         return select(self._dialect(source), (table.schema, table.name), named, filters)
 
     def _dialect(self, source: str) -> str:
+        if not source:
+            return WRITTEN_IN
         return source_kind(self.home.declared(source).type).dialect
 
     def _table(self, source: str, schema: str, name: str) -> Table:
@@ -173,19 +190,3 @@ def _filter(column: Column, wish: Wish) -> Filter:
 
 def _is_number(text: str) -> bool:
     return text.removeprefix("-").replace(".", "", 1).isdecimal() and text.isascii()
-
-
-def _templates() -> Iterator[Template]:
-    for file in sorted(files(_TEMPLATES).iterdir(), key=lambda one: one.name):
-        if file.name.endswith(".yml"):
-            told = parse(file.read_text(encoding="utf-8"), file.name).value
-            yield Template(file.name.removesuffix(".yml"), **told)
-
-
-def _written(one: Template, dialect: str, tables: set[str]) -> Template:
-    needed = {_folded(*name) for name in guard(one.sql, "postgres").tables}
-    return replace(one, sql=translated(one.sql, dialect).strip(), fits=needed <= tables)
-
-
-def _folded(*parts: str) -> str:
-    return ".".join(parts).casefold()

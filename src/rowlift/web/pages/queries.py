@@ -9,14 +9,15 @@ from fastapi import APIRouter, Form, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from rowlift.core.errors import RowliftError
+from rowlift.core.errors import ConfigError, RowliftError
 from rowlift.core.nouns import Preset
 from rowlift.core.rights import Right
 from rowlift.core.specs import IdentifyBy
 from rowlift.engine.preview import Preview
 from rowlift.kit.sqlwriting import Comparison
+from rowlift.operations.offering import Offer, Template
 from rowlift.operations.project import Project
-from rowlift.operations.querying import QueryChoices, TableSample, Template, Wish
+from rowlift.operations.querying import QueryChoices, TableSample, Wish
 from rowlift.project.presets import PRESETS
 from rowlift.web.pages.forms import onward
 from rowlift.web.pages.places import Wrong, wrong
@@ -31,6 +32,7 @@ router = APIRouter(prefix="/queries/new")
 Rules = Literal["traits", "import"]
 Given = Annotated[str, Query(max_length=300)]
 TABLES = 200  # that are listed at once
+AT = "at."  # before the placeholder of a template, in the name of its field
 KINDS: Mapping[IdentifyBy, str] = {"group_id": "account", "object_id": "object"}
 
 
@@ -112,12 +114,22 @@ class Picked(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """The template that the query begins with, and what was said of where its tables are."""
+
+    template: Template
+    places: Mapping[str, str]
+    wrong: Sequence[Wrong] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Studio:
     """The studio with a query, what there is to choose, and what the last look at it gave."""
 
     asked: Asked
     choices: QueryChoices
-    templates: Sequence[Template]
+    templates: Sequence[Offer]
+    begun: Begun | None = None
     destinations: Sequence[str] = ()
     preview: Preview | None = None
     seconds: float = 0.0
@@ -166,11 +178,11 @@ def studio(
     choices = project.queries.choices()
     names = [one.name for one in choices.sources]
     source = source or next(iter(names), "")
-    templates = project.queries.templates(source) if source else []
-    chosen = next((one for one in templates if one.name == template), None)
-    key = by or (chosen.identify_by if chosen else _usual(choices))
-    asked = Asked(source=source, by=key, rules=rules, sql=chosen.sql if chosen else sql)
-    return show(request, "studio.html", _studio(project, asked, choices, templates))
+    begun = _begun(project, template, source, _places(request)) if source and template else None
+    key = by or (begun.template.identify_by if begun else _usual(choices))
+    asked = Asked(source=source, by=key, rules=rules, sql=begun.template.sql if begun else sql)
+    page = _studio(project, asked, choices, begun=begun, wrong=begun.wrong if begun else ())
+    return show(request, "studio.html", page)
 
 
 @router.post("", dependencies=ASKING, **door("definitions.preview", Right.EDIT))
@@ -250,15 +262,29 @@ def _studio(
     project: Project,
     asked: Asked,
     choices: QueryChoices | None = None,
-    templates: Sequence[Template] | None = None,
     **given: Any,
 ) -> Studio:
     choices = choices or project.queries.choices()
-    if templates is None:
-        known = {one.name for one in choices.sources}
-        templates = project.queries.templates(asked.source) if asked.source in known else []
+    known = {one.name for one in choices.sources}
+    templates = project.queries.templates(asked.source) if asked.source in known else []
     uses = [one.name for one in project.definitions.list("destination")]
-    return Studio(asked, choices, templates, uses, **given)
+    return Studio(asked, choices, templates, destinations=uses, **given)
+
+
+def _begun(project: Project, name: str, source: str, places: Mapping[str, str]) -> Begun | None:
+    """Return a template on the tables that were named, or as it is with what is wrong with them."""
+    if name not in {one.name for one in project.queries.templates()}:
+        return None
+    try:
+        return Begun(project.queries.template(name, source, settings=places), places)
+    except ConfigError as error:
+        return Begun(project.queries.template(name, source), places, wrong(error, ""))
+
+
+def _places(request: Request) -> dict[str, str]:
+    """Return what was said of where a template's tables and columns are: fields `at.PLACE`."""
+    told = request.query_params.items()
+    return {key.removeprefix(AT): value[:300] for key, value in told if key.startswith(AT)}
 
 
 def _usual(choices: QueryChoices) -> IdentifyBy:

@@ -127,7 +127,9 @@ class QueryStudio extends HTMLElement {
   async begin() {
     const page = await pageOf(`/queries/new?source=${encodeURIComponent(this.source.value)}`).catch(() => null);
     const templates = page?.querySelector(".templates");
-    if (templates) this.querySelector(".templates")?.replaceWith(templates);
+    const before = this.querySelector(".templates");
+    if (before?.querySelector("details[open]")) templates?.querySelector("details")?.setAttribute("open", "");
+    if (templates) before?.replaceWith(templates);
   }
 
   /** @param {Event} event */
