@@ -6,7 +6,7 @@ from pathlib import Path
 import rowlift
 
 WEB = Path(rowlift.__file__).parent / "web"
-CHOSEN = re.compile(r':root\[data-theme="(light|dark)"\] { color-scheme: \1; }')
+CHOSEN = re.compile(r':root\[data-theme(="\w+")?\] { color-scheme: (light|dark); }')
 ASKS = re.compile(r"prefers-color-scheme|matchMedia|\[data-theme")
 OURS = [one for one in WEB.rglob("*") if one.suffix in {".css", ".js", ".html"}]
 
