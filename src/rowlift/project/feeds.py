@@ -13,13 +13,20 @@ _ID = "id AS user_id"
 _COLUMNS = {"user_id": _ID, "id": _ID, "email": "email"}
 
 
+def require_rows(document: Document) -> None:
+    """Note that a sync's document says neither where its query runs nor whose people it sends."""
+    given = document.value
+    if document.is_spoiled(()) or any(given.get(key) for key in ("source", "audience")):
+        return
+    if not document.is_spoiled(("source",)):
+        text = 'The key "source" is missing: where does the query run?'
+        document.report("KEY_MISSING", text, mend="Add source: NAME, of connections.yml.")
+
+
 def expanded(file: SyncFile, document: Document) -> SyncFile:
     """Return a sync with its query written out; what cannot stand beside an audience is noted."""
     feed = file.audience
     if feed is None:
-        if file.source is None and not document.is_spoiled(("source",)):
-            text = 'The key "source" is missing: where does the query run?'
-            document.report("KEY_MISSING", text, mend="Add source: NAME, of connections.yml.")
         return file
     given = file.model_fields_set
     for key in _INSTEAD:

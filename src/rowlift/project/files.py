@@ -24,7 +24,7 @@ from rowlift.core.specs import (
 from rowlift.core.spelling import did_you_mean
 from rowlift.project.connections import ConnectorKinds, Profile, chosen, profiles
 from rowlift.project.documents import Document, KeyPath
-from rowlift.project.feeds import expanded
+from rowlift.project.feeds import expanded, require_rows
 from rowlift.project.forwards import ForwardFile
 from rowlift.project.inlining import confided, inlined, without_former_name
 from rowlift.project.models import (
@@ -231,6 +231,7 @@ def _files_in(reading: Reading, name: str) -> list[Path]:
 def read_sync(reading: Reading, document: Document) -> None:
     """Read a sync's document beside the connections and syncs that were read before."""
     written = validated(document, SyncFile, "the sync")
+    require_rows(document)
     if written:
         file = expanded(written, document)
         sql, place = _query(reading.root, file, document, file.sync)
