@@ -39,7 +39,7 @@ def known(state: str, stage: Stage, rows: int) -> Iterator[Sample]:
         project.write(folder, source, {"people": {"sql": sql, **project.TO_WORKSPACE}})
         cost = stage.run(FIRST, folder, {"added": rows}, env=env, program=INSIDE)
         yield Sample(FIRST, rows, cost)
-        yield Sample(APPLIED, rows, within(folder, "people workspace"))
+        yield Sample(APPLIED, rows, within(folder, "people workspace", "people write"))
         changed = rows * CHANGED // 100
         few = f"{sql} WHERE {incremental()}"
         for step, query, read in ((FULL, sql, rows), (ALONE, few, changed)):
@@ -66,11 +66,12 @@ def asked(stage: Stage, folder: Path, rows: int, env: Mapping[str, str]) -> Iter
         yield Sample(step, 0, within(folder, name))
 
 
-def within(folder: Path, name: str) -> Cost:
-    """Return what the last process of inside.py spent on one thing."""
-    spent = json.loads((folder / "stdout.json").read_text())["spent"][name]
+def within(folder: Path, *names: str) -> Cost:
+    """Return what the last process of inside.py spent on some things."""
+    spent = json.loads((folder / "stdout.json").read_text())["spent"]
+    wall, cpu = (sum(spent[name][clock] for name in names) for clock in ("wall", "cpu"))
     nothing = {"served": 0, "others": 0, "peak_mb": 0, "children_mb": 0, "together_mb": 0}
-    return Cost(spent["wall"], spent["cpu"], **nothing)
+    return Cost(wall, cpu, **nothing)
 
 
 def whole(stage: Stage, rows: int) -> Iterator[Sample]:

@@ -1,54 +1,17 @@
 """The JSON documents of `-o json`: one per command, versioned, with a published schema."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from functools import cache
 from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
+from rowlift import operations
 from rowlift.core.errors import RowliftError
 from rowlift.core.nouns import Finding
 from rowlift.core.rules import RULES
-from rowlift.engine.preview import Preview
-from rowlift.operations.accounts import Invitation
-from rowlift.operations.addresses import Addresses
-from rowlift.operations.alerting import AlertReport, ChannelReport
-from rowlift.operations.applying import DefinitionChange
-from rowlift.operations.audiences import AudienceRecord, AudienceSample, Overlap
-from rowlift.operations.backups import BackupReport
-from rowlift.operations.defining import DefinitionRecord
-from rowlift.operations.erasing import ErasureReport
-from rowlift.operations.finding import Found
-from rowlift.operations.forwarding import ForwardReport
-from rowlift.operations.freshness import Freshness
-from rowlift.operations.ingesting import NewWriteKey
-from rowlift.operations.merging import MergeRecord
-from rowlift.operations.offering import Offer, Template
-from rowlift.operations.pruning import PruneReport
-from rowlift.operations.records import ObjectRecord, PersonRecord
-from rowlift.operations.rehearsing import SentMessage
-from rowlift.operations.reports import (
-    PlanReport,
-    RequestReport,
-    RetryReport,
-    RunReport,
-    ServiceReport,
-    SyncReport,
-)
-from rowlift.operations.restoring import RestoreReport
-from rowlift.operations.sampling import SampleReport
-from rowlift.operations.segments import (
-    EventRecord,
-    MemberRecord,
-    MembersChanged,
-    SegmentRecord,
-)
-from rowlift.operations.suppressing import SuppressionReport
-from rowlift.operations.tracing import Why
-from rowlift.operations.unloading import FilesReport
-from rowlift.operations.watching import ExchangeReport
-from rowlift.operations.writing_back import WriteBackReport
+from rowlift.operations.reports import RunReport
 from rowlift.state.audiences import AudienceSize
 from rowlift.state.audit import AuditProof, AuditRecord
 from rowlift.state.catalogues import Catalogue
@@ -113,75 +76,100 @@ class Step:
     problem: Problem | None = None
 
 
-FIELDS: Mapping[str, Mapping[str, Any]] = {
-    "error": {"error": Problem},
-    "check": {"problems": Sequence[Problem]},
-    "debug": {"connections": Mapping[str, Sequence[Finding]], "addresses": Addresses},
-    "catalog": {"source": str, "catalogue": Catalogue},
-    "preview": {"preview": Preview},
-    "plan": {"plan": PlanReport},
-    "run": {"runs": Sequence[RunReport]},
-    "runs": {"runs": Sequence[RunReport]},
-    "retry": {"retry": RetryReport},
-    "suppress": {"suppression": SuppressionReport},
-    "suppressions": {"suppressions": Sequence[Suppression]},
-    "rejects": {"run": int, "rejects": Sequence[RejectedRow]},
-    "state": {"state": Mapping[str, Any]},
-    "prune": {"prune": PruneReport},
-    "write_back": {"write_back": WriteBackReport},
-    "rotation": {"sealed": int},
-    "apply": {"changes": Sequence[DefinitionChange], "applied": bool},
-    "files": {"files": FilesReport},
-    "versions": {"versions": Sequence[Version]},
-    "definition": {"definition": DefinitionRecord},
-    "diff": {"diff": str},
-    "ls": {"syncs": Sequence[SyncReport], "service": ServiceReport | None},
-    "status": {
-        "service": ServiceReport | None,
-        "wrong": Sequence[AlertReport],
-        "channels": Sequence[ChannelReport],
-        "freshness": Sequence[Freshness],
+def _of_preview() -> Mapping[str, Any]:
+    from rowlift.engine.preview import Preview
+
+    return {"preview": Preview}
+
+
+# Only what a kind needs is imported when a document of that kind is made.
+FIELDS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
+    "error": lambda: {"error": Problem},
+    "check": lambda: {"problems": Sequence[Problem]},
+    "debug": lambda: {
+        "connections": Mapping[str, Sequence[Finding]],
+        "addresses": operations.addresses.Addresses,
     },
-    "alerts": {"wrong": Sequence[AlertReport], "channels": Sequence[ChannelReport]},
-    "alert_test": {"channel": str},
-    "requests": {"requests": Sequence[RequestReport]},
-    "people": {"people": Sequence[PersonRecord]},
-    "person": {"person": PersonRecord},
-    "merges": {"merges": Sequence[MergeRecord]},
-    "merge": {"merge": MergeRecord},
-    "objects": {"objects": Sequence[ObjectRecord]},
-    "object": {"object": ObjectRecord},
-    "segments": {"segments": Sequence[SegmentRecord]},
-    "segment": {"segment": SegmentRecord, "members": Sequence[MemberRecord]},
-    "segment_events": {"segment": str, "events": Sequence[EventRecord]},
-    "segment_change": {"change": MembersChanged},
-    "audiences": {"audiences": Sequence[AudienceRecord]},
-    "audience": {"audience": AudienceRecord, "sizes": Sequence[AudienceSize]},
-    "audience_sample": {"sample": AudienceSample},
-    "overlap": {"overlap": Overlap},
-    "keys": {"keys": Sequence[WriteKey]},
-    "key": {"key": NewWriteKey},
-    "message_rejects": {"rejects": Sequence[MessageReject]},
-    "message_events": {"events": Sequence[Event]},
-    "message": {"message": SentMessage},
-    "exchanges": {"requests": Sequence[ExchangeReport]},
-    "forwards": {"forwards": Sequence[ForwardReport]},
-    "forward": {"forward": ForwardReport, "rejects": Sequence[ForwardReject]},
-    "invitation": {"invitation": Invitation},
-    "users": {"users": Sequence[User]},
-    "audit": {"lines": Sequence[AuditRecord]},
-    "audit_proof": {"proof": AuditProof},
-    "backup": {"backup": BackupReport},
-    "restore": {"restore": RestoreReport},
-    "why": {"why": Why},
-    "find": {"found": Found},
-    "erasure": {"erasure": ErasureReport},
-    "export": {"file": str, "format": str, "bytes": int},
-    "init": {"folder": str, "files": Sequence[str]},
-    "samples": {"samples": SampleReport},
-    "templates": {"templates": Sequence[Offer]},
-    "template": {"template": Template},
-    "demo": {"folder": str, "steps": Sequence[Step]},
+    "catalog": lambda: {"source": str, "catalogue": Catalogue},
+    "preview": _of_preview,
+    "plan": lambda: {"plan": operations.reports.PlanReport},
+    "run": lambda: {"runs": Sequence[RunReport]},
+    "runs": lambda: {"runs": Sequence[RunReport]},
+    "retry": lambda: {"retry": operations.reports.RetryReport},
+    "suppress": lambda: {"suppression": operations.suppressing.SuppressionReport},
+    "suppressions": lambda: {"suppressions": Sequence[Suppression]},
+    "rejects": lambda: {"run": int, "rejects": Sequence[RejectedRow]},
+    "state": lambda: {"state": Mapping[str, Any]},
+    "prune": lambda: {"prune": operations.pruning.PruneReport},
+    "write_back": lambda: {"write_back": operations.writing_back.WriteBackReport},
+    "rotation": lambda: {"sealed": int},
+    "apply": lambda: {"changes": Sequence[operations.applying.DefinitionChange], "applied": bool},
+    "files": lambda: {"files": operations.unloading.FilesReport},
+    "versions": lambda: {"versions": Sequence[Version]},
+    "definition": lambda: {"definition": operations.defining.DefinitionRecord},
+    "diff": lambda: {"diff": str},
+    "ls": lambda: {
+        "syncs": Sequence[operations.reports.SyncReport],
+        "service": operations.reports.ServiceReport | None,
+    },
+    "status": lambda: {
+        "service": operations.reports.ServiceReport | None,
+        "wrong": Sequence[operations.alerting.AlertReport],
+        "channels": Sequence[operations.alerting.ChannelReport],
+        "freshness": Sequence[operations.freshness.Freshness],
+    },
+    "alerts": lambda: {
+        "wrong": Sequence[operations.alerting.AlertReport],
+        "channels": Sequence[operations.alerting.ChannelReport],
+    },
+    "alert_test": lambda: {"channel": str},
+    "requests": lambda: {"requests": Sequence[operations.reports.RequestReport]},
+    "people": lambda: {"people": Sequence[operations.records.PersonRecord]},
+    "person": lambda: {"person": operations.records.PersonRecord},
+    "merges": lambda: {"merges": Sequence[operations.merging.MergeRecord]},
+    "merge": lambda: {"merge": operations.merging.MergeRecord},
+    "objects": lambda: {"objects": Sequence[operations.records.ObjectRecord]},
+    "object": lambda: {"object": operations.records.ObjectRecord},
+    "segments": lambda: {"segments": Sequence[operations.segments.SegmentRecord]},
+    "segment": lambda: {
+        "segment": operations.segments.SegmentRecord,
+        "members": Sequence[operations.segments.MemberRecord],
+    },
+    "segment_events": lambda: {"segment": str, "events": Sequence[operations.segments.EventRecord]},
+    "segment_change": lambda: {"change": operations.segments.MembersChanged},
+    "audiences": lambda: {"audiences": Sequence[operations.audiences.AudienceRecord]},
+    "audience": lambda: {
+        "audience": operations.audiences.AudienceRecord,
+        "sizes": Sequence[AudienceSize],
+    },
+    "audience_sample": lambda: {"sample": operations.audiences.AudienceSample},
+    "overlap": lambda: {"overlap": operations.audiences.Overlap},
+    "keys": lambda: {"keys": Sequence[WriteKey]},
+    "key": lambda: {"key": operations.ingesting.NewWriteKey},
+    "message_rejects": lambda: {"rejects": Sequence[MessageReject]},
+    "message_events": lambda: {"events": Sequence[Event]},
+    "message": lambda: {"message": operations.rehearsing.SentMessage},
+    "exchanges": lambda: {"requests": Sequence[operations.watching.ExchangeReport]},
+    "forwards": lambda: {"forwards": Sequence[operations.forwarding.ForwardReport]},
+    "forward": lambda: {
+        "forward": operations.forwarding.ForwardReport,
+        "rejects": Sequence[ForwardReject],
+    },
+    "invitation": lambda: {"invitation": operations.accounts.Invitation},
+    "users": lambda: {"users": Sequence[User]},
+    "audit": lambda: {"lines": Sequence[AuditRecord]},
+    "audit_proof": lambda: {"proof": AuditProof},
+    "backup": lambda: {"backup": operations.backups.BackupReport},
+    "restore": lambda: {"restore": operations.restoring.RestoreReport},
+    "why": lambda: {"why": operations.tracing.Why},
+    "find": lambda: {"found": operations.finding.Found},
+    "erasure": lambda: {"erasure": operations.erasing.ErasureReport},
+    "export": lambda: {"file": str, "format": str, "bytes": int},
+    "init": lambda: {"folder": str, "files": Sequence[str]},
+    "samples": lambda: {"samples": operations.sampling.SampleReport},
+    "templates": lambda: {"templates": Sequence[operations.offering.Offer]},
+    "template": lambda: {"template": operations.offering.Template},
+    "demo": lambda: {"folder": str, "steps": Sequence[Step]},
 }
 
 
@@ -228,7 +216,7 @@ def _document(kind: str) -> type[Any]:
     fields: list[tuple[str, Any]] = [
         ("version", Literal[1]),
         ("kind", Literal[kind]),
-        *FIELDS[kind].items(),
+        *FIELDS[kind]().items(),
     ]
     config = {"__pydantic_config__": ConfigDict(extra="forbid", ser_json_inf_nan="strings")}
     return make_dataclass(f"{kind.capitalize()}Document", fields, frozen=True, namespace=config)

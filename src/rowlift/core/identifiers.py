@@ -1,7 +1,8 @@
-"""E-mail addresses as identifiers: one rule of equality and one of validity for every layer."""
+"""Identifiers: which columns are some, and when e-mail addresses are valid or equal."""
 
 import re
 
+IDENTIFIERS = frozenset({"id", "user_id", "email", "anonymous_id", "group_id", "object_id"})
 PLAIN_EMAIL_LENGTH = 64
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"

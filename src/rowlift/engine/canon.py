@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from rowlift.core.identifiers import IDENTIFIERS
 from rowlift.core.specs import SyncSpec
 from rowlift.core.values import EPOCH, META
 from rowlift.engine.duck import Duck, parquet
@@ -20,8 +21,6 @@ from rowlift.engine.read import ROW_NUMBER
 
 CANON_VERSION = 1
 ENDED = '{"deleted":true}'  # the attributes of a relationship that the source says is over
-
-IDENTIFIERS = frozenset({"id", "user_id", "email", "anonymous_id", "group_id", "object_id"})
 
 _DIGITS = "[0-9]"
 _DAY = f"{_DIGITS}{{4}}-{_DIGITS}{{2}}-{_DIGITS}{{2}}"

@@ -123,6 +123,12 @@ def _database(scratch: Path, memory_mb: int, threads: int) -> _Database:
     return _Database(scratch, memory_mb, threads)
 
 
+def warm(scratch: Path) -> None:
+    """Start a database that waits for small work, unless one does."""
+    if not _IDLE:
+        _IDLE.append(_Database(scratch, MEMORY_MB, 1))
+
+
 class Duck:
     """One connection, with a database of its own; each run or delivery has its own.
 

@@ -4,13 +4,15 @@ What is found is what one snapshot of the workspace holds. Whoever decides by it
 same snapshot, so that nobody appears in two states.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Self
 
-import pyarrow as pa
+import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from rowlift.core.nouns import Kind
@@ -32,8 +34,6 @@ SELECT key FROM {rows} WHERE strlen(key) <= 500 AND regexp_full_match(key, '[ -~
 """
 _NOT_ASKED = "(SELECT key FROM {due} ANTI JOIN asked_early USING (key) LIMIT {most})"
 
-Found = list[pa.RecordBatch]
-
 
 @dataclass(frozen=True, slots=True)
 class Early:
@@ -41,15 +41,12 @@ class Early:
 
     connection: sa.Connection
     keys: int
-    look_up: Callable[[Sequence[str]], Future[Found]]
-    coming: tuple[Future[Found], ...]
+    look_up: Callable[[Sequence[str]], Future[Path]]
+    coming: tuple[Future[Path], ...]
 
-    def found(self) -> Iterator[pa.RecordBatch]:
-        """Wait for the people, with what is stored of them, and let each batch go."""
-        for one in self.coming:
-            batches = one.result()
-            while batches:
-                yield batches.pop()
+    def found(self) -> list[Path]:
+        """Wait for scratch files of the people, with what is stored of them."""
+        return [one.result() for one in self.coming]
 
     def and_of(self, keys: Sequence[str]) -> "Early":
         """Look up the people of more keys, from the same snapshot."""
@@ -77,11 +74,19 @@ def ask_early(
     if not keys or len(keys) > most or not are_few(connection, len(keys), "people"):
         return None
 
-    def look_up(keys: Sequence[str]) -> Future[Found]:
-        named, whole = by_own(keys, own), identifiers.WHOLE_PEOPLE
-        return other.submit(lambda: [*identifiers.people(connection, workspace.id, named, whole)])
+    def look_up(keys: Sequence[str]) -> Future[Path]:
+        path = duck.scratch_file("people")
+        return other.submit(partial(_write, path, connection, workspace.id, by_own(keys, own)))
 
     return Early(connection, len(keys), look_up, (look_up(keys),))
+
+
+def _write(path: Path, connection: sa.Connection, workspace_id: int, named: Named) -> Path:
+    schema = identifiers.WHOLE_PEOPLE
+    with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=False) as file:
+        for batch in identifiers.people(connection, workspace_id, named, schema):
+            file.write_batch(batch)
+    return path
 
 
 class LookAhead:

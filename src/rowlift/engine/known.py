@@ -1,6 +1,7 @@
 """What the workspace knows about the due rows, brought into DuckDB."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 from rowlift.core.identifiers import PLAIN_EMAIL, PLAIN_EMAIL_LENGTH, email_key, email_valid
 from rowlift.core.nouns import Kind
 from rowlift.core.specs import SyncSpec
-from rowlift.engine.duck import Duck, text
+from rowlift.engine.duck import Duck, parquet, text
 from rowlift.engine.early import Early, are_few, by_own, texts
 from rowlift.engine.familiar import OWN, set_familiar_apart
 from rowlift.workspace import contributions, identifiers
@@ -83,7 +84,7 @@ def know_people(
     duck.run(_NAMED.format(named=named(own, "FROM apply_patches")))
     few = early is not None or _few(duck, connection, "apply_named", "people")
     if early:
-        _fill_early(duck, early.found())
+        _take_early(duck, early.found())
     else:
         keys = _keys(duck, own) if few else None
         people = identifiers.people(connection, workspace.id, keys)
@@ -103,13 +104,15 @@ def know_people(
     duck.run(_KNOWN_PEOPLE)
 
 
-def _fill_early(duck: Duck, found: Iterable[pa.RecordBatch]) -> None:
-    tables = {"apply_people": identifiers.PEOPLE, "apply_records": identifiers.RECORDS}
-    for table, schema in tables.items():
-        fill(duck, table, (), schema)
-    for batch in found:
-        for table, schema in tables.items():
-            fill(duck, table, [batch.select(schema.names)], schema, keep=True)
+def _take_early(duck: Duck, found: Sequence[Path]) -> None:
+    people, records = (
+        f"SELECT {', '.join(schema.names)} FROM {parquet(found)}"
+        for schema in (identifiers.PEOPLE, identifiers.RECORDS)
+    )
+    duck.run(f"CREATE OR REPLACE TEMP TABLE apply_people AS {people}")
+    duck.run(f"CREATE OR REPLACE TEMP VIEW apply_early AS {records}")
+    duck.run(_RECORDS.format(stored="apply_early"))
+    fill(duck, "apply_recorded", (), identifiers.RECORDS)
 
 
 def _keys(duck: Duck, own: str) -> Named:
@@ -229,6 +232,7 @@ _UPDATED = """
 SELECT DISTINCT target FROM {rows} WHERE action IN ('update', 'clear') {new} ORDER BY target
 """
 _NEW = "AND target NOT IN (SELECT pid FROM apply_records)"
+_RECORDS = "CREATE OR REPLACE TEMP VIEW apply_records AS FROM {stored}"
 
 
 def know_records(
@@ -240,8 +244,12 @@ def know_records(
     """
     updated = _UPDATED.format(rows=rows, new=_NEW if early else "")
     pids = [pid for (pid,) in duck.rows(updated)]
+    if early and not pids:
+        return
     records = identifiers.records(connection, workspace_id, table, pids)
-    fill(duck, "apply_records", records, identifiers.RECORDS, keep=early)
+    fill(duck, "apply_recorded", records, identifiers.RECORDS, keep=early)
+    stored = "apply_early UNION ALL FROM apply_recorded" if early else "apply_recorded"
+    duck.run(_RECORDS.format(stored=stored))
 
 
 def fill(

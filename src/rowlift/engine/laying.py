@@ -160,10 +160,11 @@ def lay(duck: Duck, placed: str, sync_uid: str, kept: Sequence[str] = ()) -> str
     duck.run(_LAID.format(placed=placed))
     if kept:
         _withhold(duck, kept)
-    _find_ways(duck)
+    are_all_direct = not _find_ways(duck)
     _find_shapes(duck, sync_uid)
-    names = sorted((name for (name,) in duck.rows(_NAMES)), key=str.encode)
-    _lay_slowly(duck, rare=len(names) > MOST_NAMES)
+    found = [] if are_all_direct else duck.rows(_NAMES)
+    names = sorted((name for (name,) in found), key=str.encode)
+    _lay_slowly(duck, [] if are_all_direct else _chunks(duck, _slow(names)))
     return _laid(names[:MOST_NAMES])
 
 
@@ -190,10 +191,11 @@ SELECT l.* EXCLUDE (given) REPLACE (coalesce(l.patch, w.patch) AS patch)
 FROM {parquet([path])} l LEFT JOIN apply_withheld w ON w.key = l.key""")
 
 
-def _find_ways(duck: Duck) -> None:
+def _find_ways(duck: Duck) -> int:
     path = duck.scratch_file("ways")
-    duck.write(_WAYS, path)
+    rows = duck.write(_WAYS, path)
     duck.run(f"CREATE OR REPLACE TEMP VIEW apply_ways AS SELECT * FROM {parquet([path])}")
+    return rows
 
 
 def _find_shapes(duck: Duck, sync_uid: str) -> None:
@@ -208,9 +210,13 @@ def _find_shapes(duck: Duck, sync_uid: str) -> None:
         _insert(duck, "apply_shapes", columns, found)
 
 
-def _lay_slowly(duck: Duck, *, rare: bool) -> None:
+def _slow(names: Sequence[str]) -> str:
+    return _SLOW.format(rare=len(names) > MOST_NAMES)
+
+
+def _lay_slowly(duck: Duck, chunks: Sequence[Sequence[tuple[Any, ...]]]) -> None:
     duck.run("CREATE OR REPLACE TEMP TABLE apply_slow (key VARCHAR, attributes VARCHAR)")
-    for rows in _chunks(duck, _SLOW.format(rare=rare)):
+    for rows in chunks:
         found = [(key, attributes.merged(current, patch)) for key, current, patch in rows]
         _insert(duck, "apply_slow", ("key", "attributes"), found)
 

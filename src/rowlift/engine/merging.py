@@ -21,10 +21,14 @@ FROM (
 JOIN apply_records k ON k.pid = m.into_pid JOIN apply_strangers s ON s.pid = m.pid
 ORDER BY m.into_pid, m.place
 """
-_LAY = """
-UPDATE apply_records SET attributes = c.attributes, origins = c.origins
-FROM apply_completed c WHERE c.pid = apply_records.pid
-"""
+_LAY = (
+    "CREATE OR REPLACE TEMP TABLE apply_whole AS FROM apply_records",
+    """
+UPDATE apply_whole SET attributes = c.attributes, origins = c.origins
+FROM apply_completed c WHERE c.pid = apply_whole.pid
+""",
+    "CREATE OR REPLACE TEMP VIEW apply_records AS FROM apply_whole",
+)
 _COMPLETED = pa.schema([("pid", pa.int64()), ("attributes", pa.string()), ("origins", pa.string())])
 
 
@@ -39,7 +43,8 @@ def lay_strangers(duck: Duck, connection: sa.Connection, workspace_id: int) -> N
     strangers = identifiers.records(connection, workspace_id, "people", pids)
     fill(duck, "apply_strangers", strangers, identifiers.RECORDS)
     duck.register("apply_completed", _completed(duck))
-    duck.run(_LAY)
+    for statement in _LAY:
+        duck.run(statement)
 
 
 def _completed(duck: Duck) -> pa.Table:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rowlift.core.errors import GuardStop
 from rowlift.core.nouns import Kind
@@ -145,13 +146,21 @@ def look_ahead(duck: Duck, kind: Kind) -> None:
 
 
 def guard_unknown(
-    duck: Duck, store: Store, run: Run, spec: SyncSpec, workspace: Workspace, staged: Path
+    duck: Duck,
+    store: Store,
+    run: Run,
+    spec: SyncSpec,
+    workspace: Workspace,
+    staged: Path,
+    counts: Mapping[str, Any],
 ) -> None:
     """Refuse a new or edited sync whose people are mostly unknown; nothing was changed.
 
-    Raises GuardStop MOSTLY_UNKNOWN.
+    Rows that the sync had by its query before, too, are of people it knows: where the `counts` have
+    too few others nobody is looked up. Raises GuardStop MOSTLY_UNKNOWN.
     """
-    if not is_guarded(store, run.sync_uid, spec):
+    strange = sum(counts[one] for one in ("added", "returned", "rejected"))
+    if not is_guarded(store, run.sync_uid, spec) or not _are_many(strange, counts["read"], spec):
         return
     if not lookup.count(workspace, besides=run.sync_uid):
         return
@@ -176,11 +185,8 @@ def _is_edited(store: Store, image: Image, spec: SyncSpec) -> bool:
 
 def mostly_unknown(marks: Mapping[Mark, int], spec: SyncSpec) -> GuardStop | None:
     """Return the refusal of a query with such marks, though others are known; None if it passes."""
-    guard, rows, unknown = spec.guards.unknown, sum(marks.values()), marks[Mark.UNKNOWN]
-    if guard is None or rows <= GUARDED_FROM_ROWS:
-        return None
-    most = guard.rows if guard.rows is not None else int(rows * (guard.percent or 0) / 100)
-    if unknown <= most:
+    rows, unknown = sum(marks.values()), marks[Mark.UNKNOWN]
+    if not _are_many(unknown, rows, spec):
         return None
     return GuardStop(
         "MOSTLY_UNKNOWN",
@@ -189,3 +195,11 @@ def mostly_unknown(marks: Mapping[Mark, int], spec: SyncSpec) -> GuardStop | Non
         mend="Look at rowlift preview NAME; if they are new: rowlift plan NAME and "
         "rowlift run --plan FILE, or set guards.unknown: off.",
     )
+
+
+def _are_many(unknown: int, rows: int, spec: SyncSpec) -> bool:
+    guard = spec.guards.unknown
+    if guard is None or rows <= GUARDED_FROM_ROWS:
+        return False
+    most = guard.rows if guard.rows is not None else int(rows * (guard.percent or 0) / 100)
+    return unknown > most

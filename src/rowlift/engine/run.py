@@ -11,12 +11,15 @@ killed run goes on from the last commit. Deliveries drain afterwards, see delive
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rowlift import engine
 from rowlift.core.errors import Fenced, GuardStop, RowliftError, unexpected
 from rowlift.core.nouns import Column, Finding, Status
 from rowlift.core.ports import Source
@@ -24,22 +27,11 @@ from rowlift.core.progress import Attentive, Progress
 from rowlift.core.rules import rule
 from rowlift.core.spans import Span, span, trace_of
 from rowlift.core.specs import SyncSpec
-from rowlift.engine.arrivals import forget
-from rowlift.engine.compare import Result, compare, trait_columns
-from rowlift.engine.delivery import DeliverySpec, feed_of, timestamp_of
 from rowlift.engine.describe import describe
-from rowlift.engine.duck import Duck
-from rowlift.engine.early import LookAhead
-from rowlift.engine.held import write_held
-from rowlift.engine.layers import add_to_image
 from rowlift.engine.meter import Meter
 from rowlift.engine.moments import no_seconds, seconds_told
 from rowlift.engine.parts import RELATIONSHIPS, Part, parts
-from rowlift.engine.populate import LedgerChange, Populated, fold, look_ahead, populate
-from rowlift.engine.preflight import guard_unknown
 from rowlift.engine.read import stage, staged_columns
-from rowlift.engine.rejected import write_rejected
-from rowlift.engine.validate import Ahead, nobody
 from rowlift.kit.sqlguard import uses_last_sync_time
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Image
@@ -47,6 +39,12 @@ from rowlift.state.runs import ADOPT, Run
 from rowlift.state.store import Store
 from rowlift.workspace.segments import require
 from rowlift.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from rowlift.engine.duck import Duck
+    from rowlift.engine.early import LookAhead
+    from rowlift.engine.populate import LedgerChange, Populated
+    from rowlift.engine.validate import Ahead
 
 MOST_CARRIED = 8  # times, after which a state that gives way each time fails a run
 
@@ -86,6 +84,10 @@ class _Merged:
     columns: Sequence[Column]
 
 
+# What comes after reading, and is not loaded before: a fifth of the start.
+_LATER = ("compare", "delivery", "early", "held", "populate", "preflight", "rejected")
+
+
 class ImportRun:
     """Carries one run that is ours through its phases."""
 
@@ -115,10 +117,9 @@ class ImportRun:
         return ended
 
     def _carry_on(self) -> None:
-        people = LookAhead(self._work.workspace, self._spec)
-        with self._lease, Duck(self._store.files.scratch, begins_small=True) as duck, people:
+        with self._lease:
             try:
-                self._carry(duck, people)
+                self._carry()
             except Fenced:
                 raise
             except RowliftError as error:
@@ -157,21 +158,31 @@ class ImportRun:
         with self._lease:
             self._fail(reason)
 
-    def _carry(self, duck: Duck, people: LookAhead) -> None:
+    def _carry(self) -> None:
         if self._run.phase in (ADOPT, "read") and self._spec.segment:
             require(self._work.workspace, self._spec.segment)
         if self._run.phase == ADOPT:
             self._adopt()
-        if self._run.phase in ("read", "validate"):
-            with self._work.source() as source, self._lease.stopping(source.cancel):
-                if self._run.phase == "read":
-                    with span("read") as told:
-                        self._read(source)
-                        told.note(rows=self._run.counts["read"])
-                self._merge(duck, source.dialect, people)
-        self._apply(duck, people)
+        dialect = self._asked() if self._run.phase in ("read", "validate") else ""
+        scratch = self._store.files.scratch
+        with (
+            engine.duck.Duck(scratch, begins_small=True) as duck,
+            engine.early.LookAhead(self._work.workspace, self._spec) as people,
+        ):
+            if self._run.phase == "validate":
+                self._merge(duck, dialect, people)
+            self._apply(duck, people)
 
     # read
+
+    def _asked(self) -> str:
+        """Read the source's answer, unless that was done, and return the source's dialect."""
+        with self._work.source() as source, self._lease.stopping(source.cancel):
+            if self._run.phase == "read":
+                with span("read") as told, _loading(self._store.files.scratch):
+                    self._read(source)
+                    told.note(rows=self._run.counts["read"])
+            return source.dialect
 
     def _adopt(self) -> None:
         planned = self._work.planned
@@ -260,33 +271,37 @@ class ImportRun:
 
     # validate and merge
 
-    def _merge(self, duck: Duck, dialect: str, people: LookAhead) -> None:
+    def _merge(self, duck: "Duck", dialect: str, people: "LookAhead") -> None:
         self._commit_merge([self._merged(duck, dialect, part, people) for part in self._parts])
         self._refresh()
 
-    def _merged(self, duck: Duck, dialect: str, part: Part, people: LookAhead) -> _Merged:
+    def _merged(self, duck: "Duck", dialect: str, part: Part, people: "LookAhead") -> _Merged:
         self._progress.phase(part.title, "validate")
         run = self._run
         (staged,) = self._store.files.of_run("stage", run.id, part.uid)
         with span("judge", part=part.name) as told:
-            compared = compare(
+            is_partial = bool(run.first_rows)
+            compared = engine.compare.compare(
                 duck, self._store, part.uid, part.spec,
-                Result(staged.path, dialect, run.created_at, is_partial=bool(run.first_rows)),
+                engine.compare.Result(staged.path, dialect, run.created_at, is_partial=is_partial),
                 allow_removals=self._work.allow_removals, ahead=self._ahead(duck, people),
             )  # fmt: skip
             told.note(**compared.counts)
         self._tell(compared.warnings)
         if not part.name and not self._work.allow_removals:
-            guard_unknown(duck, self._store, run, part.spec, self._work.workspace, staged.path)
+            engine.preflight.guard_unknown(
+                duck, self._store, run, part.spec, self._work.workspace, staged.path,
+                compared.counts,
+            )  # fmt: skip
         self._progress.phase(part.title, "changes")
         owner, counts = self._owner(part), compared.counts
         with span("merge", part=part.name):
-            added = add_to_image(
+            added = engine.layers.add_to_image(
                 duck, self._store, owner, compared.found, revision=compared.revision,
                 judged=compared.judged, rewritten=compared.rewritten,
             )  # fmt: skip
         rejects = self._write_rejects(duck, owner, counts, staged.path)
-        held = write_held(self._store, owner, compared.holding)
+        held = engine.held.write_held(self._store, owner, compared.holding)
         image = Image(
             part.uid, self._run.workspace_id, compared.revision, part.spec.identify_by,
             compared.columns, compared.form,
@@ -295,12 +310,14 @@ class ImportRun:
         )  # fmt: skip
         stored = (*added.stored, *rejects, *held.stored)
         replaced = (*added.replaced, *held.replaced)
-        forget(duck)
+        engine.arrivals.forget(duck)
         return _Merged(part, image, stored, replaced, counts, compared.columns)
 
-    def _ahead(self, duck: Duck, people: LookAhead) -> Ahead:
+    def _ahead(self, duck: "Duck", people: "LookAhead") -> "Ahead":
         is_wanted = self._spec.workspace and len(self._parts) == 1
-        return partial(look_ahead, duck, people) if is_wanted else nobody
+        if not is_wanted:
+            return engine.validate.nobody
+        return partial(engine.populate.look_ahead, duck, people)
 
     def _commit_merge(self, merged: Sequence[_Merged]) -> None:
         own, *others = merged
@@ -320,20 +337,20 @@ class ImportRun:
                 )  # fmt: skip
 
     def _write_rejects(
-        self, duck: Duck, owner: Owner, counts: Mapping[str, Any], staged: Path
+        self, duck: "Duck", owner: Owner, counts: Mapping[str, Any], staged: Path
     ) -> list[StoredFile]:
         if not counts["rejected"]:
             return []
-        fill = partial(write_rejected, duck, staged)
+        fill = partial(engine.rejected.write_rejected, duck, staged)
         return [self._store.files.write("rejects", owner, fill)]
 
     def _delivery_specs(self, part: Part, columns: Sequence[Column]) -> dict[str, str]:
-        traits = trait_columns(columns, part.spec)
-        timestamp = timestamp_of(self._run.source_time or 0)
+        traits = engine.compare.trait_columns(columns, part.spec)
+        timestamp = engine.delivery.timestamp_of(self._run.source_time or 0)
         return {
-            self._work.destination_uids[use.use]: DeliverySpec(
+            self._work.destination_uids[use.use]: engine.delivery.DeliverySpec(
                 use,
-                feed_of(part.spec, use, self._run.sync_uid, traits),
+                engine.delivery.feed_of(part.spec, use, self._run.sync_uid, traits),
                 part.spec.limits.record_bytes,
                 timestamp,
                 use.use,
@@ -344,16 +361,18 @@ class ImportRun:
 
     # apply and record
 
-    def _apply(self, duck: Duck, people: LookAhead) -> None:
+    def _apply(self, duck: "Duck", people: "LookAhead") -> None:
         done: list[tuple[Populated, LedgerChange]] = []
         for part in self._parts if self._spec.workspace else ():
             self._progress.phase(part.title, "workspace")
             with span("apply", part=part.name) as told:
-                populated = populate(
+                populated = engine.populate.populate(
                     duck, self._store, self._lease, self._run, part, people, self._progress
                 )  # fmt: skip
                 told.note(**populated.counts)
-            done.append((populated, fold(duck, self._store, self._run, part, populated)))
+            done.append(
+                (populated, engine.populate.fold(duck, self._store, self._run, part, populated))
+            )
         self._progress.phase(self._task, "record")
         counts, rejected, code = self._counted([populated for populated, _ in done])
         status = Status.SOME_ROWS_FAILED if rejected else Status.COMPLETED
@@ -373,9 +392,9 @@ class ImportRun:
                 )  # fmt: skip
             self._store.runs.finish(connection, self._run.id, status, counts, code, reason)
 
-    def _counted(self, done: Sequence[Populated]) -> tuple[dict[str, Any], int, str]:
+    def _counted(self, done: "Sequence[Populated]") -> tuple[dict[str, Any], int, str]:
         """Return the counts of all parts, the number of rows rejected and the first code."""
-        own, *others = done or [Populated()]
+        own, *others = done or [engine.populate.Populated()]
         counts = {**self._run.counts, "workspace": _told(own)}
         by_part = [(counts, own)]
         for part, populated in zip(self._parts[1:], others, strict=False):
@@ -432,5 +451,22 @@ def is_all_kept(spec: SyncSpec, names: Sequence[str], counts: Mapping[str, Any])
     return is_held and (spec.cursor == "held_rows" or not rejected)
 
 
-def _told(done: Populated) -> dict[str, Any]:
+def _told(done: "Populated") -> dict[str, Any]:
     return {**done.counts, "codes": dict(done.codes)}
+
+
+@contextmanager
+def _loading(scratch: Path) -> Iterator[None]:
+    """Load what comes after reading while the source is read, and start DuckDB.
+
+    Whatever fails there fails again, and is told, where it is needed.
+    """
+
+    def load() -> None:
+        for name in _LATER:
+            import_module(f"{engine.__name__}.{name}")
+        engine.duck.warm(scratch)
+
+    with ThreadPoolExecutor(1, "loading") as other:
+        other.submit(load)
+        yield

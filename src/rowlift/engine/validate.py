@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from rowlift.core.errors import GuardStop
+from rowlift.core.identifiers import IDENTIFIERS
 from rowlift.core.nouns import Finding, Kind, Removed
 from rowlift.core.rules import rule
 from rowlift.core.specs import SyncSpec
@@ -186,7 +187,7 @@ def constant_traits(staged: Path, spec: SyncSpec) -> tuple[Finding, ...]:
     if spec.removed is not Removed.KEEP or metadata.num_rows < 2:  # noqa: PLR2004
         return ()
     whole = metadata.schema.to_arrow_schema().names
-    no_traits = {ROW_NUMBER, *left_out(whole, spec), *canon.IDENTIFIERS}
+    no_traits = {ROW_NUMBER, *left_out(whole, spec), *IDENTIFIERS}
     held = {
         name: at for name, at in zip(whole, parts(metadata), strict=True) if name not in no_traits
     }

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rowlift.core.clock import Clock
+from rowlift.core.identifiers import IDENTIFIERS
 from rowlift.core.specs import SyncSpec, UseSpec
-from rowlift.engine.canon import IDENTIFIERS
-from rowlift.engine.populate import TARGET
 from rowlift.operations.home import Home
 from rowlift.state.freshness import Arrival, arrived, delivered, made_at
+from rowlift.state.images import WORKSPACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def levels(home: Home, sync: str, clock: Clock) -> Iterator[Freshness]:
 def arrivals(home: Home, sync: str) -> dict[str, Arrival | None]:
     """Return by target what of a sync has arrived there."""
     spec, uid, database = home.project.syncs[sync], home.syncs[sync], home.store.database
-    found = {TARGET: arrived(database, uid)} if spec.workspace else {}
+    found = {WORKSPACE: arrived(database, uid)} if spec.workspace else {}
     for use in spec.destinations:
         found[use.use] = delivered(database, uid, home.destinations[use.use])
     return found

@@ -13,7 +13,6 @@ from rowlift.core.errors import Busy, ConfigError, GuardStop, SourceError
 from rowlift.core.progress import Progress
 from rowlift.core.specs import OWN
 from rowlift.operations.alerting import telling
-from rowlift.operations.delivering import Drain
 from rowlift.operations.home import Home
 from rowlift.operations.importing import Importer
 from rowlift.operations.pausing import chosen, paused, refuse_paused
@@ -150,5 +149,5 @@ class Runner:
 
     def _drain(self, sync_uid: str) -> None:
         cancelled = threading.Event()
-        Drain(self.home, self.clock, self.progress, cancelled).sync(sync_uid)
+        operations.delivering.Drain(self.home, self.clock, self.progress, cancelled).sync(sync_uid)
         tidy(self.home)

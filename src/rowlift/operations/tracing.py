@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from rowlift.core.errors import ConfigError, StateError
+from rowlift.core.identifiers import IDENTIFIERS
 from rowlift.core.nouns import Mode, Removed, Status
-from rowlift.engine.canon import IDENTIFIERS
 from rowlift.engine.duck import Duck
 from rowlift.engine.history import Acknowledged, Refused, acknowledged, refused
 from rowlift.engine.populate import REJECTS, TARGET
