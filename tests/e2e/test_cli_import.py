@@ -376,6 +376,26 @@ def test_C2_a_plan_is_exact_and_applied_without_a_new_query(cli, shop, sink):
     assert len(sink.taken.records) == 3
 
 
+def test_C2_a_plan_is_written_as_markdown_for_a_pull_request(cli, shop):
+    imported(shop)
+    assert cli("run", "people").code == 0
+    shop.sql("UPDATE people SET plan = 'next' WHERE user_id = 'u1'")
+    shop.sql("DELETE FROM people WHERE user_id = 'u2'")
+    told = cli("plan", "people", "--markdown", "-", "--values")
+    assert told.code == 0
+    assert '| `u1` | changed | `plan` | `"pro"` | `"next"` |' in told.stdout
+    assert "### Some of those that left\n\n`u2`" in told.stdout
+    assert cli("plan", "people", "--markdown", "plan.md").code == 0
+    kept = (shop.folder / "plan.md").read_text()
+    assert "| rows |" in kept
+    assert "next" not in kept  # values go into a pull request only where somebody says so
+    assert "u1" not in kept
+    away = cli("plan", "people", "--markdown", "nowhere/plan.md")
+    assert away.code != 0
+    assert "nowhere/plan.md" in away.stderr
+    assert "Traceback" not in away.stderr
+
+
 def test_C2_a_plan_is_refused_when_something_moved(cli, shop):
     imported(shop)
     assert cli("plan", "people", "--out", "people.plan").code == 0

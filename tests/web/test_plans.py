@@ -48,6 +48,25 @@ def test_C11_a_plan_is_approved_and_done_exactly(api: Api, shop: World) -> None:
 
 
 @pytest.mark.door("api")
+def test_C2_another_person_approves_where_the_workspace_wants_it(api: Api, shop: World) -> None:
+    shop.workspace["approval"] = "another"
+    with served(shop.project()), api.as_user(Role.EDITOR) as editor:
+        until(api.project.service.status)
+        plan = planned(editor)
+        assert editor.get(f"/plans/{plan}").json()["needs_another"] is True
+        past_the_guard = editor.post("/syncs/people/runs", json={"allow_removals": True})
+        for alone in (editor.post(f"/plans/{plan}/approve"), past_the_guard):
+            assert (alone.status_code, alone.json()["code"]) == (409, "APPROVAL_NEEDED")
+        with api.as_user(Role.ADMIN) as admin:
+            admin.post(f"/plans/{plan}/approve").raise_for_status()
+        until(lambda: request_of(editor)["status"] not in {None, "Running"})
+        until(shop.applied)
+        told = editor.get(f"/plans/{plan}/markdown", params={"values": True})
+    assert told.headers["content-type"].startswith("text/markdown")
+    assert "`ann`" in told.text
+
+
+@pytest.mark.door("api")
 def test_B28_a_sync_is_named_and_described_and_reviewed_before_its_first_run(
     api: Api, shop: World
 ) -> None:

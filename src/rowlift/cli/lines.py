@@ -1,7 +1,7 @@
 """Exports to a file or to stdout, streamed."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rowlift.cli import exits
@@ -38,12 +38,19 @@ def export_lines(terminal: Terminal, file: Path | None, form: Form, lines: Itera
     sys.stdout.writelines(lines)
 
 
-def _write(terminal: Terminal, file: Path, form: Form, lines: Iterator[str]) -> None:
-    """Write a file that only this user can read, and that is there when it is whole."""
+def write_file(file: Path, lines: Iterable[str]) -> int:
+    """Write a file that only this user can read, and that is there when it is whole.
+
+    Returns its size in bytes; raises RowliftError OUTPUT_LOST.
+    """
     try:
-        size = write_durable(file, (line.encode() for line in lines))
+        return write_durable(file, (line.encode() for line in lines))
     except OSError as error:
         text = f"{file} cannot be written: {error.strerror}."
         raise RowliftError(OUTPUT_LOST, text, mend="Free space, or write elsewhere.") from error
+
+
+def _write(terminal: Terminal, file: Path, form: Form, lines: Iterator[str]) -> None:
+    size = write_file(file, lines)
     terminal.say(f"✓ {safe(file)}: {counted(size, 'byte')}")
     terminal.document("export", file=str(file), format=form, bytes=size)

@@ -1,6 +1,7 @@
 """rowlift plan."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,10 +10,12 @@ from rich.text import Text
 
 from rowlift.cli import exits
 from rowlift.cli.estimates import show_estimate
+from rowlift.cli.lines import write_file
 from rowlift.cli.options import command as _command
 from rowlift.cli.report import CHANGES
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, counted, listed, safe
+from rowlift.operations.markdown import plan_markdown
 from rowlift.operations.reports import PlanReport
 
 Sync = Annotated[str, typer.Argument(help="The sync.", metavar="NAME")]
@@ -23,18 +26,43 @@ Rows = Annotated[
     int | None,
     typer.Option(help="Of the first rows of the query alone.", metavar="COUNT", min=1, max=1000),
 ]
+Markdown = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write what it says for a pull request too; - prints that alone.",
+        metavar="FILE",
+    ),
+]
+Values = Annotated[
+    bool, typer.Option("--values", help="With --markdown: some of the rows, before and after.")
+]
 SAMPLES = 10
+STDOUT = Path("-")
 
 
 @_command
-def command(terminal: Terminal, name: Sync, out: Out = None, rows: Rows = None) -> int:
+def command(
+    terminal: Terminal,
+    name: Sync,
+    out: Out = None,
+    rows: Rows = None,
+    markdown: Markdown = None,
+    values: Values = False,
+) -> int:
     """Apply it with rowlift run --plan FILE: it does exactly this, or refuses if anything moved.
 
     A plan holds the rows that were read, so keep it private; it is good for 24 hours.
     """
     with terminal.working() as project:
         plan = project.plan(name, out or Path(f"{name}.plan"), first_rows=rows)
-    show_plan(terminal, plan)
+    told = plan_markdown(plan if values else replace(plan, samples=()))
+    if markdown == STDOUT:
+        terminal.say(told.rstrip())
+    else:
+        show_plan(terminal, plan)
+    if markdown is not None and markdown != STDOUT:
+        write_file(markdown, [told])
+        terminal.say(f"  For a pull request: {safe(str(markdown))}")
     terminal.document("plan", plan=plan)
     return exits.DONE
 

@@ -22,7 +22,8 @@ class WorkspaceSpec:
     """The workspace and its identity rules; `identifiers` holds id, email or both.
 
     `addresses` are those, or the networks, that connections come from as others see them;
-    `public_url` is where people reach the service, empty where nobody said so.
+    `public_url` is where people reach the service, empty where nobody said so. `approval` says
+    whether a plan wants the word of another than who made it.
     """
 
     name: str
@@ -31,6 +32,7 @@ class WorkspaceSpec:
     viewers_see_values: bool = False
     addresses: tuple[str, ...] = ()
     public_url: str = ""
+    approval: Literal["anybody", "another"] = "anybody"
 
 
 @dataclass(frozen=True, slots=True)

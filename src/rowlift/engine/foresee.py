@@ -164,12 +164,20 @@ def _named(part: str, what: str) -> str:
     return f"{part}-{what}.parquet" if part else f"{what}.parquet"
 
 
+_SAMPLED = """
+WITH changed AS (
+    SELECT key, CASE WHEN NOT present THEN 'removed' WHEN before IS NULL THEN 'added'
+        ELSE 'changed' END AS change, before, attributes, row_number
+    FROM read_parquet(?)
+)
+SELECT key, change, before, attributes FROM changed
+QUALIFY row_number() OVER (PARTITION BY change ORDER BY row_number, key) <= ?
+ORDER BY row_number, key
+"""
+
+
 def _samples(duck: Duck, changes: Path) -> tuple[Mapping[str, Any], ...]:
+    """Return some rows of each kind of change."""
     names = ("key", "change", "before", "after")
-    rows = duck.rows(
-        "SELECT key, CASE WHEN NOT present THEN 'removed' WHEN before IS NULL THEN 'added'"
-        " ELSE 'changed' END, before, attributes FROM read_parquet(?)"
-        " ORDER BY row_number, key LIMIT ?",
-        [str(changes), SAMPLES],
-    )
+    rows = duck.rows(_SAMPLED, [str(changes), SAMPLES])
     return tuple(dict(zip(names, row, strict=True)) for row in rows)

@@ -9,7 +9,9 @@ from pathlib import Path
 from rowlift.core.clock import Clock
 from rowlift.core.errors import Busy, ConfigError, GuardStop, StateError
 from rowlift.core.progress import Progress, Silent
+from rowlift.operations.approving import approval_needed
 from rowlift.operations.home import Home
+from rowlift.operations.markdown import plan_markdown
 from rowlift.operations.openings import Opening
 from rowlift.operations.pausing import refuse_paused
 from rowlift.operations.planning import Planner
@@ -66,17 +68,29 @@ class Plans:
     def approve(self, plan_id: str, *, by: str = "") -> RequestReport:
         """Ask the service to do exactly what a plan says.
 
-        Raises GuardStop PLAN_STALE and PAUSED, RowliftError SERVICE_DOWN, StateError NOT_FOUND.
+        Raises GuardStop PLAN_STALE, PAUSED and APPROVAL_NEEDED, RowliftError SERVICE_DOWN,
+        StateError NOT_FOUND.
         """
         path = self._path(plan_id)
+        plan = self._planner.read(path)
+        if self._needs_another and plan["by"] in ("", by):
+            raise approval_needed(f"{plan['by'] or 'Somebody'} made this plan.")
         self._planner.opening(path)
-        sync = self._planner.read(path)["sync"]
+        sync = plan["sync"]
         return ask(self.home, self.home.syncs[sync], by, allow_removals=True, plan=plan_id)
+
+    def markdown(self, plan_id: str, *, samples: bool = True) -> str:
+        """Return what a plan says as Markdown, for a pull request; raises StateError NOT_FOUND."""
+        return plan_markdown(self.show(plan_id, samples=samples))
 
     def discard(self, plan_id: str) -> None:
         """Forget a plan; raises StateError NOT_FOUND."""
         self._path(plan_id)
         self._shelf.forget(plan_id)
+
+    @property
+    def _needs_another(self) -> bool:
+        return self.home.project.workspace.approval == "another"
 
     @property
     def _planner(self) -> Planner:
@@ -99,7 +113,7 @@ class Plans:
             plan["id"], plan["sync"], plan["by"], plan["created_at"],
             plan["created_at"] + GOOD_FOR_SECONDS, plan["counts"], plan["targets"], plan["notes"],
             run.id if run else None, plan["samples"] if samples else (),
-            plan.get("first_rows"),
+            plan.get("first_rows"), self._needs_another,
         )  # fmt: skip
 
     def _erasures(self) -> int:

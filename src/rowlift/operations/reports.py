@@ -136,7 +136,8 @@ class PlanReport:
 class PlanRecord:
     """A plan that is kept until `good_until`; `run` is the one that applied it.
 
-    `by` is who made it; times are Unix seconds; `first_rows` how many rows it tries, or null.
+    `by` is who made it; times are Unix seconds; `first_rows` how many rows it tries, or null;
+    where it `needs_another`, who made it cannot approve it.
     """
 
     id: str
@@ -150,6 +151,7 @@ class PlanRecord:
     run: int | None = None
     samples: Sequence[Mapping[str, Any]] = ()
     first_rows: int | None = None
+    needs_another: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from rowlift.core.errors import Busy, ConfigError, GuardStop, SourceError
 from rowlift.core.progress import Progress
 from rowlift.core.specs import OWN
 from rowlift.operations.alerting import telling
+from rowlift.operations.approving import LIFTING, refuse_alone
 from rowlift.operations.home import Home
 from rowlift.operations.importing import Importer
 from rowlift.operations.pausing import chosen, paused, refuse_paused
@@ -42,6 +43,8 @@ class Runner:
 
         With one sync its refusal or failure is raised; with several it is a report of its own.
         """
+        if allow_removals:
+            refuse_alone(self.home, LIFTING)
         with self._telling():
             finished = self._finish_interrupted()
             names = chosen(self.home, syncs)
@@ -60,13 +63,14 @@ class Runner:
             return [reports[name] for name in begun]
 
     def apply(self, plan: Path) -> RunReport:
-        """Apply a plan, or go on with the run that began to."""
+        """Apply a plan, or go on with the run that began to; raises GuardStop APPROVAL_NEEDED."""
         with self._telling():
             finished = self._finish_interrupted()
             planner = operations.planning.Planner(self.home, self.clock, self.progress)
             begun = planner.applied(plan)
             if begun and begun.id in self._resumable(begun, finished):
                 return self._delivered(begun, resumed=True)
+            refuse_alone(self.home, "Nobody approved this plan.")
             return self._delivered(planner.apply(plan))
 
     def retry(self, run_id: int) -> RetryReport:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rowlift import operations
 from rowlift.core.errors import RowliftError
+from rowlift.operations.approving import LIFTING, refuse_alone
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.pausing import chosen, refuse_paused
 from rowlift.operations.reporting import report_deliveries, report_run
@@ -31,8 +32,10 @@ class ServiceDesk:
     ) -> list[RequestReport]:
         """Ask the service to run syncs next, each as soon as no other run is active.
 
-        Raises RowliftError SERVICE_DOWN while none runs, and GuardStop PAUSED.
+        Raises RowliftError SERVICE_DOWN while none runs, and GuardStop PAUSED and APPROVAL_NEEDED.
         """
+        if allow_removals:
+            refuse_alone(self.home, LIFTING)
         uids = [self.home.syncs[name] for name in chosen(self.home, syncs)]
         for uid in uids:
             _refuse_idle(self.home, uid)

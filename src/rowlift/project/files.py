@@ -182,6 +182,7 @@ def settings_of(file: RowliftFile) -> Settings:
         file.workspace.viewers_see_values,
         tuple(dict.fromkeys(file.workspace.addresses)),
         file.workspace.public_url or "",
+        file.workspace.approval,
     )
     retention = RetentionSpec(**file.retention.model_dump(exclude_none=True))
     return Settings(workspace, retention, file.alerts.model_dump(exclude_none=True))

@@ -216,6 +216,11 @@ class WorkspaceFile(FileModel):
         description="Where people reach the service, such as https://rowlift.example.com; alerts "
         "then link to runs.",
     )
+    approval: Literal["anybody", "another"] = Field(
+        "anybody",
+        description="Who lets a plan be done: anybody who may run syncs, or another than who made "
+        "it; then nothing lifts a guard against removals but such a plan.",
+    )
 
 
 class RetentionFile(FileModel):

@@ -76,6 +76,12 @@ RULES = (
         "Check its time server; rowlift state reset NAME reads everything again.",
     ),
     Rule("PLAN_STALE", "guard", "The plan no longer fits", "Make a new plan: rowlift plan NAME."),
+    Rule(
+        "APPROVAL_NEEDED",
+        "guard",
+        "The workspace wants the word of another person",
+        "Make a plan in the service, and let another person approve it there.",
+    ),
     Rule("PAUSED", "guard", "The sync is paused", "Let it run again: rowlift resume NAME."),
     Rule("BUSY", "run", "Another run is active in this workspace", "Wait for it, or try again."),
     Rule("FENCED", "run", "Another process took this run over", "Nothing to do: it goes on there."),

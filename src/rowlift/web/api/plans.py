@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from starlette.responses import PlainTextResponse, Response
 
 from rowlift.core.rights import Right
 from rowlift.operations.reports import PlanRecord, RequestReport
@@ -15,6 +16,7 @@ router = APIRouter(tags=["plans"])
 
 Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="The plan's id.")]
 
+Values = Annotated[bool, Query(description="With some of the rows, for who may see values.")]
 Rows = Annotated[
     int | None, Query(ge=1, le=1000, description="Try the first rows of the query alone.")
 ]
@@ -47,6 +49,20 @@ def make(
 def plan(plan_id: Id, project: Ours, caller: Asking) -> PlanRecord:
     """Return a plan, with samples for who may see values."""
     return project.plans.show(plan_id, samples=Right.VALUES in caller.rights)
+
+
+@router.get(
+    "/plans/{plan_id}/markdown",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {"text/markdown": {"schema": {"type": "string"}}}}},
+    **door("plans.markdown", Right.READ),
+)
+def markdown(plan_id: Id, project: Ours, caller: Asking, values: Values = False) -> Response:
+    """Return a plan as Markdown, for a pull request."""
+    if values:
+        caller.require(Right.VALUES)
+    told = project.plans.markdown(plan_id, samples=values)
+    return PlainTextResponse(told, media_type="text/markdown")
 
 
 @router.post("/plans/{plan_id}/approve", status_code=202, **door("plans.approve", Right.RUN))

@@ -22,6 +22,7 @@ def with_settings(one: DefinitionRecord, form: Mapping[str, str]) -> Mapping[str
         "viewers_see_values": "viewers_see_values" in form,
         "addresses": _text(form, "addresses").split(),
         "public_url": _text(form, "public_url") or None,
+        "approval": "another" if "approval" in form else None,
     }
     kept = {name: value for name in RETENTION if (value := _text(form, name))}
     return {**one.document, "workspace": _given(space), "retention": kept}
