@@ -104,6 +104,11 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def stop(self, connection: sa.Connection) -> None:
+        """Stop what a connection does, from another thread: it raises StateError STATE_SLOW."""
+        driver: Any = connection.connection.driver_connection
+        (driver.interrupt if self.is_sqlite else driver.cancel)()
+
     def checkpoint(self) -> None:
         """Empty SQLite's write-ahead log, in which rows outlive their deletion."""
         if self.is_sqlite:
@@ -173,6 +178,7 @@ _SQLITE_WORDS = (
 
 # A serialization failure, a deadlock, a lock that did not come in time.
 _GAVE_WAY = frozenset({"40001", "40P01", "55P03"})
+_CANCELLED = "57014"
 _FULL_SERVER = ("too many clients", "too many connections", "remaining connection slots")
 _NUL = "cannot contain NUL"
 _TOLD = ("malformed", "not a database", "invalid connection option")
@@ -218,6 +224,9 @@ def _ended(error: DBAPIError) -> bool:
 
 def _state_error(error: DBAPIError) -> StateError:
     text = str(error.orig)
+    if "interrupted" in text or getattr(error.orig, "sqlstate", "") == _CANCELLED:
+        told = "The state database was asked for too long, and the question was stopped."
+        return StateError("STATE_SLOW", told, mend="Ask for less, or at another time.")
     for words, code, mend in _SQLITE_WORDS:
         if words in text:
             damaged = code == "STATE_DAMAGED"

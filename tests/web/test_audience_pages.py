@@ -2,10 +2,13 @@
 
 import re
 
+import httpx
 import pytest
 
 from doors.api import Api
 from rowlift.core.rights import Role
+from rowlift.web.rights import csrf_token
+from sheets import Sheet
 from web.test_pages import Reader
 from world import World
 
@@ -23,7 +26,7 @@ def test_an_audience_is_tried_made_computed_changed_and_deleted(api: Api, shop: 
     with Reader(api, Role.EDITOR) as editor:
         assert "No audiences yet" in editor.get("/audiences").text
         tried = editor.post("/new/audience", name="", document=PRO, do="try").text
-        assert "1 person now" in tried
+        assert "1 person<span" in tried
         assert "People whose plan is “pro”" in tried
         assert "ann@example.com" in tried
         wrong = editor.post("/new/audience", name="pros", document="where: {plan: pro}", do="keep")
@@ -47,3 +50,87 @@ def test_an_audience_is_tried_made_computed_changed_and_deleted(api: Api, shop: 
         assert "EDIT_CONFLICT" in late
         assert editor.post("/audiences/pros/delete", version="2").status_code == 303
         assert "No audiences yet" in editor.get("/audiences").text
+
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'{{7*7}}"
+WHERE = {"where": {"attribute": "plan", "is": "pro"}}
+
+
+def press(reader: Reader, path: str, page: str, do: str, /, **changed: str) -> httpx.Response:
+    """Send the form of a page as a browser does, with some fields changed and a button pressed."""
+    sent = [(name, changed.pop(name, value)) for name, value in Sheet(page, "audience").sent]
+    fields: dict[str, list[str]] = {}
+    for name, value in [*sent, *changed.items(), ("do", do)]:
+        fields.setdefault(name, []).append(value)
+    fields["csrf"] = [csrf_token(reader.client.cookies["rowlift"])]
+    return reader.client.post(path, data=fields, headers={"accept": "text/html"})
+
+
+@pytest.mark.door("ui")
+def test_A21_rows_of_conditions_become_a_document_and_rows_again(api: Api, shop: World) -> None:
+    shop.run()
+    path = "/new/audience"
+    with Reader(api, Role.EDITOR) as editor:
+        page = editor.get(path).text
+        assert "Fill in the rows" in page
+        assert '<option value="pro">' in page  # a value that people have
+        page = press(editor, path, page, "add where event", **{
+            "name": HOSTILE, "where-0:name": "plan", "where-0:value-0": HOSTILE,
+        }).text  # fmt: skip
+        assert re.search(r'name="where-1:name"[^>]* autofocus', page)
+        page = press(editor, path, page, "add where-1-where attribute", **{
+            "where-1:name": "Bought", "where-1:at_least": "2", "where-1:within_last": "30d",
+        }).text  # fmt: skip
+        page = press(editor, path, page, "look", **{
+            "name": "pros", "where-1-where-0:name": "price", "where-1-where-0:test-0": "at_least",
+            "where-1-where-0:value-0": "9.5", "most": "10", "by": "mrr", "waterfall": "care",
+            "place": "3",
+        }).text  # fmt: skip
+        assert "0 people" in page
+        assert "<img" not in page
+        assert "with price is at least 9.5; the 10 with the highest mrr." in page
+        wrong = press(editor, path, page, "keep", every="soon")
+        assert wrong.status_code == 422
+        assert 'href="#builder"' in wrong.text
+        yaml = press(editor, path, page, "yaml").text
+        assert "within_last: " in yaml
+        page = press(editor, path, yaml, "rows").text
+        assert press(editor, path, page, "keep").headers["location"] == "/audiences/pros"
+        bought = {
+            "event": "Bought", "at_least": 2, "within_last": "30d",
+            "where": {"attribute": "price", "at_least": 9.5},
+        }  # fmt: skip
+        assert api.project.definitions.get("audience", "pros").document == {
+            "audience": "pros", "where": {"all": [{"attribute": "plan", "is": HOSTILE}, bought]},
+            "limit": {"most": 10, "by": "mrr"}, "waterfall": {"name": "care", "place": 3},
+        }  # fmt: skip
+        odd = press(editor, path, yaml, "rows", document="where: {plan: pro}")
+        assert "Rows cannot show this" in odd.text
+        assert "where: {plan: pro}" in odd.text
+        told = editor.get("/audiences/pros/edit", "application/json").json()
+        assert told["form"]["where"]["of"][0]["tests"] == [{"name": "is", "values": [HOSTILE]}]
+
+
+@pytest.mark.door("api")
+def test_A21_values_are_suggested_to_who_may_see_them(api: Api, shop: World) -> None:
+    shop.run()
+    with api.as_user(Role.EDITOR) as editor, api.as_user(Role.VIEWER) as viewer:
+        told = editor.get("/conditions/choices").json()
+        hidden = viewer.get("/conditions/choices").json()
+    assert [one["name"] for one in told["attributes"]] == ["id", "email", "plan"]
+    assert told["attributes"][2] == {"name": "plan", "type": "text", "values": ["pro"]}
+    assert hidden["attributes"][2] == {"name": "plan", "type": "text", "values": []}
+
+
+@pytest.mark.door("api")
+def test_C10_an_audience_tells_how_old_its_data_is(api: Api, shop: World) -> None:
+    shop.run()
+    with api.as_user(Role.EDITOR) as editor:
+        told = editor.post("/audiences/pros/outline", json={"document": WHERE}).json()
+        (one,) = told["sources"]
+        assert (one["sync"], one["what"], one["as_of"]) == ("people", ["plan"], told["as_of"])
+        fresh = editor.get("/freshness", params={"sync": "people"}).json()["items"]
+        assert told["as_of"] == fresh[0]["as_of"]
+        other = {"where": {"event": "Bought"}}
+        told = editor.post("/audiences/pros/outline", json={"document": other}).json()
+        assert (told["sources"], told["as_of"]) == ([], None)

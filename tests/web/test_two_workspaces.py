@@ -259,6 +259,7 @@ def called(
         "role": (Role.VIEWER,), "email": ("ann.hidden@example.com",), "password": ("a long one",),
         "out": (out,), "wish": (Wish("", "people", (), "id"),),
         "wanted": (Identifiers("new", None),), "notice": (NOTICE,),
+        "with_values": (True,),
         "channels": (known["name"],),  # nothing is told to whom nobody declared
     }  # fmt: skip
     for name in operations(rowlift.Project):

@@ -8,7 +8,9 @@ belong, people of whom nothing is known among them.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import reduce
 from graphlib import TopologicalSorter
+from operator import or_
 from typing import Literal
 
 Scalar = str | int | float | bool
@@ -188,6 +190,44 @@ def segments_in(condition: Condition) -> frozenset[str]:
     if isinstance(condition, Inside):
         return frozenset({condition.segment})
     return frozenset().union(*(segments_in(one) for one in parts(condition)))
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What people are asked for: their attributes, objects by type and the rest, and events."""
+
+    attributes: frozenset[str] = frozenset()
+    objects: frozenset[str] = frozenset()
+    segments: frozenset[str] = frozenset()
+    events: bool = False
+
+    def __or__(self, other: "Needs") -> "Needs":
+        """Return the needs of both."""
+        return Needs(
+            self.attributes | other.attributes, self.objects | other.objects,
+            self.segments | other.segments, self.events or other.events,
+        )  # fmt: skip
+
+
+def needs(spec: AudienceSpec) -> Needs:
+    """Return what decides who is in an audience; what other audiences need comes with them."""
+    found = [_needs(one) for one in (spec.where, spec.left_out) if one is not None]
+    by = Needs(frozenset({spec.limit.by})) if spec.limit else Needs()
+    return reduce(or_, found, by)
+
+
+def _needs(condition: Condition) -> Needs:
+    match condition:
+        case Valued(attribute=name):
+            return Needs(frozenset({name}))
+        case Did():
+            return Needs(events=True)
+        case Related(type=of_type):
+            return Needs(objects=frozenset({of_type}))
+        case Inside(segment=name):
+            return Needs(segments=frozenset({name}))
+        case Joined(of=of):
+            return reduce(or_, map(_needs, of), Needs())
 
 
 def complete(audiences: Mapping[str, AudienceSpec]) -> dict[str, AudienceSpec]:

@@ -3,19 +3,30 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from threading import Event, Lock, Thread
-from typing import Self
+from dataclasses import dataclass
+from threading import Event, Lock, Thread, Timer
+from typing import Protocol, Self
 
+import sqlalchemy as sa
 from pydantic import BaseModel
 
 from rowlift.core.errors import ConnectError, SourceError
 from rowlift.core.ports import Source
 from rowlift.core.rules import rule
+from rowlift.db import Database
 from rowlift.kit.sourceprocess import in_a_process
 
 _LOOK_SECONDS = 0.2
 
 _asker: ContextVar["Asker | None"] = ContextVar("asker", default=None)
+
+
+class Stoppable(Protocol):
+    """What can be stopped in the middle of an answer, from another thread."""
+
+    def cancel(self) -> None:
+        """Stop it; does nothing where it ended before."""
+        ...
 
 
 class Asker:
@@ -24,7 +35,7 @@ class Asker:
     def __init__(self, *, apart: bool = True) -> None:
         self.apart = apart
         self._lock = Lock()
-        self._asked: list[Source] = []
+        self._asked: list[Stoppable] = []
         self._is_gone = False
 
     @contextmanager
@@ -45,7 +56,7 @@ class Asker:
                     source.cancel()
 
     @contextmanager
-    def ask(self, source: Source) -> Iterator[None]:
+    def ask(self, source: Stoppable) -> Iterator[None]:
         """Ask a source in a block; raises SourceError QUERY_CANCELLED once they have left."""
         with self._lock:
             if self._is_gone:
@@ -86,7 +97,7 @@ def built(kind: type[Source], config: BaseModel) -> Source:
 
 
 @contextmanager
-def asked(source: Source) -> Iterator[None]:
+def asked(source: Stoppable) -> Iterator[None]:
     """Ask a source in a block, for whomever the caller does it."""
     asker = _asker.get()
     if asker is None:
@@ -94,3 +105,36 @@ def asked(source: Source) -> Iterator[None]:
         return
     with asker.ask(source):
         yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What the state database is asked on a connection."""
+
+    database: Database
+    connection: sa.Connection
+
+    def cancel(self) -> None:
+        """Stop it."""
+        self.database.stop(self.connection)
+
+
+@contextmanager
+def patiently(database: Database, seconds: float | None) -> Iterator[sa.Connection]:
+    """Read the state in a block, so many seconds at most, and until whoever asks has left.
+
+    Raises StateError STATE_SLOW.
+    """
+    with database.read() as connection:
+        question = _Question(database, connection)
+        timer = None if seconds is None else Timer(seconds, question.cancel)
+        if timer:
+            timer.daemon = True
+            timer.start()
+        try:
+            with asked(question):
+                yield connection
+        finally:
+            if timer:
+                timer.cancel()
+                timer.join()  # it stops nothing that comes after

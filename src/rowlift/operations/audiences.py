@@ -11,9 +11,12 @@ from rowlift.core.errors import Busy, ConfigError, Fenced, RowliftError
 from rowlift.core.nouns import Status
 from rowlift.core.progress import Progress
 from rowlift.core.spelling import did_you_mean
+from rowlift.operations.asking import patiently
 from rowlift.operations.defining import Written, would_be
+from rowlift.operations.dependence import AudienceSource, sources
 from rowlift.operations.home import Home
 from rowlift.operations.servicing import ServiceDesk
+from rowlift.operations.suggesting import AudienceChoices, choices
 from rowlift.project.problems import shown
 from rowlift.project.wording import sentence
 from rowlift.state.audiences import Audience, AudienceSize, ask
@@ -55,6 +58,18 @@ class AudienceSample:
     size: int
     people: Sequence[members.Somebody]
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AudienceOutline:
+    """Whom a document means in words, and what brings that which it is computed from.
+
+    `as_of` is the source's time of the oldest of it, in Unix seconds; None where nothing came.
+    """
+
+    words: str
+    sources: Sequence[AudienceSource] = ()
+    as_of: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,18 +290,32 @@ class Audiences:
         """Return how many people it had whenever that changed, the newest first."""
         return self.home.store.audiences.sizes(self._begun(name).uid, min(limit, _MOST_SIZES))
 
-    def sample(self, name: str, document: Written | None = None, most: int = 20) -> AudienceSample:
-        """Return whom an audience means now, as it is or with a document that is not kept.
+    def choices(self, *, with_values: bool) -> AudienceChoices:
+        """Return what conditions may ask for; values of people only `with_values`."""
+        return choices(self.home, with_values=with_values)
+
+    def outline(self, name: str, document: Written | None = None) -> AudienceOutline:
+        """Return an audience in words, as it is or with a document that is not kept.
 
         Raises ProjectInvalid too.
         """
-        home = self.home
-        if document is not None:
-            home = would_be(home, "audience", name, document, is_meant=False)
-        else:
-            self._begun(name)
+        home = self._with(name, document)
+        spec = home.project.audiences[name]
+        found = sources(home, spec)
+        oldest = min((one.as_of for one in found if one.as_of is not None), default=None)
+        return AudienceOutline(sentence(spec), found, oldest)
+
+    def sample(
+        self, name: str, document: Written | None = None, most: int = 20,
+        seconds: float | None = None,
+    ) -> AudienceSample:  # fmt: skip
+        """Return whom an audience means now, as it is or with a document that is not kept.
+
+        Raises ProjectInvalid too, and StateError STATE_SLOW where it takes more than `seconds`.
+        """
+        home = self._with(name, document)
         spec, began = home.project.audiences[name], time.monotonic()
-        with home.store.database.read() as connection:
+        with patiently(home.store.database, seconds) as connection:
             seed = _seed(home.audiences.get(name, name))
             chosen = members.whom(connection, home.workspace, spec, self._computing.now(), seed)
             size, some = members.sample(connection, home.workspace, chosen, most)
@@ -298,6 +327,12 @@ class Audiences:
         with self.home.store.database.read() as connection:
             common = members.overlap(connection, one.id, other.id)
         return Overlap(first, second, one.members, other.members, common)
+
+    def _with(self, name: str, document: Written | None) -> Home:
+        if document is not None:
+            return would_be(self.home, "audience", name, document, is_meant=False)
+        self._begun(name)
+        return self.home
 
     def _begun(self, name: str) -> Audience:
         if ("audience", name) in self.home.broken:

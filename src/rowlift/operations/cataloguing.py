@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 from rowlift.core.clock import Clock
-from rowlift.core.specs import ConnectionSpec
+from rowlift.core.specs import OWN, ConnectionSpec
 from rowlift.operations.home import Home, source_config
 from rowlift.state.catalogues import Catalogue, CatalogueFiles
 
@@ -16,6 +16,9 @@ def catalogue(home: Home, clock: Clock, name: str, *, refresh: bool) -> Catalogu
     One without tables is not kept: it may be that grants are missing. Raises ConfigError
     NAME_UNKNOWN and SourceError.
     """
+    if name == OWN.name:  # its segments come and go
+        with home.source(name) as source:
+            return Catalogue(clock.now().timestamp(), tuple(source.catalog()))
     connection = _fingerprint(home, home.declared(name))
     kept = None if refresh else _kept(home, clock, name, connection)
     if kept:
@@ -29,6 +32,8 @@ def catalogue(home: Home, clock: Clock, name: str, *, refresh: bool) -> Catalogu
 
 def remembered(home: Home, clock: Clock, name: str) -> Catalogue | None:
     """Return a source's catalogue if it is known already; the source is not asked."""
+    if name == OWN.name:
+        return None
     return _kept(home, clock, name, _fingerprint(home, home.declared(name)))
 
 

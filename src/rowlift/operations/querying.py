@@ -7,7 +7,7 @@ from typing import Any, Literal
 from rowlift.core.clock import Clock
 from rowlift.core.errors import ConfigError, RowliftError
 from rowlift.core.nouns import Column, Table
-from rowlift.core.specs import IdentifyBy
+from rowlift.core.specs import OWN, IdentifyBy
 from rowlift.core.spelling import did_you_mean
 from rowlift.engine.columns import IDENTIFIER_NAMES
 from rowlift.kit.sqlplacing import WRITTEN_IN
@@ -82,9 +82,12 @@ class Queries:
     def choices(self) -> QueryChoices:
         """Return the sources that can be asked, by name, and what identifies people.
 
-        A source whose driver is not installed is left out.
+        A source whose driver is not installed is left out; the workspace's own people come last.
         """
-        return QueryChoices(list(self._sources()), self.home.project.workspace.identifiers)
+        found = list(self._sources())
+        if found or self.home.audiences:
+            found.append(QuerySource(OWN.name, OWN.type, source_kind(OWN.type).dialect))
+        return QueryChoices(found, self.home.project.workspace.identifiers)
 
     def _sources(self) -> Iterator[QuerySource]:
         for name, one in sorted(self.home.project.sources.items()):

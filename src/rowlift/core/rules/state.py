@@ -37,6 +37,12 @@ RULES = (
         "Wait for them to finish, then run again.",
     ),
     Rule(
+        "STATE_SLOW",
+        "state",
+        "A question to the state database took too long, and was stopped",
+        "Ask for less, or at another time.",
+    ),
+    Rule(
         "SECRET_KEY_MISSING",
         "state",
         "The key of the secrets is not here",

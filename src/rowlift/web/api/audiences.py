@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path
 from pydantic import Field
 
 from rowlift.core.rights import Right
-from rowlift.operations.audiences import AudienceRecord, AudienceSample, Overlap
+from rowlift.operations.audiences import AudienceOutline, AudienceRecord, AudienceSample, Overlap
 from rowlift.state.audiences import AudienceSize
 from rowlift.web.bodies import Body
 from rowlift.web.paging import Limit, Page, whole
@@ -62,6 +62,12 @@ def compute(name: Name, project: Ours, caller: Asking) -> AudienceRecord:
 def sample(name: Name, body: Tried, project: Ours, limit: Limit = 20) -> AudienceSample:
     """Return how many people an audience means now, and some of them; nothing is kept."""
     return project.audiences.sample(name, body.document, limit)
+
+
+@router.post("/{name}/outline", **door("audiences.outline", Right.READ))
+def outline(name: Name, body: Tried, project: Ours) -> AudienceOutline:
+    """Return an audience in words, and how old that is which it is computed from."""
+    return project.audiences.outline(name, body.document)
 
 
 @router.get("/{name}/overlap/{other}", **door("audiences.overlap", Right.READ))

@@ -12,6 +12,7 @@ from rowlift.web.names import meant
 from rowlift.web.over import over
 from rowlift.web.pages import (
     audiences,
+    building,
     channel_form,
     channels,
     codes,
@@ -44,8 +45,8 @@ from rowlift.web.rights import admit
 
 _ROUTERS = (
     entrance, overview, drafts, syncs, mending, plans, versions, runs, people, finding, objects,
-    segments, audiences, suppressed, queries, codes, connections, connecting, welcome, settings,
-    members, keys, channels, channel_form, look,
+    segments, audiences, building, suppressed, queries, codes, connections, connecting, welcome,
+    settings, members, keys, channels, channel_form, look,
 )  # fmt: skip
 
 

@@ -1,12 +1,14 @@
 """Bars of runs and days, in the units of their drawings; a table beside each says the same."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, log10
 
+from rowlift.core.counting import counted
 from rowlift.operations.reports import RunReport
+from rowlift.state.audiences import AudienceSize
 from rowlift.state.history import Day
-from rowlift.web.pages.words import day, moved, number, rejected, short, tone
+from rowlift.web.pages.words import day, exact, moved, number, rejected, short, tone
 
 HEIGHT = 100
 STEP = 10  # from one column to the next
@@ -92,6 +94,22 @@ def days(found: Sequence[Day]) -> Columns:
             for one in found
         ]
     )
+
+
+def sizes_over_time(sizes: Sequence[AudienceSize]) -> Columns:
+    """Return how many people an audience had whenever that changed, the oldest first."""
+    told = [
+        (
+            day(one.at),
+            one.members,
+            0,
+            f"{exact(one.at)}: {counted(one.members, 'person', 'people')}",
+        )
+        for one in reversed(sizes)
+    ]
+    found = _columns(told, PLACES)
+    columns = [replace(one, title=it[3]) for one, it in zip(found.columns, told, strict=True)]
+    return replace(found, columns=columns)
 
 
 def _columns(told: Sequence[tuple[str, int, int, str]], least: int = 0) -> Columns:

@@ -35,7 +35,9 @@ def read(
     }
     if document.get("kind") != "object":
         document.pop("object_type", None)
-    if not form.get("workspace"):
+    if "audience" in before:
+        document["audience"] = _feed(form, _map(before["audience"]))
+    elif not form.get("workspace"):
         document["workspace"] = "none"
     document |= dict(_parts(form, before))
     document.pop("guards", None)
@@ -62,6 +64,18 @@ def _guards(form: Fields, before: Mapping[str, Any]) -> dict[str, Any]:
     guards = dict(_map(before.get("guards")))
     kept, value = guards.pop("unknown", ""), _text(form, "unknown", "")
     return guards | ({"unknown": kept if str(kept) == value else value} if value else {})
+
+
+def _feed(form: Fields, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return whose people are sent, with which attributes, and what the trait is called."""
+    feed = {key: one for key, one in before.items() if key not in {"name", "attributes", "trait"}}
+    feed["name"] = _text(form, "audience_name", "")
+    typed = _text(form, "audience_attributes", "").splitlines()
+    if attributes := [one.strip() for one in typed if one.strip()]:
+        feed["attributes"] = attributes
+    if trait := _text(form, "audience_trait", "").strip():
+        feed["trait"] = trait
+    return feed
 
 
 def _segment(form: Fields) -> dict[str, Any] | None:
@@ -136,7 +150,16 @@ def _text(form: Fields, name: str, default: Any) -> Any:
     return value.replace("\r\n", "\n") if isinstance(value, str) else default
 
 
-_SHOWN = {*DEFAULTS, "workspace", "segment", "relationships", "destinations", "schedule", "sync"}
+_SHOWN = {
+    *DEFAULTS,
+    "audience",
+    "workspace",
+    "segment",
+    "relationships",
+    "destinations",
+    "schedule",
+    "sync",
+}
 
 
 def shown(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,7 +168,9 @@ def shown(document: Mapping[str, Any]) -> dict[str, Any]:
     segment, second = _map(document.get("segment")), _map(document.get("relationships"))
     uses = document.get("destinations")
     mappings = filter(_map, uses if isinstance(uses, list) else ())
+    feed = document.get("audience")
     values |= {
+        "audience": {"name": feed} if isinstance(feed, str) else _map(feed),
         "workspace": document.get("workspace", "write") != "none",
         "segment": "off" if not segment else "new" if segment.get("create") else "known",
         "segment_name": segment.get("name", ""),

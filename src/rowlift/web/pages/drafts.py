@@ -13,13 +13,14 @@ from starlette.responses import Response
 from rowlift.core.errors import Place, RowliftError
 from rowlift.core.nouns import Table
 from rowlift.core.rights import Right
-from rowlift.core.specs import IdentifyBy
+from rowlift.core.specs import WORKSPACE_SOURCE, IdentifyBy
 from rowlift.engine.preview import Preview
 from rowlift.operations.callers import Caller
 from rowlift.operations.drafting import Choices, DraftRecord, Merged
 from rowlift.operations.outlining import Concern, Outline
 from rowlift.operations.project import Project
 from rowlift.operations.querying import Wish
+from rowlift.project.feeds import EVERY
 from rowlift.web.pages import places
 from rowlift.web.pages.draft_form import read, shown
 from rowlift.web.pages.forms import onward
@@ -53,12 +54,13 @@ STEPS = {
 }  # fmt: skip
 _STEP_OF = {
     "sync": "what", "description": "what", "preset": "what", "kind": "what", "object_type": "what",
-    "source": "query", "query": "query", "sql": "query", "limits": "query",
+    "audience": "query", "source": "query", "query": "query", "sql": "query", "limits": "query",
     "identify_by": "identify", "mode": "identify", "second_identifier": "identify",
     "empty_values": "rows", "empty_strings": "rows", "suppressed": "rows", "removed": "rows",
     "attributes": "rows", "segment": "segment", "relationships": "relationships",
     "destinations": "destinations", "workspace": "destinations", "schedule": "schedule",
 }  # fmt: skip
+_OF_QUERIES = ("segment", "relationships")  # steps that the people of an audience skip
 _TO_DO = {
     "name": "Give it a name, such as open_tickets.",
     "source": "Choose the source that is asked.",
@@ -120,7 +122,15 @@ class DraftPage:
     @property
     def names(self) -> Mapping[str, str]:
         """Return the titles of the steps."""
-        return STEPS
+        if not self.is_feed:
+            return STEPS
+        steps = {step: name for step, name in STEPS.items() if step not in _OF_QUERIES}
+        return {**steps, "query": "Audience"}
+
+    @property
+    def is_feed(self) -> bool:
+        """Tell whether its rows are the people of an audience."""
+        return "audience" in self.draft.document
 
     @property
     def zones(self) -> Sequence[str]:
@@ -151,9 +161,8 @@ class DraftPage:
             ("email", "E-mail address", ("email",)),
             ("anonymous_id", "Anonymous id", ("anonymous_id",)),
         )
-        return [
-            one for one in people if allowed[one[0]] in (*self.choices.identifiers, "anonymous_id")
-        ]
+        others = () if self.is_feed else ("anonymous_id",)
+        return [one for one in people if allowed[one[0]] in (*self.choices.identifiers, *others)]
 
     @property
     def table_names(self) -> Sequence[str]:
@@ -196,12 +205,17 @@ class Begin(BaseModel):
     sql: str = Field("", max_length=900_000)
     by: str = Field("", max_length=100)
     rules: str = Field("", max_length=100)
+    audience: str = Field("", max_length=1000)
 
 
 @router.post("", **door("drafts.new", Right.EDIT))
 def new(project: Ours, caller: Asking, begin: Annotated[Begin, Form()]) -> Response:
-    """Begin a new sync, of a query where there is one."""
-    sources = project.drafts.choices().sources
+    """Begin a new sync, of a query or of the people of an audience where there is one."""
+    if begin.audience:
+        feed = {"audience": {"name": begin.audience}, "schedule": {"every": EVERY}}
+        made = project.drafts.new("", feed, by=caller)
+        return onward(f"/drafts/{made.id}")
+    sources = [one for one in project.drafts.choices().sources if one.name != WORKSPACE_SOURCE]
     source = begin.source or (sources[0].name if len(sources) == 1 else "")
     kind = "" if begin.kind == "person" else begin.kind
     query = {"sql": begin.sql, "identify_by": begin.by, "preset": begin.rules}
@@ -391,7 +405,7 @@ def _said(draft: DraftRecord, concerns: Sequence[Concern]) -> Iterator[Said]:
                 step, "name" if key == "sync" else key, one.message, one.mend, one.code,
                 line=one.line, column=one.column, excerpt=around,
             )  # fmt: skip
-    if not draft.document.get("sql"):
+    if not (draft.document.get("sql") or "audience" in draft.document):
         missing.add("sql")
     if "source" in missing and not draft.document.get("identify_by"):
         missing.add("identify_by")

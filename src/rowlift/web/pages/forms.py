@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Self
 
 from fastapi import Depends, Form, Query, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse
 
 from rowlift.core.errors import ConfigError, RowliftError
@@ -19,6 +21,7 @@ Failed = Annotated[bool, Query()]
 NO = False
 Way = Annotated[str, Form(max_length=2000)]
 
+MOST_FIELDS = 5000
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -39,7 +42,10 @@ class Wrong:
 async def sent_by_ours(request: Request) -> None:
     """Let the token of a form count as the header that scripts send."""
     if request.method == "POST" and request.headers.get("content-type", "").startswith(_FORMS):
-        sent = (await request.form()).get(FIELD)
+        try:
+            sent = (await request.form(max_fields=MOST_FIELDS)).get(FIELD)
+        except ClientDisconnect:
+            raise HTTPException(400, "The browser went away.") from None
         request.state.csrf = sent if isinstance(sent, str) else ""
 
 

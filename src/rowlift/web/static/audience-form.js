@@ -1,0 +1,37 @@
+// @ts-check
+/** Rows of conditions while one edits: tests and values that suit an attribute, and keys that move a row. */
+const AGAIN = 1000;
+
+class AudienceForm extends HTMLElement {
+  connectedCallback() {
+    this.addEventListener("input", (event) => this.suit(/** @type {Element} */ (event.target)));
+    this.addEventListener("keydown", (event) => this.move(event));
+    // Others of the same reader are asked for still: look again a little later.
+    this.addEventListener("htmx:after:request", (event) => {
+      const answer = /** @type {CustomEvent} */ (event).detail?.ctx?.response;
+      if ((answer?.raw ?? answer)?.status === 429) setTimeout(() => this.querySelector("form")?.dispatchEvent(new Event("again")), AGAIN);
+    });
+  }
+
+  /** Offer the tests and values of the attribute that was named. @param {Element} field */
+  suit(field) {
+    const pieces = field.closest("[data-attribute]");
+    if (!(field instanceof HTMLInputElement) || !pieces || pieces.querySelector("input") !== field) return;
+    const found = [...(field.list?.options ?? [])].find((one) => one.value === field.value);
+    const tests = found?.dataset.tests?.split(" ");
+    for (const option of pieces.querySelectorAll("option")) option.hidden = Boolean(tests) && !option.selected && !tests?.includes(option.value);
+    for (const value of pieces.querySelectorAll(".value")) value.setAttribute("list", found?.dataset.list ?? "");
+  }
+
+  /** @param {KeyboardEvent} event */
+  move(event) {
+    if (!event.altKey || event.ctrlKey || event.metaKey || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
+    const row = /** @type {Element} */ (event.target).closest("[data-row]");
+    const button = row?.querySelector(`:scope > .moves [value^="${event.key === "ArrowUp" ? "up" : "down"} "]`);
+    if (!(button instanceof HTMLButtonElement)) return;
+    event.preventDefault();
+    button.click();
+  }
+}
+
+customElements.define("audience-form", AudienceForm);

@@ -1,0 +1,139 @@
+"""An audience built by mouse and keys, with and without scripts, and sent to a destination."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from doors.api import Api
+from ui.conftest import HOSTILE, Reader
+from ui.looks import broken, too_wide
+
+Readers = Callable[..., Reader]
+
+
+def row(page: Page, at: int) -> Locator:
+    """The names that rows ask for, from the first."""
+    return page.locator(f'[name="where-{at}:name"]')
+
+
+def names(page: Page) -> list[str]:
+    fields = page.locator('#builder [name$=":name"]').all()
+    return [one.input_value() for one in fields]
+
+
+def look_at_yaml_and_back(page: Page) -> None:
+    """Nothing is lost on the way, a comment neither."""
+    before = names(page)
+    page.get_by_role("button", name="As YAML").click()
+    text = page.locator("textarea[name=document]")
+    text.fill("# kept\n" + text.input_value())
+    page.get_by_role("button", name="As rows").click()
+    assert names(page) == before
+    page.get_by_role("button", name="As YAML").click()
+    assert text.input_value().startswith("# kept\n")
+
+
+@pytest.mark.door("ui")
+@pytest.mark.usefixtures("shop")
+def test_A21_an_audience_is_built_of_rows(readers: Readers) -> None:
+    page = readers().see("/audiences")
+    page.get_by_role("link", name="New audience").click()
+    page.get_by_label("Name", exact=True).fill("pros")
+    size, words = page.locator("#size"), page.locator("#words")
+    row(page, 0).fill("plan")
+    value = page.locator('[name="where-0:value-0"]')
+    listed = value.get_attribute("list")
+    assert listed
+    options = page.locator(f"#{listed} option")
+    assert HOSTILE in [one.get_attribute("value") for one in options.all()]
+    value.fill("pro")
+    expect(size).to_have_text("1 person now")
+    expect(words).to_have_text("People whose plan is “pro”.")
+
+    page.locator("#where-add-segment").click()
+    expect(row(page, 1)).to_be_focused()
+    row(page, 1).fill("Beta")
+    expect(words).to_contain_text("and who are in “Beta”")
+    page.locator('[name="where:join"]').select_option("any")
+    expect(size).to_have_text("2 people now")
+    row(page, 1).press("Alt+ArrowUp")
+    expect(page.locator("#where-0-up")).to_be_focused()
+    assert names(page) == ["Beta", "plan"]
+    page.locator("#where-add-group").click()
+    expect(page.locator('[name="where-2-0:name"]')).to_be_focused()
+    assert names(page) == ["Beta", "plan", ""]
+    page.locator("#where-2-0-remove").click()
+    expect(page.locator("#where-add")).to_be_focused()
+    assert names(page) == ["Beta", "plan"]
+
+    page.locator('[name="where-1:test-0"]').select_option("one_of")
+    page.locator("#where-1-more-0").click()
+    expect(page.locator("#where-1-value-0-1")).to_be_focused()
+    page.locator("#where-1-value-0-1").fill(HOSTILE)
+    expect(words).to_contain_text(HOSTILE)
+    expect(size).to_have_text("2 people now")
+    assert page.locator("img").count() == 0
+    assert [*broken(page, "builder"), *too_wide(page, "builder")] == []
+
+    look_at_yaml_and_back(page)
+    page.get_by_role("button", name="Keep it").click()
+    page.get_by_role("heading", name="pros").wait_for()
+
+
+@pytest.mark.door("ui")
+@pytest.mark.usefixtures("shop")
+def test_A21_an_audience_is_compared_and_sent_from_its_page(readers: Readers, served: Api) -> None:
+    project = served.project
+    project.definitions.create("audience", "called", {"where": {"segment": "Beta"}})
+    project.audiences.compute(["called"])
+    page = readers().see("/audiences/called")
+    page.get_by_role("img", name="Size over time").wait_for()
+    page.get_by_label("Segment or audience").select_option("Beta")
+    page.get_by_role("button", name="Compare").click()
+    page.get_by_text("2 people of 2 here and 2 in Beta: 100.0 % of these.").wait_for()
+    assert [*broken(page, "audience"), *too_wide(page, "audience")] == []
+
+    page.get_by_role("button", name="Send to a destination").click()
+    page.wait_for_url("**/drafts/*")
+    page.get_by_label("Name", exact=True).fill("called_to_crm")
+    expect(page.get_by_label("Whose people")).to_have_value("called")
+    page.get_by_label("Attributes that go along").fill("plan\n")
+    page.locator('input[name="identify_by"][value="user_id"]').check()
+    page.locator('input[name="to"][value="crm"]').check()
+    page.get_by_role("button", name="Preview rows").first.click()
+    page.wait_for_url("**look=query*")
+    page.get_by_role("region", name="First rows of the query, table").get_by_text("ann").wait_for()
+    assert [*broken(page, "draft"), *too_wide(page, "draft")] == []
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("heading", name="called_to_crm").wait_for()
+    made = project.definitions.get("sync", "called_to_crm").document
+    assert made["audience"] == {"name": "called", "attributes": ["plan"]}
+    assert made["schedule"] == {"every": "1h"}
+
+
+@pytest.mark.door("ui")
+@pytest.mark.usefixtures("shop")
+def test_A21_an_audience_is_built_without_scripts(readers: Readers, served: Api) -> None:
+    page = readers(java_script_enabled=False).see("/new/audience")
+    page.get_by_label("Name", exact=True).fill("plain")
+    row(page, 0).fill("plan")
+    page.locator('[name="where-0:value-0"]').fill("pro")
+    page.locator("#where-add-segment").click()
+    row(page, 1).fill(HOSTILE)
+    page.locator('[name="where:join"]').select_option("none")
+    row(page, 1).press("Enter")
+    expect(page.locator("#words")).to_contain_text("People neither whose plan is “pro” nor")
+    page.locator("#where-1-up").click()
+    assert names(page) == [HOSTILE, "plan"]
+    page.get_by_text("Limit, priority and split").click()
+    page.locator('[name="part"]').first.fill("control")
+    page.locator('[name="percent"]').first.fill("10")
+    page.get_by_role("button", name="Keep it").click()
+    page.get_by_role("heading", name="plain").wait_for()
+    made = served.project.definitions.get("audience", "plain").document
+    assert made["where"] == {"none": [{"segment": HOSTILE}, {"attribute": "plan", "is": "pro"}]}
+    assert made["split"] == {"control": 10}
+    page.get_by_role("link", name="Edit").click()
+    assert names(page) == [HOSTILE, "plan"]
+    assert page.locator('[name="part"]').first.input_value() == "control"
