@@ -56,6 +56,12 @@ class Club(World):
         (self.folder / "audiences" / f"{name}.yml").unlink()
 
 
+@pytest.fixture(autouse=True)
+def two_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let two connections look at half of the people each, as they do at many."""
+    monkeypatch.setattr(members, "WORTH_TWO", 2)
+
+
 @pytest.fixture
 def club(tmp_path: Path, state_url: str) -> Club:
     return Club(tmp_path / "acme", state_url)

@@ -182,11 +182,12 @@ class Computation:
         """Find the people, and let them enter and leave in slices; nobody waits long for one."""
         began = time.monotonic()
         segment_id = self._segment()
-        with self.home.store.database.read() as connection:
+        database, spec = self.home.store.database, self._spec
+        with database.read() as connection:
             chosen = members.whom(
-                connection, self.home.workspace, self._spec, self.now, _seed(self.audience.uid)
+                connection, self.home.workspace, spec, self.now, _seed(self.audience.uid)
             )
-            found = members.moves(connection, segment_id, chosen)
+        found = members.moves(database, segment_id, chosen, from_all=spec.limit is not None)
         entered = left = 0
         is_whole = True
         for step in found.slices():

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -9,14 +10,18 @@ import sqlalchemy as sa
 from rowlift.core.audiences import AudienceSpec
 from rowlift.core.errors import ConfigError
 from rowlift.core.spelling import did_you_mean
+from rowlift.db import Database
 from rowlift.workspace import suppression
 from rowlift.workspace.conditions import World, first, whoever, within
 from rowlift.workspace.membership import keep
+from rowlift.workspace.numbers import handed_out
 from rowlift.workspace.rows import any_of, run_rows
 from rowlift.workspace.tables import people, segment_members, segments, suppression_keys
 from rowlift.workspace.workspace import Workspace
 
 SLICE = 20_000  # people who enter or leave in one transaction
+WORTH_TWO = 50_000  # people, whom two connections look at
+_LAST = 2**63 - 1
 # What is in a list of people is found by hash, which wants room for the list.
 _ROOM = "SET LOCAL work_mem = '256MB'"
 
@@ -100,18 +105,43 @@ def whom(
     return first(world, chosen, spec.limit) if spec.limit else chosen
 
 
-def moves(connection: sa.Connection, segment_id: int, chosen: sa.Select[int]) -> Moves:
-    """Return who has to enter and to leave a segment so that it has those who were chosen."""
-    inside, wanted = segment_members.c, chosen.subquery()
-    both = sa.union_all(
-        sa.select(wanted.c.pid, sa.literal(1).label("side")),
-        sa.select(inside.pid, sa.literal(-1)).where(inside.segment_id == segment_id),
-    ).subquery()
+def moves(
+    database: Database, segment_id: int, chosen: sa.Select[int], *, from_all: bool = False
+) -> Moves:
+    """Return who has to enter and to leave a segment so that it has those who were chosen.
+
+    Two connections look at half of the people each, as nobody has a say in whether another one is
+    chosen; unless they are chosen `from_all`, as the first few are.
+    """
+    with database.read() as connection:
+        most = handed_out(connection, "people")
+    if from_all or most < WORTH_TWO:
+        return _moves(database, segment_id, chosen, 0, _LAST)
+    halves = ((0, most // 2), (most // 2 + 1, _LAST))
+    with ThreadPoolExecutor(len(halves), "halves") as readers:
+        first, second = readers.map(
+            lambda half: _moves(database, segment_id, chosen, *half), halves
+        )
+    return Moves([*first.entering, *second.entering], [*first.leaving, *second.leaving])
+
+
+def _moves(
+    database: Database, segment_id: int, chosen: sa.Select[int], since: int, until: int
+) -> Moves:
+    inside = segment_members.c
+    wanted = chosen.where(people.c.pid.between(since, until)).subquery()
+    staying = sa.select(inside.pid, sa.literal(-1)).where(
+        inside.segment_id == segment_id, inside.pid.between(since, until)
+    )
+    both = sa.union_all(sa.select(wanted.c.pid, sa.literal(1).label("side")), staying).subquery()
     side = sa.func.sum(both.c.side)
     differing = (
         sa.select(both.c.pid, side).group_by(both.c.pid).having(side != 0).order_by(both.c.pid)
     )
-    found = connection.execute(differing).all()
+    with database.read() as connection:
+        if not database.is_sqlite:
+            connection.exec_driver_sql(_ROOM)
+        found = connection.execute(differing).all()
     return Moves([pid for pid, side in found if side > 0], [pid for pid, side in found if side < 0])
 
 

@@ -65,7 +65,10 @@ def whoever(world: World, where: Condition, exclude: Condition | None = None) ->
     """Return the query for the numbers of the people who meet one condition and not another."""
     asked = [one for one in (where, exclude) if one is not None]
     columns = {name: people.c[name] for name in IDENTIFIERS}
-    query = sa.select(people.c.pid).where(people.c.workspace_id == world.workspace_id)
+    # Plus 0, or SQLite takes an index on the workspace, and everybody in the order of their ids.
+    theirs: sa.ColumnElement[int] = people.c.workspace_id
+    theirs = theirs + 0 if world.is_sqlite else theirs
+    query = sa.select(people.c.pid).where(theirs == world.workspace_id)
     if world.is_sqlite:
         record: Record = SqliteRecord(people.c.attributes)
     else:
