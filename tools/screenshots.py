@@ -102,7 +102,9 @@ def address(route: str, made: Mapping[str, str]) -> str:
 
     def part(found: re.Match[str]) -> str:
         at = (f"{route} {found[1]}", f"{area} {found[1]}", found[1])
-        return next(whole[one] for one in at if one in whole)
+        if known := next((whole[one] for one in at if one in whole), ""):
+            return known
+        raise SystemExit(f"Say in _PARTS what stands for {found[1]} in {route}.")
 
     return re.sub(r"\{(\w+)\}", part, route) + _QUERIES.get(route, "")
 
@@ -114,7 +116,9 @@ def file_of(route: str, theme: str) -> Path:
 
 
 def main(only: Sequence[str]) -> int:
-    """Take all pictures anew, or those of some routes."""
+    """Take all pictures anew, or those of some routes; raises SystemExit where there is none."""
+    if unknown := {*only} - {*routes()}:
+        raise SystemExit(f"No page is at {', '.join(sorted(unknown))}: try {', '.join(routes())}.")
     FOLDER.mkdir(parents=True, exist_ok=True)
     for old in () if only else FOLDER.glob("*.webp"):
         old.unlink()
@@ -130,7 +134,7 @@ def main(only: Sequence[str]) -> int:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for route, page in _seen(browser, project, url):
             for theme in THEMES if not only or route in only else ():
-                _take(page, theme, file_of(route, theme))
+                take(page, theme, file_of(route, theme))
         browser.close()
     taken = [path.stat().st_size for path in FOLDER.iterdir()]
     print(f"{len(taken)} pictures, {sum(taken) / 1e6:.1f} MB, in {FOLDER}")
@@ -141,27 +145,27 @@ def _seen(browser: Browser, project: Project, url: str) -> Iterator[tuple[str, P
     """Yield each page as it is open: those for strangers first, as the first admin is made."""
     access = project.access
     stranger = browser.new_context(base_url=url, viewport=SIZE)
-    yield "/setup", _open(stranger, f"/setup?code={access.accounts.setup_code()}")
+    yield "/setup", opened(stranger, f"/setup?code={access.accounts.setup_code()}")
     admin = access.accounts.create_user(
         "ann@example.com", Role.ADMIN, "a long sentence of ann's", by=CONSOLE
     )
     invited = access.accounts.invite("bob@example.com", Role.EDITOR, by=CONSOLE)
-    yield "/join", _open(stranger, f"/join?code={invited.code}")
-    yield "/login", _open(stranger, "/login")
+    yield "/join", opened(stranger, f"/join?code={invited.code}")
+    yield "/login", opened(stranger, "/login")
     stranger.close()
     context = browser.new_context(base_url=url, viewport=SIZE)
     session = access.sessions.sign_in(admin, address="127.0.0.1")
     context.add_cookies([{"name": COOKIE, "value": session, "url": url}])
     made = _furnished(project, access.sessions.caller(session))
-    with _scheduled(project):
+    with scheduled(project):
         for route in routes():
             if route not in ENTRANCES:
-                yield route, _open(context, address(route, made))
+                yield route, opened(context, address(route, made))
     context.close()
 
 
 @contextmanager
-def _scheduled(project: Project) -> Iterator[None]:
+def scheduled(project: Project) -> Iterator[None]:
     """Run the schedules of a project beside a block."""
     loop = ServiceLoop(project.serving())
     thread = threading.Thread(target=loop.run)
@@ -193,7 +197,8 @@ def _furnished(project: Project, caller: Caller) -> Mapping[str, str]:
     return {"number": str(draft.id), "plan_id": plan.id}
 
 
-def _open(context: BrowserContext, path: str) -> Page:
+def opened(context: BrowserContext, path: str) -> Page:
+    """Open a page alone; raises SystemExit where it answers with something wrong."""
     for before in context.pages:
         before.close()
     page = context.new_page()
@@ -203,7 +208,8 @@ def _open(context: BrowserContext, path: str) -> Page:
     return page
 
 
-def _take(page: Page, theme: str, path: Path) -> None:
+def take(page: Page, theme: str, path: Path) -> None:
+    """Take the picture of a page as it is open."""
     page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
     high = int(page.evaluate("document.documentElement.scrollHeight"))
     height = min(max(SIZE["height"], high), MOST_HIGH)

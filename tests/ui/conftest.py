@@ -14,6 +14,7 @@ from doors.api import PASSWORD, Api, served_by
 from rowlift.core.rights import Role
 from rowlift.operations.callers import CONSOLE
 from rowlift.scheduler.service import ServiceLoop
+from rowlift.web.rights import COOKIE
 from world import World
 
 CHROMIUM = "/usr/bin/chromium"
@@ -41,7 +42,7 @@ def gate() -> Iterator[tuple[str, threading.Event]]:
     class Gate(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
-            opened.wait(60)
+            opened.wait(600)
             self.send_response(200)
             self.send_header("content-length", "0")
             self.end_headers()
@@ -156,6 +157,15 @@ class Reader:
     def see(self, path: str) -> Page:
         self.page.goto(path)
         return self.page
+
+    def becomes(self, email: str, served: Api) -> "Reader":
+        """Go on as another admin, who signed in elsewhere."""
+        access = served.project.access
+        user = access.accounts.admit(email, Role.ADMIN, by=CONSOLE)
+        session = access.sessions.sign_in(user, address="127.0.0.1")
+        self.context.clear_cookies()
+        self.context.add_cookies([{"name": COOKIE, "value": session, "url": served.url}])
+        return self
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Route
 
 from doors.api import Api
+from served import until
 from ui.conftest import HOSTILE, Reader
 from ui.looks import broken, too_wide
 from world import World
@@ -168,21 +169,61 @@ def test_a_run_prints_on_paper_without_what_is_for_the_screen(readers: Readers) 
     assert page.evaluate(ink) == "rgb(26, 28, 27)"  # dark, though the screen is
 
 
+def _held(served: Api) -> int:
+    """Begin a run that waits for the gate; returns its number."""
+    known = [one.id for one in served.project.runs("watched", 1)]
+    served.project.service.trigger(["watched"])
+
+    def sends() -> list[int]:
+        newest = served.project.runs("watched", 1)
+        return [one.id for one in newest if one.id not in known and one.deliveries]
+
+    (found,) = until(sends)
+    return found
+
+
+@pytest.mark.door("ui")
+def test_B16_B17_a_run_is_cancelled_and_its_sync_paused(
+    readers: Readers, served: Api, gate: tuple[str, threading.Event]
+) -> None:
+    number = _held(served)
+    page = readers().see(f"/runs/{number}")
+    page.get_by_role("button", name="Cancel run").click()
+    page.get_by_text("The run was asked to end.").wait_for()
+    progress = page.locator("section[aria-label=Progress]")
+    progress.get_by_text("Cancelled").wait_for()  # after ten seconds: nothing answers
+    gate[1].set()  # for the request that nobody waits for any more
+    gate[1].clear()
+    page.get_by_role("button", name="Pause sync").click()
+    page.get_by_text("The sync is paused").wait_for()
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_text("The sync runs again").wait_for()
+
+
+@pytest.mark.door("ui")
+def test_B18_a_sync_is_duplicated_tried_and_the_plan_forgotten(readers: Readers) -> None:
+    page = readers().see("/syncs/idle")
+    page.get_by_text("More", exact=True).click()
+    page.get_by_role("button", name="Duplicate").click()
+    page.wait_for_url("**/drafts/*")
+    page.get_by_label("Name", exact=True).fill("twin")
+    page.get_by_role("button", name="Save and try 10 rows").click()
+    page.get_by_role("heading", name="Try 10 rows").wait_for()
+    page.get_by_role("button", name="Discard").click()
+    page.get_by_text("The plan is forgotten.").wait_for()
+    assert page.get_by_role("heading", name="twin").is_visible()
+
+
 @pytest.mark.door("ui")
 def test_B16_a_run_is_watched_while_it_goes_on(
     readers: Readers, served: Api, gate: tuple[str, threading.Event]
 ) -> None:
-    (asked,) = served.project.service.trigger(["watched"])
-    page = readers().see("/syncs/watched")
-    while not (found := served.project.runs("watched", 1)) or not found[0].deliveries:
-        page.wait_for_timeout(50)
-    page.goto(f"/runs/{found[0].id}")
+    page = readers().see(f"/runs/{_held(served)}")
     status = page.get_by_role("status")
     status.get_by_text("Running").wait_for()
     assert page.get_by_role("button", name="Cancel run").is_visible()
     assert broken(page) == []
     assert page.locator("img").count() == 0
-    assert asked.sync == "watched"
     gate[1].set()
     page.locator("[hx-trigger]").wait_for(state="detached")
     status.get_by_text("Some rows failed").wait_for()

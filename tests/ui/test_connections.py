@@ -10,10 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from doors.api import Api
-from rowlift.core.rights import Role
-from rowlift.operations.callers import CONSOLE
 from rowlift.testing.proxy import Proxy, Trouble
-from rowlift.web.rights import COOKIE
 from ui.conftest import HOSTILE, Reader
 from ui.looks import broken, too_wide
 
@@ -37,12 +34,7 @@ def readers(readers: Readers, served: Api) -> Readers:
     """Readers of whom each is somebody else: one person may test ten times a minute."""
 
     def reader(**how: object) -> Reader:
-        made, access = readers(**how), served.project.access
-        user = access.accounts.admit(f"{uuid4().hex}@example.com", Role.ADMIN, by=CONSOLE)
-        session = access.sessions.sign_in(user, address="127.0.0.1")
-        made.context.clear_cookies()
-        made.context.add_cookies([{"name": COOKIE, "value": session, "url": served.url}])
-        return made
+        return readers(**how).becomes(f"{uuid4().hex}@example.com", served)
 
     return reader
 
@@ -294,17 +286,19 @@ def _made(served: Api, name: str, document: dict[str, Any]) -> None:
 
 
 def test_of_two_people_who_edit_the_second_is_told_and_loses_nothing(
-    reader: Reader, served: Api
+    reader: Reader, readers: Readers, served: Api
 ) -> None:
-    name = f"twice_{id(reader)}"
+    name, bob = f"twice_{id(reader)}", f"bob{id(reader)}@example.com"
     _made(served, name, {"type": "files", "root": "data"})
     page = reader.see(f"/sources/{name}/edit")
     page.get_by_label("Description").fill("mine")
-    theirs = {"type": "files", "root": "data", "description": "theirs"}
-    served.project.definitions.by("bob", "ui").edit("source", name, theirs, expected=1)
+    theirs = readers().becomes(bob, served).see(f"/sources/{name}/edit")
+    theirs.get_by_label("Description").fill("theirs")
+    theirs.get_by_role("button", name="Save and test").click()
+    theirs.get_by_text("was tested").wait_for()
     page.get_by_role("button", name="Save and test").click()
     alert = page.get_by_role("alert")
-    alert.get_by_text("Somebody else saved it meanwhile").wait_for()
+    alert.get_by_text(f"{bob} saved it meanwhile").wait_for()
     assert "+description: theirs" in alert.inner_text()
     assert page.get_by_label("Description").input_value() == "mine"
     page.get_by_role("button", name="Save and test").click()

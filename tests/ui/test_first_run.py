@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, Locator, Page, expect
 
 import rowlift
 from doors.api import Api, served_by
@@ -39,6 +39,14 @@ def fresh(tmp_path: Path) -> Iterator[Api]:
         finally:
             loop.end()
             thread.join(60)
+
+
+def stands(page: Page) -> None:
+    """See that a page is the same after a reload, and after going back and forth."""
+    heading = page.locator("h1").inner_text()
+    for move in (page.reload, page.go_back, page.go_forward):
+        move()
+    expect(page.locator("h1")).to_have_text(heading)
 
 
 class Hand:
@@ -79,6 +87,7 @@ def test_one_click_makes_demo_data_and_its_first_runs(
         first, second = (page.locator("#samples li").nth(at) for at in (0, 1))
         first.get_by_text("Completed").wait_for(timeout=60_000)
         second.get_by_text("Some rows failed").wait_for(timeout=60_000)
+        stands(page)
         assert hand.clicks == 2
         hand.click(first.get_by_role("link", name="See the run"))
         assert page.locator("dl.counts dd").first.inner_text() == "5,048"
@@ -105,12 +114,16 @@ def test_B3_a_database_of_ones_own_is_synced_within_fifteen_clicks(
     hand = Hand()
     with signed_up(browser, fresh, hand) as reader:
         page = reader.page
+        stands(page)
         hand.click(page.get_by_role("link", name="Connect a warehouse"))
+        stands(page)
         hand.click(page.get_by_role("link", name="PostgreSQL"))
+        stands(page)
         for key, value in fields.items():
             page.locator(f"#{key}").fill(value)
         hand.click(page.get_by_role("button", name="Save and test"))
         page.get_by_text("was tested").wait_for()
+        stands(page)
         hand.click(page.get_by_role("button", name="Make a sync"))
         page.get_by_label("Name", exact=True).fill("customers")
         page.get_by_label("Table", exact=True).select_option("public.customers")
@@ -119,6 +132,7 @@ def test_B3_a_database_of_ones_own_is_synced_within_fifteen_clicks(
         page.get_by_text("Draft kept just now").wait_for()
         hand.click(page.get_by_role("button", name="Start", exact=True))
         page.wait_for_url("**/syncs/customers?said=started")
+        stands(page)
         fresh.project.refresh()
         while not (runs := fresh.project.runs("customers", 1)) or not runs[0].is_over:
             page.wait_for_timeout(100)

@@ -347,5 +347,5 @@ def _value(text: str | None) -> Any:
 def _too_many_rows(rows: int, most: int) -> Iterator[Finding]:
     if rows > most:
         known = rule("TOO_MANY_ROWS")
-        message = f"The query returns {rows:,} rows; at most {most:,} are allowed."
+        message = f"The query returns {rows:,} rows; the limit is {most:,}."
         yield Finding("rows", "error", message, known.mend, known.code)

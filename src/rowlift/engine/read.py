@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from rowlift.core.counting import counted
 from rowlift.core.errors import GuardStop
 from rowlift.core.nouns import Column
 from rowlift.core.ports import Source
@@ -149,6 +150,6 @@ def too_many_rows(most_rows: int) -> GuardStop:
     """Return the refusal of a result that is over the limit."""
     return GuardStop(
         "TOO_MANY_ROWS",
-        f"The query returns more than {most_rows:,} rows; nothing was sent or removed.",
+        f"The query returns more than {counted(most_rows, 'row')}; nothing was sent or removed.",
         mend=rule("TOO_MANY_ROWS").mend,
     )

@@ -218,10 +218,11 @@ class DefinitionStore:
         query = sa.select(definitions.c.version).where(definitions.c.uid == one.uid)
         found = connection.scalar(query) or 0
         if found != one.expected:
+            who = _authors(connection, one.uid, one.expected)
             raise GuardStop(
                 "EDIT_CONFLICT",
                 f"The {one.kind} {one.name} is at version {found}, not at {one.expected}: "
-                "somebody changed it meanwhile.",
+                f"{who} changed it meanwhile.",
                 mend="Load it again and repeat the change.",
             )
         pen.forget_secrets(one.uid, one.keeps)
@@ -292,6 +293,14 @@ class DefinitionStore:
             query = query.where(definitions.c.managed == FILES)
         newest_last = query.order_by(definitions.c.archived_at.is_(None), definitions.c.archived_at)
         return {row.name: row for row in connection.execute(newest_last)}
+
+
+def _authors(connection: sa.Connection, uid: str, since: int) -> str:
+    """Return who wrote the versions after one."""
+    versions = definition_versions
+    query = sa.select(versions.c.actor).where(versions.c.uid == uid, versions.c.version > since)
+    names = dict.fromkeys(connection.scalars(query.order_by(versions.c.version)))
+    return " and ".join(name or "somebody" for name in names) or "somebody"
 
 
 @dataclass(frozen=True, slots=True)

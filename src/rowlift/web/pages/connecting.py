@@ -36,6 +36,7 @@ from rowlift.web.pages.labels import labelled
 from rowlift.web.pages.mistakes import Mistake, mistakes
 from rowlift.web.pages.render import show
 from rowlift.web.pages.stepwise import stepwise
+from rowlift.web.pages.versions import authors
 from rowlift.web.pages.words import part
 from rowlift.web.problems import problem
 from rowlift.web.queries import ASKING
@@ -64,7 +65,7 @@ class Sheet:
     """A form: what stands in it, what is wrong with it, and what a test of it found.
 
     `version` is the one that it was made from, 0 where there is none yet; `changed` is what
-    somebody else made of it meanwhile, as a diff; `kept` is the token of secrets that were typed.
+    `changed_by` made of it meanwhile, as a diff; `kept` is the token of secrets that were typed.
     """
 
     kind: str
@@ -80,6 +81,7 @@ class Sheet:
     mistakes: Sequence[Mistake] = ()
     findings: Sequence[Finding] | None = None
     changed: str = ""
+    changed_by: str = ""
     kept: str = ""
     wrong: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -273,5 +275,6 @@ def _overtaken(desk: _Desk, filled: Mapping[str, str], since: int, error: GuardS
     before = since if any(one.version == since for one in newest) else None
     changed = desk.project.definitions.diff(desk.kind, desk.name, desk.version, before)
     sheet = desk.sheet(document, desk.name, mistakes(error, desk.config, document), filled)
-    told = replace(sheet, changed=changed)
+    who = authors(desk.project, desk.kind, desk.name, since)
+    told = replace(sheet, changed=changed, changed_by=who)
     return show(desk.request, "connect.html", told, problem(error).status)

@@ -27,6 +27,7 @@ from rowlift.web.pages.forms import onward
 from rowlift.web.pages.places import Excerpt, Wrong
 from rowlift.web.pages.plans import TRIED, looked_ahead
 from rowlift.web.pages.render import show
+from rowlift.web.pages.versions import authors
 from rowlift.web.pages.words import part
 from rowlift.web.problems import Problem, problem
 from rowlift.web.queries import ASKING
@@ -98,6 +99,7 @@ class DraftPage:
     merged: Merged | None = None
     refused: Mapping[str, Problem] = field(default_factory=dict)  # by step
     diff: str = ""
+    changed_by: str = ""  # that difference
     place: Wrong | None = None  # of what a look at the query was refused for
     examples: Examples = field(default_factory=dict)  # by the columns of a table that was picked
 
@@ -369,12 +371,13 @@ def _page(
         except RowliftError as error:
             wrong.setdefault("query", problem(error))
     outline = drafts.outline(number, by=caller)
-    diff = ""
+    diff = who = ""
     if draft.is_behind:
         diff = project.definitions.diff("sync", draft.sync, draft.current, draft.base)
+        who = authors(project, "sync", draft.sync, draft.base)
     page = DraftPage(
         draft, outline, drafts.choices(), [*_said(draft, outline.concerns)], tables,
-        seen.get("query"), seen.get("relationships"), merged, wrong, diff, place,
+        seen.get("query"), seen.get("relationships"), merged, wrong, diff, who, place,
     )  # fmt: skip
     if Right.VALUES in caller.rights and (table := page.table):
         where = (str(source), table.schema, table.name)

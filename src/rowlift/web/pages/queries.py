@@ -1,6 +1,6 @@
 """The SQL studio: a query written or picked, looked at before there is a sync, and made one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Annotated, Any, Literal
@@ -21,7 +21,8 @@ from rowlift.operations.querying import QueryChoices, TableSample, Wish
 from rowlift.project.presets import PRESETS
 from rowlift.web.pages.forms import onward
 from rowlift.web.pages.places import Wrong, wrong
-from rowlift.web.pages.render import show
+from rowlift.web.pages.render import Frame, show, text
+from rowlift.web.pages.stepwise import told_early
 from rowlift.web.pages.words import part, query
 from rowlift.web.problems import status
 from rowlift.web.queries import ASKING
@@ -60,12 +61,6 @@ class Asked(BaseModel):
         """Return where the studio shows this query."""
         told = {"source": self.source, "by": self.by, "rules": self.rules, "sql": self.sql}
         return f"/queries/new{query(told)}"
-
-
-class Looked(Asked):
-    """A query to look at: with `sample` at its first rows only."""
-
-    sample: bool = False
 
 
 class Made(Asked):
@@ -132,6 +127,7 @@ class Studio:
     begun: Begun | None = None
     destinations: Sequence[str] = ()
     preview: Preview | None = None
+    is_counting: bool = False
     seconds: float = 0.0
     wrong: Sequence[Wrong] = ()
     name: str = ""
@@ -187,18 +183,29 @@ def studio(
 
 @router.post("", dependencies=ASKING, **door("definitions.preview", Right.EDIT))
 def preview(
-    request: Request, project: Ours, caller: Asking, asked: Annotated[Looked, Form()]
+    request: Request, project: Ours, caller: Asking, asked: Annotated[Asked, Form()]
 ) -> Response:
-    """Preview the query; what is wrong with it is shown beside it."""
+    """Preview the query, its first rows as soon as they are there; what is wrong is beside it."""
     caller.require(Right.VALUES)
     began = perf_counter()
-    try:
-        seen = project.definitions.preview(asked.document, sample=asked.sample)
-    except RowliftError as error:
-        page = _studio(project, asked, wrong=wrong(error, asked.sql))
-        return show(request, "studio.html", page, status(error))
-    page = _studio(project, asked, preview=seen, seconds=perf_counter() - began)
-    return show(request, "studio.html", page)
+
+    def looked(seen: Preview, *, is_counting: bool = False) -> Studio:
+        took = perf_counter() - began
+        return _studio(project, asked, preview=seen, seconds=took, is_counting=is_counting)
+
+    def work(hear: Callable[[Preview], None]) -> Response:
+        try:
+            seen = project.definitions.preview(asked.document, on_sample=hear)
+        except RowliftError as error:
+            page = _studio(project, asked, wrong=wrong(error, asked.sql))
+            return show(request, "studio.html", page, status(error))
+        return show(request, "studio.html", looked(seen))
+
+    def draw(first: Preview) -> str:
+        page = looked(first, is_counting=first.key is not None)
+        return text("looked.html", page=page, frame=Frame.of(request))
+
+    return told_early(request, work, draw)
 
 
 @router.post("/sync", dependencies=ASKING, **door("definitions.create", Right.EDIT))

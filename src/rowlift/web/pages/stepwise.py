@@ -3,50 +3,81 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar
 
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from rowlift.operations.connecting import Hear
 from rowlift.web.pages.render import text
 
-if TYPE_CHECKING:
-    from rowlift.core.nouns import Finding
-
 MEDIA_TYPE = "application/x-ndjson"
 
-Work = Callable[[Hear], Response]
+Step = TypeVar("Step")
 
 
-def stepwise(request: Request, work: Work) -> Response:
+def stepwise(request: Request, work: Callable[[Hear], Response]) -> Response:
+    """Do some work and answer with what it returns, or finding by finding where that is asked for.
+
+    The lines are those of `told_early`, each step a finding of a test.
+    """
+    return told_early(request, work, lambda one: text("connect_step.html", finding=one))
+
+
+def told_early(
+    request: Request,
+    work: Callable[[Callable[[Step], None]], Response],
+    draw: Callable[[Step], str],
+) -> Response:
     """Do some work and answer with what it returns, or line by line where that is asked for.
 
-    Each line is a JSON object: {"step": HTML} as something is found, and at the end {"to": path}
-    or {"page": HTML}, which is what everybody else is answered with.
+    Each line is a JSON object: {"step": HTML}, drawn of what is found as soon as it is, and at the
+    end {"to": path} or {"page": HTML}, which is what everybody else is answered with.
     """
     if MEDIA_TYPE not in request.headers.get("accept", ""):
         return work(lambda _: None)
-    # A proxy that gathers answers would tell every step at the end.
-    return StreamingResponse(
-        _lines(work), media_type=MEDIA_TYPE, headers={"X-Accel-Buffering": "no"}
-    )
+    return _Told(work, draw)
 
 
-async def _lines(work: Work) -> AsyncIterator[str]:
-    loop = asyncio.get_running_loop()
-    told: asyncio.Queue[Finding | None] = asyncio.Queue()
-    done = asyncio.ensure_future(
-        asyncio.to_thread(work, lambda one: loop.call_soon_threadsafe(told.put_nowait, one))
-    )
-    done.add_done_callback(lambda _: told.put_nowait(None))
-    while (one := await told.get()) is not None:
-        yield _line("step", text("connect_step.html", finding=one))
-    answer = await done
-    if to := answer.headers.get("location"):
-        yield _line("to", to)
-    else:
-        yield _line("page", bytes(answer.body).decode())
+class _Told(StreamingResponse):
+    """Lines that are sent as they come; it ends no sooner than the work that tells them.
+
+    Until then somebody watches whether anybody still listens, and stops its queries if not.
+    """
+
+    def __init__(self, work: Callable[..., Response], draw: Callable[[Any], str]) -> None:
+        # A proxy that gathers answers would tell every step at the end.
+        headers = {"X-Accel-Buffering": "no"}
+        super().__init__(self._lines(), media_type=MEDIA_TYPE, headers=headers)
+        self._work = work
+        self._draw = draw
+        self._told: asyncio.Queue[str | None] = asyncio.Queue()
+        self._answer: asyncio.Future[Response] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+
+        def hear(one: Any) -> None:
+            loop.call_soon_threadsafe(self._told.put_nowait, self._draw(one))
+
+        self._answer = answer = asyncio.ensure_future(asyncio.to_thread(self._work, hear))
+        answer.add_done_callback(lambda _: self._told.put_nowait(None))
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await asyncio.wait({answer})
+            answer.exception()  # nobody is left to hear of it
+
+    async def _lines(self) -> AsyncIterator[str]:
+        while (step := await self._told.get()) is not None:
+            yield _line("step", step)
+        assert self._answer  # noqa: S101 - it is called once the work has begun
+        answer = await self._answer
+        if to := answer.headers.get("location"):
+            yield _line("to", to)
+        else:
+            yield _line("page", bytes(answer.body).decode())
 
 
 def _line(what: str, told: str) -> str:

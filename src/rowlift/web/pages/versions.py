@@ -15,7 +15,7 @@ from rowlift.operations.project import Project
 from rowlift.state.definitions import Version
 from rowlift.web.pages.forms import Text, onward
 from rowlift.web.pages.render import show
-from rowlift.web.pages.words import part
+from rowlift.web.pages.words import listed, part
 from rowlift.web.problems import Problem, problem
 from rowlift.web.queries import ASKING
 from rowlift.web.rights import Asking, Ours, door
@@ -121,6 +121,13 @@ def _history(
     shown = version or found.version
     diff = project.definitions.diff("sync", name, shown)
     return History(found, project.definitions.versions("sync", name), shown, diff, refused)
+
+
+def authors(project: Project, kind: str, name: str, since: int) -> str:
+    """Return who wrote the versions of a definition after one."""
+    newer = [one for one in project.definitions.versions(kind, name) if one.version > since]
+    newer.sort(key=lambda one: one.version)
+    return listed([*dict.fromkeys(one.actor or "Somebody" for one in newer)] or ["Somebody"])
 
 
 def _number(text: str) -> int:

@@ -6,6 +6,8 @@
  *
  * <live-test into="outcome"><form>…</form><template>what shows meanwhile, with an ol</template></live-test>
  */
+import { linesOf } from "./lines.js";
+
 class LiveTest extends HTMLElement {
   connectedCallback() {
     this.addEventListener("submit", (event) => this.begin(/** @type {SubmitEvent} */ (event)));
@@ -37,20 +39,12 @@ class LiveTest extends HTMLElement {
 
   /** @param {Response} answer @param {HTMLFormElement} form @param {HTMLElement} place */
   async follow(answer, form, place) {
-    const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
-    let rest = "";
-    for (;;) {
-      const { value, done } = (await reader?.read()) ?? { value: "", done: true };
-      const lines = (rest + (value ?? "")).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) {
-        const told = JSON.parse(line);
-        if (told.step) place.querySelector("ol")?.insertAdjacentHTML("beforeend", told.step);
-        if (told.page) return this.show(told.page, form, place);
-        if (told.to) return location.assign(told.to);
-      }
-      if (done) throw new Error("It ended before its end.");
+    for await (const told of linesOf(answer)) {
+      if (told.step) place.querySelector("ol")?.insertAdjacentHTML("beforeend", told.step);
+      if (told.page) return this.show(told.page, form, place);
+      if (told.to) return location.assign(told.to);
     }
+    throw new Error("It ended before its end.");
   }
 
   /** Take over what was found; where the form is wrong, all of it. @param {string} html @param {HTMLFormElement} form @param {HTMLElement} place */

@@ -1,5 +1,6 @@
 // @ts-check
 /** The studio: previews without leaving the page, can be cancelled, and a tree that inserts names. */
+import { linesOf } from "./lines.js";
 import { quoted } from "./sql-words.js";
 
 const PAUSE = 250; // milliseconds of rest before a search is asked, or the text is kept
@@ -46,9 +47,8 @@ class QueryStudio extends HTMLElement {
     try {
       const fields = new FormData(this.form);
       fields.set("sql", sql);
-      let shown = await this.show({ ...Object.fromEntries(fields), sample: "true" }, asked);
-      if (shown.hasAttribute("data-more")) shown = await this.show(Object.fromEntries(fields), asked);
-      this.status.textContent = shown.querySelector(".message.bad, .verdicts .bad") ? "It has to be mended first." : "";
+      const shown = await this.look(Object.fromEntries(fields), asked);
+      this.status.textContent = shown?.querySelector(".message.bad, .verdicts .bad") ? "It has to be mended first." : "";
     } catch (error) {
       if (this.asked !== asked) return;
       this.status.textContent = asked.signal.aborted ? "Cancelled: the query was stopped." : "The server did not answer.";
@@ -59,10 +59,23 @@ class QueryStudio extends HTMLElement {
     }
   }
 
-  /** @param {Record<string, any>} fields @param {AbortController} asked */
-  async show(fields, asked) {
-    const page = await pageOf("/queries/new", { method: "POST", body: new URLSearchParams(fields), signal: asked.signal });
+  /** Ask once, and show each part of the answer. @param {Record<string, any>} fields @param {AbortController} asked */
+  async look(fields, asked) {
+    const how = { method: "POST", body: new URLSearchParams(fields), signal: asked.signal };
+    const answer = await fetch("/queries/new", { ...how, headers: { accept: "application/x-ndjson, text/html" } });
+    if (answer.headers.get("content-type")?.startsWith("text/html")) return this.show(await answer.text());
+    for await (const told of linesOf(answer)) {
+      if (told.step) this.show(told.step, true);
+      if (told.page) return this.show(told.page);
+    }
+    throw new Error("It ended before its end.");
+  }
+
+  /** Show what a page or a part of it says, in the place of what was there. @param {string} html */
+  show(html, more = false) {
+    const page = parsed(html);
     const result = page.querySelector("#result") ?? refusal(page);
+    result.setAttribute("aria-busy", String(more));
     this.querySelector("#result")?.replaceWith(result);
     this.point();
     return result;
@@ -157,10 +170,15 @@ class QueryStudio extends HTMLElement {
   }
 }
 
-/** @param {string} address @param {RequestInit} how */
-async function pageOf(address, how = {}) {
-  const answer = await fetch(address, { headers: { accept: "text/html" }, ...how });
-  return new DOMParser().parseFromString(await answer.text(), "text/html");
+/** @param {string} address */
+async function pageOf(address) {
+  const answer = await fetch(address, { headers: { accept: "text/html" } });
+  return parsed(await answer.text());
+}
+
+/** @param {string} html */
+function parsed(html) {
+  return new DOMParser().parseFromString(html, "text/html");
 }
 
 /** What a page says that is none of ours: too many at once, signed out. @param {Document} page */
