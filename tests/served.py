@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import rowlift
 from rowlift.core import faults
+from rowlift.core.progress import Silent
 from rowlift.scheduler.service import ServiceLoop
 
 SECONDS = 100
@@ -29,6 +30,37 @@ def served(project: "rowlift.Project") -> Iterator[ServiceLoop]:
             loop.end()
             thread.join(SECONDS)
         assert not thread.is_alive()
+
+
+class Gate(Silent):
+    """Holds each run where it has read its rows, until it is let through; or the first one only."""
+
+    def __init__(self, *, once: bool = False) -> None:
+        self.said: list[str] = []
+        self._once = once
+        self._came = 0
+        self._held = threading.Semaphore(0)
+        self._through = threading.Semaphore(0)
+
+    def phase(self, task: str, phase: str, total: int | None = None) -> None:
+        if phase != "validate":
+            return
+        self._came += 1
+        if self._came == 1 or not self._once:
+            self._held.release()
+            assert self._through.acquire(timeout=SECONDS)
+
+    def note(self, task: str, text: str, detail: str = "") -> None:
+        self.said.append(f"{text} {detail}")
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Wait for a run to come, and let it through after the block."""
+        assert self._held.acquire(timeout=SECONDS), "no run came"
+        try:
+            yield
+        finally:
+            self._through.release()
 
 
 def until(condition: Callable[[], Any], pause: float = 0.02) -> Any:

@@ -1,7 +1,7 @@
 """`rowlift serve` as a process: sign up, make a sync, ask for a run, watch it, send messages."""
 
-import subprocess
-import sys
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -9,6 +9,7 @@ import pytest
 
 from doors.cli import run_cli
 from e2e.service import ANN, CODE, serving, signed_in
+from intake import Inlet
 from served import until
 
 
@@ -43,20 +44,27 @@ def test_A13_from_an_empty_folder_to_people_over_http_only(tmp_path: Path) -> No
 
 
 @pytest.mark.door("api")
-def test_A10_messages_of_an_sdk_are_taken_in_beside_the_api(tmp_path: Path) -> None:
-    folder = tmp_path / "acme"
-    folder.mkdir()
-    with serving(folder) as (service, api):
-        keys = [sys.executable, "-m", "rowlift", "-C", str(folder), "keys", "create", "site"]
-        made = subprocess.run(keys, capture_output=True, text=True, check=True)
-        secret = made.stdout.split()[-1]
-        inlet = str(api.base_url).replace("/api/v1", "/v1").rstrip("/")
-        message = {"userId": "ann", "traits": {"plan": "pro"}, "messageId": "1"}
-        sent = httpx.post(f"{inlet}/identify", json=message, auth=(secret, ""), trust_env=False)
+def test_A10_S35_messages_are_taken_in_beside_the_api_and_old_ones_go_though_no_sync_runs(
+    tmp_path: Path,
+) -> None:
+    inlet = Inlet(tmp_path / "acme")
+    with inlet.opened() as asked:
+        asked.send({"type": "track", "userId": "ann", "event": "Old", "messageId": "old"})
+    with closing(sqlite3.connect(inlet.folder / ".rowlift" / "state.db")) as state, state:
+        state.execute("UPDATE message_ids SET seen_at = 0")
+        state.execute("UPDATE tracked SET received_at = 0, at = 0")
+    with serving(inlet.folder) as (service, api):
+        address = str(api.base_url).replace("/api/v1", "/v1").rstrip("/")
+        message = {"userId": "ann", "event": "New", "messageId": "new"}
+        sent = httpx.post(f"{address}/track", json=message, auth=(asked.key, ""), trust_env=False)
         assert (sent.status_code, sent.json()) == (200, {"success": True})
         api.post("/setup", json={"code": service.told(CODE), **ANN})
         signed_in(api)
-        until(lambda: api.get("/people/ann").status_code == 200)
+
+        def events() -> list[str]:
+            return [one["name"] for one in api.get("/people/ann/events").json()["items"]]
+
+        until(lambda: events() == ["New"])
         assert service.end() == 0
 
 

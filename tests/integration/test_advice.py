@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ import rowlift
 from days import START, Days
 from e2e.jobs import PostgresWarehouse, mariadb_warehouse, postgres_warehouse
 from rowlift.core.estimates import Duration, Estimate
+from rowlift.core.nouns import QueryFacts
 from rowlift.core.progress import Silent
+from rowlift.engine.advice import Case, advise
 from rowlift.engine.cadence import cadence, duration
 from rowlift.state.carried import Carried
 from rowlift.state.runs import Run
@@ -71,10 +73,34 @@ def test_B27_a_large_table_wants_last_sync_time_an_index_and_a_replica(
     project.edit(schedule={"every": "1d"})
     assert codes(project) == ["FULL_QUERY_LARGE", "PRIMARY_READ"]
     project.edit(sql=CHANGED)
+    other = "ALTER TABLE people ADD not_updated_at int; CREATE INDEX ON people (not_updated_at)"
+    postgres.execute(other)
     found = {one.code: one for one in estimate(project).advice}
     assert found.keys() == {"CURSOR_NOT_INDEXED", "PRIMARY_READ"}
     postgres.execute(found["CURSOR_NOT_INDEXED"].mend)
     assert codes(project) == ["PRIMARY_READ"]
+
+
+@pytest.mark.door("python")
+def test_B27_a_few_rows_of_a_large_table_are_not_said_to_be_many(
+    postgres: PostgresWarehouse, tmp_path: Path
+) -> None:
+    project = folder_of(tmp_path, postgres.settings(), f"{FULL} WHERE user_id < 9")
+    found = {one.code: one.message for one in estimate(project).advice}
+    assert found["FULL_QUERY_LARGE"].startswith("A large table without last_sync_time")
+
+
+@pytest.mark.parametrize("month", [5, 11])
+def test_a_daily_schedule_is_not_often_whichever_clocks_change(
+    files: dict[str, Any], tmp_path: Path, month: int
+) -> None:
+    daily = {"at": "06:00", "timezone": "Europe/Berlin"}
+    with folder_of(tmp_path, files, FULL, schedule=daily).project() as project:
+        spec = project.serving().home.project.syncs[SYNC]
+    now = int(datetime(2026, month, 23, tzinfo=UTC).timestamp())
+    slots = cadence(spec, Duration(), (), (), "uid", now)
+    case = Case(spec, "duckdb", LARGE, LARGE, Duration(), slots, QueryFacts())
+    assert [one.code for one in advise(case)] == ["FULL_QUERY_LARGE"]
 
 
 @pytest.mark.door("python")

@@ -1,11 +1,16 @@
 """How often channels are told, of how much, and what becomes of one that fails."""
 
+from contextlib import contextmanager
+
 import pytest
 import sqlalchemy as sa
 
 import rowlift
 from alarms import CANARY, SQLITE, at, executed, hearing, hook, later, lines, run, told, wrong
+from faults.disks import disk, filled, needs_root
 from rowlift.core.errors import SourceError
+from rowlift.operations import alarming
+from rowlift.operations.alarming import StateAlarm
 from rowlift.state.tables import runs
 from rowlift.testing.clock import SetClock
 from rowlift.testing.misbehaviour import status
@@ -25,18 +30,20 @@ def world(tmp_path, state_url, sink):
 
 @SQLITE
 @pytest.mark.door("python")
-def test_B16_without_a_service_a_channel_hears_once_a_minute_at_most(world, sink):
-    world.run()
-    world.rows(("1", "free"), ("", CANARY))
-    run(world)
-    world.minutes -= 2  # the same moment
-    world.rows(("1", "free"), ("2", "team"))
-    run(world)
-    assert len(told(sink)) == 1
+def test_B16_without_a_service_a_channel_hears_at_once_and_five_times_a_minute_at_most(world, sink):
+    good, bad = (("1", "free"), ("2", "team")), (("1", "free"), ("", CANARY))
+    for rows in (bad, good) * 3:
+        world.rows(*rows)
+        run(world)
+        world.minutes -= 2  # the same moment
+    begun, over = ("rows_failed", "", False, "ID_NULL"), ("rows_failed", "", True, "")
+    assert lines(sink) == [begun, over] * 2 + [begun]
+    assert len(told(sink)) == 5
     with world.project() as project:
         assert (project.alerts.channels()[0].waiting, project.alerts.wrong()) == (1, [])
+    world.minutes += 2
     run(world)
-    assert lines(sink) == [("rows_failed", "", False, "ID_NULL"), ("rows_failed", "", True, "")]
+    assert lines(sink) == [begun, over] * 3
 
 
 @SQLITE
@@ -161,3 +168,41 @@ def copied(world, syncs):
         rows = [{**run, "id": at, "sync_uid": uid, "unjudged": 1} for at, uid in enumerate(rest, 2)]
         connection.execute(runs.insert(), rows)
     engine.dispose()
+
+
+@needs_root
+@SQLITE
+@pytest.mark.door("python")
+def test_B16_an_outage_is_told_once_whoever_runs_and_its_end_though_nobody_ran(
+    world, sink, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(alarming, "GATHER_SECONDS", 0)
+    full = ("failure", "", False, "STATE_FULL")
+    with disk(tmp_path / "small", "20m") as small:
+        world.env |= {"ROWLIFT_DATA_DIR": str(small / "data")}
+        with world.project() as project:
+            project.run(["people"])
+        with looking(world) as look:
+            look()
+        with filled(small):
+            for _ in range(2):
+                with looking(world) as look:
+                    look()
+                    look()
+                assert lines(sink) == [full]
+        with Sink() as desk:
+            world.channels["desk"] = hook(desk)
+            for _ in range(2):
+                with looking(world) as look:
+                    look()
+                assert lines(sink) == [full, ("failure", "", True, "STATE_FULL")]
+            assert told(desk) == [], "it never heard of it"
+
+
+@contextmanager
+def looking(world):
+    """Look as a service does that begins anew, which only remembers what is written down."""
+    with world.project() as project:
+        serving = project.serving()
+        alarm = StateAlarm(serving.alerts().note())
+        yield lambda: alarm.look(serving.alerts(), serving.hindrance())

@@ -12,13 +12,17 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
+from doors.cli import CliResult
 from faults.arena import Arena, changed, ended, some_rows
 from faults.proof import prove
 from faults.samples import cases
 from faults.shops import file_shop
 from faults.snapshot import everything
 from rowlift.core.errors import unexpected
+from rowlift.core.nouns import Status
+from rowlift.testing.proxy import Proxy
 from servers import PostgresDatabase
 
 LEASE = "1.5"  # seconds
@@ -194,7 +198,37 @@ def test_F66_a_state_server_that_drops_every_session_loses_nothing(
         assert postgres_database.server.stop_backends(postgres_database.name)
         done = ended(running, signal.SIGCONT)
     assert done.code == 1, done
+    if point.endswith("before_commit:1"):
+        check_told(done)
     prove(served, deaths=1)
+    check_gone_on(served)
+
+
+def test_F66_a_connection_to_the_state_that_is_reset_loses_nothing(
+    tmp_path: Path, postgres_database: PostgresDatabase
+) -> None:
+    server = postgres_database.server
+    with Proxy(server.host, server.port) as proxy:
+        url = make_url(postgres_database.url).set(port=proxy.port)
+        arena = begun(tmp_path / "acme", url.render_as_string(hide_password=False))
+        with arena.standing("run.merge.before_commit:1") as running:
+            proxy.reset()
+            done = ended(running, signal.SIGCONT)
+        assert done.code == 1, done
+        check_told(done)
+        prove(arena, deaths=1)
+        check_gone_on(arena)
+
+
+def check_told(done: CliResult) -> None:
+    assert "[STATE_UNREACHABLE]" in done.stderr
+    assert "then goes on where it stopped" in done.stderr
+
+
+def check_gone_on(arena: Arena) -> None:
+    """Assert that the run that was cut off did not fail, but went on."""
+    with arena.project() as project:
+        assert {one.status for one in project.runs()} == {Status.SOME_ROWS_FAILED}
 
 
 def test_F66_a_state_server_that_is_away_in_mid_delivery_loses_nothing(

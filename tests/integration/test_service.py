@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 import rowlift
 from crashes.child import KILLED
-from doors.forks import forked
+from doors.forks import forked, started
 from rowlift.core.errors import Busy, GuardStop, RowliftError
 from rowlift.core.nouns import Status
 from rowlift.core.progress import Silent
@@ -16,7 +16,7 @@ from rowlift.engine import deliver
 from rowlift.testing.clock import QuickClock
 from rowlift.testing.misbehaviour import silent
 from rowlift.testing.sink import Sink
-from served import SECONDS, serve_and_die, served, until
+from served import SECONDS, Gate, serve_and_die, served, until
 from world import World
 
 ENDLESS = (
@@ -185,6 +185,34 @@ def test_F63_a_run_that_nobody_carries_any_more_is_cancelled_at_once(world):
     assert [one.status for one in report.deliveries] == [Status.CANCELLED]
     assert world.run().counts["unchanged"] == 4, "what was merged stays"
     assert len(world.applied()) == 4, "and what was due is delivered"
+
+
+@pytest.mark.door("python")
+def test_C4_what_somebody_allowed_of_a_run_holds_after_a_death_and_if_another_asked_before(world):
+    del world.sync["schedule"]
+    world.sync["guards"] = {"removals": 0}
+    world.run()
+    world.rows(("1", "free"), ("2", "team"))
+    spec = "run.read.after_commit:1:kill"
+    child = started(serve_and_die, str(world.folder), world.env, spec)
+    with project_of(world) as project:
+        until(lambda: (found := project.service.status()) and found.is_alive)
+        project.service.trigger(["people"], allow_removals=True)
+        child.join(SECONDS)
+        assert child.exitcode == KILLED
+    gate = Gate(once=True)
+    with (
+        served(rowlift.Project(world.folder, env=world.env, progress=gate)),
+        project_of(world) as project,
+    ):
+        with gate.holding():
+            world.rows(("1", "free"))
+            asked = [*project.service.trigger(["people"])]
+            asked += project.service.trigger(["people"], allow_removals=True)
+            asked += project.service.trigger(["people"])
+            assert len({one.id for one in asked}) == 1
+        until(lambda: len(project.runs()) == 3 and project.runs()[0].status is Status.COMPLETED)
+        assert [one.counts["removed"] for one in project.runs()] == [1, 2, 0]
 
 
 def test_a_delivery_that_waits_is_cancelled_and_stays_due(world):

@@ -94,6 +94,14 @@ def postgres_database(
 
 
 @pytest.fixture
+def own_postgres(server_room: Room) -> Iterator[postgres.OwnServer]:
+    """A server of the test's own, which nobody else uses."""
+    server = postgres.OwnServer(server_room)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
 def mariadb_database(mariadb_server: mariadb.MariaDbServer) -> Iterator[mariadb.MariaDbDatabase]:
     """A fresh database, dropped after the test."""
     database = mariadb_server.create_database(unique_name())

@@ -171,9 +171,41 @@ def standby(room: Room, primary: PostgresServer) -> Iterator[PostgresServer]:
         stop(launched.keeper_pid)
 
 
-def start(room: Room, folder: Path, as_user: Sequence[str]) -> Launched:
-    port = free_port()
-    words = [*as_user, str(installed("postgres")), "-D", str(folder / "data")]
+class OwnServer:
+    """A server of one test's, which it may stop and start again at the same port."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._folder = room.path / unique_name()
+        self._folder.mkdir()
+        self._as_user = drop_rights(self._folder, server_user("postgres"))
+        initialise(installed("initdb"), self._folder, self._as_user)
+        install_certificate(room.certificates(), self._folder)
+        self._launched = self._started(0)
+
+    @property
+    def database(self) -> PostgresDatabase:
+        return PostgresDatabase(at_port(self._room, self._launched.port), "postgres")
+
+    def stop(self) -> None:
+        """Ends every session, and refuses others."""
+        stop(self._launched.keeper_pid)
+
+    def start(self) -> None:
+        self._launched = self._started(self._launched.port)
+
+    def _started(self, port: int) -> Launched:
+        """Starts it with a folder for its keeper, who removes that in the end."""
+        kept = self._folder / unique_name()
+        kept.mkdir()
+        return start(self._room, kept, self._as_user, port=port, data=self._folder / "data")
+
+
+def start(
+    room: Room, folder: Path, as_user: Sequence[str], *, port: int = 0, data: Path | None = None
+) -> Launched:
+    port = port or free_port()
+    words = [*as_user, str(installed("postgres")), "-D", str(data or folder / "data")]
     words += [word for setting in (*SETTINGS, f"port={port}") for word in ("-c", setting)]
     keeper_pid = room.keep(folder, words, signal.SIGINT)  # SIGINT is PostgreSQL's fast shutdown
     server = at_port(room, port)

@@ -201,7 +201,11 @@ def test_specs_survive_json(shop):
         ("schedule: {at: '24:00'}", "5:16: schedule.at must be a time"),
         (
             "schedule: {every: 1h, start_at: 9999-12-30T08:00}",
-            "5:33: schedule.start_at must be before the year 3000",
+            "5:33: schedule.start_at must lie in the years 1970 to 2999",
+        ),
+        (
+            "schedule: {cron: '0 8 * * *', timezone: Asia/Tokyo, start_at: 0001-01-01T00:00}",
+            "5:63: schedule.start_at must lie in the years 1970 to 2999",
         ),
         ("schedule: 12h", "5:11: schedule must hold keys"),
         ("destinations: crm", "5:15: destinations must be a list, for example [a, b]; it is"),

@@ -1,6 +1,7 @@
-"""A state on PostgreSQL that gives way, has no connection free, or isolates in another way."""
+"""A state on PostgreSQL that gives way, ends sessions, is away, is full, or isolates otherwise."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import httpx
@@ -9,28 +10,36 @@ from sqlalchemy.engine import make_url
 
 import rowlift
 from doors.api import serving
+from intake import Asked
 from rowlift.core.nouns import Status
 from rowlift.core.rights import Role
-from served import served, together, until
-from servers.postgres import PostgresDatabase
+from rowlift.workers.ingesting import IngestWorker
+from served import SECONDS, Gate, served, together, until
+from servers.postgres import OwnServer, PostgresDatabase
 from world import World
 
-# Lets the first write to a table fail, as the server does it, whoever's transaction that is.
-GIVES_WAY = """
+# Lets the first write to a table fail, as the server does it, whoever's transaction that is, or
+# ends the session in the middle of the statement.
+TROUBLE = """
 CREATE SEQUENCE trouble_{table};
 CREATE FUNCTION trouble_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF nextval('trouble_{table}') = 1 THEN
-        RAISE EXCEPTION 'could not go on' USING ERRCODE = '{code}';
+        {trouble};
     END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER trouble BEFORE INSERT OR UPDATE ON {table} EXECUTE FUNCTION trouble_{table}()
 """
-CONFLICTS = {
-    "triggers": "40001", "runs": "40P01", "images": "40001", "deliveries": "40P01",
-    "people": "40001",
+GIVES_WAY = "RAISE EXCEPTION 'could not go on' USING ERRCODE = '{}'".format
+ENDED = "PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(60)"
+TROUBLES = {
+    "triggers": ENDED, "runs": GIVES_WAY("40P01"), "files": ENDED, "images": GIVES_WAY("40001"),
+    "deliveries": GIVES_WAY("40P01"), "people": ENDED, "ledgers": ENDED, "batches": ENDED,
+    "ingested": ENDED, "message_ids": ENDED, "segment_members": ENDED,
 }  # fmt: skip
+PROS = {"audience": "pros", "where": {"attribute": "plan", "is": "pro"}}
+EVE = {"userId": "eve", "traits": {"plan": "pro"}}
 
 
 @pytest.fixture
@@ -67,32 +76,105 @@ def told(answer: httpx.Response) -> tuple[int, str]:
         return answer.status_code, ""
     problem = answer.json()
     assert problem["mend"]
+    assert int(answer.headers["retry-after"])
     return answer.status_code, problem["code"]
 
 
 @pytest.mark.door("api")
-def test_F66_transactions_that_give_way_are_told_tried_again_and_count_once(
+def test_F66_transactions_that_give_way_or_lose_their_session_are_tried_again_and_count_once(
     hard: World, postgres_database: PostgresDatabase
 ) -> None:
+    (hard.folder / "audiences").mkdir()
+    hard.write("audiences/pros.yml", PROS)
     with (
         serving(hard.folder, **hard.env) as api,
         api.as_user(Role.ADMIN) as admin,
         served(served_by(hard)),
+        served_by(hard) as taking_in,
     ):
-        for table, code in CONFLICTS.items():
-            postgres_database.execute(GIVES_WAY.format(table=table, code=code))
+        until(lambda: admin.get("/audiences/pros").json()["status"] == "Completed")
+        asked = Asked(taking_in)
+        for table, trouble in TROUBLES.items():
+            postgres_database.execute(TROUBLE.format(table=table, trouble=trouble))
         ask = partial(admin.post, "/syncs/people/runs", json={})
-        assert (told(ask()), told(ask())) == ((503, "STATE_LOCKED"), (202, ""))
-        until(lambda: _ended(api.project) == [Status.COMPLETED] * 2)
+        assert (told(ask()), told(ask())) == ((503, "STATE_UNREACHABLE"), (202, ""))
+        sent = [asked.post("identify", EVE) for _ in range(2)]
+        assert [one.status_code for one in sent] == [503, 200]
+        assert sent[0].headers["retry-after"]
+        with IngestWorker(taking_in.ingest):
+            until(lambda: _ended(api.project) == [Status.COMPLETED] * 2)
+            until(lambda: admin.get("/audiences/pros").json()["members"] == 2)
         (run,) = api.project.runs()
         assert (run.counts["read"], run.counts["added"]) == (2, 2)
-        assert {one["id"] for one in admin.get("/people").json()["items"]} == {"ann", "bob"}
+        people = {one["id"] for one in admin.get("/people").json()["items"]}
+        assert people == {"ann", "bob", "eve"}
     assert hard.applied().keys() == {"ann", "bob"}
     with postgres_database.connect() as state:
-        for table in CONFLICTS:
+        for table in TROUBLES:
             met = state.execute(f"SELECT last_value FROM trouble_{table}".encode()).fetchone()
             assert met, f"nobody made {table}"
             assert met[0] > 1, f"nothing wrote to {table} again"
+
+
+@pytest.mark.door("api")
+def test_F66_of_two_transactions_in_a_deadlock_both_take_effect(
+    hard: World, postgres_database: PostgresDatabase
+) -> None:
+    """The run has its own row and wants `deliveries`, which the other has, who wants the row."""
+    postgres_database.execute("CREATE TABLE others (number int)")
+    with (
+        serving(hard.folder, **hard.env) as api,
+        api.as_user(Role.ADMIN) as admin,
+        served(served_by(hard)),
+        ThreadPoolExecutor(1) as pool,
+        postgres_database.connect() as other,
+        postgres_database.connect() as gate,
+    ):
+        until(lambda: admin.get("/service").json()["is_alive"])
+        gate.execute("BEGIN; LOCK TABLE images IN SHARE MODE")
+        # Who looks for deadlocks first is the one that gives way.
+        other.execute("BEGIN; SET LOCAL deadlock_timeout = '1h'; INSERT INTO others VALUES (1)")
+        other.execute("LOCK TABLE deliveries IN SHARE MODE")
+        assert told(admin.post("/syncs/people/runs", json={})) == (202, "")
+        until(lambda: _waits(postgres_database, "relation = 'images'::regclass"))
+        waiting = pool.submit(other.execute, "UPDATE runs SET unjudged = unjudged")
+        until(lambda: _waits(postgres_database, f"pid = {other.info.backend_pid}"))
+        gate.execute("COMMIT")
+        waiting.result(SECONDS)
+        other.execute("COMMIT")
+        until(lambda: _ended(api.project) == [Status.COMPLETED] * 2)
+        assert other.execute("SELECT number FROM others").fetchall() == [(1,)]
+        carried = other.execute("SELECT generation FROM runs").fetchall()
+        assert [number > 1 for (number,) in carried] == [True], "the run gave way, and went on"
+    assert hard.applied().keys() == {"ann", "bob"}
+
+
+@pytest.mark.door("api")
+def test_F66_a_server_that_is_stopped_and_started_again_fails_no_run(
+    hard: World, own_postgres: OwnServer
+) -> None:
+    hard.env["ROWLIFT_STATE_URL"] = own_postgres.database.url
+    gate = Gate(once=True)
+    with (
+        serving(hard.folder, **hard.env) as api,
+        api.as_user(Role.ADMIN) as admin,
+        served(rowlift.Project(hard.folder, env=hard.env, progress=gate)),
+    ):
+        until(lambda: admin.get("/service").json()["is_alive"])
+        ask = partial(admin.post, "/syncs/people/runs", json={})
+        assert told(ask()) == (202, "")
+        with gate.holding(), admin.stream("GET", "/runs/1/events") as watched:
+            lines = watched.iter_lines()
+            assert next(lines)
+            own_postgres.stop()
+            assert [*lines], "it ends in order"
+            assert {told(ask()), told(admin.get("/people"))} == {(503, "STATE_UNREACHABLE")}
+        until(lambda: any("import 1 broke off and goes on" in one for one in gate.said))
+        own_postgres.start()
+        until(lambda: told(admin.get("/runs")) == (200, ""))
+        until(lambda: _ended(api.project) == [Status.COMPLETED] * 2)
+        assert told(ask()) == (202, "")
+    assert hard.applied().keys() == {"ann", "bob"}
 
 
 @pytest.mark.door("api")
@@ -138,6 +220,13 @@ def test_F66_a_server_without_a_free_connection_is_told_and_everything_goes_on_l
         until(lambda: told(admin.post("/syncs/people/runs", json={})) == (202, ""))
         until(lambda: {*_ended(api.project)} == {Status.COMPLETED})
     assert hard.applied().keys() == {"ann", "bob"}
+
+
+def _waits(database: PostgresDatabase, condition: str) -> bool:
+    """Tell whether somebody waits for a lock."""
+    with database.connect() as state:
+        asked = f"SELECT count(*) FROM pg_locks WHERE NOT granted AND {condition}"
+        return state.execute(asked.encode()).fetchone() != (0,)
 
 
 def _ended(project: rowlift.Project) -> list[Status]:

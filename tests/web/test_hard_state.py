@@ -1,6 +1,10 @@
 """A state that many use at once, whose disk is full, or that nobody may write to."""
 
-from collections.abc import Iterable
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,12 +13,13 @@ import pytest
 import rowlift
 from doors.api import Api, serving
 from faults.disks import disk, filled, needs_root, remount
+from rowlift import db
 from rowlift.core.errors import Busy
 from rowlift.core.nouns import Status
 from rowlift.core.rights import Right, Role
 from rowlift.operations.reports import RunReport
 from rowlift.testing.clock import QuickClock
-from served import served, together, until
+from served import SECONDS, Gate, served, together, until
 from world import World
 
 HTML = {"accept": "text/html"}
@@ -79,6 +84,57 @@ def test_F19_of_fifty_who_ask_at_once_by_all_doors_no_two_runs_overlap(
     assert overlaps(one for one in runs if one.status is not Status.SKIPPED) == []
     assert answers.count(409) == sum(one.status is Status.SKIPPED for one in runs)
     assert len(shop.sent()) == 1, "whatever began later found nothing to send"
+
+
+@pytest.mark.door("api")
+def test_F62_what_meets_the_lock_of_another_process_is_repeated_and_both_take_effect(
+    shop: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "_BUSY_SECONDS", 0.2)  # whoever waits so long gives up
+    gate = Gate(once=True)
+    with (
+        serving(shop.folder) as api,
+        api.as_user(Role.ADMIN) as admin,
+        served(rowlift.Project(shop.folder, env={}, progress=gate)),
+    ):
+
+        def ask() -> tuple[int, str]:
+            answer = admin.post("/syncs/people/runs", json={})
+            return answer.status_code, answer.json().get("code", "")
+
+        until(lambda: ask() == (202, ""))
+        with ExitStack() as locked:
+            with gate.holding():
+                locked.enter_context(writing(shop.folder / ".rowlift" / "state.db"))
+                assert ask() == (503, "STATE_LOCKED")
+            until(lambda: any("import 1 broke off and goes on" in one for one in gate.said))
+        until(lambda: ask() == (202, ""))
+        until(lambda: [one.status for one in api.project.runs()] == [Status.SOME_ROWS_FAILED] * 2)
+        assert api.project.runs()[-1].counts["read"] == 2
+    with closing(sqlite3.connect(shop.folder / ".rowlift" / "state.db")) as state:
+        assert state.execute("SELECT number FROM others").fetchall() == [(1,)]
+        ((carried,),) = state.execute("SELECT generation FROM runs WHERE id = 1")
+        assert carried > 1, "the run gave way, and went on"
+    assert shop.applied().keys() == {"ann"}
+
+
+@contextmanager
+def writing(state: Path) -> Iterator[None]:
+    """Let another process hold the lock of a database, and write to it when the block ends."""
+    script = (
+        "import sqlite3, sys; state = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "state.execute('BEGIN IMMEDIATE'); state.execute('CREATE TABLE others (number)');"
+        "state.execute('INSERT INTO others VALUES (1)'); print('locked', flush=True); input();"
+        "state.execute('COMMIT')"
+    )
+    words = [sys.executable, "-c", script, str(state)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(words, text=True, **pipes) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "locked\n"
+        yield
+        process.communicate("\n", timeout=SECONDS)
+    assert process.returncode == 0
 
 
 def overlaps(runs: Iterable[RunReport]) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@ import pytest
 
 from doors.api import Api
 from doors.cli import run_cli
+from intake import Asked
 from rowlift.core.rights import Role
 from world import World
 
@@ -35,6 +36,33 @@ def test_C9_the_list_of_suppressions_comes_in_pages_while_it_changes(api: Api) -
     assert [one["note"] for one in first] == ["4", "3"]
     assert [[one["note"] for one in page] for page in others] == [["1", "0"], []]
     assert (forged.status_code, forged.json()["code"]) == (422, "CURSOR_WRONG")
+
+
+@pytest.mark.door("api")
+def test_A24_what_people_did_and_what_was_refused_comes_in_pages_while_more_comes(
+    api: Api,
+) -> None:
+    asked = Asked(api.project)
+    asked.send(
+        *(
+            {"type": "track", "userId": "ann", "event": f"e{at}", "timestamp": f"2026-11-0{day}"}
+            for at, day in enumerate((3, 3, 3, 4, 5))
+        ),
+        *({"type": "identify", "messageId": f"m{at}"} for at in range(3)),
+    )
+    with api.as_user(Role.EDITOR) as editor:
+        found = pages(editor, "/people/ann/events", 2)
+        first = next(found)
+        asked.send({"type": "track", "userId": "ann", "event": "late"}, {"type": "identify"})
+        told = [[one["name"] for one in page] for page in (first, *found)]
+        assert told == [["e4", "e3"], ["e2", "e1"], ["e0"]]
+        refused = [
+            one["message_id"] for page in pages(editor, "/messages/rejects", 3) for one in page
+        ]
+        assert refused[1:] == ["m2", "m1", "m0"]
+        for path, cursor in (("/people/ann/events", "bjox"), ("/requests", "dDoxOm5hbg==")):
+            forged = editor.get(path, params={"cursor": cursor})
+            assert (forged.status_code, forged.json()["code"]) == (422, "CURSOR_WRONG")
 
 
 @pytest.mark.door("cli")

@@ -1,9 +1,7 @@
 """A sync that is paused, edited and deleted while its run is under way, by each hand."""
 
-import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,37 +12,14 @@ import rowlift
 from doors.api import serving
 from doors.cli import CliResult, run_cli
 from rowlift.core.nouns import Status
-from rowlift.core.progress import Silent
 from rowlift.core.rights import Role
 from rowlift.operations.opening import found
 from rowlift.state.definitions import Author
 from rowlift.testing.clock import QuickClock
-from served import SECONDS, served, until
+from served import Gate, served, until
 from world import World
 
 TEAM = "SELECT user_id, plan FROM people WHERE plan = 'team'"
-
-
-class Gate(Silent):
-    """Holds each run where it has read its rows, until it is let through."""
-
-    def __init__(self) -> None:
-        self._held = threading.Semaphore(0)
-        self._through = threading.Semaphore(0)
-
-    def phase(self, task: str, phase: str, total: int | None = None) -> None:
-        if phase == "validate":
-            self._held.release()
-            assert self._through.acquire(timeout=SECONDS)
-
-    @contextmanager
-    def holding(self) -> Iterator[None]:
-        """Wait for a run to come, and let it through after the block."""
-        assert self._held.acquire(timeout=SECONDS), "no run came"
-        try:
-            yield
-        finally:
-            self._through.release()
 
 
 class Hand(ABC):

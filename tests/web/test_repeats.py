@@ -1,20 +1,25 @@
 """Requests that come again under the same key."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from doors.api import Api
-from rowlift.core.errors import Busy
+from rowlift import db
+from rowlift.core.errors import Busy, StateError
 from rowlift.core.rights import Right, Role
 from rowlift.operations.callers import CONSOLE
 from world import World
 
 KEY = {"idempotency-key": "the first of May"}
 RUNS = "/syncs/people/runs"
+WAITS_NOT = {"is_waiting": False}
 
 
 @pytest.fixture
@@ -44,6 +49,9 @@ def test_the_same_request_gets_the_same_answer_and_begins_nothing_more(served: A
         assert len(editor.get("/requests").json()["items"]) == 1
         other = editor.post(RUNS, json={}, headers={"idempotency-key": "another"}).json()
         assert other["id"] != first.json()["id"]
+        newest = editor.get("/requests", params={"limit": 1}).json()
+        rest = editor.get("/requests", params={"limit": 1, "cursor": newest["next"]}).json()
+        assert [one["items"][0] for one in (newest, rest)] == [other, {**first.json(), **WAITS_NOT}]
 
 
 def test_another_request_under_the_same_key_is_refused(served: Api) -> None:
@@ -66,6 +74,25 @@ def test_what_was_refused_may_be_asked_for_again(api: Api, shop: World) -> None:
         with shop.project() as project:
             project.serving().start()
             assert program.post(RUNS, json={}, headers=KEY).status_code == 202
+
+
+def test_what_the_state_kept_from_beginning_may_be_asked_for_again(
+    shop: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "_BUSY_SECONDS", 0.1)
+    path = shop.folder / ".rowlift" / "state.db"
+    with shop.project() as project, ExitStack() as opened:
+        once = partial(project.repeats.once, CONSOLE, "key", "request")
+        other = opened.enter_context(closing(sqlite3.connect(path, isolation_level=None)))
+
+        def cut_off() -> str:
+            other.execute("BEGIN IMMEDIATE")
+            raise StateError("STATE_LOCKED", "It gave way.")
+
+        with pytest.raises(StateError, match="gave way"):
+            once(cut_off)
+        other.execute("ROLLBACK")
+        assert [once(lambda: "done").text, once(lambda: "twice").text] == ["done"] * 2
 
 
 def test_a_request_that_comes_while_it_is_under_way_waits_outside(api: Api) -> None:

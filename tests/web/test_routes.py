@@ -67,7 +67,7 @@ WITHOUT_ROUTE = {
     "repeats.once": "a step of the routes that begin something",
     "access.accounts.setup_code": "whoever sees the console proves to own the machine",
     **dict.fromkeys(
-        ("alerts.look", "alerts.tell", "alerts.hearers", "alerts.shout"),
+        ("alerts.look", "alerts.tell", "alerts.hearers", "alerts.note", "alerts.shout"),
         "the service does it all the time",
     ),
     "certify": "it runs queries without end on the real service until it is cancelled",

@@ -28,6 +28,7 @@ from rowlift.web.server import HttpServer
 from rowlift.web.shell import LOOPBACK
 from rowlift.workers.alerting import AlertWorker
 from rowlift.workers.ingesting import IngestWorker
+from rowlift.workers.tidying import TidyWorker
 
 Host = Annotated[str, typer.Option(help="Address to answer at.", metavar="ADDRESS")]
 Port = Annotated[int, typer.Option(help="Port to answer at; 0 takes a free one.", min=0, max=65535)]
@@ -105,7 +106,11 @@ def _serve(
     """Begin what works beside the loop, and serve; what has begun is ended in order."""
     serving = project.serving()
     loop = ServiceLoop(serving)
-    with AlertWorker(serving.alerts, serving.hindrance), answering(project) as url:
+    with (
+        AlertWorker(serving.alerts, serving.hindrance),
+        TidyWorker(serving.tidy),
+        answering(project) as url,
+    ):
         log.note("service", f"The API answers at {url}/api/v1")
         _welcome(log, project, url)
         loop.run(ready)

@@ -126,6 +126,11 @@ class StateError(RowliftError):
     """The state database or a state file is unreadable, full, missing or of a newer release."""
 
 
+def is_passing(error: RowliftError) -> bool:
+    """Tell whether the state only gave way to others or was out of reach: it is tried again."""
+    return error.code in {"STATE_LOCKED", "STATE_UNREACHABLE"}
+
+
 def unexpected(error: Exception) -> RowliftError:
     """Say what an exception that nobody foresaw is: no memory, no disk, or a fault of ours."""
     if isinstance(error, MemoryError) or any(word in str(error) for word in _NO_MEMORY):

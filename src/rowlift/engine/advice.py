@@ -1,5 +1,6 @@
 """Ten pieces of advice on a sync before it is saved; each is a warning and stops nothing."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -55,13 +56,14 @@ def advise(case: Case) -> tuple[Finding, ...]:
 
 def _full_query(case: Case) -> Iterator[Finding]:
     if case.is_large and not uses_last_sync_time(case.spec.sql):
-        told = f"{case.rows:,} rows" if case.rows else "A large table"
+        is_it = (case.rows or 0) >= LARGE_ROWS
+        told = f"{case.rows:,} rows" if is_it else "A large table"
         yield _finding("FULL_QUERY_LARGE", f"{told} without last_sync_time: each run reads all.")
 
 
 def _often(case: Case) -> Iterator[Finding]:
     a_day = case.cadence.runs_a_day if case.cadence else 0
-    if (case.read or 0) >= LARGE_ROWS and a_day > 1:
+    if (case.read or 0) >= LARGE_ROWS and round(a_day, 2) > 1:  # days have 23 to 25 hours
         text = f"{case.read:,} rows are read {_times(a_day)} a day."
         yield _finding("LARGE_OFTEN", text)
 
@@ -146,7 +148,8 @@ def _finding(code: str, message: str, mend: str = "") -> Finding:
 
 def _leads(table: TableFacts, column: str) -> bool:
     """Tell whether an index begins with a column, or with an expression that names it."""
-    return any(column.lower() in text.lower() for text in table.leading)
+    named = re.compile(rf"(?<!\w){re.escape(column)}(?!\w)", re.IGNORECASE)
+    return any(named.search(text) for text in table.leading)
 
 
 def _is_named(name: str, wanted: str) -> bool:

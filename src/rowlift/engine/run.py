@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rowlift import engine
-from rowlift.core.errors import Fenced, GuardStop, RowliftError, unexpected
+from rowlift.core.errors import Fenced, GuardStop, RowliftError, StateError, unexpected
 from rowlift.core.nouns import Column, Finding, Status
 from rowlift.core.ports import Source
 from rowlift.core.progress import Attentive, Progress
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from rowlift.engine.early import LookAhead
     from rowlift.engine.populate import LedgerChange, Populated
     from rowlift.engine.validate import Ahead
-
-MOST_CARRIED = 8  # times, after which a state that gives way each time fails a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ class ImportRun:
 
         A refusal or a failure is recorded in the run and raised; so is a fault of ours, or else
         the run would stay active and block its workspace. This is the boundary where it is caught.
-        Where others held the state the run stays active, and goes on once somebody takes it over.
+        Where the state was away the run stays active, and goes on once somebody takes it over.
         """
         with self._span() as told:
             self._carry_on()
@@ -124,21 +122,19 @@ class ImportRun:
                 raise
             except RowliftError as error:
                 self._work.leave()  # what failed may have been stopped by the end of the process
-                if not self._goes_on_later(error):
-                    self._fail(error)
+                if self._run.goes_on_after(error) and not self._lease.cancelled_by:
+                    raise self._left(error) from error
+                self._fail(error)
                 self._refuse_cancelled()
                 raise
             except Exception as error:
                 self._fail(unexpected(error))
                 raise
 
-    def _goes_on_later(self, error: RowliftError) -> bool:
-        """Tell whether the state only had no place for us now: then whoever takes over goes on."""
-        return (
-            error.code == "STATE_LOCKED"
-            and self._run.generation < MOST_CARRIED
-            and not self._lease.cancelled_by
-        )
+    def _left(self, error: RowliftError) -> StateError:
+        """Return an error that says what becomes of the run."""
+        mend = f"{error.mend} Run {self._run.id} then goes on where it stopped."
+        return StateError(error.code, error.message, mend=mend, examples=error.examples)
 
     def _span(self) -> AbstractContextManager[Span]:
         run = self._run

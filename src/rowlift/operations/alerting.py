@@ -13,6 +13,7 @@ from rowlift.operations.looking import Lookout, Names
 from rowlift.operations.telling import Teller, heard_discreetly
 from rowlift.project.alerts import rules_of
 from rowlift.state.alerts import AlertState, Outgoing
+from rowlift.state.outage import OutageNote
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,10 @@ class Alerts:
         rules = rules_of(self._home.project.alerts, {})
         to = self._home.channels if rules.to is None else rules.to
         return {one for one in to if one in self._home.channels and rules.failure}
+
+    def note(self) -> OutageNote:
+        """Return where it is remembered, from one process to the next, what they were told."""
+        return OutageNote(self._home.store.folder, self._home.workspace_id)
 
     def shout(self, notice: Notice, channels: Collection[str]) -> set[str]:
         """Send a notice of its own to channels, once, and return those that took it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rowlift.core.audiences import AudienceSpec, in_order
 from rowlift.core.clock import Clock
-from rowlift.core.errors import Busy, ConfigError, Fenced, RowliftError
+from rowlift.core.errors import Busy, ConfigError, Fenced, RowliftError, is_passing
 from rowlift.core.nouns import Status
 from rowlift.core.progress import Progress
 from rowlift.core.spelling import did_you_mean
@@ -127,7 +127,8 @@ class Computing:
     ) -> bool:
         """Let everybody be in an audience whom it means; False where another process does.
 
-        What goes wrong is kept with the audience.
+        What goes wrong is kept with the audience; where the state was away it is raised, and
+        whoever comes next looks again.
         """
         claimed = self.home.store.audiences.claim(audience)
         if claimed is None:
@@ -156,6 +157,8 @@ class Computing:
         except (Fenced, Busy):
             raise
         except RowliftError as error:
+            if is_passing(error):
+                raise
             store = self.home.store
             with store.database.transaction("audience.fail") as connection:
                 lease.hold(connection)

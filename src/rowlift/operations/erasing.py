@@ -68,11 +68,16 @@ def erase(home: Home, who: str) -> ErasureReport:
 
 
 def finish(home: Home, left: Run) -> ErasureReport | None:
-    """Carry an erasure that was taken over to its end; None if it had to be given up."""
+    """Carry an erasure that was taken over to its end; None if it had to be given up.
+
+    Raises StateError where the state was away, and it goes on.
+    """
     try:
         return _Eraser(home, left).carry(json.loads(left.spec))
-    except (Busy, StateError):  # recorded so
-        return None
+    except (Busy, StateError) as error:
+        if left.goes_on_after(error):
+            raise
+        return None  # recorded so
 
 
 def _identifiers(home: Home, who: str) -> Identifiers:
@@ -96,6 +101,7 @@ class _Eraser:
     def carry(self, identifiers: Identifiers) -> ErasureReport:
         """Erase and sweep; whatever fails before the commit leaves everything as it was.
 
+        Where the state was away the erasure stays active, and who takes it over goes on.
         This is the boundary where a fault of ours is caught: or else the run would stay active and
         block its workspace.
         """
@@ -106,7 +112,8 @@ class _Eraser:
             except Fenced:
                 raise
             except RowliftError as error:
-                self._give_up(lease, error)
+                if not self.run.goes_on_after(error):
+                    self._give_up(lease, error)
                 raise
             except Exception as error:
                 self._give_up(lease, unexpected(error))

@@ -123,9 +123,11 @@ class Forwarding:
         """Return how a forward stands; raises ConfigError NAME_UNKNOWN."""
         return self._report(name, self._begun(name))
 
-    def rejects(self, name: str, limit: int = 20) -> Sequence[ForwardReject]:
+    def rejects(
+        self, name: str, limit: int = 20, *, before: int | None = None
+    ) -> Sequence[ForwardReject]:
         """Return the events that a destination did not take, the newest first."""
-        return self.home.store.forwards.rejects(self._begun(name).uid, limit)
+        return self.home.store.forwards.rejects(self._begun(name).uid, limit, before)
 
     def run(
         self, names: Sequence[str] = (), cancelled: Callable[[], bool] = lambda: False

@@ -51,8 +51,9 @@ class Importer:
             self.cancel(left, spec, _edited(left, spec))
             return None
         self.progress.note(spec.name, f"Run {left.id} was interrupted and goes on.")
+        allowed = self.home.store.triggers.allows_removals(left.id)
         try:
-            return self.carry(left, spec, allow_removals=False)
+            return self.carry(left, spec, allow_removals=allowed)
         except (ConfigError, GuardStop, SourceError):
             return None
 

@@ -89,16 +89,21 @@ class Ingest:
         except (Busy, Fenced):
             return None
 
-    def rejects(self, limit: int = 20) -> list[MessageReject]:
-        """Return messages that could not be written, the newest first."""
-        return self.home.store.intake.rejects(self.home.workspace_id, limit)
+    def rejects(self, limit: int = 20, *, before: int | None = None) -> list[MessageReject]:
+        """Return messages that could not be written, the newest first, from one before a number."""
+        return self.home.store.intake.rejects(self.home.workspace_id, limit, before)
 
-    def events(self, who: str, limit: int = 20) -> list[Event]:
-        """Return what a person did, the newest first; raises StateError NOT_FOUND."""
+    def events(
+        self, who: str, limit: int = 20, *, before: tuple[float, int] | None = None
+    ) -> list[Event]:
+        """Return what a person did, the newest first, from the one before a moment and number.
+
+        Raises StateError NOT_FOUND.
+        """
         person = find_person(self.home, who)
         if person is None:
             raise unknown(who)
-        return events_of(self.home.workspace, person.record.pid, limit)
+        return events_of(self.home.workspace, person.record.pid, limit, before)
 
 
 def write_waiting(home: Home) -> None:

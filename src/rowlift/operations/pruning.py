@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from dataclasses import dataclass
+from threading import Event
 
 from rowlift import operations
 from rowlift.operations.home import Home
@@ -10,6 +11,8 @@ from rowlift.state.audit import AuditLog
 from rowlift.state.prune import prune_exchanges, prune_intake, prune_state
 from rowlift.state.shelf import Shelf
 from rowlift.workspace.prune import LARGEST, prune_workspace
+
+_BETWEEN_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,16 @@ def tidy(home: Home) -> None:
     home.store.collect(home.project.retention)
 
 
-def prune(home: Home) -> PruneReport:
-    """Forget all that is old."""
+def prune(home: Home, stopped: Event | None = None) -> PruneReport:
+    """Forget all that is old, or some until the event is set.
+
+    With an event others get their turn in between.
+    """
     gone: Counter[str] = Counter()
     while some := _forget_some(home):
         gone += some
+        if stopped and stopped.wait(_BETWEEN_SECONDS):
+            break
     names = ("runs", "deliveries", "batches", "events", "lines")
     Shelf(home.store.folder, home.workspace_id).expire()
     files = home.store.collect(home.project.retention)

@@ -4,11 +4,13 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rowlift.core.errors import Busy, ConfigError, RowliftError
+from rowlift.core.errors import Busy, ConfigError, RowliftError, StateError
 from rowlift.core.rules import rule
 from rowlift.operations.callers import Caller
 from rowlift.operations.home import Home
 from rowlift.state.answers import AnswerStore
+
+_VOID: set[str] = set()  # requests that began nothing, which the state could not forget then
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Repeats:
                 "Another request had this key within a day.",
                 mend=rule("KEY_REUSED").mend,
             )
+        if known.text is None and _is_void(place):
+            return Answered(_kept(store, place, do), again=False)
         if known.text is None:
             raise Busy(
                 "REQUEST_UNDER_WAY",
@@ -56,10 +60,26 @@ def _kept(store: AnswerStore, place: str, do: Callable[[], str]) -> str:
     try:
         text = do()
     except RowliftError:
-        store.forget(place)
+        _forget(store, place)
         raise
     store.end(place, text)
     return text
+
+
+def _forget(store: AnswerStore, place: str) -> None:
+    try:
+        store.forget(place)
+    except StateError:
+        _VOID.add(place)
+
+
+def _is_void(place: str) -> bool:
+    """Tell, to one who asks, whether a request began nothing."""
+    try:
+        _VOID.remove(place)
+    except KeyError:
+        return False
+    return True
 
 
 def _digest(text: str) -> str:

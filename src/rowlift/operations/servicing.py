@@ -55,9 +55,9 @@ class ServiceDesk:
         asked = ask(self.home, run.sync_uid, by, retry_of=run_id) if again else None
         return RetryRequest(run_id, name, asked, report_deliveries(self.home, run))
 
-    def requests(self, limit: int = 20) -> list[RequestReport]:
-        """Return the newest requests first."""
-        found = self.home.store.triggers.latest(self.home.workspace_id, limit)
+    def requests(self, limit: int = 20, *, before: int | None = None) -> list[RequestReport]:
+        """Return the newest requests first, from the one before an id."""
+        found = self.home.store.triggers.latest(self.home.workspace_id, limit, before)
         return [_report(self.home, one) for one in found]
 
     def cancel(self, run_id: int, *, by: str = "") -> RunReport:

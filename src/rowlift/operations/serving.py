@@ -19,7 +19,7 @@ from rowlift.operations.importing import Importer
 from rowlift.operations.opening import kept, refreshed, seen
 from rowlift.operations.openings import Opening
 from rowlift.operations.plans import opening
-from rowlift.operations.pruning import tidy
+from rowlift.operations.pruning import prune, tidy
 from rowlift.operations.retrying import queue_again
 from rowlift.operations.timetable import Turn
 from rowlift.operations.writing_back import URL, write_back
@@ -119,15 +119,27 @@ class Serving:
             except (GuardStop, SourceError) as error:
                 self.note(name, f"Run {run.id} ended.", str(error), code=error.code)
             else:
-                facts = {"status": done.status.value, "code": done.reason_code}
-                self.note(name, f"Run {run.id}: {done.status.value}.", done.reason, **facts)
+                self._note_end(name, done)
             tidy(home)
             self._write_back(home)
 
     def resume(self, ending: threading.Event) -> None:
-        """Finish the run that a dead process left."""
-        with asking_until(ending):
-            self._importer(self.home, ending).resume()
+        """Finish the run that a dead process left, or that broke off here."""
+        home = self.home
+        with about(workspace=home.workspace_id), asking_until(ending):
+            done = self._importer(home, ending).resume()
+            if done:
+                self._note_end(self.name_of(done.sync_uid), done)
+            tidy(home)
+            self._write_back(home)
+
+    def tidy(self, ending: threading.Event) -> None:
+        """Forget what is old, whether syncs run or not."""
+        prune(self.home, ending)
+
+    def _note_end(self, name: str, done: Run) -> None:
+        facts = {"status": done.status.value, "code": done.reason_code}
+        self.note(name, f"Run {done.id}: {done.status.value}.", done.reason, run=done.id, **facts)
 
     def deliver(self, delivery: Delivery, ending: threading.Event) -> None:
         """Carry a delivery to its end, unless somebody else has begun to."""

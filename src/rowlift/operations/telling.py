@@ -19,6 +19,7 @@ from rowlift.state.alerts import SENDING, WAITING, Outgoing
 
 GATHER_SECONDS = 10.0  # what comes within them goes in one message
 APART_SECONDS = 60.0  # from one message of a channel to the next
+AT_ONCE_MOST = 5  # messages of a channel within that time, where commands tell at once
 CHANNELS_AT_ONCE = 8
 _AGAIN_SECONDS = (15, 60, 240, 900, 3600)  # after the first failure, the second, …
 _GIVE_UP_SECONDS = 86_400.0
@@ -35,8 +36,9 @@ class Teller:
         self._names = {uid: name for name, uid in home.channels.items()}
 
     def tell(self, *, at_once: bool = False) -> None:
-        """Send what is due, a message of each channel a minute; `at_once` gathers no longer.
+        """Send what is due, a message of each channel a minute.
 
+        `at_once` gathers no longer, and sends up to five in a minute.
         Channels are told side by side: one that does not answer delays no other.
         """
         self._compose(at_once=at_once)
@@ -60,7 +62,15 @@ class Teller:
         told = last.message.at if last else 0.0
         # A clock that was put back makes both lie in the future.
         is_gathered = at_once or not 0 <= self._now() - since < GATHER_SECONDS
-        return is_gathered and not 0 <= self._now() - told < APART_SECONDS
+        is_apart = not 0 <= self._now() - told < APART_SECONDS
+        return is_gathered and (is_apart or (at_once and self._has_told_few(last)))
+
+    def _has_told_few(self, last: Outgoing | None) -> bool:
+        if last is None:
+            return True
+        now, workspace_id = self._now(), self._home.workspace_id
+        lately = self._alerts.told(workspace_id, last.channel_uid, now - APART_SECONDS, now)
+        return lately < AT_ONCE_MOST
 
     def _attempt(self, last: Outgoing) -> None:
         claimed = self._alerts.claim(last.message.id, self._is_due)

@@ -12,7 +12,7 @@ _PART = re.compile(r"(?:\*|([0-9A-Za-z]{1,3})(?:-([0-9A-Za-z]{1,3}))?)(?:/([0-9]
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 WEEK = (*_DAYS[1:], _DAYS[0])
-LATEST_YEAR = 2999
+EARLIEST_YEAR, LATEST_YEAR = 1970, 2999
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 # What each field may hold: its name, its least and its highest number, the words for numbers.
 _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
@@ -93,8 +93,8 @@ def start(value: object) -> str:
         moment = None
     if moment is None or not isinstance(value, str) or not re.search(r"[T ]", value):
         raise ValueError("must be a date and a time, for example 2027-01-31T08:00")
-    if moment.year > LATEST_YEAR:
-        raise ValueError(f"must be before the year {LATEST_YEAR + 1}")
+    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
+        raise ValueError(f"must lie in the years {EARLIEST_YEAR} to {LATEST_YEAR}")
     return value
 
 

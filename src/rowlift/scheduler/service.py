@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from rowlift.core.errors import Fenced, RowliftError, StateError, unexpected
+from rowlift.core.errors import Fenced, RowliftError, StateError, is_passing, unexpected
 from rowlift.operations.serving import Serving
 from rowlift.scheduler.rests import Rests
 from rowlift.scheduler.scheduler import LOOK_SECONDS, Scheduler
@@ -97,5 +97,6 @@ class ServiceLoop:
     def _failed(self, job: Job, error: RowliftError) -> None:
         self._rests.begin(job)
         said = f"{error} {error.mend}".strip()
-        text = f"The {job.kind} {job.number} failed."
+        became = "broke off and goes on soon" if is_passing(error) else "failed"
+        text = f"The {job.kind} {job.number} {became}."
         self._serving.note(job.title or "service", text, said, code=error.code)

@@ -204,6 +204,16 @@ class AlertStore:
             rows = connection.execute(query).all()
         return {row.channel_uid: _outgoing(row) for row in rows}
 
+    def told(self, workspace_id: int, channel_uid: str, since: float, until: float) -> int:
+        """Return how many messages were made for a channel between two moments."""
+        query = sa.select(sa.func.count()).where(
+            alert_messages.c.workspace_id == workspace_id,
+            alert_messages.c.channel_uid == channel_uid,
+            alert_messages.c.created_at.between(since, until),
+        )
+        with self._database.read() as connection:
+            return int(connection.scalar(query) or 0)
+
     def claim(self, message_id: str, is_due: Callable[[float], bool]) -> Outgoing | None:
         """Take a message for one attempt; None where it is not due or somebody else has it."""
         query = sa.select(alert_messages).where(alert_messages.c.message_id == message_id)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -49,7 +49,10 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class ForwardReject:
-    """An event that a destination did not take, and why; at is in Unix seconds."""
+    """An event that a destination did not take, and why; at is in Unix seconds.
+
+    It has a number once it is kept.
+    """
 
     at: float
     type: str
@@ -58,6 +61,10 @@ class ForwardReject:
     identifier: str
     code: str
     reason: str
+    number: int = 0
+
+
+_KEPT = [one.name for one in fields(ForwardReject) if one.name != "number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +124,8 @@ class ForwardStore:
 
     def advance(self, connection: sa.Connection, forward: Forward, step: Advance) -> Forward:
         """Write down what became of a batch, as part of the caller's fenced transaction."""
-        told = [
-            {"workspace_id": forward.workspace_id, "uid": forward.uid, **asdict(one)}
-            for one in step.rejects
-        ]
+        shared = {"workspace_id": forward.workspace_id, "uid": forward.uid}
+        told = [shared | {name: getattr(one, name) for name in _KEPT} for one in step.rejects]
         if told:
             connection.execute(forward_rejects.insert(), told)
         values = {
@@ -175,10 +180,12 @@ class ForwardStore:
     def _is_carried(self, row: sa.Row[Any], now: float) -> bool:
         return bool(row.active) and not is_dead(self._locks, forwards, row, now)
 
-    def rejects(self, uid: str, limit: int) -> list[ForwardReject]:
-        """Return the events that did not go, the newest first."""
-        columns = [forward_rejects.c[name] for name in ForwardReject.__slots__]
+    def rejects(self, uid: str, limit: int, before: int | None = None) -> list[ForwardReject]:
+        """Return the events that did not go, the newest first, from the one before a number."""
+        columns = [forward_rejects.c[name] for name in (*_KEPT, "id")]
         query = sa.select(*columns).where(forward_rejects.c.uid == uid)
+        if before is not None:
+            query = query.where(forward_rejects.c.id < before)
         with self._database.read() as connection:
             found = connection.execute(query.order_by(forward_rejects.c.id.desc()).limit(limit))
             return [ForwardReject(*row) for row in found]

@@ -73,7 +73,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class MessageReject:
-    """A message that was accepted and could not be written, and why; at is in Unix seconds."""
+    """A message that was accepted and could not be written, and why; at is in Unix seconds.
+
+    It has a number once it is kept.
+    """
 
     at: float
     type: str
@@ -81,6 +84,7 @@ class MessageReject:
     identifier: str
     code: str
     reason: str
+    number: int = 0
 
 
 class Intake:
@@ -193,14 +197,18 @@ class Intake:
         if seen:
             ask(connection, chunk.workspace_id)
 
-    def rejects(self, workspace_id: int, limit: int) -> list[MessageReject]:
-        """Return messages that could not be written, the newest first."""
+    def rejects(
+        self, workspace_id: int, limit: int, before: int | None = None
+    ) -> list[MessageReject]:
+        """Return messages that could not be written, the newest first, from one before a number."""
         query = sa.select(message_rejects).where(message_rejects.c.workspace_id == workspace_id)
+        if before is not None:
+            query = query.where(message_rejects.c.id < before)
         with self._database.read() as connection:
             found = connection.execute(query.order_by(message_rejects.c.id.desc()).limit(limit))
             return [
                 MessageReject(
-                    one.at, one.type, one.message_id, one.identifier, one.code, one.reason
+                    one.at, one.type, one.message_id, one.identifier, one.code, one.reason, one.id
                 )
                 for one in found
             ]

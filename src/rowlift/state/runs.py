@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from rowlift.core.errors import Busy, StateError
+from rowlift.core.errors import Busy, RowliftError, StateError, is_passing
 from rowlift.core.nouns import Status
 from rowlift.core.progress import Headway
 from rowlift.db import LEASE_SECONDS, Database
@@ -27,6 +27,7 @@ from rowlift.state.tallies import count_run, count_skipped
 
 FAILED = frozenset({Status.FAILED, Status.SOME_ROWS_FAILED, Status.STOPPED})
 ERASURE = "erasure"  # stands for a sync in the list of runs
+MOST_CARRIED = 8  # times, after which a state that is away each time fails a run
 ADOPT = "adopt"  # the first phase of a run that takes its rows from a plan file
 WHOLE = sa.and_(runs.c.retry_of.is_(None), runs.c.first_rows.is_(None))
 
@@ -72,6 +73,10 @@ class Run:
     def is_whole(self) -> bool:
         """Tell whether it takes all that its query returns."""
         return self.retry_of is None and self.first_rows is None
+
+    def goes_on_after(self, error: RowliftError) -> bool:
+        """Tell whether it was left only since the state was away: who takes it over goes on."""
+        return is_passing(error) and self.generation < MOST_CARRIED
 
 
 def run_from(row: sa.Row[Any]) -> Run:

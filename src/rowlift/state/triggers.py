@@ -1,7 +1,7 @@
 """Runs that somebody asked the service for: who, when, and what came of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -54,7 +54,10 @@ class TriggerStore:
         plan: str = "",
         retry_of: int = 0,
     ) -> Trigger:
-        """Queue a request for a run; one that waits for the same already stands for both."""
+        """Queue a request for a run; one that waits for the same already stands for both.
+
+        What either allows is allowed.
+        """
         what = {"allow_removals": allow_removals, "plan": plan, "retry_of": retry_of}
         try:
             with self._database.transaction("trigger.ask") as connection:
@@ -70,12 +73,25 @@ class TriggerStore:
         same = (sync_uid, plan, retry_of)
         queued = self.queued(workspace_id)
         waiting = [one for one in queued if (one.sync_uid, one.plan, one.retry_of) == same]
-        if waiting:
+        if waiting and (waiting[0].allow_removals or not allow_removals):
             return waiting[0]
+        if waiting and self._allow(waiting[0].id):
+            return replace(waiting[0], allow_removals=True)
         return self.ask(
             workspace_id, sync_uid, by,
             allow_removals=allow_removals, plan=plan, retry_of=retry_of,
         )  # fmt: skip
+
+    def _allow(self, trigger_id: int) -> bool:
+        mine = triggers.update().where(triggers.c.id == trigger_id, triggers.c.open == 1)
+        with self._database.transaction("trigger.ask") as connection:
+            return connection.execute(mine.values(allow_removals=True)).rowcount == 1
+
+    def allows_removals(self, run_id: int) -> bool:
+        """Tell whether who asked for a run allowed it to remove as many as there are."""
+        query = sa.select(triggers.c.allow_removals).where(triggers.c.run_id == run_id)
+        with self._database.read() as connection:
+            return any(connection.scalars(query))
 
     def queued(self, workspace_id: int) -> Sequence[Trigger]:
         """Return the requests that wait, the oldest first."""
@@ -85,9 +101,13 @@ class TriggerStore:
         with self._database.read() as connection:
             return [Trigger(*row) for row in connection.execute(query.order_by(triggers.c.id))]
 
-    def latest(self, workspace_id: int, limit: int = 20) -> Sequence[Trigger]:
-        """Return the newest requests first."""
+    def latest(
+        self, workspace_id: int, limit: int = 20, before: int | None = None
+    ) -> Sequence[Trigger]:
+        """Return the newest requests first, from the one before an id."""
         query = sa.select(triggers).where(triggers.c.workspace_id == workspace_id)
+        if before is not None:
+            query = query.where(triggers.c.id < before)
         newest = query.order_by(triggers.c.id.desc()).limit(limit)
         with self._database.read() as connection:
             return [Trigger(*row) for row in connection.execute(newest)]

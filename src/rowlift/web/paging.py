@@ -1,6 +1,7 @@
 """Lists in pages, each with a cursor to the next one."""
 
 import base64
+import math
 from collections.abc import Callable, Sequence
 from typing import Annotated, Generic, TypeVar
 
@@ -29,11 +30,26 @@ def place(cursor: str | None) -> int | None:
     """Return the number that a cursor holds; raises ConfigError CURSOR_WRONG."""
     if cursor is None:
         return None
+    (number,) = _held(cursor, "n")
+    return int(number)
+
+
+def place_in_time(cursor: str | None) -> tuple[float, int] | None:
+    """Return the moment and the number that a cursor holds; raises ConfigError CURSOR_WRONG."""
+    if cursor is None:
+        return None
+    number, moment = _held(cursor, "t")
+    return float(moment), int(number)
+
+
+def _held(cursor: str, kind: str) -> Sequence[str]:
+    """Return the parts of a cursor, of which the first is a number and others are moments."""
     try:
-        text = base64.urlsafe_b64decode(cursor.encode()).decode()
-        kind, number = text.split(":")
-        if kind == "n" and number.isdecimal() and len(number) < 19:  # noqa: PLR2004 - 64 bits
-            return int(number)
+        found, number, *moments = base64.urlsafe_b64decode(cursor.encode()).decode().split(":")
+        is_number = number.isdecimal() and len(number) < 19  # noqa: PLR2004 - 64 bits
+        is_ours = found == kind and len(moments) == (kind == "t")
+        if is_number and is_ours and all(math.isfinite(float(one)) for one in moments):
+            return [number, *moments]
     except ValueError:
         pass
     raise ConfigError(
@@ -43,7 +59,19 @@ def place(cursor: str | None) -> int | None:
 
 def page(found: Sequence[Item], limit: int, number: Callable[[Item], int]) -> Page[Item]:
     """Return a page of what was found; `number` tells the place of one in the whole list."""
-    return Page(items=found, next=_cursor(number(found[-1])) if len(found) == limit else None)
+    following = f"n:{number(found[-1])}" if len(found) == limit else None
+    return Page(items=found, next=_cursor(following))
+
+
+def page_in_time(
+    found: Sequence[Item], limit: int, at: Callable[[Item], tuple[float, int]]
+) -> Page[Item]:
+    """Return a page of a list in the order of time; `at` tells moment and number of one."""
+    following = None
+    if len(found) == limit:
+        moment, number = at(found[-1])
+        following = f"t:{number}:{moment!r}"
+    return Page(items=found, next=_cursor(following))
 
 
 def whole(found: Sequence[Item]) -> Page[Item]:
@@ -51,5 +79,5 @@ def whole(found: Sequence[Item]) -> Page[Item]:
     return Page(items=found, next=None)
 
 
-def _cursor(number: int) -> str:
-    return base64.urlsafe_b64encode(f"n:{number}".encode()).decode()
+def _cursor(text: str | None) -> str | None:
+    return None if text is None else base64.urlsafe_b64encode(text.encode()).decode()

@@ -20,6 +20,7 @@ from rowlift.core.errors import (
     SourceError,
     StateError,
     Throttled,
+    is_passing,
     unexpected,
 )
 from rowlift.core.rules import RULES
@@ -28,6 +29,7 @@ from rowlift.project.problems import ProjectInvalid
 from rowlift.web.bodies import no_json
 
 MEDIA_TYPE = "application/problem+json"
+_AGAIN_SECONDS = 5
 
 log = logging.getLogger("rowlift.web")
 
@@ -118,6 +120,8 @@ def refused(_request: Request, error: Exception) -> Response:
     headers = {"WWW-Authenticate": "Bearer"} if status(error) == 401 else {}  # noqa: PLR2004
     if isinstance(error, Throttled):
         headers["Retry-After"] = str(error.seconds)
+    elif is_passing(error):
+        headers["Retry-After"] = str(_AGAIN_SECONDS)
     return answer(problem(error), headers)
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 from sse_starlette import ServerSentEvent
 
-from rowlift.core.errors import AccessError, Throttled
+from rowlift.core.errors import AccessError, StateError, Throttled
 from rowlift.operations.callers import Caller
 
 LOOK_SECONDS = 0.5
@@ -30,13 +30,16 @@ class Listeners:
     async def heard(
         self, caller: Caller, events: AsyncIterator[ServerSentEvent], stay: Callable[[], None]
     ) -> AsyncIterator[ServerSentEvent]:
-        """Pass events on until `stay` raises AccessError; count the stream as long as it lasts."""
+        """Pass events on until `stay` raises AccessError, or the state is away.
+
+        The stream is counted as long as it lasts; a browser comes back by itself.
+        """
         self._open[caller.user_id] += 1
         try:
             async for event in events:
                 await asyncio.to_thread(stay)
                 yield event
-        except AccessError:
+        except (AccessError, StateError):
             return
         finally:
             self._open[caller.user_id] -= 1

@@ -29,7 +29,7 @@ class AlertWorker:
     ) -> None:
         self._alerts = alerts
         self._hindrance = hindrance
-        self._alarm = StateAlarm()
+        self._alarm: StateAlarm | None = None
         self._stopped = threading.Event()
         self._trouble = ""
         self._states_at = -STATE_SECONDS
@@ -47,7 +47,9 @@ class AlertWorker:
         """Look again and again; the documented boundary at which any exception ends."""
         while not self._stopped.wait(LOOK_SECONDS):
             try:
-                self._alarm.look(self._alerts(), self._hindrance())
+                alerts = self._alerts()
+                self._alarm = self._alarm or StateAlarm(alerts.note())
+                self._alarm.look(alerts, self._hindrance())
                 self._look()
             except RowliftError as error:
                 self._troubled(error)

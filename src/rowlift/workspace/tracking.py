@@ -17,7 +17,10 @@ from rowlift.workspace.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened to a person: kind is track, page or screen; times are Unix seconds."""
+    """What happened to a person: kind is track, page or screen; times are Unix seconds.
+
+    It has a number once it is kept.
+    """
 
     pid: int
     kind: str
@@ -26,6 +29,7 @@ class Event:
     message_id: str
     at: float
     received_at: float
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Doer:
     anonymous_ids: tuple[str, ...]
 
 
-_NAMES = [one.name for one in fields(Event)]
+_NAMES = [one.name for one in fields(Event) if one.name != "number"]
 _DEVICES = "SELECT pid, anonymous_id FROM anonymous_ids WHERE {pids} ORDER BY anonymous_id"
 _PEOPLE = """
 SELECT pid, id, email, attributes FROM people WHERE {pids} AND workspace_id + 0 = :workspace
@@ -62,11 +66,18 @@ def add_events(connection: sa.Connection, workspace_id: int, events: Sequence[Ev
     insert(connection, tracked.name, columns, {"workspace_id": workspace_id})
 
 
-def events_of(workspace: Workspace, pid: int, limit: int) -> list[Event]:
-    """Return what happened to a person, the newest first."""
-    query = sa.select(*(tracked.c[name] for name in _NAMES)).where(
+def events_of(
+    workspace: Workspace, pid: int, limit: int, before: tuple[float, int] | None = None
+) -> list[Event]:
+    """Return what happened to a person, the newest first, from the one before a moment and number.
+
+    Of one moment those that came later are the newer ones.
+    """
+    query = sa.select(*(tracked.c[name] for name in (*_NAMES, "id"))).where(
         tracked.c.pid == pid, tracked.c.workspace_id == workspace.id
     )
+    if before:
+        query = query.where(sa.tuple_(tracked.c.at, tracked.c.id) < sa.tuple_(*before))
     newest = query.order_by(tracked.c.at.desc(), tracked.c.id.desc()).limit(limit)
     with workspace.database.read() as connection:
         return [Event(*row) for row in connection.execute(newest)]

@@ -1,5 +1,6 @@
 """What SDKs may send, and what became of it; the messages themselves go to /v1."""
 
+from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -12,7 +13,7 @@ from rowlift.state.forwards import ForwardReject
 from rowlift.state.intake import MessageReject
 from rowlift.state.keys import WriteKey
 from rowlift.web.bodies import Body
-from rowlift.web.paging import Limit, Page, whole
+from rowlift.web.paging import Cursor, Limit, Page, page, page_in_time, place, place_in_time, whole
 from rowlift.web.rights import Asking, Ours, door
 from rowlift.workspace.tracking import Event
 
@@ -58,9 +59,10 @@ def revoke_key(
 
 
 @router.get("/messages/rejects", **door("ingest.rejects", Right.VALUES))
-def rejects(project: Ours, limit: Limit = 20) -> Page[MessageReject]:
+def rejects(project: Ours, limit: Limit = 20, cursor: Cursor = None) -> Page[MessageReject]:
     """List messages that could not be written, the newest first."""
-    return whole(project.ingest.rejects(limit))
+    found = project.ingest.rejects(limit, before=place(cursor))
+    return page(found, limit, attrgetter("number"))
 
 
 @router.get("/forwards", **door("ingest.forwards.list", Right.READ))
@@ -87,14 +89,21 @@ def rewind(name: Name, body: Since, project: Ours, caller: Asking) -> ForwardRep
 
 
 @router.get("/forwards/{name}/rejects", **door("ingest.forwards.rejects", Right.VALUES))
-def forward_rejects(name: Name, project: Ours, limit: Limit = 20) -> Page[ForwardReject]:
+def forward_rejects(
+    name: Name, project: Ours, limit: Limit = 20, cursor: Cursor = None
+) -> Page[ForwardReject]:
     """List events that the destination of a forward did not take, the newest first."""
-    return whole(project.ingest.forwards.rejects(name, limit))
+    found = project.ingest.forwards.rejects(name, limit, before=place(cursor))
+    return page(found, limit, attrgetter("number"))
 
 
 @router.get("/people/{who}/events", **door("ingest.events", Right.VALUES))
 def events(
-    who: Annotated[str, Path(max_length=1000)], project: Ours, limit: Limit = 20
+    who: Annotated[str, Path(max_length=1000)],
+    project: Ours,
+    limit: Limit = 20,
+    cursor: Cursor = None,
 ) -> Page[Event]:
     """List what a person did, the newest first."""
-    return whole(project.ingest.events(who, limit))
+    found = project.ingest.events(who, limit, before=place_in_time(cursor))
+    return page_in_time(found, limit, attrgetter("at", "number"))

@@ -5,6 +5,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator
 from functools import partial
+from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Request, Response
@@ -15,7 +16,7 @@ from rowlift.core.rights import Right
 from rowlift.operations.project import Project
 from rowlift.operations.reports import RequestReport, RetryRequest, RunReport, ServiceReport
 from rowlift.web.bodies import Body
-from rowlift.web.paging import Limit, Page, whole
+from rowlift.web.paging import Cursor, Limit, Page, page, place
 from rowlift.web.repeats import Once
 from rowlift.web.rights import Asking, Ours, door, stay
 from rowlift.web.streams import LONGEST_SECONDS, LOOK_SECONDS, Listeners
@@ -42,9 +43,9 @@ def status(project: Ours) -> ServiceReport | None:
 
 
 @router.get("/requests", **door("service.requests", Right.READ))
-def requests(project: Ours, limit: Limit = 20) -> Page[RequestReport]:
+def requests(project: Ours, limit: Limit = 20, cursor: Cursor = None) -> Page[RequestReport]:
     """List the newest requests for runs, and what came of them."""
-    return whole(project.service.requests(limit))
+    return page(project.service.requests(limit, before=place(cursor)), limit, attrgetter("id"))
 
 
 @router.post("/syncs/{name}/runs", status_code=202, **door("service.trigger", Right.RUN))
