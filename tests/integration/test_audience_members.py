@@ -1,6 +1,7 @@
 """Audiences that are kept: who enters and leaves, in which order they are computed, what breaks."""
 
 import json
+import random
 import threading
 import time
 from datetime import UTC, datetime
@@ -99,6 +100,95 @@ def test_A21_an_audience_follows_its_people(club: Club) -> None:
         assert sizes == [(2, 1, 1), (2, 2, 0)]
         project.run()
         assert len(project.audiences.sizes("pros")) == 2
+
+
+def furnish(club: Club) -> dict[str, Any]:
+    """Audiences of every kind, and a sync of accounts beside that of people."""
+    audiences: dict[str, Any] = {
+        "pros": PRO, "later": {"where": {"attribute": "seen", "since": "2026-11-22"}},
+        "others": {"where": {"none": [{"segment": "pros"}]}},
+        "first": {"where": {"all": []}, "limit": {"most": 2, "by": "plan"}},
+        "named": {"where": {"attribute": "id", "starts_with": "a"}},
+        "rich": {"where": {"related": "firm", "where": {"attribute": "tier", "is": "gold"}}},
+        "fans": {"where": {"segment": "beta"}, "exclude": {"segment": "rich"}},
+    }  # fmt: skip
+    for name, document in audiences.items():
+        club.audience(name, **document)
+    club.sync["segment"] = {"name": "beta", "create": True}
+    club.sync["removed"], club.use["removed"] = "leave_segment", "keep"
+    firms = {
+        "sync": "firms", "preset": "import", "kind": "object", "object_type": "firm",
+        "source": "shop", "sql": "SELECT object_id, tier FROM firms", "identify_by": "object_id",
+        "relationships": {"sql": "SELECT object_id, user_id FROM staff", "identify_by": "user_id"},
+    }  # fmt: skip
+    club.write("syncs/firms.yml", firms)
+    return audiences
+
+
+def table(club: Club, name: str, *rows: str) -> None:
+    (club.folder / "data" / f"{name}.csv").write_text("\n".join(rows) + "\n")
+
+
+@pytest.mark.door("python")
+def test_A21_what_was_not_touched_is_not_looked_at_and_would_be_the_same(small: Club) -> None:
+    club = small
+    audiences, chance = furnish(club), random.Random(8)
+    people = [f"{letter}{number}" for letter in "abc" for number in range(3)]
+    looks = 0
+    with club.project() as project:
+        for step in range(3):
+            known = people[: 9 if step < 2 else 7]
+            club.rows(*(
+                (one, "pro" if step % 3 == 1 or chance.random() < 0.5 else "free",
+                 f"2026-11-{chance.randrange(20, 24)}")
+                for one in known
+            ))  # fmt: skip
+            table(club, "firms", "object_id,tier", *(
+                f"f{one},{chance.choice(['gold', 'tin'])}" for one in range(3)
+            ))  # fmt: skip
+            table(club, "staff", "object_id,user_id", *(
+                f"f{chance.randrange(3)},{one}" for one in known
+            ))  # fmt: skip
+            for sync in ["people", "firms"] if step < 2 else ["firms", "people"]:
+                before = asked(project)
+                project.run([sync])
+                looks += sum(asked(project)[name] > before.get(name, 0) for name in audiences)
+            found = {name: inside(project, name) for name in audiences}
+            project.audiences.compute()
+            assert {name: inside(project, name) for name in audiences} == found
+    assert looks
+
+
+def asked(project: rowlift.Project) -> dict[str, int]:
+    """How often each audience was to be looked at."""
+    home = project.audiences.home
+    known = home.store.audiences.of(home.workspace_id)
+    return {name: known[uid].asked for name, uid in home.audiences.items() if uid in known}
+
+
+@pytest.mark.door("python")
+def test_A21_a_run_lets_those_be_looked_at_that_it_touches(small: Club) -> None:
+    furnish(small)
+    small.people(ann="pro", bob="free")
+    table(small, "firms", "object_id,tier", "f0,gold")
+    table(small, "staff", "object_id,user_id", "f0,ann")
+
+    def touched(project: rowlift.Project, sync: str) -> set[str]:
+        before = asked(project)
+        project.run([sync])
+        after = asked(project)
+        return {name for name in after if after[name] > before[name]}
+
+    with small.project() as project:
+        project.run(["people"])
+        project.run(["firms"])
+        assert touched(project, "people") == set()
+        table(small, "firms", "object_id,tier", "f0,tin")
+        assert touched(project, "firms") == {"rich", "fans"}  # who left one may enter the other
+        small.rows(("ann", "pro", "2026-11-22"), ("bob", "free", "2026-11-21"))
+        assert touched(project, "people") == {"pros", "later", "first", "named", "fans"}
+        small.people(ann="pro", bob="free", cid="pro")
+        assert touched(project, "people") >= {"pros", "first", "rich"}
 
 
 @pytest.mark.door("python")

@@ -97,7 +97,7 @@ def sent(form, document=""):
     return Sheet(page, "audience").fields
 
 
-@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.settings(max_examples=25, deadline=None)
 @hypothesis.given(DOCUMENTS)
 def test_a_document_comes_back_from_its_form_as_it_was(document):
     before = meaning(document)
@@ -110,7 +110,7 @@ def test_a_document_comes_back_from_its_form_as_it_was(document):
     assert found.get("mode") == "rows"
 
 
-@hypothesis.settings(max_examples=200, deadline=None)
+@hypothesis.settings(max_examples=100, deadline=None)
 @hypothesis.given(SCALARS)
 def test_a_value_is_typed_so_that_it_is_read_as_what_it_is(value):
     assert (scalar(word(value)), type(scalar(word(value)))) == (value, type(value))
@@ -200,7 +200,7 @@ def test_a_button_of_rows_that_are_not_there_changes_nothing(button):
     assert pressed(form, button)[0] == form
 
 
-@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.settings(max_examples=25, deadline=None)
 @hypothesis.given(DOCUMENTS, st.integers())
 def test_no_button_loses_a_row(document, seed):
     hypothesis.assume(meaning(document) is not None)

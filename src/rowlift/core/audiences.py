@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from graphlib import TopologicalSorter
 from operator import or_
-from typing import Literal
+from typing import Any, Literal
 
 Scalar = str | int | float | bool
 Join = Literal["all", "any", "none"]
@@ -228,6 +228,56 @@ def _needs(condition: Condition) -> Needs:
             return Needs(segments=frozenset({name}))
         case Joined(of=of):
             return reduce(or_, map(_needs, of), Needs())
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """What a run wrote; with `anything` people came, left or were merged, so that all may differ.
+
+    `objects` are objects and relationships of any type.
+    """
+
+    anything: bool = False
+    attributes: frozenset[str] = frozenset()
+    segments: frozenset[str] = frozenset()
+    objects: bool = False
+
+    def touches(self, meaning: str) -> bool:
+        """Tell whether who is in an audience may differ; it is as `AudienceSpec.meaning` tells.
+
+        Of events some may have been forgotten since somebody looked.
+        """
+        asked = _told_needs(json.loads(meaning))
+        return (
+            self.anything
+            or asked.events
+            or not self.attributes.isdisjoint(asked.attributes)
+            or not self.segments.isdisjoint(asked.segments)
+            or (self.objects and bool(asked.objects))
+        )
+
+
+ANYTHING = Wrote(anything=True)
+
+
+def _told_needs(told: Any) -> Needs:
+    """Return the needs of a spec, or of a part of it, that was written as JSON."""
+    match told:
+        case {"attribute": str(name)}:
+            return Needs(frozenset({name}))
+        case {"event": str()}:
+            return Needs(events=True)
+        case {"relationship": _, "type": str(of_type)}:
+            return Needs(objects=frozenset({of_type}))
+        case {"segment": str(name)}:
+            return Needs(segments=frozenset({name}))
+        case {"of": list(of)}:
+            return reduce(or_, map(_told_needs, of), Needs())
+        case {"where": where, "exclude": exclude, "limit": limit, "ahead": list(ahead)}:
+            by = frozenset({limit["by"]}) if limit else frozenset()
+            own = Needs(by, segments=frozenset(ahead))
+            return own | _told_needs(where) | _told_needs(exclude)
+    return Needs()
 
 
 def complete(audiences: Mapping[str, AudienceSpec]) -> dict[str, AudienceSpec]:

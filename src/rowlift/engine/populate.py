@@ -84,6 +84,10 @@ SELECT row_number, key AS identifier, code, reason FROM {plan} WHERE action = 'r
 UNION ALL SELECT row_number, identifier, code, reason FROM late ORDER BY row_number
 """
 
+_UPDATED = """
+SELECT DISTINCT unnest(json_keys(attributes)) FROM {plan} WHERE action = 'update'
+"""
+
 _LATE = pa.schema(
     [("row_number", pa.int64()), ("identifier", pa.string()), ("code", pa.string()),
      ("reason", pa.string())]
@@ -94,13 +98,16 @@ _LATE = pa.schema(
 class Settled:
     """A scratch file of so many rows for the ledger, as they are unless some came too late.
 
-    Beside it stands how many rows of the plan have each action, and each code.
+    Beside it stands how many rows of the plan have each action, and each code, which attributes of
+    those who were known are written, and whether people may be merged.
     """
 
     path: Path
     rows: int
     actions: Mapping[str, int]
     codes: Mapping[str, int]
+    attributes: frozenset[str]
+    merges: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +161,8 @@ def populate(
         late = apply.applied(connection, writer)
     progress.phase(part.title, "write", plan.rows)
     writing = _Writing(store, lease, workspace, part.spec, writer, listed)
-    with _meanwhile(duck, partial(_settle, duck, plan, before.ledger)) as settling:
+    named = store.audiences.are_there(run.workspace_id)
+    with _meanwhile(duck, partial(_settle, duck, plan, before.ledger, named)) as settling:
         for number, applied in writing.all(apply.slices(plan.path, done=frozenset(late))):
             late[number] = applied.late
             progress.advance(part.title, applied.rows)
@@ -174,7 +182,7 @@ def _meanwhile(duck: Duck, work: Callable[[], Settled]) -> Iterator[Future[Settl
             raise
 
 
-def _settle(duck: Duck, plan: StoredFile, ledger: Ledger) -> Settled:
+def _settle(duck: Duck, plan: StoredFile, ledger: Ledger, named: bool) -> Settled:  # noqa: FBT001
     """Write what the ledger will have of a plan, and of rows that need no writing."""
     path, planned = duck.scratch_file("settled"), parquet([plan.path])
     rows = _SETTLED.format(plan=planned, epoch=ledger.epoch, seq=ledger.revision + 1)
@@ -183,7 +191,11 @@ def _settle(duck: Duck, plan: StoredFile, ledger: Ledger) -> Settled:
             dict(duck.rows(f"SELECT {one}, count(*) FROM {planned} WHERE {one} <> '' GROUP BY ALL"))
             for one in ("action", "code")
         )
-        return Settled(path, duck.write(rows, path), actions, codes)
+        names, merges = frozenset[str](), True
+        if named:
+            names = frozenset(str(one) for (one,) in duck.rows(_UPDATED.format(plan=planned)))
+            merges = duck.count(f"(FROM {planned} WHERE merged IS NOT NULL)") > 0
+        return Settled(path, duck.write(rows, path), actions, codes, names, merges)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from rowlift.engine.meter import Meter
 from rowlift.engine.moments import no_seconds, seconds_told
 from rowlift.engine.parts import RELATIONSHIPS, Part, parts
 from rowlift.engine.read import stage, staged_columns
+from rowlift.engine.touching import wrote
 from rowlift.kit.sqlguard import uses_last_sync_time
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Image
@@ -386,7 +387,10 @@ class ImportRun:
                     connection, self._run.workspace_id, self._run.sync_uid,
                     self._run.source_time or 0,
                 )  # fmt: skip
-            self._store.runs.finish(connection, self._run.id, status, counts, code, reason)
+            touched = wrote(zip(self._parts, [populated for populated, _ in done], strict=False))
+            self._store.runs.finish(
+                connection, self._run.id, status, counts, code, reason, touched
+            )  # fmt: skip
 
     def _counted(self, done: "Sequence[Populated]") -> tuple[dict[str, Any], int, str]:
         """Return the counts of all parts, the number of rows rejected and the first code."""

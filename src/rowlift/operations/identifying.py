@@ -15,6 +15,7 @@ from rowlift.engine.emails import MAX_EMAIL
 from rowlift.engine.rowrules import MAX_IDENTIFIER
 from rowlift.operations.home import Home
 from rowlift.operations.records import Names, PersonRecord, find_person, show_person, unknown
+from rowlift.state.audiences import ask
 from rowlift.workspace.records import Person
 from rowlift.workspace.renaming import give, held, is_taken
 from rowlift.workspace.suppression import names_any
@@ -51,6 +52,7 @@ def identify(
             _require_free(connection, home, person, wanted)
             now = clock.now().timestamp()
             give(connection, person.record.pid, wanted.id, wanted.email, now)
+            ask(connection, home.workspace_id)
     except IntegrityError as error:
         text = "Somebody else got the same id or address at this moment."
         raise Busy("BUSY", text, mend="Look at who has it, then try again.") from error

@@ -35,6 +35,7 @@ def suppress(home: Home, named: Iterable[str], note: str) -> SuppressionReport:
         added = suppression.add(connection, home.workspace_id, texts, note, roots)
         leave_all(connection, people)
         if added:
+            ask(connection, home.workspace_id)
             home.store.look_again(connection, home.workspace_id)
     return SuppressionReport(added, len(people))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from rowlift.core.audiences import Wrote
 from rowlift.core.nouns import Status
 from rowlift.db import Database
 from rowlift.state.audience_tables import audience_sizes, audiences
@@ -89,6 +90,12 @@ class AudienceStore:
             found = connection.execute(query.order_by(audiences.c.id)).all()
         return {row.uid: _audience(row) for row in found}
 
+    def are_there(self, workspace_id: int) -> bool:
+        """Tell whether any audience ever began."""
+        query = sa.select(audiences.c.id).where(audiences.c.workspace_id == workspace_id).limit(1)
+        with self._database.read() as connection:
+            return connection.scalar(query) is not None
+
     def claim(self, audience: Audience) -> Audience | None:
         """Take an audience that nobody computes, or whose process is dead."""
         with (
@@ -162,3 +169,24 @@ def ask(connection: sa.Connection, workspace_id: int | sa.ScalarSelect[int], *ui
 def _audience(row: sa.Row[Any]) -> Audience:
     values = {column.name: getattr(row, column.name) for column in audiences.columns}
     return Audience(**values | {"status": Status(row.status)})
+
+
+def ask_about(
+    connection: sa.Connection, workspace_id: int | sa.ScalarSelect[int], wrote: Wrote
+) -> None:
+    """Have those audiences looked at again that are made from what was written.
+
+    So are those that somebody looks at just now, or that nobody could look at.
+    """
+    query = sa.select(audiences.c.uid, audiences.c.spec, audiences.c.active, audiences.c.status)
+    known = connection.execute(query.where(audiences.c.workspace_id == workspace_id)).all()
+    uids = [
+        row.uid
+        for row in known
+        if not row.spec
+        or row.active
+        or row.status != Status.COMPLETED.value
+        or wrote.touches(row.spec)
+    ]
+    if uids:
+        ask(connection, workspace_id, *uids)

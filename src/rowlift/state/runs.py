@@ -8,11 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from rowlift.core.audiences import ANYTHING, Wrote
 from rowlift.core.errors import Busy, RowliftError, StateError, is_passing
 from rowlift.core.nouns import Status
 from rowlift.core.progress import Headway
 from rowlift.db import LEASE_SECONDS, Database
-from rowlift.state.audiences import ask
+from rowlift.state.audiences import ask_about
 from rowlift.state.leases import (
     Lease,
     database_now,
@@ -267,8 +268,12 @@ class RunStore:
         counts: Mapping[str, Any],
         reason_code: str = "",
         reason: str = "",
+        wrote: Wrote = ANYTHING,
     ) -> None:
-        """End a run as part of the caller's fenced transaction."""
+        """End a run, and have audiences looked at that what it wrote touches.
+
+        It is part of the caller's fenced transaction.
+        """
         self.advance(
             connection,
             run_id,
@@ -282,7 +287,7 @@ class RunStore:
         )
         count_run(connection, run_id)
         of = sa.select(runs.c.workspace_id).where(runs.c.id == run_id)
-        ask(connection, of.scalar_subquery())
+        ask_about(connection, of.scalar_subquery(), wrote)
 
     def get(self, run_id: int) -> Run:
         """Return one run; raises StateError NOT_FOUND."""
