@@ -29,6 +29,10 @@ def test_A5_apply_previews_a_new_trait_and_refuses_it_otherwise(cli, shop):
     done = cli("apply")
     assert done.code == 0
     assert "+ sync traits created" in done.stdout
+    shop.sync("more", TWICE, preset="import")
+    assert cli("apply").code == 0
+    shop.sync("more", TWICE)
+    assert "PREVIEW_STOPS" in cli("apply").stderr, "an import becomes a trait"
     with served(shop.folder) as project:
         assert [one.version for one in project.definitions.versions("sync", "traits")] == [1]
 

@@ -317,6 +317,19 @@ def test_S24_a_rotated_key_opens_what_the_old_one_sealed(project, world, sink):
     assert {one.code for one in project.debug()["hook"]} == {""}
 
 
+def test_F67_who_runs_on_while_keys_are_rotated_seals_with_the_newest(project, world, sink):
+    project.definitions.create("destination", "hook", hook(sink))
+    for name in ("desk", "more"):
+        with rowlift.Project(world.folder, env=world.env) as other:
+            for _ in range(2):
+                other.definitions.rotate_key()
+        project.definitions.create("destination", name, hook(sink))
+        assert {one.code for one in project.debug()["hook"]} == {""}
+    with rowlift.Project(world.folder, env=world.env) as again:
+        found = again.debug()
+    assert {one.code for name in ("hook", "desk", "more") for one in found[name]} == {""}
+
+
 @pytest.mark.usefixtures("project")
 def test_S24_F67_a_key_from_the_environment_leaves_no_file(world, sink):
     world.env["ROWLIFT_SECRET_KEY"] = NEW
@@ -364,6 +377,51 @@ def test_S8_another_host_needs_the_secret_again(project, sink):
     restore = definitions.restore
     code = refusal(ConfigError, restore, "destination", "hook", 1, expected=3)
     assert code == "SECRET_AGAIN", "nor does an older version send it back"
+
+
+@pytest.mark.parametrize(
+    ("kind", "document", "moved"),
+    [
+        (
+            "source",
+            {"type": "postgres", "host": "db.example.com", "user": "u", "password": CANARY,
+             "database": "shop"},
+            ({"host": "evil.example"}, {"port": 6543}, {"sslmode": "disable"},
+             {"public_only": True}),
+        ),
+        (
+            "source",
+            {"type": "snowflake", "account": "acme", "user": "u", "password": CANARY,
+             "database": "shop"},
+            ({"account": "evil"},),
+        ),
+        (
+            "destination",
+            {"type": "segment", "write_key": CANARY},
+            ({"endpoint": "https://evil.example/v1"},),
+        ),
+        (
+            "destination",
+            {"type": "customerio", "site_id": "s", "api_key": CANARY},
+            ({"region": "eu"},),
+        ),
+        (
+            "channel",
+            {"type": "webhook", "url": "https://desk.example.com", "secret": f"whsec_{'QUJD' * 8}"},
+            ({"url": "https://evil.example"}, {"allow_networks": ["desk.internal"]}),
+        ),
+    ],
+)  # fmt: skip
+def test_S8_every_kind_that_holds_a_secret_asks_for_it_again(project, kind, document, moved):
+    made = project.definitions.create(kind, "one", document)
+    assert made.secrets
+    for change in moved:
+        with pytest.raises(ConfigError) as raised:
+            project.definitions.edit(kind, "one", {**made.document, **change}, expected=1)
+        assert raised.value.code == "SECRET_AGAIN", (change, str(raised.value))
+        assert CANARY not in str(raised.value)
+    quiet = {**made.document, "description": "Ours"}
+    assert project.definitions.edit(kind, "one", quiet, expected=1).secrets == made.secrets
 
 
 def test_S8_nobody_borrows_the_secret_of_another(project, sink):

@@ -71,6 +71,28 @@ def test_C11_logs_are_written_back_and_only_once(world: World, warehouse) -> Non
     assert len(ask("SELECT * FROM rowlift.runs")) == 3
 
 
+@IN_A_FILE
+def test_S34_who_is_suppressed_is_in_no_log(world: World, warehouse) -> None:
+    _, ask = warehouse
+    others = tuple((f"u{number}", "free") for number in range(8))
+    world.rows(("ann", "pro"), ("bob", "free"), ("", "free"), *others)
+    world.run()
+    world.rows(("ann", "max"), ("bob", "max"), ("bob", "max"), *others)
+    world.run()
+    world.rows(("ann", "pro"), ("bob", "pro"), *others)
+    world.run()
+    with world.project() as project:
+        project.suppress(["id:bob"])
+        project.run()
+        project.watch.write_back()
+    changes = "SELECT run, identifier, before, after FROM rowlift.attribute_changes ORDER BY run"
+    assert ask(changes) == [(2, "ann", '"pro"', '"max"'), (3, "ann", '"max"', '"pro"')]
+    outcomes = ask("SELECT run, row_number, identifier, code, reason FROM rowlift.row_outcomes")
+    assert {one[3] for one in outcomes} >= {"ID_NULL", "ID_DUPLICATE"}
+    assert "bob" not in str(outcomes)
+    assert len([one for one in outcomes if one[3] == "ID_DUPLICATE"]) == 2
+
+
 def test_it_goes_on_after_it_was_cut_off_and_repeats_nothing(world: World, warehouse) -> None:
     _, ask = warehouse
     for _ in range(3):

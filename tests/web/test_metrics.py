@@ -1,5 +1,6 @@
 """What Prometheus reads: the figures of the state, for whom has the right, and of nobody's rows."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def test_C11_metrics_tell_runs_rows_and_lag(api: Api, monitor: httpx.Client, sho
     assert found[at("rowlift_delivered_rows_total", "people", "crm", "delivered")] == 1
     assert found[at("rowlift_run_duration_seconds_count", "people")] == 1
     assert found[at("rowlift_run_duration_seconds_bucket", "people", "+Inf")] == 1
-    assert at("rowlift_sync_lag_seconds", "people") not in found
+    assert 0 <= found[at("rowlift_sync_lag_seconds", "people")] < 600, "since it was made"
     assert found[at("rowlift_runs_active")] == 0
     assert "example.com" not in answer.text
     shop.run()
@@ -93,10 +94,58 @@ def test_a_destination_that_was_given_up_is_told_until_it_works(shop: World) -> 
     shop.crm["failing"] = 0.999999
     shop.rows(*((f"u{number}", f"u{number}@example.com", "pro") for number in range(30)))
     shop.run()
-    assert figures(shop)[at("rowlift_circuit_open", "people", "crm")] == 1
+    found = figures(shop)
+    assert found[at("rowlift_circuit_open", "people", "crm")] == 1
+    assert found[at("rowlift_delivery_failing", "people", "crm")] == 1
+    assert found[at("rowlift_rows_left", "people", "crm", "pending")] > 0
     del shop.crm["failing"]
     shop.run()
-    assert figures(shop)[at("rowlift_circuit_open", "people", "crm")] == 0
+    found = figures(shop)
+    assert found[at("rowlift_circuit_open", "people", "crm")] == 0
+    assert found[at("rowlift_delivery_failing", "people", "crm")] == 0
+    assert found[at("rowlift_rows_left", "people", "crm", "pending")] == 0
+    shop.others["lake"] = {}
+    shop.use["use"] = "lake"
+    assert not [key for key in figures(shop) if key[0] == "rowlift_circuit_open"]
+
+
+def test_whoever_is_on_call_finds_what_is_wrong(shop: World) -> None:
+    hook = {"type": "webhook", "url": "https://127.0.0.1/x", "secret": "whsec_" + "A" * 32}
+    shop.channels["ops"] = hook
+    shop.sync["fresh_within"] = "1h"
+    (shop.folder / "audiences").mkdir()
+    shop.write("audiences/pros.yml", {"audience": "pros", "where": {"segment": "vips"}})
+    shop.run()
+    executed(shop, "UPDATE runs SET source_time = source_time - 7200")
+    with shop.project() as project:
+        project.pause("people")
+    found = figures(shop)
+    assert found[at("rowlift_sync_late", "people", "workspace")] == 1
+    assert found[at("rowlift_sync_late", "people", "crm")] == 1
+    assert found[at("rowlift_sync_data_age_seconds", "people", "crm")] >= 7200
+    assert found[at("rowlift_sync_paused", "people")] == 1
+    assert found[at("rowlift_channel_failing", "ops")] == 1
+    assert found[at("rowlift_channel_notices_waiting", "ops")] == 0, "they are in its message"
+    assert found[at("rowlift_audience_failing", "pros")] == 1
+    assert found[at("rowlift_audience_due", "pros")] == 1
+    assert found[at("rowlift_files_refused")] == 0
+    with shop.project() as project:
+        project.create_segment("vips")
+        project.add_to_segment("vips", ["ann"])
+        project.audiences.compute()
+        (shop.folder / "rowlift.yml").write_text("version: [")
+        project.refresh()
+        found = samples(rendered(project.watch.figures()).decode())
+    assert found[at("rowlift_audience_failing", "pros")] == 0
+    assert found[at("rowlift_audience_due", "pros")] == 0
+    assert found[at("rowlift_audience_people", "pros")] == 1
+    assert 0 <= found[at("rowlift_audience_age_seconds", "pros")] < 600
+    assert found[at("rowlift_files_refused")] == 1
+
+
+def executed(shop: World, text: str) -> None:
+    with shop.project() as project, project.watch.home.store.database.transaction("test") as state:
+        state.exec_driver_sql(text)
 
 
 def test_what_is_gone_from_the_project_is_left_out(shop: World) -> None:
@@ -127,4 +176,22 @@ def test_every_sample_is_of_a_metric_that_is_described(shop: World) -> None:
         found = project.watch.figures()
     for name, labels in found.values:
         assert len(labels) == len(METRICS[name].labels), name
-    assert all(name.startswith("rowlift_") for name in METRICS)
+
+
+LABELS = {
+    "audience", "channel", "code", "destination", "forward", "kind", "outcome", "rule", "status",
+    "sync", "target", "version",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_names_and_units_are_those_that_prometheus_expects(name: str) -> None:
+    """What promtool check metrics looks for, and that no label can hold a person."""
+    one = METRICS[name]
+    assert re.fullmatch(r"rowlift(_[a-z]+)+", name)
+    assert name.endswith("_total") == (one.kind == "counter")
+    assert not name.endswith(("_count", "_sum", "_bucket", "_info")) or name == "rowlift_build_info"
+    assert not re.search(r"_(gauge|counter|histogram|ms|minutes|hours|days|kb|mb)(_|$)", name)
+    assert ("second" in name) == bool(re.search(r"_seconds(_total)?$", name))
+    assert {*one.labels} <= LABELS
+    assert one.about.endswith((".", "0 or 1."))

@@ -10,6 +10,7 @@ from rowlift.cli.records import grid
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, moment, safe
 from rowlift.core.errors import ConfigError
+from rowlift.operations.callers import CONSOLE
 
 USAGE = "rowlift keys [list]; create or revoke and NAME"
 
@@ -52,6 +53,7 @@ def _list(terminal: Terminal) -> int:
 def _create(terminal: Terminal, name: str) -> int:
     with terminal.project() as project:
         made = project.ingest.create_key(name)
+        project.access.audit.note(CONSOLE, "key.create", made.name)
     terminal.say(f"✓ {safe(made.name)} is there. Its key is shown this once:")
     terminal.say(made.secret, style="bold")
     terminal.document("key", key=made)
@@ -61,6 +63,7 @@ def _create(terminal: Terminal, name: str) -> int:
 def _revoke(terminal: Terminal, name: str) -> int:
     with terminal.project() as project:
         project.ingest.revoke_key(name)
+        project.access.audit.note(CONSOLE, "key.revoke", name)
         left = project.ingest.keys()
     terminal.say(f"✓ {safe(name)} is revoked; within seconds it is refused")
     terminal.document("keys", keys=left)

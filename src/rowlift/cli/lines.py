@@ -10,6 +10,7 @@ from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import counted, safe
 from rowlift.core.errors import ConfigError, RowliftError
 from rowlift.kit.durable import write_durable
+from rowlift.operations.callers import CONSOLE
 from rowlift.operations.exporting import Form, people_lines
 
 
@@ -21,6 +22,10 @@ def export(
         people = project.export_people(suppressed=suppressed)
         if only:
             people = iter([project.person(only)])
+            project.access.audit.note(CONSOLE, "person.export")
+        else:
+            told = {"suppressed": suppressed}
+            project.access.audit.note(CONSOLE, "people.export", after=told)
         export_lines(terminal, file, form, people_lines(people, form))
     return exits.DONE
 

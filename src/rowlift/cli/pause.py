@@ -8,6 +8,7 @@ from rowlift.cli import exits
 from rowlift.cli.options import command as _command
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import safe
+from rowlift.operations.callers import CONSOLE
 from rowlift.operations.project import Project
 
 Sync = Annotated[str, typer.Argument(help="The sync.", metavar="NAME")]
@@ -18,6 +19,7 @@ def command(terminal: Terminal, name: Sync) -> int:
     """A run that has begun goes on. What is remembered stays, and what is due stays due."""
     with terminal.project() as project:
         project.pause(name)
+        project.access.audit.note(CONSOLE, "sync.pause", name)
         show_sync(terminal, project, name, "is paused: no run of it begins")
     return exits.DONE
 

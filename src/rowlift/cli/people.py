@@ -177,6 +177,7 @@ def _delete(terminal: Terminal, who: str, *, yes: bool) -> int:
         if not yes:
             confirm(terminal, who, f"This erases {safe(who)} from everything Rowlift keeps.")
         erased = project.erase(who)
+        project.access.audit.note(CONSOLE, "person.erase")
     rows = f"{counted(erased.rows, 'row')} of {counted(erased.files, 'file')}"
     terminal.say(f"✓ erased {safe(who)}: {erased.people} in the workspace, {rows}")
     terminal.note("What the source still returns comes back, unless it is suppressed.")
@@ -208,6 +209,7 @@ def _merges(terminal: Terminal, limit: int, after: int) -> int:
 def _undo(terminal: Terminal, number: int) -> int:
     with terminal.project() as project:
         parted = project.undo_merge(number)
+        project.access.audit.note(CONSOLE, "merge.undo", str(number))
     strangers = ", ".join(map(cell, parted.anonymous_ids))
     terminal.say(f"✓ merge {number} is undone: anonymous id {strangers} is a person again")
     terminal.note("The next change of the row that named both merges them again.")

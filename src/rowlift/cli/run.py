@@ -13,6 +13,7 @@ from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import safe
 from rowlift.core.errors import ConfigError
 from rowlift.core.nouns import Status
+from rowlift.operations.callers import CONSOLE
 from rowlift.operations.reports import RunReport
 
 Names = Annotated[
@@ -59,6 +60,9 @@ def command(
             mend="Leave --rows out, or make a plan of them: rowlift plan NAME --rows COUNT.",
         )  # fmt: skip
     with terminal.working() as project:
+        if allow_removals:
+            told = {"syncs": names or [], "allow_removals": True}
+            project.access.audit.note(CONSOLE, "sync.run", after=told)
         done = project.run(
             tuple(names or ()), wait=not no_wait, allow_removals=allow_removals, plan=plan,
             first_rows=rows,

@@ -13,6 +13,7 @@ from rowlift.cli.report import mark, rejected_total, show_run
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, lasted, moment, number
 from rowlift.core.errors import ConfigError
+from rowlift.operations.callers import CONSOLE
 from rowlift.operations.rejects import COLUMNS, ROW
 from rowlift.operations.reports import RunReport
 
@@ -59,6 +60,8 @@ def command(  # noqa: PLR0913, PLR0917 - each is an option
         elif errors or csv_ or rows:
             rejects = project.rejects(project.run_report(run).id, rows=rows)
             columns = (*COLUMNS, ROW) if rows else COLUMNS
+            if csv_ or rows:
+                project.access.audit.note(CONSOLE, "rejects.export", str(run))
             if csv_:
                 write_csv(columns, rejects)
             elif terminal.json:

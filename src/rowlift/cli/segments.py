@@ -15,6 +15,7 @@ from rowlift.cli.records import grid
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, counted, moment, safe
 from rowlift.core.errors import ConfigError
+from rowlift.operations.callers import CONSOLE
 from rowlift.operations.exporting import Form, member_lines
 from rowlift.operations.segments import EventRecord, MemberRecord
 
@@ -85,6 +86,7 @@ def _list(terminal: Terminal) -> int:
 def _create(terminal: Terminal, name: str) -> int:
     with terminal.project() as project:
         made = project.create_segment(name)
+        project.access.audit.note(CONSOLE, "segment.create", made.name)
     terminal.say(f"✓ {safe(made.name)} is there, with {_people(made.members)}")
     terminal.document("segment", segment=made, members=())
     return exits.DONE
@@ -132,6 +134,8 @@ def _change(terminal: Terminal, change: str, name: str, people: Sequence[str]) -
             done, moved, there = project.add_to_segment(name, people), "entered", "were in it"
         else:
             done, moved, there = project.remove_from_segment(name, people), "left", "were not in it"
+        told = {"people": len(people)}
+        project.access.audit.note(CONSOLE, f"segment.{change}", name, after=told)
     terminal.say(f"✓ {safe(name)}: {_people(done.changed)} {moved}, {done.unchanged:,} {there}")
     for one in done.unknown[:SHOWN]:
         terminal.say(f"  ! nobody is known as {cell(one)}", style="yellow")
@@ -146,6 +150,7 @@ def _change(terminal: Terminal, change: str, name: str, people: Sequence[str]) -
 def _export(terminal: Terminal, name: str, file: Path | None, form: Form) -> int:
     with terminal.project() as project:
         members = project.export_segment(name)
+        project.access.audit.note(CONSOLE, "segment.export", name)
         export_lines(terminal, file, form, member_lines(members, form))
     return exits.DONE
 

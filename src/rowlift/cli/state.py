@@ -11,6 +11,7 @@ from rowlift.cli.options import command as _command
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import counted, listed, moment, safe
 from rowlift.core.errors import ConfigError
+from rowlift.operations.callers import CONSOLE
 
 RESET, PRUNE, ROTATE, WRITE_BACK = "reset", "prune", "rotate-key", "write-back"
 
@@ -85,6 +86,7 @@ def _reset(terminal: Terminal, name: str, target: str | None, *, yes: bool) -> i
         if not yes:
             confirm(terminal, name, f"This forgets {safe(what)}. People in the workspace stay.")
         project.reset(name, target=target)
+        project.access.audit.note(CONSOLE, "sync.reset", name, after={"target": target})
         terminal.say(f"✓ forgot {safe(what)}; the next run sends it again")
         terminal.document("state", state=project.state(name))
     return exits.DONE
@@ -93,6 +95,8 @@ def _reset(terminal: Terminal, name: str, target: str | None, *, yes: bool) -> i
 def _prune(terminal: Terminal) -> int:
     with terminal.project() as project:
         done = project.prune()
+        told = {"runs": done.runs, "files": done.files}
+        project.access.audit.note(CONSOLE, "prune", after=told)
     gone = listed(asdict(done)) or "nothing; all is newer than retention in rowlift.yml says"
     terminal.say(f"✓ forgot {gone}")
     terminal.document("prune", prune=done)
@@ -102,6 +106,7 @@ def _prune(terminal: Terminal) -> int:
 def _rotate(terminal: Terminal) -> int:
     with terminal.project() as project:
         sealed = project.definitions.rotate_key()
+        project.access.audit.note(CONSOLE, "secrets.rotate", after={"secrets": sealed})
     terminal.say(f"✓ {counted(sealed, 'secret')} sealed with the new key")
     terminal.document("rotation", sealed=sealed)
     return exits.DONE

@@ -13,6 +13,7 @@ from rowlift.cli.runs import LARGEST
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import counted, moment, safe
 from rowlift.core.errors import ConfigError
+from rowlift.operations.callers import CONSOLE
 
 Who = Annotated[
     list[str] | None,
@@ -57,6 +58,8 @@ def command(  # noqa: PLR0913, PLR0917 - each is an option
         raise ConfigError("USAGE", "Nobody is named.", mend=mend)
     with terminal.working() as project:
         done = project.unsuppress(named) if undo else project.suppress(named, note=note)
+        action, told = "unsuppress" if undo else "suppress", {"identifiers": done.identifiers}
+        project.access.audit.note(CONSOLE, action, after=told)
     what = "no longer suppressed" if undo else "suppressed"
     terminal.say(f"✓ {counted(done.identifiers, 'identifier')} {what}")
     terminal.say(f"  known in the workspace: {done.people:,}")

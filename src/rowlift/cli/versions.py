@@ -11,6 +11,7 @@ from rowlift.cli.options import command as _command
 from rowlift.cli.runs import LARGEST
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, moment, safe
+from rowlift.operations.callers import CONSOLE
 from rowlift.operations.definitions import Definitions
 
 Name = Annotated[str, typer.Argument(help="The sync.", metavar="NAME")]
@@ -47,7 +48,10 @@ def command(
     with terminal.project() as project:
         door = project.definitions.by(user(), "cli")
         if restore is not None:
-            return _restore(terminal, door, kind, name, restore)
+            told = {"version": restore}
+            done = _restore(terminal, door, kind, name, restore)
+            project.access.audit.note(CONSOLE, f"{kind}.restore", name, after=told)
+            return done
         if diff is not None:
             return _diff(terminal, door.diff(kind, name, diff, against))
         return _list(terminal, door, kind, name)

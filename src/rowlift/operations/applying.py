@@ -1,5 +1,6 @@
 """Files taken into a state: what that would change is said first, a new trait is previewed."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -8,17 +9,24 @@ from typing import Literal
 
 from rowlift.core.estimates import Estimate
 from rowlift.core.specs import ProjectSpec
-from rowlift.operations.defining import require_preview, unified
+from rowlift.operations.callers import CONSOLE
+from rowlift.operations.defining import is_trait, require_preview, unified
 from rowlift.operations.home import Home, Unsealed, open_store
 from rowlift.operations.kinds import ACCEPTS, KINDS
 from rowlift.operations.opening import declarations, write_files
 from rowlift.project.check import load_able
 from rowlift.project.writing import write_yaml
+from rowlift.state.audit import AuditLog, AuditRecord
 from rowlift.state.definitions import FILES, Author, Declared, Definition, is_same, taken
 from rowlift.state.store import Store
 
 Step = Literal["created", "changed", "renamed", "taken over", "archived", "left"]
 CREATED: Step = "created"
+_MADE: frozenset[Step] = frozenset({CREATED, "changed", "taken over"})
+_VERBS: Mapping[Step, str] = {
+    CREATED: "create", "changed": "edit", "renamed": "rename", "taken over": "edit",
+    "archived": "archive",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,8 @@ class Folder:
                 on_plan(changes)
             changes = self._previewed(store, project, changes)
             if not dry_run:
-                write_files(store, project, by, prune=prune, take_over=take_over)
+                space = write_files(store, project, by, prune=prune, take_over=take_over)
+                _note(AuditLog(store.database, space), by, changes)
         return changes
 
     def _project(self) -> ProjectSpec:
@@ -77,12 +86,27 @@ class Folder:
         env, workspace_id = Unsealed(self.env, store.vault), _workspace_id(store, project)
         home = Home(project, store, env, workspace_id, {}, {}, {}, files=project)
 
+        traits = {
+            one.name
+            for one in store.definitions.all(workspace_id, "sync")
+            if one.archived_at is None and is_trait(one.document)
+        }
+
         def previewed(one: DefinitionChange) -> DefinitionChange:
-            is_new = one.kind == "sync" and one.change == CREATED
-            seen = require_preview(home, project, one.name) if is_new else None
+            is_new = one.change == CREATED or one.name not in traits
+            is_due = one.kind == "sync" and one.change in _MADE and is_new
+            seen = require_preview(home, project, one.name) if is_due else None
             return replace(one, estimate=seen.estimate) if seen else one
 
         return [previewed(one) for one in changes]
+
+
+def _note(log: AuditLog, by: Author, changes: Sequence[DefinitionChange]) -> None:
+    """Write down what was changed; what it was before stands among the versions."""
+    for one in changes:
+        if verb := _VERBS.get(one.change):
+            actor = by.actor or CONSOLE.name
+            log.add(AuditRecord(time.time(), actor, "", f"{one.kind}.{verb}", one.name, {}, {}))
 
 
 def _workspace_id(store: Store, project: ProjectSpec) -> int:

@@ -11,6 +11,7 @@ from rowlift.core.errors import Busy, ConfigError, Fenced, RowliftError, is_pass
 from rowlift.core.nouns import Status
 from rowlift.core.progress import Progress
 from rowlift.core.spelling import did_you_mean
+from rowlift.operations.alerting import telling
 from rowlift.operations.asking import patiently
 from rowlift.operations.defining import Written, would_be
 from rowlift.operations.dependence import AudienceSource, sources
@@ -106,7 +107,7 @@ class Computing:
     """Looks for the people of audiences, for a service, after a run or on request."""
 
     home: Home
-    _clock: Clock
+    clock: Clock
     _progress: Progress
 
     def due(self) -> dict[str, Audience]:
@@ -168,7 +169,7 @@ class Computing:
 
     def now(self) -> float:
         """Return the moment it is."""
-        return self._clock.now().timestamp()
+        return self.clock.now().timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,10 +280,11 @@ class Audiences:
         One that another process computes is left to it.
         """
         chosen = {name: self._begun(name) for name in names or self.home.audiences}
-        for name in in_order(self.home.project.audiences):
-            if name in chosen:
-                self._computing.compute(name, chosen[name])
-        self._computing.compute_due()
+        with telling(self.home, self._computing.clock):
+            for name in in_order(self.home.project.audiences):
+                if name in chosen:
+                    self._computing.compute(name, chosen[name])
+            self._computing.compute_due()
         return [self.get(name) for name in sorted(chosen)]
 
     def feeds(self, name: str) -> Sequence[str]:

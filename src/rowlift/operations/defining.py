@@ -134,7 +134,7 @@ def edit(home: Home, one: Definition, written: Written, expected: int, by: Autho
         _edit_workspace(home, one, document, expected, by)
         return
     change, admitted = _prepared(home, one, document)
-    if one.kind == "sync" and one.document.get("preset", Preset.TRAITS) != Preset.TRAITS:
+    if one.kind == "sync" and not is_trait(one.document):
         require_preview(home, admitted.project, one.name)
     home.store.definitions.write(home.workspace_id, [replace(change, expected=expected)], by)
 
@@ -210,6 +210,11 @@ def unified(old: Sequence[str], new: Sequence[str], before: str, after: str) -> 
 
 
 # A5
+
+
+def is_trait(document: Mapping[str, Any]) -> bool:
+    """Tell whether a sync's document makes it a trait."""
+    return bool(document.get("preset", Preset.TRAITS) == Preset.TRAITS)
 
 
 def require_preview(home: Home, project: ProjectSpec, name: str) -> Preview | None:

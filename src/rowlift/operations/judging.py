@@ -12,6 +12,7 @@ from rowlift.core.nouns import Status
 from rowlift.core.rules import RULES
 from rowlift.core.specs import AlertSpec
 from rowlift.state.alerts import GIVEN_UP, SENT, WAITING, Outgoing
+from rowlift.state.audiences import Audience
 from rowlift.state.deliveries import Delivery
 from rowlift.state.forwards import Forward
 from rowlift.state.runs import Run
@@ -77,6 +78,26 @@ def of_forward(forward: Forward) -> Found:
         refused = f"; {forward.rejected:,} events were refused so far" if forward.rejected else ""
         return _wrong(AlertRule.FAILURE, code, f"does not go on: {title(code)}{refused}")
     return _over(AlertRule.FAILURE, "goes on")
+
+
+def of_audience(audience: Audience) -> Found | None:
+    """Return what the last look for an audience's people says; nothing before it has ended."""
+    if audience.status is Status.COMPLETED:
+        return _over(AlertRule.FAILURE, "is computed again")
+    if audience.status is Status.FAILED:
+        code = audience.reason_code
+        return _wrong(AlertRule.FAILURE, code, f"cannot be computed: {title(code)}")
+    return None
+
+
+def of_definition(code: str) -> Found:
+    """Return what is said of a definition that is wrong, and so left out."""
+    return _wrong(AlertRule.FAILURE, code, f"is left out: {title(code)}")
+
+
+def of_mended() -> Found:
+    """Return what is said of a definition that was left out and no longer is."""
+    return _over(AlertRule.FAILURE, "is in force again")
 
 
 def of_channel(last: Outgoing) -> Found | None:

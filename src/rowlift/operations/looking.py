@@ -1,6 +1,6 @@
 """Looking at what has ended and at what is late, and writing down what that changes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from rowlift.core.alerts import AlertRule, Notice
@@ -9,27 +9,56 @@ from rowlift.core.nouns import Status
 from rowlift.core.specs import AlertSpec
 from rowlift.operations.freshness import Freshness, levels
 from rowlift.operations.home import Home, sync_names
-from rowlift.operations.judging import PAST, Found, of_channel, of_delivery, of_forward, of_run
+from rowlift.operations.judging import (
+    PAST,
+    Found,
+    of_audience,
+    of_channel,
+    of_definition,
+    of_delivery,
+    of_forward,
+    of_mended,
+    of_run,
+)
 from rowlift.project.alerts import rules_of
 from rowlift.project.slots import written
 from rowlift.project.units import duration
-from rowlift.state.alerts import Judgement, Subject
+from rowlift.state.alerts import AlertState, Judgement, Subject
 from rowlift.state.deliveries import Delivery
 from rowlift.state.runs import ERASURE, Run
 
+_WATCHED = frozenset({"sync", "forward", "audience"})  # what does nothing while it is left out
+
+
+def left_out(home: Home) -> Mapping[str, tuple[str, str]]:
+    """Return by uid the kind and name of each sync, forward and audience that is wrong as it is."""
+    if not any(kind in _WATCHED for kind, _ in home.broken):
+        return {}
+    live = (one for one in home.store.definitions.all(home.workspace_id) if not one.archived_at)
+    return {
+        one.uid: (one.kind, one.name)
+        for one in live
+        if one.kind in _WATCHED and (one.kind, one.name) in home.broken
+    }
+
 
 class Names:
-    """What people call syncs and their parts, forwards, channels and destinations, by uid."""
+    """What people call syncs and their parts, and all else that can be wrong, by uid."""
 
     def __init__(self, home: Home) -> None:
+        left = left_out(home)
         self._others = {uid: f"forward {name}" for name, uid in home.forwards.items()}
         self._others |= {uid: f"channel {name}" for name, uid in home.channels.items()}
+        self._others |= {uid: f"audience {name}" for name, uid in home.audiences.items()}
+        self._others |= {
+            uid: f"{kind} {name}" for uid, (kind, name) in left.items() if kind != "sync"
+        }
         self._syncs = sync_names(home)
         self._destinations = {uid: name for name, uid in home.destinations.items()}
-        self._live = {*home.syncs.values(), *self._others, ERASURE}
+        self._live = {*home.syncs.values(), *left, ERASURE}
 
     def sync(self, uid: str) -> str:
-        """Return the name of a sync, forward or channel, also of a sync that is gone."""
+        """Return the name of a sync, also of one that is gone, or of what else is wrong."""
         if uid in self._others:
             return self._others[uid]
         own, _, part = uid.partition(".")
@@ -40,9 +69,10 @@ class Names:
         return self._destinations.get(uid, uid)
 
     def are_gone(self, subject: Subject) -> bool:
-        """Tell whether a sync, forward, channel or destination is not declared any more."""
-        own, to = subject.sync_uid.partition(".")[0], subject.destination_uid
-        return own not in self._live or (bool(to) and to not in self._destinations)
+        """Tell whether what was wrong, or the destination, is not declared any more."""
+        uid, to = subject.sync_uid, subject.destination_uid
+        is_there = uid in self._others or uid.partition(".")[0] in self._live
+        return not is_there or (bool(to) and to not in self._destinations)
 
 
 class Lookout:
@@ -69,10 +99,14 @@ class Lookout:
             )
 
     def look_at_states(self) -> None:
-        """Judge how fresh everything is, how forwards and channels stand; forget what is gone."""
+        """Judge how fresh everything is, and how all else stands; forget what is gone."""
         workspace_id = self._home.workspace_id
-        known = {one.subject for one in self._store.wrong(workspace_id)}
-        judged = (*self._levels(), *self._forwards(), *self._channels())
+        wrong = self._store.wrong(workspace_id)
+        known = {one.subject for one in wrong}
+        judged = (
+            *self._levels(), *self._forwards(), *self._audiences(), *self._channels(),
+            *self._mended(wrong), *self._left_out(),
+        )  # fmt: skip
         found = {one.subject: one for one in judged}
         changed = [one for subject, one in found.items() if one.wrong != (subject in known)]
         if changed:
@@ -100,6 +134,31 @@ class Lookout:
                 target = self._home.project.forwards[name].destination
                 destination = self._home.destinations.get(target, "")
                 yield self._judged(of_forward(known[uid]), uid, destination, None, rules)
+
+    def _audiences(self) -> Iterator[Judgement]:
+        """Yield of each audience whether its people could be found."""
+        store = self._home.store.audiences
+        known = store.of(self._home.workspace_id) if self._home.audiences else {}
+        rules = rules_of(self._home.project.alerts, {})
+        for uid in self._home.audiences.values():
+            found = of_audience(known[uid]) if uid in known and rules.failure else None
+            if found:
+                yield self._judged(found, uid, "", None, rules)
+
+    def _left_out(self) -> Iterator[Judgement]:
+        """Yield of each definition that is wrong that nothing of it is done."""
+        rules = rules_of(self._home.project.alerts, {})
+        for uid, name in left_out(self._home).items() if rules.failure else ():
+            code = self._home.broken[name].code
+            yield self._judged(of_definition(code), uid, "", None, rules)
+
+    def _mended(self, wrong: Iterable[AlertState]) -> Iterator[Judgement]:
+        """Yield of each sync that was left out that it is in force; others tell by themselves."""
+        for one in wrong:
+            name = self._live.get(one.subject.sync_uid)
+            if name and one.run_id is None and one.subject.rule is AlertRule.FAILURE:
+                rules = self._rules(one.subject.sync_uid)
+                yield self._judged(of_mended(), one.subject.sync_uid, "", None, rules)
 
     def _channels(self) -> Iterator[Judgement]:
         """Yield of each channel whether it takes messages; the others hear of it."""

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Literal
 
 from rowlift.core.version import VERSION
+from rowlift.operations.gauging import Sample, gauges, lag
 from rowlift.operations.home import Home
 from rowlift.state import tallies
 from rowlift.state.queues import Queues, queues
@@ -43,10 +44,30 @@ METRICS: Mapping[str, Metric] = {
         ("sync", "destination", "outcome"),
     ),
     "rowlift_sync_lag_seconds": Metric(
-        "gauge", "Time since the last run of a sync that completed without a failed row.", ("sync",)
+        "gauge",
+        "Time since the last run of a sync that completed without a failed row, or since it was "
+        "made.",
+        ("sync",),
     ),
+    "rowlift_sync_data_age_seconds": Metric(
+        "gauge",
+        "Age of the newest result that is wholly there, the workspace or a destination.",
+        ("sync", "target"),
+    ),
+    "rowlift_sync_late": Metric(
+        "gauge", "1 where that is older than fresh_within promises.", ("sync", "target")
+    ),
+    "rowlift_sync_paused": Metric("gauge", "1 where a sync is paused.", ("sync",)),
     "rowlift_circuit_open": Metric(
         "gauge", "1 where the last delivery gave up a destination.", ("sync", "destination")
+    ),
+    "rowlift_delivery_failing": Metric(
+        "gauge", "1 where the last delivery failed.", ("sync", "destination")
+    ),
+    "rowlift_rows_left": Metric(
+        "gauge",
+        "Rows that the last delivery did not bring to a destination.",
+        ("sync", "destination", "outcome"),
     ),
     "rowlift_deliveries_open": Metric(
         "gauge", "Deliveries that wait or are under way.", ("destination", "status")
@@ -68,7 +89,26 @@ METRICS: Mapping[str, Metric] = {
     ),
     "rowlift_alerts": Metric("gauge", "What is wrong with a sync.", ("sync", "rule")),
     "rowlift_channel_failing": Metric(
-        "gauge", "1 where a channel did not take its last message.", ("channel",)
+        "gauge", "1 where a channel did not take its last message, or is left out.", ("channel",)
+    ),
+    "rowlift_channel_notices_waiting": Metric(
+        "gauge", "What a channel is still to be told.", ("channel",)
+    ),
+    "rowlift_definitions_left_out": Metric(
+        "gauge", "Definitions that are wrong as they are, so nothing of them is done.", ("kind",)
+    ),
+    "rowlift_files_refused": Metric(
+        "gauge", "1 where the files are wrong and those of before are in force."
+    ),
+    "rowlift_audience_people": Metric("gauge", "People who are in an audience.", ("audience",)),
+    "rowlift_audience_age_seconds": Metric(
+        "gauge", "Time since the people of an audience were last looked for.", ("audience",)
+    ),
+    "rowlift_audience_due": Metric(
+        "gauge", "1 where the people of an audience may be others by now.", ("audience",)
+    ),
+    "rowlift_audience_failing": Metric(
+        "gauge", "1 where an audience could not be computed.", ("audience",)
     ),
     "rowlift_messages_total": Metric(
         "counter", "Messages of SDKs that were accepted, by outcome.", ("outcome",)
@@ -81,8 +121,6 @@ METRICS: Mapping[str, Metric] = {
     ),
 }
 
-_Sample = tuple[str, tuple[str, ...], float]
-
 _COUNTED: Mapping[str, str] = {
     tallies.RUNS: "rowlift_runs_total",
     tallies.ROWS: "rowlift_rows_total",
@@ -90,7 +128,11 @@ _COUNTED: Mapping[str, str] = {
     tallies.DELIVERIES: "rowlift_deliveries_total",
     tallies.DELIVERED_ROWS: "rowlift_delivered_rows_total",
     tallies.CIRCUIT_OPEN: "rowlift_circuit_open",
+    tallies.FAILING: "rowlift_delivery_failing",
+    tallies.ROWS_LEFT: "rowlift_rows_left",
 }
+
+_FLAGS = frozenset({"rowlift_circuit_open", "rowlift_delivery_failing"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +160,20 @@ def figures(home: Home) -> Figures:
     values["rowlift_build_info", (VERSION,)] = 1
     for name, labels, value in chain(
         _counted(home, told), _lags(home, told, waits.now), _waiting(home, waits),
-        _alerts(home), _forwarded(home),
+        gauges(home, waits.now), _forwarded(home),
     ):  # fmt: skip
-        values[name, labels] += value  # the parts of a sync are one to who looks on
+        own = values[name, labels]  # the parts of a sync are one to who looks on
+        values[name, labels] = max(own, value) if name in _FLAGS else own + value
     return Figures(values, list(_durations(home, told)))
 
 
-def _counted(home: Home, told: Sequence[Tally]) -> Iterator[_Sample]:
+def _counted(home: Home, told: Sequence[Tally]) -> Iterator[Sample]:
     syncs, targets = _names(home.syncs), _names(home.destinations)
+    uses = {(name, use.use) for name, one in home.project.syncs.items() for use in one.destinations}
     for one in told:
         sync, target = syncs.get(one.sync_uid.partition(".")[0]), targets.get(one.target)
+        if one.subject in tallies.STANDING and (sync, target) not in uses:
+            continue
         if one.subject == tallies.MESSAGES and one.label == "requests":
             yield "rowlift_message_requests_total", (), one.value
         elif one.subject == tallies.MESSAGES:
@@ -137,23 +183,13 @@ def _counted(home: Home, told: Sequence[Tally]) -> Iterator[_Sample]:
             yield _COUNTED[one.subject], labels, one.value
 
 
-def _alerts(home: Home) -> Iterator[_Sample]:
-    syncs, last = _names(home.syncs), home.store.alerts.last(home.workspace_id)
-    for one in home.store.alerts.wrong(home.workspace_id):
-        if sync := syncs.get(one.subject.sync_uid.partition(".")[0]):
-            yield "rowlift_alerts", (sync, one.subject.rule), 1
-    for name, uid in home.channels.items():
-        yield "rowlift_channel_failing", (name,), float(uid in last and last[uid].is_failing)
+def _lags(home: Home, told: Sequence[Tally], now: float) -> Iterator[Sample]:
+    at = {one.sync_uid: one.value for one in told if one.subject == tallies.SUCCEEDED_AT}
+    for name, uid in home.syncs.items():
+        yield "rowlift_sync_lag_seconds", (name,), lag(home, uid, at.get(uid), now)
 
 
-def _lags(home: Home, told: Sequence[Tally], now: float) -> Iterator[_Sample]:
-    syncs = _names(home.syncs)
-    for one in told:
-        if one.subject == tallies.SUCCEEDED_AT and one.sync_uid in syncs:
-            yield "rowlift_sync_lag_seconds", (syncs[one.sync_uid],), max(0.0, now - one.value)
-
-
-def _waiting(home: Home, waits: Queues) -> Iterator[_Sample]:
+def _waiting(home: Home, waits: Queues) -> Iterator[Sample]:
     targets = _names(home.destinations)
     for (uid, status), count in waits.deliveries.items():
         if uid in targets:
@@ -167,7 +203,7 @@ def _waiting(home: Home, waits: Queues) -> Iterator[_Sample]:
         yield "rowlift_service_heartbeat_age_seconds", (), age
 
 
-def _forwarded(home: Home) -> Iterator[_Sample]:
+def _forwarded(home: Home) -> Iterator[Sample]:
     names = _names(home.forwards)
     for uid, one in home.store.forwards.of(home.workspace_id).items() if names else ():
         if uid in names:

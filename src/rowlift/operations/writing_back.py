@@ -1,7 +1,7 @@
 """Write what runs did to a schema of a warehouse, each run once it and its deliveries are over."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -11,11 +11,13 @@ from rowlift.core.errors import ConfigError
 from rowlift.engine.duck import Duck
 from rowlift.engine.history import changed_attributes
 from rowlift.engine.parts import uids
+from rowlift.operations.discretion import meaning
 from rowlift.operations.home import Home
 from rowlift.operations.rejects import rejects
 from rowlift.operations.reporting import report_run
 from rowlift.operations.reports import RunReport
 from rowlift.state.runs import Run
+from rowlift.workspace.suppression import KINDS, finder, identifier
 
 URL, SCHEMA = "ROWLIFT_WRITE_BACK_URL", "ROWLIFT_WRITE_BACK_SCHEMA"
 _AT_ONCE = 200
@@ -56,10 +58,10 @@ def write_back(home: Home) -> WriteBackReport:
     key = f"write_back:{home.workspace_id}:{sha256(f'{url} {schema}'.encode()).hexdigest()[:16]}"
     mark, runs, rows = _recalled(home, key), 0, 0
     with Logbook.opened(url, schema) as book, Duck(home.store.files.scratch) as duck:
-        instance = home.store.recall("instance")
+        instance, is_hidden = home.store.recall("instance"), _hiding(home)
         for page, reached in _pages(home, mark):
             for run, report in page:
-                rows += book.write(instance, run.id, _logs(home, duck, run, report))
+                rows += book.write(instance, run.id, _logs(home, duck, run, report, is_hidden))
             runs += len(page)
             if reached != mark:
                 home.store.remember(key, json.dumps([reached.last, reached.open]))
@@ -87,7 +89,31 @@ def _recalled(home: Home, key: str) -> _Mark:
     return _Mark(last, tuple(left))
 
 
-def _logs(home: Home, duck: Duck, run: Run, report: RunReport) -> dict[str, Any]:
+def _hiding(home: Home) -> Callable[[str | None], bool]:
+    """Return what tells whether a key is, or joins, an identifier that is suppressed now."""
+    with home.store.database.read() as connection:
+        is_suppressed = finder(connection, home.workspace_id)
+
+    def is_hidden(key: str | None) -> bool:
+        values = _members(key) if key else ()
+        return is_suppressed(identifier(kind, value) for value in values for kind in KINDS)
+
+    return is_hidden
+
+
+def _members(key: str) -> Sequence[str]:
+    """Return what a key of relationships joins, or the key."""
+    if not key.startswith("["):
+        return (key,)
+    try:
+        return (key, *(one for one in json.loads(key) if isinstance(one, str)))
+    except ValueError:
+        return (key,)
+
+
+def _logs(
+    home: Home, duck: Duck, run: Run, report: RunReport, is_hidden: Callable[[str | None], bool]
+) -> dict[str, Any]:
     return {
         "runs": [(
             report.sync, report.status.value, report.reason_code, report.reason,
@@ -100,12 +126,24 @@ def _logs(home: Home, duck: Duck, run: Run, report: RunReport) -> dict[str, Any]
             )
             for one in report.deliveries
         ],
-        "row_outcomes": (tuple(row[name] for name in _OUTCOME) for row in rejects(home, run)),
-        "attribute_changes": _changes(home, duck, run),
+        "row_outcomes": (_outcome(row, is_hidden) for row in rejects(home, run)),
+        "attribute_changes": (
+            one for one in _changes(home, duck, run) if not is_hidden(one[1])
+        ),
     }  # fmt: skip
 
 
-def _changes(home: Home, duck: Duck, run: Run) -> Iterator[Sequence[object]]:
+def _outcome(row: Mapping[str, Any], is_hidden: Callable[[str | None], bool]) -> Sequence[object]:
+    """Return a row that did not go; of somebody who is suppressed only that there was one."""
+    told = dict(row)
+    if row["code"] == "PERSON_SUPPRESSED" or is_hidden(row["identifier"]):
+        told |= {"identifier": None, "reason": meaning(row["code"])}
+    return tuple(told[name] for name in _OUTCOME)
+
+
+def _changes(
+    home: Home, duck: Duck, run: Run
+) -> Iterator[tuple[str, str, str, str | None, str | None]]:
     for part, uid in uids(run.sync_uid).items():
         files = home.store.files.of_run("image_delta", run.id, uid, replaced=True)
         for key, name, before, after in changed_attributes(duck, files):

@@ -245,7 +245,7 @@ class AlertsFile(FileModel):
         None, description="The channels that hear of it: all of them by default; []: none."
     )
     failure: StrictBool | None = Field(
-        None, description="Tell of a run, delivery, forward or channel that failed: true."
+        None, description="Tell of a run, delivery, forward, audience or channel that failed: true."
     )
     rows_failed: Share | None = Field(
         None, description="Tell when more rows failed than this: 0, so of any; 5%, or off."

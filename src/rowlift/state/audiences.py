@@ -39,9 +39,11 @@ class Audience:
     next_at: float
 
     def is_due(self, spec: str, every: int | None, now: float) -> bool:
+        """Tell whether somebody should look for its members now: a failure rests for a while."""
+        return self.next_at <= now and self.is_wanted(spec, every, now)
+
+    def is_wanted(self, spec: str, every: int | None, now: float) -> bool:
         """Tell whether its members may not be those whom a spec means any more."""
-        if self.next_at > now:
-            return False
         is_old = every is not None and self.looked_at + every <= now
         return self.asked > self.answered or self.spec != spec or is_old
 

@@ -21,11 +21,14 @@ BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 14400)  # seconds that a run took, at m
 # Subjects; their labels are statuses, outcomes, or the bound that a duration stays below.
 RUNS, ROWS, WORKSPACE_ROWS, TOOK, SECONDS = "runs", "rows", "workspace_rows", "took", "seconds"
 DELIVERIES, DELIVERED_ROWS, MESSAGES = "deliveries", "delivered_rows", "messages"
-SUCCEEDED_AT, CIRCUIT_OPEN = "succeeded_at", "circuit_open"  # set, not counted
+SUCCEEDED_AT, CIRCUIT_OPEN = "succeeded_at", "circuit_open"  # set, not counted, as those below
+FAILING, ROWS_LEFT = "failing", "rows_left"
+STANDING = frozenset({CIRCUIT_OPEN, FAILING, ROWS_LEFT})  # of a sync at a destination, as it is now
 
 READ = ("read", "unchanged", "added", "changed", "returned", "removed", "rejected")
 WRITTEN = ("written", "rejected", "suppressed", "skipped")
 SETTLED = ("delivered", "rejected", "suppressed", "skipped", "superseded")  # nothing is due again
+LEFT = ("rejected", "pending", "in_doubt")
 
 _COLUMNS = "(workspace_id, sync_uid, target, subject, label, value)"
 _VALUES = "VALUES (:workspace_id, :sync_uid, :target, :subject, :label, :value)"
@@ -77,8 +80,12 @@ def count_delivery(connection: sa.Connection, delivery_id: int) -> None:
     whose = (one.sync_uid, one.destination_uid)
     outcomes = _outcomes(DELIVERED_ROWS, SETTLED, json.loads(one.counts), *whose)
     add(connection, one.workspace_id, [Tally(DELIVERIES, one.status, 1, *whose), *outcomes])
-    is_open = Tally(CIRCUIT_OPEN, "", one.reason_code == "CIRCUIT_OPEN", *whose)
-    _write(connection, _SET, one.workspace_id, [is_open])
+    stands = [
+        Tally(CIRCUIT_OPEN, "", one.reason_code == "CIRCUIT_OPEN", *whose),
+        Tally(FAILING, "", one.status == Status.FAILED, *whose),
+        *_outcomes(ROWS_LEFT, LEFT, json.loads(one.counts), *whose),
+    ]
+    _write(connection, _SET, one.workspace_id, stands)
 
 
 def _of_run(run: sa.Row[Any]) -> list[Tally]:

@@ -129,6 +129,9 @@ class Vault:
         return _parsed(text.split(), KEY_FILE)
 
     def _first(self) -> Key:
+        """Return the key that seals now: another process may have rotated since we looked."""
+        if self._given is None:
+            self._remember(self._read())
         if not self._keys and self._given is None:
             with alone(self._folder):
                 self._remember(self._read())

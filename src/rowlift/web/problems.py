@@ -23,7 +23,9 @@ from rowlift.core.errors import (
     is_passing,
     unexpected,
 )
+from rowlift.core.rights import Right
 from rowlift.core.rules import RULES
+from rowlift.operations.discretion import may_quote
 from rowlift.operations.testing import UNREACHED
 from rowlift.project.problems import ProjectInvalid
 from rowlift.web.bodies import no_json
@@ -83,18 +85,28 @@ class Problem:
     reference: str = ""
 
 
-def problem(error: RowliftError) -> Problem:
-    """Return an error as a problem; why a server cannot be reached is not told."""
+def problem(error: RowliftError, *, values: bool = True) -> Problem:
+    """Return an error as a problem; why a server cannot be reached is not told.
+
+    Without `values` nothing is told that may quote a row.
+    """
     title = RULES[error.code].title if error.code in RULES else error.code
+    is_quiet, known = not values and may_quote(error.code), RULES.get(error.code)
     return Problem(
         type=f"/api/v1/problems/{error.code}",
         title=title,
         status=status(error),
-        detail=title if error.code in UNREACHED else str(error.message),
+        detail=title if is_quiet or error.code in UNREACHED else str(error.message),
         code=error.code,
-        mend=error.mend or (RULES[error.code].mend if error.code in RULES else ""),
-        examples=_examples(error),
+        mend=(not is_quiet and error.mend) or (known.mend if known else ""),
+        examples=() if is_quiet else _examples(error),
     )
+
+
+def problem_for(request: Request, error: RowliftError) -> Problem:
+    """Return an error as the problem that a caller may be told."""
+    caller = getattr(request.state, "caller", None)
+    return problem(error, values=caller is None or Right.VALUES in caller.rights)
 
 
 def _examples(error: RowliftError) -> tuple[str, ...]:
@@ -114,7 +126,7 @@ def answer(found: Problem, headers: Mapping[str, str] | None = None) -> Response
     return JSONResponse(content, found.status, headers, media_type=MEDIA_TYPE)
 
 
-def refused(_request: Request, error: Exception) -> Response:
+def refused(request: Request, error: Exception) -> Response:
     """Answer with what an operation raised."""
     assert isinstance(error, RowliftError)  # noqa: S101 - registered for it only
     headers = {"WWW-Authenticate": "Bearer"} if status(error) == 401 else {}  # noqa: PLR2004
@@ -122,7 +134,7 @@ def refused(_request: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(error.seconds)
     elif is_passing(error):
         headers["Retry-After"] = str(_AGAIN_SECONDS)
-    return answer(problem(error), headers)
+    return answer(problem_for(request, error), headers)
 
 
 def unreadable(_request: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from rowlift.core.rights import Right
 from rowlift.operations.audiences import AudienceOutline, AudienceRecord, AudienceSample, Overlap
+from rowlift.operations.discretion import seen_by
 from rowlift.state.audiences import AudienceSize
 from rowlift.web.bodies import Body
 from rowlift.web.paging import Limit, Page, whole
@@ -27,15 +28,15 @@ class Tried(Body):
 
 
 @router.get("", **door("audiences.list", Right.READ))
-def audiences(project: Ours) -> Page[AudienceRecord]:
+def audiences(project: Ours, caller: Asking) -> Page[AudienceRecord]:
     """List the audiences by name."""
-    return whole(project.audiences.list())
+    return whole(seen_by(caller, project.audiences.list()))
 
 
 @router.get("/{name}", **door("audiences.get", Right.READ))
-def audience(name: Name, project: Ours) -> AudienceRecord:
+def audience(name: Name, project: Ours, caller: Asking) -> AudienceRecord:
     """Return how an audience stands; its people are those of the segment of that name."""
-    return project.audiences.get(name)
+    return seen_by(caller, project.audiences.get(name))
 
 
 @router.get("/{name}/sizes", **door("audiences.sizes", Right.READ))

@@ -3,8 +3,9 @@
 from fastapi import APIRouter
 
 from rowlift.core.rights import Right
+from rowlift.operations.discretion import seen_by
 from rowlift.operations.glance import About, Overview
-from rowlift.web.rights import Ours, door
+from rowlift.web.rights import Asking, Ours, door
 
 router = APIRouter(tags=["glance"])
 
@@ -16,6 +17,6 @@ def about(project: Ours) -> About:
 
 
 @router.get("/overview", **door("glance.overview", Right.READ))
-def overview(project: Ours) -> Overview:
+def overview(project: Ours, caller: Asking) -> Overview:
     """Tell what is wrong, what goes on, the last days, and every sync with its newest runs."""
-    return project.glance.overview()
+    return seen_by(caller, project.glance.overview())

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path
 from pydantic import AwareDatetime, Field
 
 from rowlift.core.rights import Right
+from rowlift.operations.discretion import seen_by
 from rowlift.operations.forwarding import ForwardReport
 from rowlift.operations.ingesting import LONGEST_NAME, NewWriteKey
 from rowlift.state.forwards import ForwardReject
@@ -66,15 +67,15 @@ def rejects(project: Ours, limit: Limit = 20, cursor: Cursor = None) -> Page[Mes
 
 
 @router.get("/forwards", **door("ingest.forwards.list", Right.READ))
-def forwards(project: Ours) -> Page[ForwardReport]:
+def forwards(project: Ours, caller: Asking) -> Page[ForwardReport]:
     """List how forwards stand; their definitions are among the definitions."""
-    return whole(project.ingest.forwards.list())
+    return whole(seen_by(caller, project.ingest.forwards.list()))
 
 
 @router.get("/forwards/{name}", **door("ingest.forwards.get", Right.READ))
-def forward(name: Name, project: Ours) -> ForwardReport:
+def forward(name: Name, project: Ours, caller: Asking) -> ForwardReport:
     """Return how a forward stands."""
-    return project.ingest.forwards.get(name)
+    return seen_by(caller, project.ingest.forwards.get(name))
 
 
 @router.post("/forwards/{name}/rewind", **door("ingest.forwards.rewind", Right.EDIT))

@@ -9,6 +9,7 @@ from starlette.responses import StreamingResponse
 
 from rowlift.core.rights import Right
 from rowlift.kit.csvlines import csv_lines
+from rowlift.operations.discretion import seen_by
 from rowlift.operations.hindsight import RunChanges, RunFacts
 from rowlift.operations.reasons import Reason
 from rowlift.operations.rejects import COLUMNS, ROW
@@ -27,18 +28,22 @@ Sync = Annotated[str | None, Query(max_length=200, description="Of one sync only
 
 @router.get("", **door("runs", Right.READ))
 def runs(
-    project: Ours, sync: Sync = None, limit: Limit = 20, cursor: Cursor = None,
+    project: Ours, caller: Asking, sync: Sync = None, limit: Limit = 20, cursor: Cursor = None,
     failed: Failed = False,
 ) -> Page[RunReport]:  # fmt: skip
-    """List runs, the newest first."""
+    """List runs, the newest first.
+
+    Who may not see values is told what the code of a reason means, in the place of a reason that
+    may quote a row.
+    """
     found = project.runs(sync, limit, before=place(cursor), failed=failed)
-    return page(found, limit, attrgetter("id"))
+    return page(seen_by(caller, found), limit, attrgetter("id"))
 
 
 @router.get("/{run_id}", **door("run_report", Right.READ))
-def run(run_id: Id, project: Ours) -> RunReport:
+def run(run_id: Id, project: Ours, caller: Asking) -> RunReport:
     """Return one run with its deliveries."""
-    return project.run_report(run_id)
+    return seen_by(caller, project.run_report(run_id))
 
 
 @router.get(

@@ -13,6 +13,8 @@ from pydantic import TypeAdapter
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from rowlift.core.rights import Right
+from rowlift.operations.callers import Caller
+from rowlift.operations.discretion import seen_by
 from rowlift.operations.project import Project
 from rowlift.operations.reports import RequestReport, RetryRequest, RunReport, ServiceReport
 from rowlift.web.bodies import Body
@@ -43,9 +45,12 @@ def status(project: Ours) -> ServiceReport | None:
 
 
 @router.get("/requests", **door("service.requests", Right.READ))
-def requests(project: Ours, limit: Limit = 20, cursor: Cursor = None) -> Page[RequestReport]:
+def requests(
+    project: Ours, caller: Asking, limit: Limit = 20, cursor: Cursor = None
+) -> Page[RequestReport]:
     """List the newest requests for runs, and what came of them."""
-    return page(project.service.requests(limit, before=place(cursor)), limit, attrgetter("id"))
+    found = project.service.requests(limit, before=place(cursor))
+    return page(seen_by(caller, found), limit, attrgetter("id"))
 
 
 @router.post("/syncs/{name}/runs", status_code=202, **door("service.trigger", Right.RUN))
@@ -84,7 +89,7 @@ def cancel(run_id: Id, project: Ours, caller: Asking) -> RunReport:
     """Ask for the end of a run and of its deliveries; what is due stays due."""
     report = project.service.cancel(run_id, by=caller.name)
     project.access.audit.note(caller, "run.cancel", str(run_id))
-    return report
+    return seen_by(caller, report)
 
 
 @router.get(
@@ -101,18 +106,18 @@ def events(
     Comments between events keep proxies from closing the connection, which ends after a quarter of
     an hour; who comes back hears only what is new.
     """
-    report = project.run_report(run_id)
+    report = seen_by(caller, project.run_report(run_id))
     if report.is_over and _event(report).id == last_event_id:
         return Response(status_code=204)
     listeners: Listeners = request.app.state.listeners
     listeners.refuse_more(caller)
-    changes = _changes(project, report, last_event_id)
+    changes = _changes(project, caller, report, last_event_id)
     changes = listeners.heard(caller, changes, partial(stay, request, project))
     return EventSourceResponse(changes, ping=request.app.state.heartbeat_seconds)
 
 
 async def _changes(
-    project: Project, report: RunReport, told: str | None
+    project: Project, caller: Caller, report: RunReport, told: str | None
 ) -> AsyncIterator[ServerSentEvent]:
     until = time.monotonic() + LONGEST_SECONDS
     while time.monotonic() < until:
@@ -123,7 +128,7 @@ async def _changes(
         if report.is_over:
             return
         await asyncio.sleep(LOOK_SECONDS)
-        report = await asyncio.to_thread(project.run_report, report.id)
+        report = seen_by(caller, await asyncio.to_thread(project.run_report, report.id))
 
 
 def _event(report: RunReport) -> ServerSentEvent:

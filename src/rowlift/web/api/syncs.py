@@ -8,6 +8,7 @@ from pydantic import Field
 
 from rowlift.core.rights import Right
 from rowlift.engine.preview import Preview
+from rowlift.operations.discretion import seen_by
 from rowlift.operations.reports import SyncReport
 from rowlift.web.bodies import Body
 from rowlift.web.paging import Page, whole
@@ -32,15 +33,15 @@ class Target(Body):
 
 
 @router.get("", **door("ls", Right.READ))
-def syncs(project: Ours) -> Page[SyncReport]:
+def syncs(project: Ours, caller: Asking) -> Page[SyncReport]:
     """List the syncs with their last runs."""
-    return whole(project.ls())
+    return whole(seen_by(caller, project.ls()))
 
 
 @router.get("/{name}", **door("sync", Right.READ))
-def sync(name: Name, project: Ours) -> SyncReport:
+def sync(name: Name, project: Ours, caller: Asking) -> SyncReport:
     """Return one sync with its last run."""
-    return project.sync(name)
+    return seen_by(caller, project.sync(name))
 
 
 @router.get("/{name}/state", **door("state", Right.READ))

@@ -82,7 +82,10 @@ def delete(
     name: Name, project: Ours, caller: Asking, version: Annotated[int, Form()] = 0
 ) -> Response:
     """Take an audience out of use; its segment stays with who is in it."""
-    project.definitions.by(caller.name, "ui").archive("audience", name, expected=version)
+    door = project.definitions.by(caller.name, "ui")
+    before = door.get("audience", name).document
+    door.archive("audience", name, expected=version)
+    project.access.audit.note(caller, "audience.archive", name, before=before)
     return onward("/audiences")
 
 

@@ -187,10 +187,14 @@ def _read(form: FormData, writing: Writing) -> Writing:
 
 def _keep(project: Project, caller: Caller, writing: Writing, *, is_new: bool) -> None:
     ours = project.definitions.by(caller.name, "ui")
+    name, before = writing.name, {}
     if is_new:
-        ours.create("audience", writing.name, writing.written)
+        made = ours.create("audience", name, writing.written)
     else:
-        ours.edit("audience", writing.name, writing.written, expected=writing.version)
+        before = dict(ours.get("audience", name).document)
+        made = ours.edit("audience", name, writing.written, expected=writing.version)
+    action = "audience.create" if is_new else "audience.edit"
+    project.access.audit.note(caller, action, name, before=before, after=made.document)
 
 
 def _seen(project: Project, caller: Caller, writing: Writing) -> Seen:

@@ -16,7 +16,7 @@ from rowlift.web.pages.mends import Remedy
 from rowlift.web.pages.render import show
 from rowlift.web.pages.runs import open_remedy
 from rowlift.web.pages.words import part
-from rowlift.web.problems import Problem, problem
+from rowlift.web.problems import Problem, problem_for
 from rowlift.web.queries import ASKING
 from rowlift.web.rights import Asking, Ours, door
 
@@ -96,6 +96,6 @@ def looked_ahead(
 def _stopped(
     request: Request, project: Project, sync: str, first_rows: int | None, error: RowliftError
 ) -> Response:
-    told = problem(error)
+    told = problem_for(request, error)
     page = Stopped(sync, first_rows, told, open_remedy(project, sync, told.code))
     return show(request, "plan_stopped.html", page, told.status)

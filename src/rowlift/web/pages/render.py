@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from rowlift.core.rights import Right
 from rowlift.operations.callers import Caller
+from rowlift.operations.discretion import seen_by
 from rowlift.operations.glance import About
 from rowlift.web import problems
 from rowlift.web.pages import runwords, words
@@ -118,6 +119,7 @@ def show(
 
     Where a form was `wrong` the page says so, and its fields keep what was typed.
     """
+    page = seen_by(request.state.caller, page)
     if wants_json(request):
         if wrong:
             return problems.answer(wrong.problem)

@@ -23,7 +23,7 @@ def refused(request: Request, error: Exception) -> Response:
         return answer
     if answer.status_code == _SIGNED_OUT:
         return _to_entrance(request)
-    page = _page(request, problems.problem(error))
+    page = _page(request, problems.problem_for(request, error))
     if wait := answer.headers.get("retry-after"):
         page.headers["Retry-After"] = wait
     return page

@@ -1,0 +1,74 @@
+"""What is wrong without a run: audiences nobody can compute, definitions that are left out."""
+
+import pytest
+
+import rowlift
+from alarms import SQLITE, at, executed, hearing, later, lines, told, wrong
+from rowlift.testing.sink import Sink
+
+
+@pytest.fixture
+def sink():
+    with Sink() as opened:
+        yield opened
+
+
+@pytest.fixture
+def world(tmp_path, state_url, sink):
+    made = hearing(tmp_path, state_url, sink)
+    made.sync["workspace"] = "write"
+    (made.folder / "audiences").mkdir()
+    return made
+
+
+@pytest.mark.door("python")
+def test_C11_an_audience_that_cannot_be_computed_is_told_once_and_again_when_it_is(world, sink):
+    share = {"control": 50}
+    world.write("audiences/friends.yml", {
+        "audience": "friends", "where": {"segment": "vips"}, "split": share,
+    })  # fmt: skip
+    world.run()
+    (message,) = told(sink)
+    (alert,) = [one for one in message["alerts"] if one["sync"] == "audience friends"]
+    assert (alert["rule"], alert["code"]) == ("failure", "NAME_UNKNOWN")
+    assert alert["text"].startswith("cannot be computed: ")
+    with at(world, later(minutes=2)) as project:
+        project.audiences.compute()
+        assert len(told(sink)) == 1, "it fails again, and is not told again"
+        project.create_segment("vips")
+        project.audiences.compute()
+        assert wrong(project) == []
+    assert {one["sync"] for one in told(sink)[1]["alerts"]} == {"audience friends"}
+    assert all(one["recovered"] for one in told(sink)[1]["alerts"])
+    (world.folder / "audiences" / "friends.yml").unlink()
+    executed(world, "UPDATE audiences SET status = 'Failed', reason_code = 'NAME_UNKNOWN'")
+    with at(world, later(minutes=4)) as project:
+        project.alerts.look()
+        assert wrong(project) == [], "nobody declares it any more"
+
+
+@SQLITE
+@pytest.mark.door("python")
+def test_C11_a_sync_that_is_left_out_is_told_and_again_when_it_is_in_force(world, sink):
+    world.save()
+    with rowlift.Project(world.folder, env=world.env) as project:
+        project.definitions.create("sync", "made_here", {
+            "source": "shop", "sql": "SELECT user_id, plan FROM people",
+            "identify_by": "user_id", "preset": "import",
+        })  # fmt: skip
+    connections = world.folder / "connections.yml"
+    kept = connections.read_text()
+    connections.write_text(kept.replace('"shop"', '"store"'))
+    (world.folder / "syncs" / "people.yml").unlink()
+    for _ in range(2):
+        with rowlift.Project(world.folder, env=world.env) as project:
+            project.alerts.look()
+            assert wrong(project) == [("failure", "made_here", "")]
+            project.alerts.tell(at_once=True)
+    connections.write_text(kept)
+    with rowlift.Project(world.folder, env=world.env) as project:
+        project.alerts.look()
+        assert wrong(project) == []
+    with at(world, later(minutes=2)) as project:
+        project.alerts.tell(at_once=True)
+    assert [(one[0], one[2]) for one in lines(sink)] == [("failure", False), ("failure", True)]
