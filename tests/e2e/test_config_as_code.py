@@ -1,14 +1,20 @@
 """Files into a state that is served elsewhere, and a state out into files."""
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import rowlift
+from rowlift.core.errors import ConfigError
 from rowlift.operations.opening import found
 from rowlift.state.definitions import Author
 
 CANARY = "CANARY-91bb"
+SIGNING = "whsec_" + "Q0FOQVJZ" * 4
+SECRET = {"headers", "secret"}
+ODD_SQL = "SELECT user_id, plan,\n\t'x' AS \"a b\"  -- ende \nFROM people\n"
 GOOD = "SELECT user_id, plan FROM people"
 TWICE = "SELECT 'u1' AS user_id, plan FROM people"
 
@@ -138,3 +144,62 @@ def test_a_key_is_rotated(cli, tmp_path):
     before = (tmp_path / ".rowlift" / "secret.key").read_text()
     assert "1 secret sealed" in cli("state", "rotate-key").stdout
     assert (tmp_path / ".rowlift" / "secret.key").read_text() != before
+
+
+EVERY: Mapping[str, tuple[str, Mapping[str, object]]] = {
+    "source": ("lager-2", {"type": "duckdb", "path": "warehouse.duckdb"}),
+    "destination": ("hook", {
+        "type": "webhook", "url": "https://example.com", "headers": {"X-Key": CANARY},
+    }),
+    "channel": ("ops", {"type": "webhook", "url": "https://example.com/hook", "secret": SIGNING}),
+    "sync": ("people", {
+        "description": "Wer zahlt: „alle“\n# no comment\n- no list", "preset": "import",
+        "source": "lager-2", "sql": ODD_SQL, "identify_by": "user_id",
+        "schedule": {"cron": "0 7 * * mon"}, "guards": {"removals": "12%"},
+        "destinations": [{"use": "hook", "match": "user_id", "fields": {"plan": "yes"}}],
+        "relationships": {
+            "sql": "SELECT user_id AS id, plan AS object_id FROM people ", "identify_by": "id",
+        },
+    }),
+    "forward": ("orders", {
+        "destination": "hook", "types": ["track"], "names": ["on", "Order: paid"],
+        "traits": {"plan": "null"},
+    }),
+    "audience": ("no", {"where": {"all": [
+        {"attribute": "plan", "one_of": ["no", "on", "1e3", "~", "0x1f", " a ", "é\u2028b"]},
+        {"attribute": "n", "at_least": 1.50},
+    ]}, "split": {"a": 50, "b": 50}}),
+}  # fmt: skip
+
+
+@pytest.mark.door("cli")
+def test_B18_what_is_exported_is_applied_and_exported_again_to_the_byte(cli, shop):
+    made, first = shop.folder / "made", shop.folder / "first"
+    made.mkdir()
+    found(made, {}, "acme", Author())
+    with rowlift.Project(made, env={}) as project:
+        for kind, (name, document) in EVERY.items():
+            project.definitions.create(kind, name, document)
+    out = cli("-C", "made", "export", "first", "-o", "json").json["files"]
+    (first / "warehouse.duckdb").write_bytes((shop.folder / "warehouse.duckdb").read_bytes())
+    secrets = dict(zip(out["variables"], (CANARY, SIGNING), strict=True))
+    applied = cli("-C", "first", "apply", env=secrets)
+    assert applied.code == 0, applied.stderr
+    assert cli("-C", "first", "export", "second", env=secrets).code == 0
+    assert read(shop.folder / "second") == read(first)
+    with rowlift.Project(first, env=secrets) as project:
+        for kind, (name, document) in EVERY.items():
+            there = project.definitions.get(kind, name)
+            plain = {key: value for key, value in document.items() if key not in SECRET}
+            assert plain.items() <= there.document.items()
+            for refused in (
+                partial(project.definitions.edit, kind, name, document, expected=there.version),
+                partial(project.definitions.archive, kind, name, expected=there.version),
+            ):
+                with pytest.raises(ConfigError, match="read-only here"):
+                    refused()
+
+
+def read(folder: Path) -> Mapping[str, bytes]:
+    files = (one for one in folder.rglob("*.*") if one.suffix in {".yml", ".sql"})
+    return {str(one.relative_to(folder)): one.read_bytes() for one in files}
