@@ -83,6 +83,12 @@ def test_A5_an_import_becomes_a_trait_only_after_a_good_preview(project, world):
     definitions.create("sync", "traits", {**TRAITS, "preset": "import"})
     code = refusal(GuardStop, definitions.edit, "sync", "traits", TRAITS, expected=1)
     assert code == "PREVIEW_STOPS"
+    world.rows(("u1", "pro"))
+    definitions.edit("sync", "traits", TRAITS, expected=1)
+    definitions.edit("sync", "traits", {**TRAITS, "preset": "import"}, expected=2)
+    world.rows(("u1", "pro"), ("u1", "free"))
+    code = refusal(GuardStop, definitions.restore, "sync", "traits", 2, expected=3)
+    assert code == "PREVIEW_STOPS", "what it was is judged by what the source has now"
 
 
 @pytest.mark.door("python")

@@ -133,6 +133,13 @@ def edit(home: Home, one: Definition, written: Written, expected: int, by: Autho
     if one.kind == "workspace":
         _edit_workspace(home, one, document, expected, by)
         return
+    _replace(home, one, document, expected, by)
+
+
+def _replace(
+    home: Home, one: Definition, document: Mapping[str, Any], expected: int, by: Author
+) -> None:
+    """Write another document; what becomes a trait by it is previewed first."""
     change, admitted = _prepared(home, one, document)
     if one.kind == "sync" and not is_trait(one.document):
         require_preview(home, admitted.project, one.name)
@@ -175,14 +182,15 @@ def archive(home: Home, one: Definition, expected: int, by: Author) -> None:
 def restore(home: Home, one: Definition, version: int | None, expected: int, by: Author) -> None:
     """Bring back an archived definition, or what a definition was at an older version.
 
-    Secrets are those of now: an older version never brings an older secret back.
+    Secrets are those of now: an older version never brings an older secret back. Raises what `edit`
+    does.
     """
     _refuse_workspace(one)
     if one.archived_at is None:
         require_ours(one)
     document = one.document if version is None else version_of(home, one, version).document
-    change, _ = _prepared(home, one, with_present_secrets(_named_as(document, one), one.document))
-    home.store.definitions.write(home.workspace_id, [replace(change, expected=expected)], by)
+    whole = with_present_secrets(_named_as(document, one), one.document)
+    _replace(home, one, whole, expected, by)
 
 
 # versions
