@@ -191,7 +191,7 @@ def test_B16_B17_a_run_is_cancelled_and_its_sync_paused(
     page.get_by_role("button", name="Cancel run").click()
     page.get_by_text("The run was asked to end.").wait_for()
     progress = page.locator("section[aria-label=Progress]")
-    progress.get_by_text("Cancelled").wait_for()  # after ten seconds: nothing answers
+    progress.get_by_text(": Cancelled").wait_for()  # after ten seconds: nothing answers
     gate[1].set()  # for the request that nobody waits for any more
     gate[1].clear()
     page.get_by_role("button", name="Pause sync").click()
