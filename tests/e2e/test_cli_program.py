@@ -65,6 +65,18 @@ def test_help_groups_the_commands_and_loads_nothing_heavy(tmp_path):
     assert "Exit codes: 0 done" in done.stdout
 
 
+def test_what_judges_merges_and_writes_is_loaded_once_a_run_reads(tmp_path):
+    doors = "rowlift.operations.running, rowlift.operations.importing"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, {doors}; print(*sys.modules)"],
+        capture_output=True, text=True, check=True, env=clean_environment(tmp_path), cwd=tmp_path,
+    )  # fmt: skip
+    names = {*done.stdout.split()}
+    assert "rowlift.engine.run" in names
+    later = ("arrivals", "compare", "delivery", "duck", "populate", "touching")
+    assert not names & {"duckdb", *(f"rowlift.engine.{one}" for one in later)}
+
+
 def test_a_plain_run_loads_what_a_run_needs(shop):
     shop.sync()
     done, names = loaded(shop.folder, "run", "traits")

@@ -4,8 +4,9 @@ A module may be imported when somebody first asks for it: `engine.compare` reads
 loaded while the source answers.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from rowlift.core.lazily import modules_of
 
 if TYPE_CHECKING:
     from rowlift.engine import (
@@ -19,16 +20,8 @@ if TYPE_CHECKING:
         populate,
         preflight,
         rejected,
+        touching,
         validate,
     )
 else:
-
-    def __getattr__(name: str) -> object:
-        path = f"{__name__}.{name}"
-        try:
-            return import_module(path)
-        except ModuleNotFoundError as error:
-            if error.name != path:
-                raise
-            message = f"module {__name__!r} has no attribute {name!r}"
-            raise AttributeError(message) from None
+    __getattr__ = modules_of(__name__)

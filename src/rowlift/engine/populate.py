@@ -162,7 +162,7 @@ def populate(
     progress.phase(part.title, "write", plan.rows)
     writing = _Writing(store, lease, workspace, part.spec, writer, listed)
     named = store.audiences.are_there(run.workspace_id)
-    with _meanwhile(duck, partial(_settle, duck, plan, before.ledger, named)) as settling:
+    with _meanwhile(duck, partial(_settle, duck, plan, before.ledger, named=named)) as settling:
         for number, applied in writing.all(apply.slices(plan.path, done=frozenset(late))):
             late[number] = applied.late
             progress.advance(part.title, applied.rows)
@@ -182,7 +182,7 @@ def _meanwhile(duck: Duck, work: Callable[[], Settled]) -> Iterator[Future[Settl
             raise
 
 
-def _settle(duck: Duck, plan: StoredFile, ledger: Ledger, named: bool) -> Settled:  # noqa: FBT001
+def _settle(duck: Duck, plan: StoredFile, ledger: Ledger, *, named: bool) -> Settled:
     """Write what the ledger will have of a plan, and of rows that need no writing."""
     path, planned = duck.scratch_file("settled"), parquet([plan.path])
     rows = _SETTLED.format(plan=planned, epoch=ledger.epoch, seq=ledger.revision + 1)

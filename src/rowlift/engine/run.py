@@ -32,7 +32,6 @@ from rowlift.engine.meter import Meter
 from rowlift.engine.moments import no_seconds, seconds_told
 from rowlift.engine.parts import RELATIONSHIPS, Part, parts
 from rowlift.engine.read import stage, staged_columns
-from rowlift.engine.touching import wrote
 from rowlift.kit.sqlguard import uses_last_sync_time
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Image
@@ -84,7 +83,7 @@ class _Merged:
 
 
 # What comes after reading, and is not loaded before: a fifth of the start.
-_LATER = ("compare", "delivery", "early", "held", "populate", "preflight", "rejected")
+_LATER = ("compare", "delivery", "early", "held", "populate", "preflight", "rejected", "touching")
 
 
 class ImportRun:
@@ -387,7 +386,8 @@ class ImportRun:
                     connection, self._run.workspace_id, self._run.sync_uid,
                     self._run.source_time or 0,
                 )  # fmt: skip
-            touched = wrote(zip(self._parts, [populated for populated, _ in done], strict=False))
+            written = zip(self._parts, [populated for populated, _ in done], strict=False)
+            touched = engine.touching.wrote(written)
             self._store.runs.finish(
                 connection, self._run.id, status, counts, code, reason, touched
             )  # fmt: skip

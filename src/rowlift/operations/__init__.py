@@ -4,8 +4,9 @@ A module is imported when somebody first asks for it: `operations.segments` read
 run that has nothing to do with segments does not load them.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from rowlift.core.lazily import modules_of
 
 if TYPE_CHECKING:
     from rowlift.operations import (
@@ -54,13 +55,4 @@ if TYPE_CHECKING:
         watching,
     )
 else:
-
-    def __getattr__(name: str) -> object:
-        path = f"{__name__}.{name}"
-        try:
-            return import_module(path)
-        except ModuleNotFoundError as error:
-            if error.name != path:
-                raise
-            message = f"module {__name__!r} has no attribute {name!r}"
-            raise AttributeError(message) from None
+    __getattr__ = modules_of(__name__)
