@@ -1,21 +1,20 @@
 """The thread that looks at what has ended and at what is late, and tells channels."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable
-from typing import Self
 
 from rowlift.core.errors import RowliftError, StateError, unexpected
 from rowlift.operations.alarming import StateAlarm
 from rowlift.operations.alerting import Alerts
+from rowlift.workers.threads import Worker
 
 LOOK_SECONDS = 2.0
 STATE_SECONDS = 30.0  # from one look at what is late to the next
 _log = logging.getLogger(__name__)
 
 
-class AlertWorker:
+class AlertWorker(Worker):
     """Looks every two seconds as long as its block lasts; what is left is told the next time.
 
     Nothing waits for it: a channel that does not answer delays only what is told. `hindrance` says
@@ -27,21 +26,12 @@ class AlertWorker:
         alerts: Callable[[], Alerts],
         hindrance: Callable[[], StateError | None] = lambda: None,
     ) -> None:
+        super().__init__("alerts")
         self._alerts = alerts
         self._hindrance = hindrance
         self._alarm: StateAlarm | None = None
-        self._stopped = threading.Event()
         self._trouble = ""
         self._states_at = -STATE_SECONDS
-        self._thread = threading.Thread(target=self._work, name="alerts")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._thread.join()
 
     def _work(self) -> None:
         """Look again and again; the documented boundary at which any exception ends."""

@@ -2,34 +2,28 @@
 
 import logging
 import threading
-from typing import Self
 
 from rowlift.core.errors import RowliftError, unexpected
 from rowlift.kit.logs import about
 from rowlift.operations.ingesting import Ingest
+from rowlift.workers.threads import Worker
 
 POLL_SECONDS = 2.0  # for what another process accepted, and for what had to wait
 _log = logging.getLogger(__name__)
 
 
-class IngestWorker:
+class IngestWorker(Worker):
     """Writes messages as long as its block lasts; what is left waits for the next time."""
 
     def __init__(self, ingest: Ingest) -> None:
+        super().__init__("ingest")
         self._ingest = ingest
         self._wake = threading.Event()
-        self._stopped = threading.Event()
         self._trouble = ""
-        self._thread = threading.Thread(target=self._work, name="ingest")
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
+    def _stop(self) -> None:
+        super()._stop()
         self._wake.set()
-        self._thread.join()
 
     def wake(self) -> None:
         """Tell that something was accepted."""

@@ -3,33 +3,24 @@
 import logging
 import threading
 from collections.abc import Callable
-from typing import Self
 
 from rowlift.core.errors import RowliftError, unexpected
+from rowlift.workers.threads import Worker
 
 HOUR = 3600.0
 _log = logging.getLogger(__name__)
 
 
-class TidyWorker:
+class TidyWorker(Worker):
     """Tidies at once and then each hour, as long as its block lasts.
 
     `tidy` ends soon after the event is set.
     """
 
     def __init__(self, tidy: Callable[[threading.Event], None], every: float = HOUR) -> None:
+        super().__init__("tidy")
         self._tidy = tidy
         self._every = every
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="tidy")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._thread.join()
 
     def _work(self) -> None:
         """Tidy again and again; the documented boundary at which any exception ends."""
