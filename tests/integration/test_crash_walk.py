@@ -31,6 +31,7 @@ WITHOUT_POINT = {
     ("rename", "web/api/definitions.py", "rename"): "a definition; the point is its transaction's",
     ("send", "engine/delivery.py", "_send"): "the points stand in engine/deliver.py",
     ("send", "kit/exchange.py", "exchange"): "the points stand around it in kit/http.py",
+    ("send", "web/visits.py", "_refuse"): "an answer to who speaks no HTTP",
     ("send", "kit/exchange.py", "send"): "the points stand around it in kit/http.py",
     ("send", "web/twice.py", "replay"): "an answer that a browser gets again",
     ("send", "kit/sourceanswers.py", "_answer"): "to the parent process, which sees its end",

@@ -262,8 +262,8 @@ ANSWERS: list[tuple[str, bytes, dict[str, str], int]] = [
     ("identify", b"{", {}, 400),
     ("identify", b"[]", {}, 400),
     ("identify", b'{"a":NaN}', {}, 400),
-    ("identify", b'{"userId":"ann","userId":"bob"}', {}, 400),
-    ("batch", b'{"batch":[{"traits":{"a":1,"a":2}}]}', {}, 400),
+    ("identify", b'{"writeKey":"\\ud800"}', {"authorization": ""}, 401),
+    ("identify", b'{"userId":"ann","traits":{"n":' + b"9" * 5000 + b"}}", {}, 200),
     ("identify", b'{"userId":"ann","traits":{"n":1e400}}', {}, 200),
     ("identify", b'{"a":"\xff"}', {}, 400),
     ("identify", b'{"a":' + b"[" * 100_000, {}, 400),
@@ -292,9 +292,43 @@ def test_answers_are_those_of_the_protocol(asked: Asked) -> None:
         told = answer.json()
         assert told["success"] is (status == 200)
         assert status == 200 or (told["code"] and told["message"])
+        assert "recursion" not in answer.text, "words for who sends it"
         assert answer.headers["access-control-allow-origin"] == "*"
         found.append(answer.status_code)
     assert found == [status for _, _, _, status in ANSWERS]
+
+
+def test_who_asks_otherwise_or_meets_a_fault_of_ours_is_answered_in_the_same_form(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("rowlift.web.ingest.app.call", None)
+    answers = [asked.ask("GET", "track"), asked.post("identify", SMALL)]
+    told = [(one.status_code, one.json()["code"]) for one in answers]
+    assert told == [(405, "method_not_allowed"), (500, "internal")]
+    assert answers[0].headers["allow"] == "POST"
+    assert caplog.messages[-1].split()[-1] in answers[1].json()["message"]
+
+
+def test_of_a_member_that_stands_twice_the_last_one_counts(asked: Asked) -> None:
+    twice = b'{"type":"identify","userId":"bob","userId":"ann","traits":{"a":1,"b":1,"a":2}}'
+    assert asked.post("batch", b'{"batch":[' + twice + b"," + SMALL + b"]}").status_code == 200
+    written(asked.project.ingest)
+    assert asked.attributes("ann") == {"a": 2, "b": 1, "plan": "free"}
+
+
+FAR = [
+    {"timestamp": "0001-01-01T00:00:00+14:00", "sentAt": "9999-12-31T23:59:59-14:00"},
+    {"timestamp": "9999-12-31T23:59:59Z"},
+    {"timestamp": "99999-01-01T00:00:00Z", "sentAt": {}},
+    {"timestamp": 1e308, "sentAt": "2026-11-23T10:00:00Z"},
+]
+
+
+def test_a_moment_that_no_calendar_has_is_when_the_message_came(asked: Asked) -> None:
+    asked.send(*({"type": "track", "userId": "ann", "event": "e", **one} for one in FAR))
+    events = asked.project.ingest.events("ann")
+    assert [one.at for one in events] == [one.received_at for one in events]
+    assert len(events) == len(FAR)
 
 
 def test_S30_what_would_become_large_is_refused_before_it_does(asked: Asked) -> None:

@@ -8,7 +8,7 @@ import time
 import duckdb
 import pyarrow.parquet as pq
 
-from rowlift.engine.duck import Duck
+from rowlift.engine.duck import Duck, text
 from rowlift.kit.duckread import INTERRUPT_EVERY, Running
 
 OPENED = """
@@ -34,6 +34,13 @@ def test_a_query_that_is_stopped_while_its_source_closes_ends_quietly():
         running.stop("QUERY_CANCELLED")
         time.sleep(3 * INTERRUPT_EVERY)  # pytest fails a test whose thread broke
         running.end()
+
+
+def test_any_text_can_be_a_literal(tmp_path):
+    texts = ["", "it's", "a\0b", "\0", "'\0'", "\\0", "chr(0) || '"]
+    with Duck(tmp_path) as duck:
+        (found,) = duck.rows(f"SELECT {', '.join(map(text, texts))}")
+    assert [*found] == texts
 
 
 def test_wide_rows_are_sorted_and_written_few_at_a_time(tmp_path):

@@ -54,6 +54,14 @@ def test_the_same_request_gets_the_same_answer_and_begins_nothing_more(served: A
         assert [one["items"][0] for one in (newest, rest)] == [other, {**first.json(), **WAITS_NOT}]
 
 
+def test_a_body_of_which_nothing_is_needed_may_be_left_out(served: Api) -> None:
+    with served.as_user(Role.EDITOR) as editor:
+        empty = {"content-type": "application/json"}
+        answers = [editor.post(RUNS), editor.post(RUNS, content=b"", headers=empty)]
+        answers.append(editor.post("/syncs/people/reset"))
+    assert [one.status_code for one in answers] == [202, 202, 204]
+
+
 def test_another_request_under_the_same_key_is_refused(served: Api) -> None:
     with served.as_user(Role.EDITOR) as editor:
         editor.post(RUNS, json={}, headers=KEY)

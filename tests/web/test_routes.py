@@ -218,6 +218,16 @@ def test_S19_a_request_for_another_host_is_refused(api: Api, host: str) -> None:
         assert (answer.status_code, answer.json()["code"]) == (421, "HOST_REFUSED")
 
 
+def test_S19_a_whole_address_is_understood_and_names_the_host(api: Api) -> None:
+    """As RFC 9112 wants it; httpx sends what stands in `target` instead of the path."""
+    ours = {"target": f"{api.base}/problems/BUSY".encode()}
+    others = {"target": b"http://evil.example/api/v1/problems/BUSY"}
+    with api.anybody() as client:
+        answers = [client.get("/", extensions=one) for one in (ours, others)]
+    found = [(one.status_code, one.json()["code"]) for one in answers]
+    assert found == [(200, "BUSY"), (421, "HOST_REFUSED")]
+
+
 @pytest.mark.anyio
 async def test_S43_who_asks_too_often_waits_whatever_proof_is_made_up(shop: World) -> None:
     office = Office(shop.project)

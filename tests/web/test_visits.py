@@ -1,11 +1,13 @@
 """Clients that keep connections for nothing."""
 
 import asyncio
+import json
 import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPResponse
 from pathlib import Path
 
 import httpx
@@ -84,6 +86,45 @@ def test_S43_who_does_not_read_an_answer_is_not_waited_for() -> None:
     endless = Endless()
     with served(endless.answer, patience=0.1) as server, visit(server, GET + b"\r\n"):
         assert endless.is_given_up.wait(SECONDS)
+
+
+NO_REQUESTS = {
+    "no HTTP": b"hello\r\n\r\n",
+    "TLS": bytes.fromhex("16030100a5010000a10303") + bytes(160),
+    "no host": b"GET / HTTP/1.1\r\n\r\n",
+    "two hosts": GET + b"Host: y\r\n\r\n",
+    "two lengths": POST + b"Content-Length: 8\r\n\r\n",
+    "length below zero": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    "packed twice": GET + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
+    "no chunk": GET + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+}
+
+
+def test_S43_what_is_no_request_is_told_so_by_a_code() -> None:
+    with served() as server:
+        for name, said in NO_REQUESTS.items():
+            with visit(server, said) as client:
+                answer = HTTPResponse(client)
+                answer.begin()
+                told = json.loads(answer.read())
+                found = (answer.status, told["code"], answer.headers["X-Content-Type-Options"])
+                assert found == (400, "REQUEST_INVALID", "nosniff"), name
+                assert told["mend"]
+                assert is_closed(client)
+
+
+def test_S43_a_body_that_breaks_after_the_answer_only_ends_the_connection() -> None:
+    async def early(_: Request) -> Response:
+        return Response("no", 403)
+
+    with served(early) as server:
+        with visit(server, GET + b"Transfer-Encoding: chunked\r\n\r\n") as client:
+            answer = HTTPResponse(client)
+            answer.begin()
+            assert answer.read() == b"no"
+            client.sendall(b"zz\r\n")
+            assert is_closed(client)
+        assert httpx.get(server.url, trust_env=False).status_code == 403
 
 
 def test_S43_who_idles_longest_makes_room() -> None:

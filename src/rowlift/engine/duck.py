@@ -346,8 +346,9 @@ def plain_stream(data: pa.Table | pa.RecordBatchReader) -> object:
 
 
 def text(value: str) -> str:
-    """Quote a text as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
+    """Quote a text as an SQL literal; no literal can hold NUL."""
+    quoted = "'" + value.replace("'", "''") + "'"
+    return "(" + quoted.replace("\0", "' || chr(0) || '") + ")" if "\0" in value else quoted
 
 
 def name(value: str) -> str:

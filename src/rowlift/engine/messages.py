@@ -25,6 +25,8 @@ MAX_MESSAGE_ID = 100
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _IDENTIFIERS = frozenset({"id", "user_id", "anonymous_id"})  # of a person; no traits
 _NUL = "\\u0000"
+_EARLIEST = datetime(1, 1, 2, tzinfo=UTC).timestamp()  # in whatever zone it is shown
+_LATEST = datetime(9999, 12, 30, tzinfo=UTC).timestamp()
 
 Members = Mapping[str, str]  # canonical JSON text by name
 
@@ -92,7 +94,7 @@ def _parsed(body: bytes) -> Any:
 
 def _read(raw: Any, request: Accepted, type_: str, sent_at: Any) -> Message | MessageReject:
     known = raw if isinstance(raw, dict) else {}
-    kind = type_ or str(known.get("type"))
+    kind = type_ or _shown(known, "type")
     try:
         return _message(raw, kind, request.received_at, sent_at)
     except _Broken as broken:
@@ -103,7 +105,8 @@ def _read(raw: Any, request: Accepted, type_: str, sent_at: Any) -> Message | Me
 
 def _shown(raw: Mapping[str, Any], name: str) -> str:
     """What a broken message says of itself, short and fit to be stored."""
-    text = str(raw.get(name) or "")[:MAX_MESSAGE_ID]
+    value = raw.get(name)
+    text = value[:MAX_MESSAGE_ID] if isinstance(value, str) else ""
     return _CONTROL.sub("", text).encode(errors="replace").decode()
 
 
@@ -111,7 +114,8 @@ def _message(raw: Any, kind: str, received_at: float, sent_at: Any) -> Message:
     if not isinstance(raw, dict):
         raise _Broken("MESSAGE_INVALID", "A message is a JSON object.")
     if kind not in TYPES:
-        raise _Broken("MESSAGE_INVALID", f"There is no type {kind[:40]!r}.")
+        text = f"There is no type {kind[:40]!r}." if kind else "type is missing."
+        raise _Broken("MESSAGE_INVALID", text)
     message_id = _text(raw, "messageId") or uuid.uuid4().hex
     if len(message_id) > MAX_MESSAGE_ID:
         raise _Broken("MESSAGE_INVALID", f"messageId is over {MAX_MESSAGE_ID} characters long.")
@@ -145,7 +149,8 @@ def _check_email(value: Any) -> None:
     if value is None or value == "":
         return
     if not isinstance(value, str) or not email_valid(value.strip()):
-        raise _Broken("EMAIL_INVALID", f"{str(value)[:MAX_IDENTIFIER]} is not a valid address.")
+        told = value[:MAX_IDENTIFIER] if isinstance(value, str) else "email"
+        raise _Broken("EMAIL_INVALID", f"{told} is not a valid address.")
 
 
 def _canonical(value: Any) -> str:
@@ -199,12 +204,14 @@ def _text(raw: Mapping[str, Any], name: str) -> str:
 
 
 def _happened(timestamp: Any, sent_at: Any, received_at: float) -> float:
-    """When it happened by our clock: the sender's is put right by what it said when it sent."""
-    told = _moment(timestamp)
-    if told is None:
-        return received_at
-    sent = _moment(sent_at)
-    return told if sent is None else received_at - (sent - told)
+    """When it happened by our clock: the sender's is put right by what it said when it sent.
+
+    A moment that no calendar has is none.
+    """
+    told, sent = _moment(timestamp), _moment(sent_at)
+    if told is not None and sent is not None:
+        told += received_at - sent
+    return told if told is not None and _EARLIEST < told < _LATEST else received_at
 
 
 def _moment(value: Any) -> float | None:

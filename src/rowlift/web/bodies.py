@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from rowlift.core.errors import ConfigError
 
 Value = TypeVar("Value")
+MOST_DIGITS = 4000  # of an integer; Python reads 4,300
 
 
 class Body(BaseModel):
@@ -19,12 +19,26 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def parsed(body: bytes, number: Callable[[str], Any] = float) -> Any:
-    """Return the value of a JSON text; `number` reads what is no integer.
+def parsed(body: bytes, **hooks: Any) -> Any:
+    """Return the value of a JSON text; `hooks` are those of json.loads.
 
-    Raises ValueError where it is none, or readers differ about it: NaN, Infinity, a member twice.
+    Raises ValueError where it is none, and says why in words for whoever sent it.
     """
-    return json.loads(body, parse_float=number, parse_constant=_refuse, object_pairs_hook=_members)
+    try:
+        return json.loads(body, parse_constant=_refuse, **hooks)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(reason(error)) from None
+
+
+def reason(error: BaseException) -> str:
+    """Return why a text is no JSON, in words for whoever sent it."""
+    if isinstance(error, RecursionError):
+        return "it nests too deep"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start + 1:,} is no {error.encoding}"
+    if str(error).startswith("Exceeds the limit"):
+        return "a number has too many digits"
+    return str(error)
 
 
 async def sound(request: Request) -> None:
@@ -32,17 +46,22 @@ async def sound(request: Request) -> None:
     if not request.scope["route"].body_field:
         return
     try:
-        parsed(await request.body() or b"{}", _finite)
-    except (ValueError, RecursionError) as error:
+        body = await request.body() or b"{}"
+        value = parsed(body, parse_int=_integer, parse_float=_finite, object_pairs_hook=_members)
+        if b"\\u" in body:
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise no_json("a text holds half a character, a lone surrogate") from None
+    except ValueError as error:
         raise no_json(str(error)) from None
 
 
-def no_json(reason: str) -> ConfigError:
+def no_json(why: str) -> ConfigError:
     """Return what is raised where a body is no JSON, or none that all read alike."""
     return ConfigError(
         "BODY_INVALID",
-        f"The body cannot be read as JSON: {reason}.",
-        mend="Write each member once, and no NaN or Infinity.",
+        f"The body cannot be read as JSON: {why}.",
+        mend="Write it as UTF-8, each member once, and no NaN or Infinity.",
     )
 
 
@@ -50,6 +69,12 @@ def _finite(digits: str) -> float:
     if math.isinf(value := float(digits)):
         raise ValueError(f"{digits[:40]} is too large")
     return value
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a number has more than {MOST_DIGITS:,} digits")
+    return int(digits)
 
 
 def _refuse(name: str) -> Any:

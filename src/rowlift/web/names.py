@@ -1,4 +1,4 @@
-"""Names in addresses: a slash that is written %2F is part of a name, and parts no names."""
+"""Addresses: whole ones are understood, and a slash that is written %2F is part of a name."""
 
 import re
 from urllib.parse import unquote
@@ -8,6 +8,22 @@ from starlette.types import Scope
 
 _SLASH = "\ue000"  # stands for one until the route is found; of no use in a name
 _WRITTEN = re.compile("%2f", re.IGNORECASE)
+
+
+def origin(scope: Scope) -> Scope:
+    """Return a request for a whole address, as to a proxy, as one for its path at its host."""
+    raw = (scope.get("raw_path") or b"").decode("latin-1")
+    if not raw.lower().startswith(("http://", "https://")):
+        return scope
+    _, _, rest = raw.partition("://")
+    host, _, path = rest.partition("/")
+    headers = [one for one in scope["headers"] if one[0] != b"host"]
+    return {
+        **scope,
+        "headers": [*headers, (b"host", host.encode("latin-1"))],
+        "path": f"/{unquote(path)}",
+        "raw_path": f"/{path}".encode("latin-1"),
+    }
 
 
 def kept(scope: Scope) -> Scope:

@@ -4,6 +4,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -28,7 +29,7 @@ from rowlift.core.rules import RULES
 from rowlift.operations.discretion import may_quote
 from rowlift.operations.testing import UNREACHED
 from rowlift.project.problems import ProjectInvalid
-from rowlift.web.bodies import no_json
+from rowlift.web.bodies import no_json, reason
 
 MEDIA_TYPE = "application/problem+json"
 _AGAIN_SECONDS = 5
@@ -53,6 +54,7 @@ _BY_CODE = {
     "PASSWORD_WEAK": 422,
     "RIGHT_MISSING": 403,
     "QUERIES_FULL": 503,
+    "REQUEST_INVALID": 400,
     "SERVICE_DOWN": 503,
     "SIGNED_OUT": 401,
     "TOKEN_WRONG": 401,
@@ -120,10 +122,14 @@ def status(error: RowliftError) -> int:
     return _BY_CODE.get(error.code) or next(by_class, 500)
 
 
+def contents(found: Problem) -> Mapping[str, Any]:
+    """Return a problem as it is answered: members that say nothing are left out."""
+    return {key: value for key, value in asdict(found).items() if value not in ("", ())}
+
+
 def answer(found: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """Return a problem as a response."""
-    content = {key: value for key, value in asdict(found).items() if value not in ("", ())}
-    return JSONResponse(content, found.status, headers, media_type=MEDIA_TYPE)
+    return JSONResponse(contents(found), found.status, headers, media_type=MEDIA_TYPE)
 
 
 def refused(request: Request, error: Exception) -> Response:
@@ -162,7 +168,8 @@ def astray(_request: Request, error: Exception) -> Response:
     """Answer where no route takes the request, or its body cannot be read at all."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it only
     if error.status_code == 400:  # noqa: PLR2004 - FastAPI says so of a body it cannot read
-        return answer(problem(no_json(str(error.__cause__ or error.detail)[:200])))
+        why = reason(error.__cause__) if error.__cause__ else error.detail
+        return answer(problem(no_json(why[:200])))
     return answer(nowhere(error), error.headers)
 
 

@@ -7,14 +7,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rowlift.core.errors import ConfigError, RowliftError
-from rowlift.web.names import kept
+from rowlift.web.names import kept, origin
 from rowlift.web.problems import answer, problem
 
 LARGEST_BODY = 1_000_000  # bytes
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
-_HOST = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(:[0-9]+)?")
+_HOST = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(:[0-9]*)?")
 
 SAFE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -40,9 +40,10 @@ class Shell:
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
             return
+        scope = origin(scope)
         body = Body(receive)
         sent = Sent(send, body)
-        refusal = self._refusal(Headers(scope=scope))
+        refusal = self._refusal(Headers(scope=scope), scope["path"])
         try:
             if refusal is None:
                 await self._inner(kept(scope), body, sent)
@@ -53,7 +54,7 @@ class Shell:
             if not sent.ended:  # what was answered is not said twice
                 raise
 
-    def _refusal(self, headers: Headers) -> RowliftError | None:
+    def _refusal(self, headers: Headers, path: str) -> RowliftError | None:
         host = _HOST.fullmatch(headers.get("host", "").lower())
         if host is None or host["name"] not in self._hosts:
             return ConfigError(
@@ -62,7 +63,8 @@ class Shell:
                 mend="Start it with --allow-host NAME for each name that leads to it.",
             )
         length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > LARGEST_BODY:
+        is_for_sdks = path.startswith("/v1/")  # they are refused in their own words, and sooner
+        if length.isdecimal() and int(length) > LARGEST_BODY and not is_for_sdks:
             return _too_large()
         return None
 

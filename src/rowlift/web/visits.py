@@ -1,10 +1,16 @@
 """A client's connection, kept for none who says nothing, or takes nothing of what it asked for."""
 
 import asyncio
+import json
 import resource
 from typing import Any, ClassVar
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from rowlift.core.errors import ConfigError
+from rowlift.web.problems import MEDIA_TYPE, contents, problem
+from rowlift.web.shell import SAFE_HEADERS
 
 PATIENCE_SECONDS = 30.0  # for a head, a body, and a reader that stands still; at most twice that
 MOST = min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
@@ -41,6 +47,24 @@ class Visit(H11Protocol):
     def resume_writing(self) -> None:
         self._stands = False
         super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that a request is none of HTTP's, unless an answer has begun already."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            self._refuse()
+        self.transport.close()
+
+    def _refuse(self) -> None:
+        wrong = ConfigError("REQUEST_INVALID", "This is no request of HTTP/1.1.")
+        body = json.dumps(contents(problem(wrong))).encode()
+        told = SAFE_HEADERS | {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body))}
+        headers = [*told.items(), ("Connection", "close")]
+        for event in (
+            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=body),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
 
     @property
     def _is_idle(self) -> bool:

@@ -20,7 +20,13 @@ RULES = (
         "BODY_INVALID",
         "access",
         "A body of a request is no JSON, or none that all programs read alike",
-        "Write each member once, and no NaN or Infinity.",
+        "Write it as UTF-8, each member once, and no NaN or Infinity.",
+    ),
+    Rule(
+        "REQUEST_INVALID",
+        "access",
+        "What came is no request of HTTP",
+        "Speak HTTP/1.1, with one Host, one length, and 64 kB of headers at most.",
     ),
     Rule("TOO_MANY_REQUESTS", "access", "Too many requests in a minute", "Wait, then go on."),
     Rule(

@@ -38,6 +38,9 @@ class RunWanted(Body):
     allow_removals: bool = False
 
 
+_AS_USUAL = RunWanted()
+
+
 @router.get("/service", **door("service.status", Right.READ))
 def status(project: Ours) -> ServiceReport | None:
     """Tell which process serves the project, or did last."""
@@ -56,10 +59,10 @@ def requests(
 @router.post("/syncs/{name}/runs", status_code=202, **door("service.trigger", Right.RUN))
 def trigger(
     name: Annotated[str, Path(max_length=200)],
-    body: RunWanted,
     project: Ours,
     caller: Asking,
     once: Once,
+    body: RunWanted = _AS_USUAL,
 ) -> RequestReport:
     """Ask for a run as soon as no other one is active; one that waits already stands for both."""
 

@@ -32,6 +32,9 @@ class Target(Body):
     target: str | None = Field(None, max_length=200)
 
 
+_ALL = Target(target=None)
+
+
 @router.get("", **door("ls", Right.READ))
 def syncs(project: Ours, caller: Asking) -> Page[SyncReport]:
     """List the syncs with their last runs."""
@@ -62,7 +65,7 @@ def pause(name: Name, body: Paused, project: Ours, caller: Asking) -> Paused:
 
 
 @router.post("/{name}/reset", status_code=204, **door("reset", Right.EDIT))
-def reset(name: Name, body: Target, project: Ours, caller: Asking) -> None:
+def reset(name: Name, project: Ours, caller: Asking, body: Target = _ALL) -> None:
     """Forget what was sent, so that the next run sends everything with new message ids."""
     project.reset(name, target=body.target)
     project.access.audit.note(caller, "sync.reset", name, after={"target": body.target})

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -15,6 +16,7 @@ from rowlift.state.intake import Accepted
 from rowlift.state.keys import hashed
 from rowlift.web.ingest.calls import REFUSED, Refused, call, received, type_of
 from rowlift.web.ingest.spool import Spool
+from rowlift.web.problems import unforeseen
 
 MOST_WAITING = 2 << 30  # bytes of accepted requests that are not written yet
 _LOOK_SECONDS = 5.0
@@ -37,12 +39,21 @@ def application(ingest: Ingest, on_accepted: Callable[[], None] = lambda: None) 
         routes=[
             Route("/v1/{call}", door.take, methods=["POST"]),
             Route("/v1/{call}", _preflight, methods=["OPTIONS"]),
-        ]
+        ],
+        exception_handlers={HTTPException: _astray},
     )
 
 
 async def _preflight(_: Request) -> Response:
     return Response(status_code=204, headers=_PREFLIGHT)
+
+
+async def _astray(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it only
+    code = error.detail.lower().replace(" ", "_")
+    refusal = _refusal(Refused(error.status_code, code, "Messages are posted to /v1/TYPE."))
+    refusal.headers.update(error.headers or {})
+    return refusal
 
 
 class _Door:
@@ -54,6 +65,10 @@ class _Door:
         self._backlog = _Backlog(ingest.waiting_bytes)
 
     async def take(self, request: Request) -> Response:
+        """Take messages in; where nobody foresaw the failure, the sender may send them again.
+
+        The documented boundary at which any exception ends.
+        """
         try:
             await self._take(request)
         except Refused as refused:
@@ -62,6 +77,10 @@ class _Door:
             return _refusal(Refused(503, error.code.lower(), "Try again later.", retry_after=5))
         except ClientDisconnect:
             return Response(status_code=400)
+        except Exception as error:  # noqa: BLE001
+            found = unforeseen(error)
+            told = f"{found.detail} {found.reference}".strip()
+            return _refusal(Refused(found.status, found.code.lower(), told))
         return JSONResponse({"success": True}, headers=_CORS)
 
     async def _take(self, request: Request) -> None:
