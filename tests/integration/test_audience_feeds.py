@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from doors.cli import run_cli
 from rowlift.core.errors import SourceError
 from rowlift.core.nouns import Status
-from rowlift.operations.tracing import Standing
+from rowlift.operations.traces import Standing
 from rowlift.project.problems import ProjectInvalid
 from rowlift.scheduler.scheduler import Scheduler
 from rowlift.testing.fake import applied

@@ -7,7 +7,7 @@ import pytest
 
 from doors.cli import run_cli
 from rowlift.core.errors import ConfigError, GuardStop, RowliftError, StateError
-from rowlift.operations.tracing import Standing
+from rowlift.operations.traces import Standing
 from school import COURSES, PEOPLE, School, project
 
 

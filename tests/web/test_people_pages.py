@@ -43,6 +43,14 @@ def test_C5_a_page_tells_what_a_person_has_and_why(admin: Reader, api: Api, shop
     (plan,) = [one for one in told["why"]["attributes"] if one["name"] == "plan"]
     assert [(one["before"], one["after"]) for one in plan["changes"]] == [("pro", "free")]
     assert {one["target"] for one in told["why"]["syncs"][0]["targets"]} == {"workspace", "crm"}
+    api.project.create_segment("Friends")
+    api.project.add_to_segment("Friends", ["ann"])
+    api.project.suppress(["id:stranger"])
+    known, stranger = admin.get("/people/ann").text, admin.get("/people/id:stranger").text
+    assert f"query <code>{plan['query']}</code>" in known
+    assert "hand or messages" in known
+    assert "This person is suppressed" in stranger
+    assert "PERSON_SUPPRESSED" in stranger
 
 
 @pytest.mark.door("api")

@@ -161,7 +161,7 @@ FIELDS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "audit_proof": lambda: {"proof": AuditProof},
     "backup": lambda: {"backup": operations.backups.BackupReport},
     "restore": lambda: {"restore": operations.restoring.RestoreReport},
-    "why": lambda: {"why": operations.tracing.Why},
+    "why": lambda: {"why": operations.traces.Why},
     "find": lambda: {"found": operations.finding.Found},
     "erasure": lambda: {"erasure": operations.erasing.ErasureReport},
     "export": lambda: {"file": str, "format": str, "bytes": int},

@@ -5,11 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rowlift.engine.duck import Duck, parquet, text
+import pyarrow.parquet as pq
+
+from rowlift.engine.duck import Duck, name, parquet, text
+from rowlift.engine.held import HELD
 from rowlift.engine.layers import layers, open_ledger
 from rowlift.state.files import StoredFile
 from rowlift.state.store import Store
 
+_ID_COLUMNS = frozenset({"id", "user_id"})
 _COLUMNS = "version, present, attributes, before, row_number"
 _OF_KEY = "SELECT {columns} FROM {files} WHERE key = {key}"
 # After a compaction the newest rows stand in the base and in a delta, which alone says what was.
@@ -90,9 +94,9 @@ def changes(found: Sequence[Edition]) -> Iterator[tuple[Edition, str, Any, Any]]
     for edition in found:
         before = last if edition.before is None else edition.before
         after = edition.attributes
-        for name in sorted({*before, *after}):
-            if before.get(name) != after.get(name):
-                yield edition, name, before.get(name), after.get(name)
+        for one in sorted({*before, *after}):
+            if before.get(one) != after.get(one):
+                yield edition, one, before.get(one), after.get(one)
         last = after
 
 
@@ -109,9 +113,9 @@ def changed_attributes(
     for batch in duck.reader(query):
         for key, present, values, was in zip(*(one.to_pylist() for one in batch), strict=True):
             before, after = json.loads(was), json.loads(values) if present else {}
-            for name in sorted({*before, *after}):
-                if before.get(name) != after.get(name):
-                    yield key, name, before.get(name), after.get(name)
+            for one in sorted({*before, *after}):
+                if before.get(one) != after.get(one):
+                    yield key, one, before.get(one), after.get(one)
 
 
 def acknowledged(duck: Duck, store: Store, uid: str, target: str, key: str) -> Acknowledged | None:
@@ -123,6 +127,18 @@ def acknowledged(duck: Duck, store: Store, uid: str, target: str, key: str) -> A
         f"SELECT version, present, epoch, doubt, seq FROM ledger WHERE key = {text(key)}"
     )
     return Acknowledged(*found[0]) if found else None
+
+
+def is_held(duck: Duck, store: Store, uid: str, identify_by: str, key: str) -> bool:
+    """Tell whether a row of a key was rejected, and waits to be judged again."""
+    wanted = _ID_COLUMNS if identify_by in _ID_COLUMNS else {identify_by}
+    for one in store.files.live([HELD], uid):
+        for column in wanted & {*pq.read_schema(one.path).names}:
+            said = f"trim({name(column)}::VARCHAR)"
+            said = f"lower({said})" if identify_by == "email" else said
+            if duck.count(f"{parquet([one.path])} WHERE {said} = {text(key)}"):
+                return True
+    return False
 
 
 def refused(

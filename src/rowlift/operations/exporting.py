@@ -17,7 +17,8 @@ from rowlift.operations.records import (
     unknown,
 )
 from rowlift.operations.segments import MemberRecord
-from rowlift.operations.tracing import Why, why
+from rowlift.operations.traces import Why
+from rowlift.operations.tracing import why
 from rowlift.workspace.suppression import finder
 from rowlift.workspace.tracking import Event, events_of
 

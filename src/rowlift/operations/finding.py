@@ -11,7 +11,8 @@ from rowlift.engine.duck import Duck, parquet, text
 from rowlift.engine.populate import REJECTS, TARGET
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.records import named
-from rowlift.operations.tracing import Why, why
+from rowlift.operations.traces import Why
+from rowlift.operations.tracing import why
 from rowlift.state.files import KeptFile
 
 MOST = 50  # rejections that are told

@@ -1,12 +1,13 @@
 """Plans that wait for somebody's word, and runs that begin by one."""
 
 import re
+import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rowlift.core.clock import Clock
+from rowlift.core.clock import Clock, SystemClock
 from rowlift.core.errors import Busy, ConfigError, GuardStop, StateError
 from rowlift.core.progress import Progress, Silent
 from rowlift.operations.approving import approval_needed
@@ -124,6 +125,24 @@ class Plans:
             raise _erasing()
         last = runs.latest(self.home.workspace_id, ERASURE, limit=1)
         return last[0].id if last else 0
+
+
+def waiting(home: Home, sync: str) -> str | None:
+    """Say who made a plan of a sync that waits for somebody's word; None where none does."""
+    shelf, planner = (
+        Shelf(home.store.folder, home.workspace_id),
+        Planner(home, SystemClock(), Silent()),
+    )
+    for plan_id in shelf.ids():
+        with suppress(ConfigError):  # it went meanwhile
+            path = shelf.place(plan_id)
+            plan = planner.read(path)
+            is_young = time.time() - plan["created_at"] < GOOD_FOR_SECONDS
+            if plan["sync"] == sync and is_young and planner.applied(path) is None:
+                return (
+                    f"A plan{' by ' + plan['by'] if plan['by'] else ''} waits for somebody's word."
+                )
+    return None
 
 
 def opening(home: Home, clock: Clock, turn: Turn) -> Opening:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     )
     from rowlift.operations.serving import Serving
     from rowlift.operations.suppressing import SuppressionReport
-    from rowlift.operations.tracing import Why
+    from rowlift.operations.traces import Why
     from rowlift.state.catalogues import Catalogue
     from rowlift.workspace.suppression import Suppression
 

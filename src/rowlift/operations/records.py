@@ -23,7 +23,7 @@ from rowlift.workspace.records import (
 )
 from rowlift.workspace.search import object_types, objects_beginning, people_beginning
 from rowlift.workspace.segments import segments_of
-from rowlift.workspace.suppression import KINDS, identifier, names_any
+from rowlift.workspace.suppression import KINDS, identifier, names_any, since
 
 MOST_RELATIONSHIPS = 100  # shown of one record
 _PAGE = 1000
@@ -60,6 +60,11 @@ class Names:
         with home.store.database.read() as connection:
             return names_any(connection, home.workspace_id, self.identifiers())
 
+    def suppressed_since(self, home: Home) -> float | None:
+        """Return since when one of them is suppressed (Unix seconds), None where none is."""
+        with home.store.database.read() as connection:
+            return since(connection, home.workspace_id, self.identifiers())
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -82,6 +87,8 @@ class Change:
 class AttributeRecord:
     """An attribute, and the sync and run that wrote it last; `as_of` is the source's time.
 
+    The sync `ingest` without a run stands for messages. Where why is asked, `row_number` and
+    `query` are of the row that brought the value, as in changes; null where that is forgotten.
     `changes` has the newest first, where they were asked for. Where one person is shown, `synced`
     is when a run last said the same, `delivered` when each destination had all of such a run: null
     where the value is still on its way. rowlift why tells of rows that were rejected.
@@ -92,6 +99,8 @@ class AttributeRecord:
     sync: str
     run: int | None
     as_of: int | None
+    row_number: int | None = None
+    query: str | None = None
     changes: Sequence[Change] = ()
     synced: float | None = None
     delivered: Mapping[str, float | None] = field(default_factory=dict)

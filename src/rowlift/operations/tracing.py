@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from rowlift.core.errors import ConfigError, StateError
 from rowlift.core.identifiers import IDENTIFIERS
-from rowlift.core.nouns import Mode, Removed, Status
+from rowlift.core.nouns import Mode, Removed
 from rowlift.engine.duck import Duck
-from rowlift.engine.history import Acknowledged, Refused, acknowledged, refused
+from rowlift.engine.history import Acknowledged, Refused, acknowledged, is_held, refused
 from rowlift.engine.populate import REJECTS, TARGET
+from rowlift.operations.absences import PAUSED, SUPPRESSED, Reason, absent, stopped
+from rowlift.operations.belonging import memberships
+from rowlift.operations.freshness import takes
 from rowlift.operations.histories import (
     SyncRow,
     changes_of,
@@ -19,90 +21,25 @@ from rowlift.operations.histories import (
     with_changes,
 )
 from rowlift.operations.home import Home, sync_names
-from rowlift.operations.merging import MergeRecord, merges_of
+from rowlift.operations.merging import merges_of
 from rowlift.operations.records import (
     AttributeRecord,
     attributes,
     find_person,
     unknown,
 )
+from rowlift.operations.traces import Standing, SyncTrace, TargetTrace, Why
 from rowlift.state.deliveries import Delivery
 from rowlift.workspace.records import Person
 
-_TOOK_NOTHING = frozenset({Status.STOPPED, Status.FAILED, Status.CANCELLED})
 _QUEUED = "It is queued; the next run delivers it."
-
-
-class Standing(StrEnum):
-    """Where the newest values of a row are on their way to one target."""
-
-    DELIVERED = "delivered"
-    UNCHANGED = "unchanged"  # acknowledged before; the last run brought nothing new
-    REJECTED = "rejected"
-    IN_DOUBT = "in_doubt"
-    PENDING = "pending"
-    SKIPPED = "skipped"  # the sync's mode does not want the row
-    PAUSED = "paused"
-    STOPPED = "stopped"  # the last run ended before it took anything over
-    NEVER = "never_delivered"
-    LEFT = "left"  # not in the query any more, kept as it was
-    SUPPRESSED = "suppressed"
-    REMOVED = "removed"  # not in the query any more, and taken back
-
-
-@dataclass(frozen=True, slots=True)
-class TargetTrace:
-    """What a target has of a row: the version it acknowledged, of which run, by which delivery.
-
-    `standing` is where the newest version is; code and reason say why it is not there. Times are
-    Unix seconds.
-    """
-
-    target: str
-    standing: Standing
-    version: int | None
-    run: int | None
-    delivery: int | None
-    at: float | None
-    code: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class SyncTrace:
-    """A person's row in one sync, and its way to each target.
-
-    `present` tells whether the query still returns it, `run` which run brought its newest version;
-    version is null where no row was ever good. `query` is as in changes of attributes.
-    """
-
-    sync: str
-    key: str
-    present: bool
-    version: int | None
-    run: int | None
-    row_number: int | None
-    query: str | None
-    targets: Sequence[TargetTrace]
-
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """Where a person's attributes come from, by syncs and merges, and what became of them."""
-
-    id: str | None
-    email: str | None
-    anonymous_ids: Sequence[str]
-    attributes: Sequence[AttributeRecord]
-    syncs: Sequence[SyncTrace]
-    merges: Sequence[MergeRecord] = ()
 
 
 def why(home: Home, who: str, attribute: str | None = None, destination: str | None = None) -> Why:
     """Explain a person's attributes, one or all, and what destinations have of them.
 
-    Somebody whom the workspace does not know is looked for in what the syncs keep. Raises
-    StateError NOT_FOUND and ConfigError WHO_AMBIGUOUS or NAME_UNKNOWN.
+    Somebody whom the workspace does not know is looked for in what the syncs keep, and among the
+    suppressed. Raises StateError NOT_FOUND and ConfigError WHO_AMBIGUOUS or NAME_UNKNOWN.
     """
     if destination is not None and destination not in home.destinations:
         known = ", ".join(home.destinations) or "none"
@@ -110,19 +47,25 @@ def why(home: Home, who: str, attribute: str | None = None, destination: str | N
         raise ConfigError("NAME_UNKNOWN", text, mend=f"Known: {known}.")
     person = find_person(home, who)
     names = names_of(person, who)
+    suppressed = names.suppressed_since(home)
+    is_suppressed = suppressed is not None
     with Duck(home.store.files.scratch) as duck:
         rows = sync_rows(home, duck, names)
-        if not (rows or person):
+        if not (rows or person or is_suppressed):
             raise unknown(who)
-        suppressed = names.are_suppressed(home)
-        syncs = [_Tracer(home, duck, row, suppressed, person).sync(destination) for row in rows]
+        syncs = [_Tracer(home, duck, row, is_suppressed, person).sync(destination) for row in rows]
     listed = _attributes(home, person, rows)
     chosen = [one for one in listed if attribute in (None, one.name)]
     if attribute is not None and not chosen:
         text = f"Nothing is known of {attribute} of {who}."
         raise StateError("NOT_FOUND", text, mend=f"See rowlift people show {who}.")
-    merged = merges_of(home, person.record.pid) if person else ()
-    return Why(names.id, names.email, names.anonymous_ids, chosen, syncs, merged)
+    pid = person.record.pid if person else None
+    inside = memberships(home, pid) if pid else []
+    without = absent(home, names, rows, inside, destination, suppressed=is_suppressed)
+    return Why(
+        names.id, names.email, names.anonymous_ids, chosen, syncs,
+        merges_of(home, pid) if pid else (), list(without), inside, suppressed,
+    )  # fmt: skip
 
 
 def _attributes(
@@ -131,17 +74,38 @@ def _attributes(
     """Return what the workspace says, or without it what the rows do, and what is gone from it."""
     if person is None:
         return list(_told(rows, frozenset()))
-    stored = attributes(person.record, sync_names(home))
+    stored = [_with_row(home, one, rows) for one in _stored(home, person)]
     mine = [row for row in rows if row.spec.workspace]
     gone = _told(mine, IDENTIFIERS | {one.name for one in stored})
     return [*with_changes(stored, rows), *(replace(one, value=None) for one in gone)]
+
+
+def _stored(home: Home, person: Person) -> list[AttributeRecord]:
+    return attributes(person.record, sync_names(home))
+
+
+def _with_row(home: Home, one: AttributeRecord, rows: Sequence[SyncRow]) -> AttributeRecord:
+    """Return an attribute with the row and the query of the run that wrote it."""
+    if one.run is None:
+        return one
+    numbers = (
+        edition.row_number
+        for row in rows
+        if row.sync == one.sync
+        for edition in row.editions
+        if edition.version in row.runs and row.runs[edition.version].id == one.run
+    )
+    query = query_version(home.store.runs.find(one.run))
+    return replace(one, row_number=next(numbers, None), query=query)
 
 
 def _told(rows: Sequence[SyncRow], besides: frozenset[str]) -> Iterator[AttributeRecord]:
     for name, changes in sorted(changes_of(rows).items()):
         if name not in besides:
             last = changes[0]
-            yield AttributeRecord(name, last.after, last.sync, last.run, None, changes)
+            yield AttributeRecord(
+                name, last.after, last.sync, last.run, None, last.row_number, last.query, changes
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +134,14 @@ class _Tracer:
     def _targets(self, destination: str | None) -> Iterator[TargetTrace]:
         if self.row.spec.workspace and destination is None:
             yield self._target(TARGET, TARGET, None)
+        has = self.row.newest.attributes if self.row.newest else {}
         newest = self.home.store.deliveries.newest(self.row.uid)
         for use in self.row.spec.destinations:
             if destination in (None, use.use):
                 uid = self.home.destinations.get(use.use, "")
-                yield self._target(use.use, uid, newest.get(uid))
+                left_out = tuple(one for one in sorted(has) if not takes(use, one))
+                found = self._target(use.use, uid, newest.get(uid))
+                yield replace(found, left_out=left_out)
 
     def _target(self, name: str, uid: str, delivery: Delivery | None) -> TargetTrace:
         has = acknowledged(self.duck, self.home.store, self.row.uid, uid, self.row.key)
@@ -192,28 +159,38 @@ class _Tracer:
         deliveries = self.home.store.deliveries
         return deliveries.that_wrote(self.row.uid, uid, has.revision) if has else None
 
-    def _standing(
-        self, uid: str, has: Acknowledged | None, delivery: Delivery | None
-    ) -> tuple[Standing, str, str]:
+    def _standing(self, uid: str, has: Acknowledged | None, delivery: Delivery | None) -> Reason:
         row, last, newest = self.row, self.row.last, self.row.newest
-        if self.suppressed:
-            return Standing.SUPPRESSED, "PERSON_SUPPRESSED", "The person is suppressed."
-        if row.bad:
-            return Standing.REJECTED, row.bad.code, _at_row(row.bad)
-        if last and last.status in _TOOK_NOTHING and last.image_revision is None:
-            return Standing.STOPPED, last.reason_code, f"Run {last.id}: {last.reason}"
+        if found := self._hindered():
+            return found
         if newest and not newest.present and not (has and self._is_behind(uid, has)):
             is_kept = has is None or has.present
             standing = Standing.LEFT if is_kept else Standing.REMOVED
+            if has is None:
+                return standing, "", "It never went there."
             return standing, "", "" if is_kept or uid != TARGET else self._why_there()
         if has and has.doubt is None and not self._is_behind(uid, has):
             fresh = last and newest and last.image_revision == newest.version
             return (Standing.DELIVERED if fresh else Standing.UNCHANGED), "", ""
         if self.home.store.runs.is_paused(row.uid):
-            return Standing.PAUSED, "", "The sync is paused."
+            return PAUSED
         if uid == TARGET:
             return self._not_applied()
         return self._not_delivered(has, delivery)
+
+    def _hindered(self) -> Reason | None:
+        """What keeps the newest values of the source from every target."""
+        if self.suppressed:
+            return SUPPRESSED
+        if self.row.bad:
+            return self._refused(self.row.bad)
+        last = self.row.last
+        return stopped(self.home, self.row.sync, last) if last else None
+
+    def _refused(self, bad: Refused) -> Reason:
+        row = self.row
+        held = is_held(self.duck, self.home.store, row.uid, row.spec.identify_by, row.key)
+        return Standing.HELD if held else Standing.REJECTED, bad.code, _at_row(bad)
 
     def _why_there(self) -> str:
         """What keeps a person whom the sync would have deleted."""
@@ -228,7 +205,7 @@ class _Tracer:
         newest = self.row.newest
         return has.epoch != ledger.epoch or (newest is not None and newest.version != has.version)
 
-    def _not_applied(self) -> tuple[Standing, str, str]:
+    def _not_applied(self) -> Reason:
         row, files = self.row, self.home.store.files
         rejects = (files.of_run(REJECTS, one.id, row.uid) for one in row.tries)
         bad = next(filter(None, (refused(self.duck, one, row.key) for one in rejects)), None)
@@ -238,9 +215,7 @@ class _Tracer:
             return Standing.SKIPPED, "", f"The sync's mode is {row.spec.mode.value}."
         return Standing.PENDING, "", "No run has written it yet."
 
-    def _not_delivered(
-        self, has: Acknowledged | None, delivery: Delivery | None
-    ) -> tuple[Standing, str, str]:
+    def _not_delivered(self, has: Acknowledged | None, delivery: Delivery | None) -> Reason:
         if delivery is None:
             return Standing.NEVER, "", "Nothing was ever delivered there; the next run does."
         in_doubt = has is not None and has.doubt is not None

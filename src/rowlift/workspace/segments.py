@@ -10,6 +10,7 @@ from rowlift.core.errors import ConfigError
 from rowlift.core.identifiers import email_key
 from rowlift.core.specs import SegmentSpec, is_segment_name
 from rowlift.core.spelling import did_you_mean
+from rowlift.workspace.membership import ENTERED, LEFT
 from rowlift.workspace.rows import any_of, run, run_rows
 from rowlift.workspace.tables import events, people, segment_members, segments
 from rowlift.workspace.workspace import Workspace
@@ -52,6 +53,21 @@ class Event:
     sync_uid: str
     run_id: int | None
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A segment that a person is in, or was last in where `left_at` is a moment (Unix seconds).
+
+    Sync and run let them in, or out; `entered_at` is None where that is forgotten.
+    """
+
+    segment: str
+    audience_uid: str | None
+    sync_uid: str
+    run_id: int | None
+    entered_at: float | None
+    left_at: float | None = None
 
 
 def list_segments(workspace: Workspace) -> list[Segment]:
@@ -149,6 +165,41 @@ def segments_of(workspace: Workspace, pid: int) -> list[str]:
     )
     with workspace.database.read() as connection:
         return list(connection.scalars(query))
+
+
+def memberships(workspace: Workspace, pid: int) -> list[Membership]:
+    """Return the segments by name that a person is in, and those that they left, if remembered."""
+    event, inside = events.c, segment_members.c
+    moves = event.kind.in_((ENTERED, LEFT))
+    newest = sa.select(sa.func.max(event.id)).where(event.pid == pid, moves)
+    query = (
+        sa.select(
+            segments.c.name, segments.c.audience_uid, inside.sync_uid, inside.entered_at,
+            event.kind, event.sync_uid.label("by"), event.run_id, event.at,
+        )
+        .outerjoin_from(
+            segments, segment_members, (inside.segment_id == segments.c.id) & (inside.pid == pid)
+        )
+        .outerjoin(
+            events,
+            (event.segment_id == segments.c.id) & event.id.in_(newest.group_by(event.segment_id)),
+        )
+        .where(segments.c.workspace_id == workspace.id)
+        .order_by(segments.c.name)
+    )  # fmt: skip
+    with workspace.database.read() as connection:
+        found = connection.execute(query).mappings().all()
+    return [one for row in found if (one := _membership(row))]
+
+
+def _membership(row: sa.RowMapping) -> Membership | None:
+    name, audience = row["name"], row["audience_uid"]
+    if row["sync_uid"] is not None:
+        run_id = row["run_id"] if row["kind"] == ENTERED else None
+        return Membership(name, audience, row["sync_uid"], run_id, row["entered_at"])
+    if row["kind"] == LEFT:
+        return Membership(name, audience, row["by"], row["run_id"], None, row["at"])
+    return None
 
 
 def history(

@@ -135,6 +135,20 @@ def names_any(connection: sa.Connection, workspace_id: int, texts: Iterable[str]
     )
 
 
+def since(connection: sa.Connection, workspace_id: int, texts: Iterable[str]) -> float | None:
+    """Return since when one of some identifiers is suppressed (Unix seconds), None for none."""
+    key = key_of(connection, workspace_id)
+    if key is None:
+        return None
+    hashes = [hashed(key, text) for text in texts]
+    found = [
+        float(at)
+        for sql, chunk in _chunks(connection, "SELECT since", hashes)
+        for (at,) in run_rows(connection, sql, workspace=workspace_id, chunk=chunk)
+    ]
+    return min(found, default=None)
+
+
 def finder(connection: sa.Connection, workspace_id: int) -> Callable[[Iterable[str]], bool]:
     """Return what tells of many people, by their identifiers, whether they are suppressed now."""
     key = key_of(connection, workspace_id) or b""

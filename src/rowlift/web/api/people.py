@@ -12,7 +12,7 @@ from rowlift.operations.finding import Found
 from rowlift.operations.identifying import Identifiers
 from rowlift.operations.merging import MergeRecord
 from rowlift.operations.records import PersonRecord
-from rowlift.operations.tracing import Why
+from rowlift.operations.traces import Why
 from rowlift.web.bodies import Body
 from rowlift.web.paging import Cursor, Limit, Page, page, place, whole
 from rowlift.web.rights import Asking, Ours, door

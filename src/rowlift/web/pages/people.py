@@ -12,7 +12,7 @@ from rowlift.core.rights import Right
 from rowlift.operations.identifying import Identifiers
 from rowlift.operations.project import Project
 from rowlift.operations.records import PersonRecord
-from rowlift.operations.tracing import SyncTrace, Why
+from rowlift.operations.traces import SyncTrace, Why
 from rowlift.web.pages.forms import Filled, Text, Wrong, confirm, onward
 from rowlift.web.pages.render import show
 from rowlift.web.pages.words import called, part

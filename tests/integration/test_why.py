@@ -1,0 +1,153 @@
+"""C5: why is asked of anybody, and of every sync: also of those that have no row of a person."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from doors.cli import run_cli
+from intake import Inlet
+from rowlift.core.errors import SourceError, StateError
+from rowlift.operations.traces import Standing, Why
+from school import PEOPLE, School, project
+
+PRO = {"audience": "called", "where": {"attribute": "name", "is": "Bob"}}
+
+
+@pytest.fixture
+def school(tmp_path: Path) -> School:
+    return School(tmp_path, f"sqlite:///{tmp_path / 'state.db'}")
+
+
+def absences(told: Why) -> dict[str, list[tuple[str, Standing]]]:
+    """Return how each sync without a row stands at each of its targets."""
+    return {one.sync: [(each.target, each.standing) for each in one.targets] for one in told.absent}
+
+
+def at(told: Why, target: str) -> tuple[Standing, str]:
+    """Return how the only row stands at a target, with its code."""
+    (found,) = [each for one in told.syncs for each in one.targets if each.target == target]
+    return found.standing, found.code
+
+
+@pytest.mark.door("python")
+def test_C5_every_sync_without_a_row_of_somebody_says_why(school: School) -> None:
+    crm = [{"use": "crm", "match": "user_id"}]
+    few = "SELECT * FROM people WHERE name = 'Bob'"
+    school.tables(people=[PEOPLE[0], ("1", "", "Ann"), PEOPLE[2]])
+    (school.folder / "audiences").mkdir()
+    (school.folder / "audiences" / "called.yml").write_text(json.dumps(PRO))
+    school.people(segment={"name": "Pupils", "create": True})
+    school.sync("few", sql=few, destinations=crm)
+    school.sync("letters", sql=few, identify_by="email", destinations=crm)
+    school.sync("calls", sql="SELECT * FROM nowhere", destinations=crm, workspace="none")
+    school.sync("idle", sql=few, destinations=crm)
+    school.sync("planned", sql=few)
+    (school.folder / "syncs" / "feed.yml").write_text(
+        json.dumps({"sync": "feed", "audience": "called", "destinations": crm[:1]})
+    )
+    with project(school) as opened:
+        run, _ = opened.run(["people", "few"])
+        opened.run(["feed"])
+        with pytest.raises(SourceError) as failed:
+            opened.run(["calls"])
+        opened.pause("idle")
+        assert opened.plans.make("planned", by="ann").sync == "planned"
+        told = opened.why("id:1")
+        asked = opened.why("id:1", destination="crm")
+        opened.plans.discard(opened.plans.list()[0].id)
+        later = opened.why("id:1")
+    there = [("workspace", Standing.NOT_IN_QUERY), ("crm", Standing.NOT_IN_QUERY)]
+    assert absences(told) == {
+        "calls": [("crm", Standing.STOPPED)],
+        "feed": [("crm", Standing.NOT_A_MEMBER)],
+        "few": there,
+        "idle": [("workspace", Standing.PAUSED), ("crm", Standing.PAUSED)],
+        "letters": [(name, Standing.NO_IDENTIFIER) for name in ("workspace", "crm")],
+        "planned": [("workspace", Standing.PLAN_WAITS)],
+    }
+    assert absences(later)["planned"] == [("workspace", Standing.NEVER_RAN)]
+    by_sync = {one.sync: one.targets[-1] for one in told.absent}
+    assert by_sync["calls"].code == failed.value.code
+    assert "by ann" in by_sync["planned"].reason
+    assert by_sync["idle"].code == "PAUSED"
+    assert absences(asked) == {
+        name: found[-1:] for name, found in absences(told).items() if found[-1][0] == "crm"
+    }
+    (pupils,) = told.segments
+    assert (pupils.segment, pupils.sync, pupils.run, pupils.left_at) == (
+        "Pupils", "people", run.id, None,
+    )  # fmt: skip
+
+
+@pytest.mark.door("python")
+def test_C5_a_row_is_held_a_plan_waits_and_a_column_is_left_out(school: School) -> None:
+    sql = "SELECT * FROM people WHERE {{last_sync_time}} >= 0"
+    school.sync(
+        "people", sql=sql, cursor="held_rows", destinations=[{**school.crm, "exclude": ["name"]}]
+    )
+    school.tables(people=[*PEOPLE, ("3", "nonsense", "Cid")])
+    first = school.run(project, "people")
+    with project(school) as opened:
+        assert at(opened.why("id:3"), "crm") == (Standing.HELD, "EMAIL_INVALID")
+        told = opened.why("id:1")
+        (name,) = told.attributes
+        assert told.syncs[0].targets[-1].left_out == ("name",)
+        assert (name.run, name.row_number, name.query) == (first.id, 1, name.changes[0].query)
+    school.sync("people", sql="SELECT * FROM nowhere", cursor="strict")
+    with project(school) as opened, pytest.raises(SourceError):
+        opened.run(["people"])
+    school.sync("people", sql="SELECT * FROM people")
+    with project(school) as opened:
+        code = opened.runs("people", limit=1)[0].reason_code
+        assert at(opened.why("id:1"), "crm") == (Standing.STOPPED, code)
+        opened.plans.make("people")
+        assert at(opened.why("id:1"), "crm") == (Standing.PLAN_WAITS, code)
+
+
+@pytest.mark.door("python")
+def test_C5_who_is_suppressed_and_erased_is_told_so_and_nobody_else_is(school: School) -> None:
+    school.people(destinations=[school.crm])
+    school.run(project, "people")
+    with project(school) as opened:
+        opened.suppress(["id:1", "id:stranger"])
+        assert opened.why("id:1").suppressed_since
+        opened.erase("id:1")
+        for who in ("id:1", "id:stranger"):
+            told = opened.why(who)
+            assert told.suppressed_since
+            assert (told.attributes, told.syncs, told.segments) == ([], [], [])
+            assert absences(told)["people"] == [
+                ("workspace", Standing.SUPPRESSED), ("crm", Standing.SUPPRESSED),
+            ]  # fmt: skip
+        with pytest.raises(StateError) as unknown:
+            opened.why("id:nobody")
+        assert unknown.value.code == "NOT_FOUND"
+        assert opened.why("id:2").suppressed_since is None
+
+
+@pytest.mark.door("python")
+def test_C5_what_came_by_messages_and_by_hand_is_explained(tmp_path: Path) -> None:
+    inlet = Inlet(tmp_path / "acme")
+    with inlet.opened() as asked:
+        project = asked.project
+        asked.send({"type": "identify", "userId": "ann", "traits": {"plan": "free"}})
+        asked.send({"type": "identify", "anonymousId": "web", "traits": {"page": "/"}})
+        project.create_segment("Friends")
+        project.add_to_segment("Friends", ["ann"])
+        project.create_segment("Foes")
+        project.add_to_segment("Foes", ["ann"])
+        project.remove_from_segment("Foes", ["ann"])
+        ann, stranger = project.why("ann"), project.why("anonymous_id:web")
+    (plan,), (page,) = ann.attributes, stranger.attributes
+    assert (plan.value, plan.sync, plan.run, plan.changes) == ("free", "ingest", None, ())
+    assert (page.value, page.sync) == ("/", "ingest")
+    foes, friends = ann.segments
+    assert (friends.sync, friends.is_audience, friends.left_at) == (None, False, None)
+    assert foes.left_at >= friends.entered_at > 0
+    assert absences(ann)["people"][0] == ("workspace", Standing.NEVER_RAN)
+    assert absences(stranger)["people"][0] == ("workspace", Standing.NO_IDENTIFIER)
+    shown = run_cli("why", "ann", cwd=inlet.folder)
+    assert "last written by messages" in shown.stdout
+    assert "segment Friends, since" in shown.stdout
+    assert "the sync never ran" in shown.stdout
