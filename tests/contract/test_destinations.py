@@ -25,8 +25,8 @@ from rowlift.testing import misbehaviour as m
 from rowlift.testing.destinations import (
     COLUMNS,
     TIMESTAMP,
-    DestinationSuite,
     HttpDestinationSuite,
+    ReadableSuite,
     batch_of,
     rows_of,
 )
@@ -116,7 +116,7 @@ class TestWebhook(HttpDestinationSuite):
         return webhook_settings(sink)
 
 
-class TestFiles(DestinationSuite):
+class TestFiles(ReadableSuite):
     def destination(self, place, feed):
         return Files(Files.Config(path=place), feed, Http())
 
@@ -146,7 +146,7 @@ class TestParquetFiles(TestFiles):
         return [(row["key"], row) for row in pq.read_table(only_file(place)).to_pylist()]
 
 
-class TestFake(DestinationSuite):
+class TestFake(ReadableSuite):
     def destination(self, place, feed):
         return FakeDestination(FakeDestination.Config(path=place), feed)
 

@@ -161,6 +161,7 @@ FIELDS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "audit_proof": lambda: {"proof": AuditProof},
     "backup": lambda: {"backup": operations.backups.BackupReport},
     "restore": lambda: {"restore": operations.restoring.RestoreReport},
+    "verification": lambda: {"verification": operations.verifying.Verification},
     "why": lambda: {"why": operations.traces.Why},
     "find": lambda: {"found": operations.finding.Found},
     "erasure": lambda: {"erasure": operations.erasing.ErasureReport},

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
 from rowlift.core.nouns import Accepts, Column, Finding, Limits, Outcomes, QueryFacts, Table
 
@@ -155,6 +155,32 @@ class Destination(Protocol):
 
     def close(self) -> None:
         """Finish whatever is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a destination holds of a sync: `key`, `attributes` and `wrote` of each record, in turn.
+
+    A later record of a key takes the place of an earlier one. Attributes are a JSON object text,
+    null where the record is not there any more; `wrote` says who or what wrote it last. What the
+    destination writes of values it reads back: `json` is values as they are, `text` their texts,
+    `csv` texts of which a formula stands behind an apostrophe and an empty one is none.
+    """
+
+    form: Literal["json", "text", "csv"]
+    batches: Iterable["pa.RecordBatch"]
+
+
+@runtime_checkable
+class ReadableDestination(Protocol):
+    """A destination that tells what it holds; an ability of its own, not a duty."""
+
+    def held(self, keys: "pa.StringArray | None") -> Held:
+        """Return what it holds of the sync it serves, streamed: of some keys, or everything.
+
+        More than these keys may come. Raises DestinationError HELD_UNREADABLE, also while it is
+        read.
+        """
 
 
 class EventDestination(Destination, Protocol):

@@ -23,7 +23,7 @@ from rowlift.core.nouns import (
     Removed,
     Verdict,
 )
-from rowlift.core.ports import Batch, Events, Rows
+from rowlift.core.ports import Batch, Events, Held, Rows
 from rowlift.core.rules import rule
 from rowlift.destinations.file_columns import (
     EVENT_HEADER,
@@ -34,6 +34,7 @@ from rowlift.destinations.file_columns import (
     event_columns,
     event_lines,
 )
+from rowlift.destinations.file_reading import Folder
 from rowlift.kit.arrow import joined
 from rowlift.kit.config import ConnectorConfig
 from rowlift.kit.durable import make_folder, sweep, write_durable
@@ -115,6 +116,9 @@ class Files:
                 mend=rule(UNWRITABLE).mend,
             ) from None
         return Outcomes(Outcome(Verdict.DELIVERED))
+
+    def held(self, keys: pa.StringArray | None) -> Held:
+        return Folder(self._folder, self._names, self._key).held()
 
     def close(self) -> None:
         sweep(self._folder)

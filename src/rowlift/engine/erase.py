@@ -16,6 +16,7 @@ from rowlift.engine.held import HELD, Picked, fill_held
 from rowlift.engine.layers import open_image
 from rowlift.engine.ledger import LEDGER_FILES
 from rowlift.engine.read import ROW_NUMBER
+from rowlift.engine.verify import VERIFICATION
 from rowlift.state.files import KeptFile, StoredFile
 from rowlift.state.store import Store
 
@@ -114,12 +115,12 @@ class _Named:
     def own_keys(self) -> Sequence[str]:
         return self.identifiers[self.keyed.kind] if self.keyed.kind else ()
 
-    def rows(self) -> str:
+    def rows(self, columns: Sequence[str] = ("attributes", "before")) -> str:
         if not self.keyed.kind:
             return self._is_any("key->>2")
         members = (
             self._is(f"json_extract_string({column}, '/{member}')", kind)
-            for column in ("attributes", "before")
+            for column in columns
             for member, kind in _KINDS.items()
         )
         return " OR ".join([self._is("key", self.keyed.kind), *members])
@@ -171,6 +172,11 @@ def _replaced(duck: Duck, store: Store, file: KeptFile, named: _Named) -> Iterat
         rows = duck.count(f"{path} WHERE key IN (FROM erased_keys)")
         if rows:
             yield _written(duck, store, file, _LEFT.format(file=path), rows)
+    elif file.kind == VERIFICATION:
+        gone = f"key IN (FROM erased_keys) OR {named.rows(('ours', 'theirs'))}"
+        rows = duck.count(f"{path} WHERE {gone}")
+        if rows:
+            yield _written(duck, store, file, f"SELECT * FROM {path} WHERE NOT ({gone})", rows)
     elif file.kind in REJECT_FILES:
         yield from _without_texts(duck, store, file, named)
 

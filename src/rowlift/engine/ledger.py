@@ -189,7 +189,7 @@ def find_due(duck: Duck, target: Target) -> None:
             behind=behind,
             suppressed="present AND key IN (FROM suppressed_keys)" if hides else "false",
             suppression=target.suppression or "",
-            mapped=_mapped(mapping),
+            mapped=mapped_sql(mapping),
             fp="image_fp" if mapping.fields is None else fingerprint("wanted"),
             keep="true" if mapping.removed is Removed.KEEP else "false",
             ended=f"attributes = {text(ENDED)}" if kind is Kind.RELATIONSHIP else "false",
@@ -205,18 +205,20 @@ def _keeps_email(target: Target) -> bool:
     return target.identify_by == "email"
 
 
-def _mapped(mapping: Mapping) -> str:
+def mapped_sql(mapping: Mapping) -> str:
+    """Return the expression of a row's attributes as a target gets them."""
     if mapping.fields is None:
         return "attributes"
     members = ", ".join(
         f"{text(json.dumps(trait, ensure_ascii=False) + ':')}"
-        f" || json_extract(attributes, {text(_pointer(column))})::VARCHAR"
+        f" || json_extract(attributes, {text(pointer(column))})::VARCHAR"
         for column, trait in mapping.fields
     )
     return f"'{{' || concat_ws(',', {members}) || '}}'" if members else "'{}'"
 
 
-def _pointer(member: str) -> str:
+def pointer(member: str) -> str:
+    """Return the JSON pointer of a member of an object."""
     return "/" + member.replace("~", "~0").replace("/", "~1")
 
 

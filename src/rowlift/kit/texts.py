@@ -78,6 +78,17 @@ def key_names(kind: Kind, match: str) -> tuple[str, ...]:
     return joined.get(kind, (match,))
 
 
+def key_parts(key: str) -> int:
+    """Return how many texts a key is made of; what only looks like a joined key is one text."""
+    if not (key.startswith('["') and key.endswith('"]')):
+        return 1
+    try:
+        texts = json.loads(key)
+    except ValueError:
+        return 1
+    return len(texts) if all(isinstance(one, str) for one in texts) else 1
+
+
 def change_records(rows: Rows, names: Sequence[str]) -> pa.StringArray:
     """Return changes as JSON objects with op, key (`{name: …}`), message_id and attributes.
 

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         suppressing,
         testing,
         tracing,
+        verifying,
         watching,
     )
 else:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rowlift.core.clock import Clock, SystemClock
-from rowlift.core.errors import Busy, ConfigError, GuardStop, StateError
+from rowlift.core.errors import ConfigError, GuardStop, StateError
 from rowlift.core.progress import Progress, Silent
 from rowlift.operations.approving import approval_needed
+from rowlift.operations.fencing import erasing, last_erasure
 from rowlift.operations.home import Home
 from rowlift.operations.markdown import plan_markdown
 from rowlift.operations.openings import Opening
@@ -20,7 +21,6 @@ from rowlift.operations.reports import PlanRecord, RequestReport
 from rowlift.operations.retrying import opening_again
 from rowlift.operations.servicing import ask
 from rowlift.operations.timetable import Turn
-from rowlift.state.runs import ERASURE
 from rowlift.state.shelf import GOOD_FOR_SECONDS, Shelf
 
 _ID = re.compile("[0-9a-f]{32}")
@@ -41,14 +41,14 @@ class Plans:
         out of the answer.
         Raises Busy while somebody is erased, ConfigError, GuardStop and SourceError.
         """
-        erased = self._erasures()
+        erased = last_erasure(self.home)
         older = [one.id for one in self.list() if one.sync == sync]
         plan_id = uuid.uuid4().hex
         place = self._shelf.place(plan_id)
         self._planner.make(sync, place, plan_id=plan_id, by=by, first_rows=first_rows)
-        if self._erasures() != erased:
+        if last_erasure(self.home) != erased:
             self._shelf.forget(plan_id)
-            raise _erasing()
+            raise erasing()
         for one in older:
             self._shelf.forget(one)
         return self.show(plan_id, samples=False)
@@ -117,15 +117,6 @@ class Plans:
             plan.get("first_rows"), self._needs_another,
         )  # fmt: skip
 
-    def _erasures(self) -> int:
-        """Return the last erasure; raises Busy while one goes on: a plan would keep the person."""
-        runs = self.home.store.runs
-        active = runs.active(self.home.workspace_id)
-        if active and active.sync_uid == ERASURE:
-            raise _erasing()
-        last = runs.latest(self.home.workspace_id, ERASURE, limit=1)
-        return last[0].id if last else 0
-
 
 def waiting(home: Home, sync: str) -> str | None:
     """Say who made a plan of a sync that waits for somebody's word; None where none does."""
@@ -162,7 +153,3 @@ def opening(home: Home, clock: Clock, turn: Turn) -> Opening:
     if again is None:
         raise GuardStop("NOTHING_LEFT", "The workspace has no reject of that run any more.")
     return again
-
-
-def _erasing() -> Busy:
-    return Busy("BUSY", "A person is being erased.", mend="Plan when it is over.")

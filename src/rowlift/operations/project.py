@@ -242,6 +242,11 @@ class Project:
         return paused(self._home, syncs)
 
     @property
+    def verifications(self) -> operations.verifying.Verifications:
+        """Return what reads back what destinations hold, and compares it."""
+        return operations.verifying.Verifications(self._home, self._clock, self._progress)
+
+    @property
     def service(self) -> operations.servicing.ServiceDesk:
         """Return what one asks of a service that runs this project's schedules."""
         return operations.servicing.ServiceDesk(self._home)

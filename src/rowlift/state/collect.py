@@ -31,7 +31,7 @@ _OURS = re.compile(r"[a-z_]+-[0-9a-f]{32}\.parquet")
 READERS_GRACE = 3600.0
 REPLACED = frozenset({"image_base", "ledger_base", "ledger_delta", "held"})
 HISTORY = "image_delta"
-REJECTS = ("rejects", "reject_rows", "apply_rejects", "delivery_rejects")
+REJECTS = ("rejects", "reject_rows", "apply_rejects", "delivery_rejects", "verification")
 
 
 def collect(

@@ -2,6 +2,7 @@
 
 Subclass `HttpDestinationSuite`, which walks through every fault of the sink, and say the type and
 the settings; for what does not speak HTTP subclass `DestinationSuite` and give its two methods.
+What can be read back proves so by `ReadableSuite`.
 `rowlift.testing.deliveries` has the suite that sends through a whole project.
 """
 
@@ -10,6 +11,7 @@ import random
 import time
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +21,7 @@ import pytest
 
 from rowlift.core.errors import DestinationError
 from rowlift.core.nouns import Accepts, Column, Feed, Kind, Op, Verdict
-from rowlift.core.ports import Batch, Destination, Rows
+from rowlift.core.ports import Batch, Destination, ReadableDestination, Rows
 from rowlift.core.rules import RULES
 from rowlift.kit.http import Http
 from rowlift.kit.packed import pack
@@ -96,6 +98,10 @@ class DestinationSuite:
         assert 0 < built.limits.record_bytes <= built.limits.batch_bytes
         assert built.account == self.destination(place, self.feed).account
 
+    def test_only_what_is_proven_says_that_it_can_be_read_back(self, place: Any) -> None:
+        built = self.destination(place, self.feed)
+        assert isinstance(built, ReadableDestination) == isinstance(self, ReadableSuite)
+
     def test_the_check_reports_findings(self, place: Any) -> None:
         findings = list(self.destination(place, self.feed).check())
         assert findings
@@ -138,6 +144,52 @@ class DestinationSuite:
         assert pc.binary_length(batch.messages)[0].as_py() == pytest.approx(most, abs=2)
         assert built.deliver(batch).default.verdict is CLEAN
         assert self.arrived(place)[0][1]["name"] == text
+
+
+class ReadableSuite(DestinationSuite):
+    """What a destination that can be read back says that it holds: the newest of each key."""
+
+    def held(
+        self, place: Any, feed: Feed | None = None, keys: Sequence[str] | None = None
+    ) -> dict[str, dict[str, Any] | None]:
+        """Read back what is held by key; None is what is not there any more."""
+        built = self.destination(place, feed or self.feed)
+        assert isinstance(built, ReadableDestination)
+        told = built.held(None if keys is None else pa.array(keys, pa.string()))
+        assert told.form in {"json", "text", "csv"}
+        rows = [row for batch in told.batches for row in batch.to_pylist()]
+        assert all(row["wrote"] for row in rows)
+        return {
+            row["key"]: None if row["attributes"] is None else json.loads(row["attributes"])
+            for row in rows
+        }
+
+    def test_C14_nothing_was_sent_and_nothing_is_held(self, place: Any) -> None:
+        assert not self.held(place)
+
+    def test_C14_the_newest_of_each_key_is_held(self, place: Any) -> None:
+        built = self.destination(place, self.feed)
+        rows = rows_of(HOSTILE_TEXTS, [{"name": text, "score": 1} for text in HOSTILE_TEXTS])
+        built.deliver(batch_of(built, rows))
+        told = self.held(place)
+        assert len(told) == len({*HOSTILE_TEXTS})
+        assert {str(one and one["score"]) for one in told.values()} == {"1"}
+        later = replace(rows_of(["a", "b"]), message_ids=pa.array(["x", "y"]))
+        built.deliver(batch_of(built, replace(later, timestamp="2026-11-21T10:00:01.000Z"), "two"))
+        gone = replace(rows_of(["b"], [{}], Op.DELETE), message_ids=pa.array(["z"]))
+        built.deliver(batch_of(built, replace(gone, timestamp="2026-11-21T10:00:02.000Z"), "three"))
+        told = self.held(place, keys=["a", "b"])
+        assert (told["a"] or {}).get("name") == "n0"
+        assert told["b"] is None
+
+    def test_C14_other_syncs_and_second_queries_are_left_out(self, place: Any) -> None:
+        built = self.destination(place, self.feed)
+        built.deliver(batch_of(built, rows_of(["a"])))
+        for feed in (
+            replace(self.feed, sync="others", sync_uid="other-uid"),
+            replace(self.feed, kind=Kind.RELATIONSHIP, columns=()),
+        ):
+            assert not self.held(place, feed)
 
 
 class Receiving:

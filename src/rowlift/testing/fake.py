@@ -28,11 +28,12 @@ from rowlift.core.nouns import (
     Removed,
     Verdict,
 )
-from rowlift.core.ports import Batch, Rows
+from rowlift.core.ports import Batch, Held, Rows
 from rowlift.kit.config import ConnectorConfig
 from rowlift.kit.http import Http
-from rowlift.kit.texts import change_records
+from rowlift.kit.texts import change_records, key_names, key_parts
 
+_HELD = pa.schema([(name, pa.string()) for name in ("key", "attributes", "wrote")])
 _REFUSED = Outcome(Verdict.REFUSED, "REFUSED", "one of the rows is poison")
 _REJECTED = Outcome(Verdict.REJECTED, "REFUSED", "the fake does not like this key")
 _LOST = Outcome(Verdict.IN_DOUBT, "UNREACHABLE", "the reply was lost")
@@ -72,6 +73,8 @@ class FakeDestination:
     def __init__(self, config: FakeConfig, feed: Feed, http: Http | None = None) -> None:
         self._config = config
         self._match = feed.match
+        self._sync = feed.sync_uid
+        self._parts = len(key_names(feed.kind, feed.match))
         self.account = config.account
         self.limits = Limits(config.batch_rows, 1_000_000, 512_000, in_flight=config.in_flight)
 
@@ -87,6 +90,9 @@ class FakeDestination:
         point("fake.after_send")
         return outcomes
 
+    def held(self, keys: pa.StringArray | None) -> Held:
+        return Held("json", _holdings(self._config.path, self._sync, self._parts))
+
     def close(self) -> None:
         """Hold nothing open."""
 
@@ -98,10 +104,10 @@ class FakeDestination:
             _land(log)
             chance = random.Random(f"{self._config.seed} {keys} {attempt}")  # noqa: S311
             if chance.random() < self._config.unavailable:
-                _append(log, batch, attempt, [], answered=True)
+                _append(log, self._sync, batch, attempt, [], answered=True)
                 return Outcomes(self._unavailable())
             if _drawn(chance, self._config.failing):
-                _append(log, batch, attempt, [], answered=False)
+                _append(log, self._sync, batch, attempt, [], answered=False)
                 return Outcomes(_FAILED)
             messages = [json.loads(text) for text in batch.messages.to_pylist()]
             outcomes = self._judge(messages)
@@ -109,11 +115,11 @@ class FakeDestination:
             good = [one for at, one in enumerate(messages) if at not in outcomes.rows]
             lost = delivered and chance.random() < self._config.lost_replies
             if delivered and _drawn(chance, self._config.late):
-                _append(log, batch, attempt, [], answered=False, late=good)
+                _append(log, self._sync, batch, attempt, [], answered=False, late=good)
                 return Outcomes(_LOST)
             if delivered and not outcomes.rows and _drawn(chance, self._config.partial):
-                return _answer_some(log, batch, attempt, good, chance)
-            _append(log, batch, attempt, good if delivered else [], answered=not lost)
+                return _answer_some(log, self._sync, batch, attempt, good, chance)
+            _append(log, self._sync, batch, attempt, good if delivered else [], answered=not lost)
         return Outcomes(_LOST) if lost else outcomes
 
     def _judge(self, messages: Sequence[dict[str, Any]]) -> Outcomes:
@@ -133,6 +139,7 @@ def _drawn(chance: random.Random, share: float) -> bool:
 
 def _answer_some(
     log: IO[bytes],
+    sync: str,
     batch: Batch,
     attempt: int,
     messages: list[dict[str, Any]],
@@ -141,8 +148,8 @@ def _answer_some(
     """Apply the first rows, answer for fewer of them, and say nothing of the others."""
     applied_rows = chance.randint(0, len(messages))
     answered_rows = chance.randint(0, applied_rows)
-    _append(log, batch, attempt, messages[:answered_rows], answered=True)
-    _append(log, batch, attempt, messages[answered_rows:applied_rows], answered=False)
+    _append(log, sync, batch, attempt, messages[:answered_rows], answered=True)
+    _append(log, sync, batch, attempt, messages[answered_rows:applied_rows], answered=False)
     unknown = dict.fromkeys(range(answered_rows, len(messages)), _LOST)
     return Outcomes(Outcome(Verdict.DELIVERED), unknown)
 
@@ -163,11 +170,12 @@ def _land(log: IO[bytes]) -> None:
     last = json.loads(lines[-1]) if lines else {}
     if late := last.get("late"):
         landed = {"batch": "", "keys": [], "attempt": 0, "answered": False, "messages": late}
-        _write(log, landed | {"timestamp": last["timestamp"]})
+        _write(log, landed | {name: last[name] for name in ("sync", "timestamp")})
 
 
 def _append(
     log: IO[bytes],
+    sync: str,
     batch: Batch,
     attempt: int,
     messages: list[dict[str, Any]],
@@ -176,7 +184,7 @@ def _append(
     late: Sequence[dict[str, Any]] = (),
 ) -> None:
     request = {
-        "batch": batch.id, "keys": batch.keys.to_pylist(), "attempt": attempt,
+        "sync": sync, "batch": batch.id, "keys": batch.keys.to_pylist(), "attempt": attempt,
         "answered": answered, "messages": messages, "timestamp": batch.timestamp,
     }  # fmt: skip
     _write(log, request | ({"late": list(late)} if late else {}))
@@ -209,3 +217,26 @@ def applied(path: Path) -> dict[str, dict[str, Any]]:
     for message in deliveries(path):
         first.setdefault(message["message_id"], message)
     return {key_of(message): message for message in first.values()}
+
+
+def _holdings(path: Path, sync: str, parts: int) -> Iterator[pa.RecordBatch]:
+    """Yield the messages of a sync, and those that somebody wrote by hand, each id once."""
+    seen: set[str] = set()
+    for request in requests(path):
+        fresh = [one for one in request["messages"] if one["message_id"] not in seen]
+        seen.update(one["message_id"] for one in fresh)
+        if request.get("sync", sync) == sync:
+            told = [
+                {"key": key_of(one), "attributes": _left(one), "wrote": _named(one)}
+                for one in fresh
+                if key_parts(key_of(one)) == parts
+            ]
+            yield pa.RecordBatch.from_pylist(told, schema=_HELD)
+
+
+def _left(message: Mapping[str, Any]) -> str | None:
+    return None if message["op"] == Op.DELETE else json.dumps(message["attributes"])
+
+
+def _named(message: Mapping[str, Any]) -> str:
+    return f"message {message['message_id']}"

@@ -82,4 +82,16 @@ RULES = (
         "The folder of a destination cannot be written",
         "Free space or mend its rights, then run again: the rows stay due.",
     ),
+    Rule(
+        "NOT_READABLE",
+        "destination",
+        "The destination takes changes and does not tell what it holds",
+        "Ask the tool itself. Files, the sandbox and the workspace can be verified.",
+    ),
+    Rule(
+        "HELD_UNREADABLE",
+        "destination",
+        "What a destination holds cannot be read",
+        "Mend or remove the file that is named, or its rights, then verify again.",
+    ),
 )

@@ -1,0 +1,172 @@
+"""What stands in a folder of files: the records of changes, read back in the order they came."""
+
+import csv
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rowlift.core.errors import DestinationError
+from rowlift.core.nouns import Op
+from rowlift.core.ports import Held
+from rowlift.core.rules import rule
+from rowlift.destinations.file_columns import change_header
+from rowlift.kit.texts import key_parts
+
+HELD = pa.schema([("key", pa.string()), ("attributes", pa.string()), ("wrote", pa.string())])
+
+_AT_ONCE = 10_000
+_LONGEST = 1 << 30  # characters of a cell, which is a record's at most
+_OURS = ("op", "key", "message_id")
+_GUARDED = re.compile("'[=+\\-@\\t\\r\\n\\uff1d\\uff0b\\uff0d\\uff20]")
+_ENDINGS = {".jsonl": b"\n", ".csv": b"\r\n"}
+
+Record = tuple[str, str, str]  # op, key and attributes
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One sync's folder; `names` are its columns, `key` what its keys are made of."""
+
+    path: Path
+    names: Sequence[str]
+    key: Sequence[str]
+
+    def held(self) -> Held:
+        """Return what its files of changes hold; raises DestinationError HELD_UNREADABLE."""
+        found = self._files()
+        endings = {path.suffix for path in found}
+        form: Literal["json", "text", "csv"] = "json"
+        if ".csv" in endings:
+            form = "csv"
+        elif ".parquet" in endings:
+            form = "text"
+        return Held(form, (batch for path in found for batch in self._batches(path)))
+
+    def _files(self) -> list[Path]:
+        """Return the files from the oldest on: by the run's moment, then as they were written."""
+        try:
+            entries = [one for one in os.scandir(self.path) if Path(one.name).suffix in _READERS]
+            entries.sort(key=lambda one: (one.name[:20], one.stat().st_mtime_ns, one.name))
+        except FileNotFoundError:
+            return []  # nothing was sent yet, or somebody removed all of it
+        except OSError as error:
+            raise _unreadable(self.path, error.strerror or type(error).__name__) from None
+        return [Path(one.path) for one in entries if not one.name.startswith(".")]
+
+    def _batches(self, path: Path) -> Iterator[pa.RecordBatch]:
+        try:
+            _require_end(path)
+            records = self._own(_READERS[path.suffix](path, self))
+            while some := [*islice(records, _AT_ONCE)]:
+                keys = [key for _, key, _ in some]
+                told = [None if op == Op.DELETE else attributes for op, _, attributes in some]
+                columns = [_texts(keys), _texts(told), pa.repeat(path.name, len(some))]
+                yield pa.RecordBatch.from_arrays(columns, schema=HELD)
+        except OSError as error:
+            raise _unreadable(path, error.strerror or type(error).__name__) from None
+
+    def _own(self, records: Iterator[Record]) -> Iterator[Record]:
+        """Leave out what is of the sync's second query, or of its first: they share the folder."""
+        parts = len(self.key)
+        for record in records:
+            joined = key_parts(record[1])
+            if joined == parts:
+                yield record
+
+
+def _require_end(path: Path) -> None:
+    """Refuse a file whose last line was cut."""
+    ending = _ENDINGS.get(path.suffix, b"")
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - len(ending)))
+        if size and file.read() != ending:
+            raise _unreadable(path, "its last line is cut")
+
+
+def _lines(path: Path, folder: Folder) -> Iterator[Record]:
+    """Read JSON Lines."""
+    names = list(folder.key)
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                record = json.loads(line)
+                named: Mapping[str, Any] = record["key"]
+                if list(named) == names and "op" in record:
+                    key = _text([*named.values()]) if len(names) > 1 else str(named[names[0]])
+                    yield str(record["op"]), key, _text(_object(record["attributes"]))
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise _unreadable(path, f"line {number} is no record") from None
+
+
+def _texts(values: Sequence[str | None]) -> pa.Array:
+    return pa.array(values, pa.string())
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return value
+
+
+def _cells(path: Path, folder: Folder) -> Iterator[Record]:
+    """Read CSV; a key is given back without the apostrophe before a formula."""
+    csv.field_size_limit(_LONGEST)
+    at = 0
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.reader(file, strict=True)
+            names = _named(next(rows, []), folder)
+            for row in rows if names is not None else ():
+                at = rows.line_num
+                op, key, _, *values = row
+                told = zip(names or (), values, strict=True)
+                members = {name: value for name, value in told if value}
+                yield op, key[1:] if _GUARDED.match(key) else key, _text(members)
+    except (csv.Error, ValueError):
+        raise _unreadable(path, f"line {at or 1} is no record") from None
+
+
+def _columns(path: Path, folder: Folder) -> Iterator[Record]:
+    """Read Parquet."""
+    try:
+        with pq.ParquetFile(path) as file:
+            names = _named(file.schema_arrow.names, folder)
+            if names is None:
+                return
+            for batch in file.iter_batches(_AT_ONCE, use_threads=False):
+                op, key, _, *values = (column.to_pylist() for column in batch.columns)
+                for one in zip(op, key, *values, strict=True):
+                    yield str(one[0]), str(one[1]), _text(dict(zip(names, one[2:], strict=True)))
+    except (pa.ArrowException, ValueError):
+        raise _unreadable(path, "it is no whole Parquet file") from None
+
+
+_READERS: Mapping[str, Callable[[Path, Folder], Iterator[Record]]] = {
+    ".jsonl": _lines, ".csv": _cells, ".parquet": _columns,
+}  # fmt: skip
+
+
+def _named(header: Sequence[str], folder: Folder) -> Sequence[str] | None:
+    """Return the columns of the sync that a header names; None where it is of no changes."""
+    if tuple(header[: len(_OURS)]) != _OURS:
+        return None
+    named = dict(zip(change_header(folder.names), (*_OURS, *folder.names), strict=True))
+    return [named.get(one, one) for one in header[len(_OURS) :]]
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _unreadable(path: Path, why: str) -> DestinationError:
+    text = f"{path} cannot be read: {why}."
+    return DestinationError("HELD_UNREADABLE", text, mend=rule("HELD_UNREADABLE").mend)

@@ -1,0 +1,387 @@
+"""Verify destinations: read back what they hold, and say what differs from what was delivered."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from rowlift.core.clock import Clock
+from rowlift.core.errors import ConfigError, DestinationError, GuardStop
+from rowlift.core.identifiers import IDENTIFIERS
+from rowlift.core.nouns import Column
+from rowlift.core.ports import Destination, Held, ReadableDestination
+from rowlift.core.progress import Progress
+from rowlift.core.rules import rule
+from rowlift.core.spelling import did_you_mean
+from rowlift.engine import ledger, verify
+from rowlift.engine.delivery import DeliverySpec
+from rowlift.engine.duck import Duck, parquet
+from rowlift.engine.layers import image_width, open_image, open_ledger
+from rowlift.engine.parts import Part, parts
+from rowlift.engine.verify import VERIFICATION, Compared, Said
+from rowlift.operations.fencing import erasing, last_erasure
+from rowlift.operations.home import Home, sync_names
+from rowlift.project.problems import shown
+from rowlift.registry import destination_kind
+from rowlift.state.files import Owner, StoredFile
+from rowlift.state.images import WORKSPACE
+from rowlift.workspace.holdings import holdings
+
+MOST_SAMPLES = 10
+COLUMNS = ("sync", "query", "kind", "key", "attribute", "ours", "theirs", "wrote")
+
+_Z = 1.96  # of 95 % confidence
+_AT_ONCE = 1_000
+_ROWS = "SELECT kind, key, names, ours, theirs, wrote FROM {file} ORDER BY kind, key"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that a destination holds otherwise than it was delivered.
+
+    Kind is `drifted` (an attribute has another value there), `missing` (the record is not there),
+    `returned` (it was taken back and is there again) or `stranger` (this sync never sent it). Ours
+    and theirs are values of the attribute; `wrote` says who or what wrote theirs, as far as it is
+    known.
+    """
+
+    sync: str
+    query: str
+    kind: str
+    key: str
+    attribute: str
+    ours: Any
+    theirs: Any
+    wrote: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedAttribute:
+    """In how many records an attribute has another value."""
+
+    name: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedSync:
+    """How what a destination holds of a sync, or of its second query, meets what was delivered.
+
+    `checked` = `equal` + `drifted` + `missing`, and the match rate is the share that is equal; null
+    where nothing was checked. Orphans are `returned` and `strangers`; null where a sample was
+    taken, which does not look for them. What is due, in doubt or moved meanwhile is not comparable.
+    """
+
+    sync: str
+    query: str
+    checked: int
+    equal: int
+    drifted: int
+    missing: int
+    returned: int | None
+    strangers: int | None
+    not_comparable: int
+    match_rate: float | None
+    words: str
+    attributes: Sequence[VerifiedAttribute] = ()
+    samples: Sequence[Difference] = ()
+
+    @property
+    def differs(self) -> int:
+        """Return how many records are otherwise than they were delivered."""
+        orphans = (self.returned or 0) + (self.strangers or 0)
+        return self.drifted + self.missing + orphans
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found at a destination, or in the workspace; `at` is in Unix seconds.
+
+    `sampled` is how many records of each sync were drawn, null where everything was read.
+    """
+
+    destination: str
+    at: float
+    sampled: int | None
+    syncs: Sequence[VerifiedSync]
+
+    @property
+    def differs(self) -> int:
+        """Return how many records are otherwise than they were delivered."""
+        return sum(one.differs for one in self.syncs)
+
+
+@dataclass(frozen=True, slots=True)
+class Verifications:
+    """The door to verifications."""
+
+    home: Home
+    clock: Clock
+    progress: Progress
+
+    def verify(
+        self, destination: str, sync: str | None = None, *, sample: int | None = None
+    ) -> Verification:
+        """Read back what a destination holds, or the `workspace`, and compare it.
+
+        Of all syncs that deliver to it, or of one; everything, or a sample of the records of each.
+        No run waits for it. Raises ConfigError NAME_UNKNOWN, GuardStop NOT_READABLE and
+        DestinationError.
+        """
+        _require_readable(self.home, destination)
+        chosen = _chosen(self.home, destination, sync)
+        now = self.clock.now().timestamp()
+        verifier = Verifier(self.home, self.progress, destination, sample, f"{now}")
+        found = [verifier.verify(part) for part in chosen]
+        return Verification(destination, now, sample, found)
+
+    def differences(self, destination: str, sync: str | None = None) -> Iterator[Difference]:
+        """Yield what the last verification found, of all syncs or of one; raises as `verify`."""
+        _require_readable(self.home, destination)
+        chosen = _chosen(self.home, destination, sync)
+        return (
+            one
+            for part in chosen
+            for stored in _stored(self.home, part, destination)
+            for one in _differences(self.home, part, stored)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Verifies the parts of syncs at one destination."""
+
+    home: Home
+    progress: Progress
+    destination: str
+    sample: int | None
+    seed: str
+
+    def verify(self, part: Part) -> VerifiedSync:
+        """Compare one part, and keep what differs in the place of what was found before."""
+        task, erased = f"{part.title} at {self.destination}", last_erasure(self.home)
+        self.progress.phase(task, "read")
+        with Duck(self.home.store.files.scratch) as duck, self._opened(part) as (said, open_held):
+            self._stand(duck, "before", part, said)
+            keys = verify.choose(duck, self.sample, self.seed) if self.sample else None
+            held = open_held(keys)
+            path = duck.scratch_file("held")
+            for rows in verify.write_held(path, held.batches):
+                self.progress.advance(task, rows)
+            self.progress.phase(task, "compare")
+            self._stand(duck, "now", part, said)
+            form: verify.Form = "own" if self.destination == WORKSPACE else held.form
+            found = verify.compare(duck, path, form, said, sampled=keys is not None)
+            stored = self._keep(duck, part, found, erased)
+        samples = _first(_differences(self.home, part, stored)) if stored else ()
+        return _verified(part, found, self.sample, samples)
+
+    def _stand(self, duck: Duck, table: str, part: Part, said: Said) -> None:
+        """Look at image and ledger as they are by now."""
+        store = self.home.store
+        open_image(duck, store, part.uid)
+        duck.make_room(image_width(duck))
+        open_ledger(duck, store, part.uid, target_uid(self.home, self.destination))
+        verify.stand(duck, table, said)
+
+    @contextmanager
+    def _opened(self, part: Part) -> Iterator[tuple[Said, Callable[[pa.StringArray | None], Held]]]:
+        """Open what is to be read; tell what its ledger's words mean."""
+        if self.destination == WORKSPACE:
+            yield self._workspace(part)
+            return
+        store, uid = self.home.store, self.home.destinations[self.destination]
+        pointer = store.images.ledger(part.uid, uid, self.home.workspace_id)
+        newest = store.deliveries.newest(part.uid).get(uid)
+        if newest is None:
+            yield Said(None, 0, 0, ()), lambda _: Held("json", ())
+            return
+        spec = DeliverySpec.from_json(newest.spec)
+        mapping = ledger.mapping_of(spec.use, [one.name for one in self._columns(part)])
+        is_known = mapping.to_json() == pointer.mapping
+        names = [one.name for one in spec.feed.columns]
+        said = Said(mapping if is_known else None, pointer.epoch, pointer.restored, names)
+        with self.home.destination(self.destination, spec.feed) as opened:
+            _require_account(self.destination, pointer.account, opened)
+            if not isinstance(opened, ReadableDestination):
+                raise _not_readable(self.destination)
+            yield said, opened.held
+
+    def _workspace(self, part: Part) -> tuple[Said, Callable[[pa.StringArray | None], Held]]:
+        spec, home = part.spec, self.home
+        pointer = home.store.images.ledger(part.uid, WORKSPACE, home.workspace_id)
+        once = {name for name, how in spec.attributes.items() if how == "set_if_empty"}
+        kept_back = {*IDENTIFIERS, "object_type", "deleted", *once}
+        names = [one.name for one in self._columns(part) if one.name not in kept_back]
+        mapping = ledger.Mapping(spec.identify_by, spec.removed)
+        said = Said(mapping, pointer.epoch, pointer.restored, names)
+        own = part.uid.partition(".")[0]
+        read = holdings(home.workspace, spec.kind, spec.identify_by, own)
+        return said, lambda _: Held("json", read)
+
+    def _columns(self, part: Part) -> Sequence[Column]:
+        image = self.home.store.images.image(part.uid)
+        return image.columns if image else ()
+
+    def _keep(self, duck: Duck, part: Part, found: Compared, erased: int) -> StoredFile | None:
+        """Keep what differs until the next verification, or as long as rejects are kept."""
+        home, store = self.home, self.home.store
+        target = target_uid(home, self.destination)
+        before = store.files.live([VERIFICATION], part.uid, target)
+        stored = None
+        if found.kinds:
+            owner = Owner(home.workspace_id, part.uid, target)
+            fill = partial(duck.write, f"FROM {parquet([found.findings])}")
+            stored = store.files.write(VERIFICATION, owner, fill)
+        with store.database.transaction("verify.keep") as connection:
+            if last_erasure(home) != erased:
+                raise erasing()
+            store.files.swap(connection, [stored] if stored else [], before)
+        return stored
+
+
+def target_uid(home: Home, destination: str) -> str:
+    """Return the uid under which a ledger knows a destination, or the workspace."""
+    return WORKSPACE if destination == WORKSPACE else home.destinations[destination]
+
+
+def _require_readable(home: Home, destination: str) -> None:
+    """Refuse what is not there, and what takes changes and tells nothing."""
+    if destination == WORKSPACE:
+        return
+    if ("destination", destination) in home.broken:
+        raise home.broken["destination", destination]
+    if destination not in home.project.destinations:
+        known = ", ".join([*sorted(home.project.destinations), WORKSPACE])
+        hint = did_you_mean(destination, home.project.destinations)
+        text = f"There is no destination {shown(destination)}.{hint}"
+        raise ConfigError("NAME_UNKNOWN", text, mend=f"Known: {known}.")
+    if not is_readable(home.project.destinations[destination].type):
+        raise _not_readable(destination)
+
+
+def is_readable(kind: str) -> bool:
+    """Tell whether destinations of a type say what they hold."""
+    return issubclass(destination_kind(kind), ReadableDestination)
+
+
+def _not_readable(destination: str) -> GuardStop:
+    text = f"{destination} takes changes and does not tell what it holds."
+    return GuardStop("NOT_READABLE", text, mend=rule("NOT_READABLE").mend)
+
+
+def _require_account(destination: str, known: str, opened: Destination) -> None:
+    if known and known != opened.account:
+        text = f"{destination} now belongs to {opened.account}; what was sent went to {known}."
+        raise DestinationError("ACCOUNT_CHANGED", text, mend=rule("ACCOUNT_CHANGED").mend)
+
+
+def _chosen(home: Home, destination: str, sync: str | None) -> list[Part]:
+    """Return the parts of syncs that go to a destination; raises ConfigError NAME_UNKNOWN."""
+    specs = [home.sync(sync)] if sync is not None else list(home.project.syncs.values())
+    found = [
+        part
+        for spec in specs
+        for part in parts(spec, home.syncs[spec.name])
+        if (spec.workspace if destination == WORKSPACE else _takes(home, part, destination))
+    ]
+    if sync is not None and not found:
+        text = f"{sync} does not write to {destination}."
+        raise ConfigError("NAME_UNKNOWN", text, mend=f"See rowlift ls {sync}.")
+    return found
+
+
+def _takes(home: Home, part: Part, destination: str) -> bool:
+    if destination not in {use.use for use in part.spec.destinations}:
+        return False
+    return not part.name or destination in home.relate(home.project.syncs[part.spec.name])
+
+
+def _stored(home: Home, part: Part, destination: str) -> Sequence[StoredFile]:
+    return home.store.files.live([VERIFICATION], part.uid, target_uid(home, destination))
+
+
+def _differences(home: Home, part: Part, stored: StoredFile) -> Iterator[Difference]:
+    """Yield what a file of findings says, an attribute at a time."""
+    names = sync_names(home)
+    with Duck(home.store.files.scratch, begins_small=True) as duck:
+        for batch in duck.reader(_ROWS.format(file=parquet([stored.path])), _AT_ONCE):
+            for row in batch.to_pylist():
+                about = (part.spec.name, part.name, row["kind"], row["key"])
+                if row["kind"] != "drifted":
+                    yield Difference(*about, "", None, None, _writer(row["wrote"], "", names))
+                    continue
+                ours, theirs = json.loads(row["ours"]), json.loads(row["theirs"])
+                for name in row["names"]:
+                    wrote = _writer(row["wrote"], name, names)
+                    yield Difference(*about, name, ours[name], theirs[name], wrote)
+
+
+def _writer(wrote: str | None, name: str, names: Mapping[str, str]) -> str:
+    """Return who wrote an attribute last; of the workspace it is known to the run."""
+    if not wrote or not wrote.startswith("{"):
+        return wrote or ""
+    told = json.loads(wrote)
+    found = next((one for one in told["origins"] if name in one["names"]), told)
+    who = names.get(found["sync"], found["sync"])
+    return f"{who}, run {found['run']}" if found["run"] else who
+
+
+def _first(found: Iterable[Difference]) -> list[Difference]:
+    """Return some of each kind."""
+    kept: dict[str, list[Difference]] = {}
+    for one in found:
+        of_kind = kept.setdefault(one.kind, [])
+        if len(of_kind) < MOST_SAMPLES:
+            of_kind.append(one)
+    return [one for of_kind in kept.values() for one in of_kind]
+
+
+def _verified(
+    part: Part, found: Compared, sample: int | None, samples: Sequence[Difference]
+) -> VerifiedSync:
+    drifted, missing = (found.kinds.get(kind, 0) for kind in ("drifted", "missing"))
+    equal = found.kept - drifted - missing
+    rate = equal / found.kept if found.kept else None
+    returned, strangers = (
+        None if sample else found.kinds.get(kind, 0) for kind in ("returned", "stranger")
+    )
+    attributes = [VerifiedAttribute(*one) for one in found.attributes.items()]
+    return VerifiedSync(
+        part.spec.name, part.name, found.kept, equal, drifted, missing, returned, strangers,
+        found.moving, rate, _words(equal, found.kept, is_sample=sample is not None), attributes,
+        samples,
+    )  # fmt: skip
+
+
+def _words(equal: int, checked: int, *, is_sample: bool) -> str:
+    """Say a match rate in words, of a sample with how sure it is."""
+    if not checked:
+        return "Nothing could be compared."
+    if not is_sample:
+        return f"{_percent(equal / checked)} of all records match."
+    low, high = interval(equal, checked)
+    return (
+        f"{_percent(equal / checked)} of the sample match; with 95 % confidence it is between "
+        f"{_percent(low)} and {_percent(high)} of all records."
+    )
+
+
+def interval(hits: int, drawn: int) -> tuple[float, float]:
+    """Return Wilson's interval of a share, at 95 % confidence."""
+    share = hits / drawn
+    weight = 1 + _Z**2 / drawn
+    middle = (share + _Z**2 / (2 * drawn)) / weight
+    half = _Z / weight * math.sqrt(share * (1 - share) / drawn + _Z**2 / (4 * drawn**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _percent(share: float) -> str:
+    """Return a share such that only all of it reads 100 %."""
+    told = math.floor(share * 10_000) / 100
+    return f"{told:g} %"
