@@ -4,6 +4,7 @@ import pytest
 
 import rowlift
 from alarms import SQLITE, at, executed, hearing, later, lines, told, wrong
+from rowlift.core.errors import DestinationError
 from rowlift.testing.sink import Sink
 
 
@@ -45,6 +46,38 @@ def test_C11_an_audience_that_cannot_be_computed_is_told_once_and_again_when_it_
     with at(world, later(minutes=4)) as project:
         project.alerts.look()
         assert wrong(project) == [], "nobody declares it any more"
+
+
+@pytest.mark.door("python")
+def test_C11_logs_that_cannot_be_written_are_told_once_and_again_when_they_are(world, sink):
+    path = world.folder / "logs.duckdb"
+    path.write_text("no database")
+    world.env["ROWLIFT_WRITE_BACK_URL"] = f"duckdb://{path}"
+    with at(world, later()) as project:
+        project.run()
+        for _ in range(2):
+            with pytest.raises(DestinationError):
+                project.watch.write_back()
+            project.alerts.look()
+            project.alerts.tell(at_once=True)
+        assert project.watch.figures().values["rowlift_write_back_failing", ()] == 1
+        assert wrong(project) == [("failure", "the logs of runs", "")]
+    assert lines(sink) == [("failure", "", False, "WRITE_BACK_FAILED")]
+    path.unlink()
+    with at(world, later(minutes=2)) as project:
+        assert project.watch.write_back().runs == 1
+        project.alerts.look()
+        project.alerts.tell(at_once=True)
+        assert project.watch.figures().values["rowlift_write_back_failing", ()] == 0
+    assert lines(sink)[1:] == [("failure", "", True, "")]
+    executed(world, "UPDATE meta SET value = 'X' WHERE key LIKE 'write_back_failed:%'")
+    with at(world, later(minutes=4)) as project:
+        project.alerts.look()
+        assert len(wrong(project)) == 1
+    del world.env["ROWLIFT_WRITE_BACK_URL"]
+    with at(world, later(minutes=6)) as project:
+        project.alerts.look()
+        assert wrong(project) == [], "nobody wants them any more"
 
 
 @SQLITE

@@ -90,8 +90,28 @@ def test_B28_a_draft_becomes_the_sync_that_it_describes(api: Api) -> None:
         started = client.post(f"/drafts/{draft['id']}/start")
         assert started.json()["document"] == {"sync": "plans", **WHOLE}
         assert client.get("/drafts").json()["items"] == []
-        log = api.project.access.audit.page()[0]
-        assert (log.action, log.subject) == ("sync.create", "plans")
+        log = api.project.access.audit.page(2)
+        assert [(one.action, one.subject) for one in log] == [
+            ("sync.create", "plans"), ("draft.start", "plans"),
+        ]  # fmt: skip
+        assert log[1].after == {"sync": "plans", "version": 1}
+
+
+@pytest.mark.door("api")
+def test_S36_what_becomes_of_drafts_is_written_down(api: Api) -> None:
+    api.project.definitions.create("sync", "plans", WHOLE)
+    with api.as_user(Role.EDITOR) as client:
+        copy = client.post("/drafts/copies", json={"sync": "plans"}).json()["id"]
+        edits = [client.post("/drafts/edits", json={"sync": "plans"}).json() for _ in range(2)]
+        assert edits[0]["id"] == edits[1]["id"], "it is begun once"
+        assert client.delete(f"/drafts/{copy}").status_code == 204
+        assert client.delete(f"/drafts/{copy}").status_code == 404
+    log = api.project.access.audit.page(action="draft.")
+    assert [(one.action, one.subject, one.before, one.after) for one in reversed(log)] == [
+        ("draft.create", "plans_2", {}, {"draft": copy}),
+        ("draft.create", "plans", {}, {"draft": edits[0]["id"], "edits": "plans", "version": 1}),
+        ("draft.drop", "plans_2", {"draft": copy}, {}),
+    ]
 
 
 @pytest.mark.door("api")

@@ -13,6 +13,7 @@ from rowlift.core.clock import SystemClock
 from rowlift.core.errors import ConfigError
 from rowlift.core.specs import Managed
 from rowlift.engine.preview import Preview
+from rowlift.operations.auditing import Audit
 from rowlift.operations.callers import Caller
 from rowlift.operations.defining import DefinitionRecord, find, require_ours, version_of
 from rowlift.operations.definitions import Definitions
@@ -110,6 +111,7 @@ class Drafts:
 
     home: Callable[[], Home]
     definitions: Definitions
+    audit: Callable[[], Audit]
 
     def choices(self) -> Choices:
         """Return what a sync may be made of."""
@@ -133,6 +135,7 @@ class Drafts:
     ) -> DraftRecord:  # fmt: skip
         """Begin a new sync; raises GuardStop TOO_MANY_DRAFTS."""
         number = self._store.add(_owner(by), name, _bare(document or {}), view or {})
+        self.audit().note(by, "draft.create", name, after={"draft": number})
         return self.get(number, by=by)
 
     def edit(self, sync: str, *, by: Caller) -> DraftRecord:
@@ -148,6 +151,8 @@ class Drafts:
         number = self._store.add(
             _owner(by), one.name, _bare(one.document), {}, sync_uid=one.uid, base=one.version
         )
+        told = {"draft": number, "edits": one.name, "version": one.version}
+        self.audit().note(by, "draft.create", one.name, after=told)
         return self.get(number, by=by)
 
     def duplicate(self, sync: str, *, by: Caller) -> DraftRecord:
@@ -172,7 +177,9 @@ class Drafts:
 
     def drop(self, draft_id: int, *, by: Caller) -> None:
         """Forget a draft; raises StateError NOT_FOUND."""
+        draft = self._store.get(_owner(by), draft_id)
         self._store.drop(_owner(by), draft_id)
+        self.audit().note(by, "draft.drop", draft.name, before={"draft": draft_id})
 
     def outline(self, draft_id: int, *, by: Caller) -> Outline:
         """Return what the sync would be: in words, with what is wrong and when it is due."""
@@ -246,6 +253,8 @@ class Drafts:
             if kept.name != draft.name:
                 made = door.rename("sync", kept.name, draft.name, expected=made.version)
         self._store.drop(_owner(by), draft_id)
+        told = {"sync": made.name, "version": made.version}
+        self.audit().note(by, "draft.start", draft.name, before={"draft": draft_id}, after=told)
         return made
 
     @property

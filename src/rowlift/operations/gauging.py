@@ -6,6 +6,7 @@ from rowlift.core.clock import SystemClock
 from rowlift.core.nouns import Status
 from rowlift.operations.freshness import levels
 from rowlift.operations.home import Home
+from rowlift.operations.writing_back import failure, is_asked_for
 from rowlift.state.freshness import made_at
 
 Sample = tuple[str, tuple[str, ...], float]
@@ -16,6 +17,8 @@ def gauges(home: Home, now: float) -> Iterator[Sample]:
     yield from _syncs(home, now)
     yield from _audiences(home, now)
     yield from _alerts(home)
+    if is_asked_for(home):
+        yield "rowlift_write_back_failing", (), float(bool(failure(home)))
     yield "rowlift_files_refused", (), float(bool(home.unread))
     for kind, _ in home.broken:
         yield "rowlift_definitions_left_out", (kind,), 1

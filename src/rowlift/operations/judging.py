@@ -110,6 +110,13 @@ def of_channel(last: Outgoing) -> Found | None:
     return None
 
 
+def of_logs(code: str) -> Found:
+    """Return what is said of logs that are written to a warehouse; `code` is why they are not."""
+    if not code:
+        return _over(AlertRule.FAILURE, "are written again")
+    return _wrong(AlertRule.FAILURE, code, "are not written to their warehouse")
+
+
 def title(code: str) -> str:
     """Return what a code means, without anything of what happened."""
     return RULES[code].title if code in RULES else "see rowlift runs"

@@ -17,9 +17,11 @@ from rowlift.operations.judging import (
     of_definition,
     of_delivery,
     of_forward,
+    of_logs,
     of_mended,
     of_run,
 )
+from rowlift.operations.writing_back import failure, is_asked_for
 from rowlift.project.alerts import rules_of
 from rowlift.project.slots import written
 from rowlift.project.units import duration
@@ -27,6 +29,7 @@ from rowlift.state.alerts import AlertState, Judgement, Subject
 from rowlift.state.deliveries import Delivery
 from rowlift.state.runs import ERASURE, Run
 
+LOGS = "logs"  # in the place of a uid: what runs did, written to a warehouse
 _WATCHED = frozenset({"sync", "forward", "audience"})  # what does nothing while it is left out
 
 
@@ -53,6 +56,7 @@ class Names:
         self._others |= {
             uid: f"{kind} {name}" for uid, (kind, name) in left.items() if kind != "sync"
         }
+        self._others |= {LOGS: "the logs of runs"} if is_asked_for(home) else {}
         self._syncs = sync_names(home)
         self._destinations = {uid: name for name, uid in home.destinations.items()}
         self._live = {*home.syncs.values(), *left, ERASURE}
@@ -105,7 +109,7 @@ class Lookout:
         known = {one.subject for one in wrong}
         judged = (
             *self._levels(), *self._forwards(), *self._audiences(), *self._channels(),
-            *self._mended(wrong), *self._left_out(),
+            *self._mended(wrong), *self._left_out(), *self._logs(),
         )  # fmt: skip
         found = {one.subject: one for one in judged}
         changed = [one for subject, one in found.items() if one.wrong != (subject in known)]
@@ -151,6 +155,12 @@ class Lookout:
         for uid, name in left_out(self._home).items() if rules.failure else ():
             code = self._home.broken[name].code
             yield self._judged(of_definition(code), uid, "", None, rules)
+
+    def _logs(self) -> Iterator[Judgement]:
+        """Yield whether what runs did could be written to the warehouse that wants it."""
+        rules = rules_of(self._home.project.alerts, {})
+        if is_asked_for(self._home) and rules.failure:
+            yield self._judged(of_logs(failure(self._home)), LOGS, "", None, rules)
 
     def _mended(self, wrong: Iterable[AlertState]) -> Iterator[Judgement]:
         """Yield of each sync that was left out that it is in force; others tell by themselves."""

@@ -100,6 +100,9 @@ METRICS: Mapping[str, Metric] = {
     "rowlift_files_refused": Metric(
         "gauge", "1 where the files are wrong and those of before are in force."
     ),
+    "rowlift_write_back_failing": Metric(
+        "gauge", "1 where the logs of runs could not be written to the warehouse that is named."
+    ),
     "rowlift_audience_people": Metric("gauge", "People who are in an audience.", ("audience",)),
     "rowlift_audience_age_seconds": Metric(
         "gauge", "Time since the people of an audience were last looked for.", ("audience",)

@@ -110,7 +110,9 @@ class Project:
     @property
     def drafts(self) -> operations.drafting.Drafts:
         """Return syncs that somebody is still writing."""
-        return operations.drafting.Drafts(lambda: self._home, self.definitions)
+        return operations.drafting.Drafts(
+            lambda: self._home, self.definitions, lambda: self.access.audit
+        )
 
     # without the network
 

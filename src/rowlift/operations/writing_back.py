@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from rowlift.core.errors import ConfigError
+from rowlift.core.errors import ConfigError, RowliftError, StateError
 from rowlift.engine.duck import Duck
 from rowlift.engine.history import changed_attributes
 from rowlift.engine.parts import uids
@@ -44,9 +44,42 @@ class _Mark:
 def write_back(home: Home) -> WriteBackReport:
     """Write the runs that are not written yet; one that is repeated replaces itself.
 
-    Raises ConfigError VALUE_WRONG where no warehouse is named, and DestinationError
-    WRITE_BACK_FAILED.
+    Whether it failed is remembered. Raises ConfigError VALUE_WRONG where no warehouse is named,
+    and DestinationError WRITE_BACK_FAILED.
     """
+    try:
+        done = _written(home)
+    except StateError:
+        raise
+    except RowliftError as error:
+        _remember_failure(home, error.code)
+        raise
+    _remember_failure(home, "")
+    return done
+
+
+def is_asked_for(home: Home) -> bool:
+    """Tell whether a warehouse is named."""
+    return bool(home.env.get(URL))
+
+
+def failure(home: Home) -> str:
+    """Return the code of why the last attempt failed; nothing where it did not, or none is due."""
+    return home.store.recall(_key(home, "write_back_failed")) if is_asked_for(home) else ""
+
+
+def _remember_failure(home: Home, code: str) -> None:
+    if failure(home) != code and is_asked_for(home):
+        home.store.remember(_key(home, "write_back_failed"), code)
+
+
+def _key(home: Home, what: str) -> str:
+    """Return under which key something is remembered of the schema that is written to."""
+    place = f"{home.env.get(URL, '')} {home.env.get(SCHEMA, 'rowlift')}"
+    return f"{what}:{home.workspace_id}:{sha256(place.encode()).hexdigest()[:16]}"
+
+
+def _written(home: Home) -> WriteBackReport:
     url, schema = home.env.get(URL, ""), home.env.get(SCHEMA, "rowlift")
     if not url:
         raise ConfigError(
@@ -55,7 +88,7 @@ def write_back(home: Home) -> WriteBackReport:
         )  # fmt: skip
     from rowlift.kit.logbook import Logbook
 
-    key = f"write_back:{home.workspace_id}:{sha256(f'{url} {schema}'.encode()).hexdigest()[:16]}"
+    key = _key(home, "write_back")
     mark, runs, rows = _recalled(home, key), 0, 0
     with Logbook.opened(url, schema) as book, Duck(home.store.files.scratch) as duck:
         instance, is_hidden = home.store.recall("instance"), _hiding(home)
