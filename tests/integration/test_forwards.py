@@ -16,7 +16,7 @@ from doors.api import serving
 from doors.cli import run_cli
 from doors.forks import forked
 from rowlift.core import faults
-from rowlift.core.errors import GuardStop
+from rowlift.core.errors import GuardStop, StateError
 from rowlift.core.nouns import Status
 from rowlift.core.progress import Silent
 from rowlift.core.rights import Role
@@ -27,6 +27,7 @@ from rowlift.testing import misbehaviour as m
 from rowlift.testing.forwards import FORWARD, Crossing, track
 from rowlift.testing.sink import Sink
 from rowlift.workspace.prune import prune_workspace
+from servers.postgres import PostgresDatabase
 
 ANN = {
     "type": "identify",
@@ -304,6 +305,43 @@ def test_A24_F12_what_is_killed_goes_on_and_repeats_only_ids(
     assert (report.status, report.delivered, report.waiting) == (Status.COMPLETED, 8, 0)
     assert names(sink) == [str(at) for at in range(8)]
     assert sink.taken.repeats <= 6
+
+
+# Ends the session of whoever writes, at each of the next places that a forward comes to.
+ENDS = """
+CREATE SEQUENCE trouble;
+CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('trouble') IN (1, 3, 6, 10, 15, 21) THEN
+        PERFORM pg_terminate_backend(pg_backend_pid());
+        PERFORM pg_sleep(60);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER trouble BEFORE UPDATE ON forwards EXECUTE FUNCTION trouble()
+"""
+
+
+@pytest.mark.door("python")
+def test_A24_F66_a_forward_whose_session_ends_anywhere_goes_on(
+    sink: Sink, tmp_path: Path, postgres_database: PostgresDatabase
+) -> None:
+    crossing = Crossing(tmp_path / "acme", hook(sink), state_url=postgres_database.url)
+    crossing.come(ANN, *(track("ann", str(at)) for at in range(3)))
+    postgres_database.execute(ENDS)
+    broke_off = []
+    with crossing.project() as project:
+        forwarder = Forwarder(project.ingest.home, crossing.clock, Silent())
+        while due := forwarder.due():
+            try:
+                forwarder.carry(FORWARD, due[FORWARD], lambda: False)
+            except StateError as error:
+                broke_off.append(error.code)
+        (report,) = project.ingest.forwards.list()
+    assert broke_off == ["STATE_UNREACHABLE"] * 6, "the last time as it came to rest"
+    assert (report.status, report.delivered, report.waiting) == (Status.COMPLETED, 3, 0)
+    assert names(sink) == ["0", "1", "2"]
+    assert sink.taken.repeats == 6
 
 
 def _forward(folder: str, spec: str) -> None:

@@ -74,16 +74,18 @@ class Forwarder:
     def due(self) -> dict[str, Forward]:
         """Return the forwards that have something to look at and need not wait, by name.
 
-        Those that rested longest come first.
+        So has one that broke off before it came to rest. Those that rested longest come first.
         """
         found = begun(self.home)
         if not found:
             return {}
         with self.home.store.database.read() as connection:
             last = newest(connection, self.home.workspace_id)
-        behind = {name: one for name, one in found.items() if one.position < last}
-        free = self.home.store.forwards.free(behind.values())
-        in_turn = sorted(behind.items(), key=lambda each: each[1].next_at)
+        open_ = {
+            name: one for name, one in found.items() if one.position < last or one.active
+        }  # fmt: skip
+        free = self.home.store.forwards.free(open_.values())
+        in_turn = sorted(open_.items(), key=lambda each: each[1].next_at)
         return {name: one for name, one in in_turn if one.id in free}
 
     def carry(self, name: str, forward: Forward, cancelled: Callable[[], bool]) -> Forward | None:

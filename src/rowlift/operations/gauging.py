@@ -6,7 +6,7 @@ from rowlift.core.clock import SystemClock
 from rowlift.core.nouns import Status
 from rowlift.operations.freshness import levels
 from rowlift.operations.home import Home
-from rowlift.operations.writing_back import failure, is_asked_for
+from rowlift.operations.logbooks import failure, is_asked_for
 from rowlift.state.freshness import made_at
 
 Sample = tuple[str, tuple[str, ...], float]

@@ -21,7 +21,7 @@ from rowlift.operations.judging import (
     of_mended,
     of_run,
 )
-from rowlift.operations.writing_back import failure, is_asked_for
+from rowlift.operations.logbooks import failure, is_asked_for
 from rowlift.project.alerts import rules_of
 from rowlift.project.slots import written
 from rowlift.project.units import duration

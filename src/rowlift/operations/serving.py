@@ -16,13 +16,14 @@ from rowlift.operations.delivering import Drain
 from rowlift.operations.forwarding import Forwarder
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.importing import Importer
+from rowlift.operations.logbooks import is_asked_for
 from rowlift.operations.opening import kept, refreshed, seen
 from rowlift.operations.openings import Opening
 from rowlift.operations.plans import opening
 from rowlift.operations.pruning import prune, tidy
 from rowlift.operations.retrying import queue_again
 from rowlift.operations.timetable import Turn
-from rowlift.operations.writing_back import URL, write_back
+from rowlift.operations.writing_back import write_back
 from rowlift.state.audiences import Audience
 from rowlift.state.deliveries import Delivery
 from rowlift.state.forwards import Forward
@@ -157,7 +158,7 @@ class Serving:
 
     def _write_back(self, home: Home) -> None:
         """Write the logs to their warehouse, if one is named; what fails waits for the next run."""
-        if not (home.env.get(URL) and self._writing.acquire(blocking=False)):
+        if not (is_asked_for(home) and self._writing.acquire(blocking=False)):
             return
         try:
             write_back(home)

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
 from rowlift.core.errors import ConfigError, RowliftError, StateError
@@ -13,13 +12,13 @@ from rowlift.engine.history import changed_attributes
 from rowlift.engine.parts import uids
 from rowlift.operations.discretion import meaning
 from rowlift.operations.home import Home
+from rowlift.operations.logbooks import SCHEMA, URL, key_of, remember_failure
 from rowlift.operations.rejects import rejects
 from rowlift.operations.reporting import report_run
 from rowlift.operations.reports import RunReport
 from rowlift.state.runs import Run
 from rowlift.workspace.suppression import KINDS, finder, identifier
 
-URL, SCHEMA = "ROWLIFT_WRITE_BACK_URL", "ROWLIFT_WRITE_BACK_SCHEMA"
 _AT_ONCE = 200
 _OUTCOME = ("target", "query", "row_number", "identifier", "code", "reason")
 
@@ -52,31 +51,10 @@ def write_back(home: Home) -> WriteBackReport:
     except StateError:
         raise
     except RowliftError as error:
-        _remember_failure(home, error.code)
+        remember_failure(home, error.code)
         raise
-    _remember_failure(home, "")
+    remember_failure(home, "")
     return done
-
-
-def is_asked_for(home: Home) -> bool:
-    """Tell whether a warehouse is named."""
-    return bool(home.env.get(URL))
-
-
-def failure(home: Home) -> str:
-    """Return the code of why the last attempt failed; nothing where it did not, or none is due."""
-    return home.store.recall(_key(home, "write_back_failed")) if is_asked_for(home) else ""
-
-
-def _remember_failure(home: Home, code: str) -> None:
-    if failure(home) != code and is_asked_for(home):
-        home.store.remember(_key(home, "write_back_failed"), code)
-
-
-def _key(home: Home, what: str) -> str:
-    """Return under which key something is remembered of the schema that is written to."""
-    place = f"{home.env.get(URL, '')} {home.env.get(SCHEMA, 'rowlift')}"
-    return f"{what}:{home.workspace_id}:{sha256(place.encode()).hexdigest()[:16]}"
 
 
 def _written(home: Home) -> WriteBackReport:
@@ -88,7 +66,7 @@ def _written(home: Home) -> WriteBackReport:
         )  # fmt: skip
     from rowlift.kit.logbook import Logbook
 
-    key = _key(home, "write_back")
+    key = key_of(home, "write_back")
     mark, runs, rows = _recalled(home, key), 0, 0
     with Logbook.opened(url, schema) as book, Duck(home.store.files.scratch) as duck:
         instance, is_hidden = home.store.recall("instance"), _hiding(home)
