@@ -112,8 +112,12 @@ def test_C14_files_are_read_back_and_what_differs_is_told(school, cli, form):
         cell.startswith(("=", "+", "@")) for row in rows.values() for cell in row.values()
     )
     assert (rows["missing"]["key"], rows["stranger"]["key"].lstrip("'")) == ("5", "=zoe")
-    shown = cli("verify", "lake", env=school.env).stdout
-    assert "1 drifted · 1 missing there · 1 orphans there" in shown
+    shown = cli("verify", "lake", "--repair", env=school.env)
+    assert "1 drifted · 1 missing there · 1 orphans there" in shown.stdout
+    assert "people: 2 records due again" in shown.stderr
+    assert cli("run", "people", "-q", env=school.env).code == 0
+    after = cli("verify", "lake", env=school.env)
+    assert (after.code, "5 match · 1 orphans there" in after.stdout) == (1, True), after.stdout
 
 
 @pytest.mark.door("python")
@@ -169,6 +173,16 @@ def test_C14_the_sandbox_tells_what_came_back_and_what_is_under_way_is_no_drift(
             ("drifted", "1", "score", "message hand-1"),
             ("missing", "2", "", "message hand-2"), ("returned", "5", "", "message hand-0"),
         }  # fmt: skip
+        # A repair sends nothing by itself, under new message ids, and no stranger is touched.
+        (done,) = opened.verifications.repair("crm", orphans=True).syncs
+        assert (done.records, done.removals) == (2, 1)
+        before = log.read_bytes()
+        assert [one.due for one in (opened.verifications.repair("crm"),)] == [0]
+        told = opened.plan("people", school.folder / "it.plan").targets["crm"]
+        assert (told["due"], log.read_bytes()) == (3, before)
+        opened.run(["people"])
+        again, _ = opened.verifications.verify("crm").syncs
+        assert counts(again) == (4, 0, 0, 0, 0, 0)
         (drawn, _) = opened.verifications.verify("crm", sample=3).syncs
         assert (drawn.checked, drawn.strangers) == (3, None)
         assert "with 95 % confidence it is between" in drawn.words
@@ -191,6 +205,16 @@ def test_C14_the_workspace_says_which_sync_wrote_over_a_value(school):
         (found,) = opened.verifications.verify("workspace", "people").syncs
         (one,) = found.samples
         assert (one.key, one.ours, one.theirs, one.wrote) == ("1", "Ann", "Anna", "plans, run 2")
+        assert opened.verifications.repair("workspace", "people").due == 1
+        opened.run(["people"])
+        assert opened.verifications.verify("workspace", "people").differs == 0
+        assert opened.person("1").attributes[0].value == "Ann"
+        (found,) = opened.verifications.verify("workspace", "plans").syncs
+        assert [(one.ours, one.wrote) for one in found.samples] == [("Anna", "people, run 3")]
+        school.tables(plans=[("id", "name"), ("1", "Hannah")])
+        opened.run(["plans"])
+        (found,) = opened.verifications.verify("workspace", "people").syncs
+        (one,) = found.samples
         opened.erase("2")
         assert list(opened.verifications.differences("workspace", "people")) == [one]
         opened.erase("1")

@@ -75,7 +75,8 @@ WITHOUT_ROUTE = {
     "serving": "it is the process itself",
     "watch.write_back": "a timer of the machine calls it, with a password of its own",
     **dict.fromkeys(
-        ("verifications.verify", "verifications.differences"), "the console reads it at once"
+        ("verifications.verify", "verifications.differences", "verifications.repair"),
+        "the console reads it at once",
     ),
     "watch.ready": "/readyz stands beside the API, without a right",
 }

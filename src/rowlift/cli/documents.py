@@ -161,7 +161,10 @@ FIELDS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "audit_proof": lambda: {"proof": AuditProof},
     "backup": lambda: {"backup": operations.backups.BackupReport},
     "restore": lambda: {"restore": operations.restoring.RestoreReport},
-    "verification": lambda: {"verification": operations.verifying.Verification},
+    "verification": lambda: {
+        "verification": operations.verifying.Verification,
+        "repair": operations.repairing.Repair | None,
+    },
     "why": lambda: {"why": operations.traces.Why},
     "find": lambda: {"found": operations.finding.Found},
     "erasure": lambda: {"erasure": operations.erasing.ErasureReport},

@@ -10,9 +10,10 @@ from rowlift.cli.options import command as _command
 from rowlift.cli.records import grid
 from rowlift.cli.rejects import write_csv
 from rowlift.cli.terminal import Terminal
-from rowlift.cli.text import cell, counted, listed
+from rowlift.cli.text import cell, counted, listed, safe
 from rowlift.core.errors import ConfigError
 from rowlift.operations.callers import CONSOLE
+from rowlift.operations.repairing import Repair
 from rowlift.operations.verifying import COLUMNS, Difference, Verification, VerifiedSync
 
 Name = Annotated[str, typer.Argument(help="A destination, or: workspace.", metavar="DESTINATION")]
@@ -22,19 +23,28 @@ Sample = Annotated[
     typer.Option(help="Draw so many records of each sync instead of reading all.", min=1),
 ]
 Csv = Annotated[bool, typer.Option("--csv", help="Print every difference as CSV (RFC 4180).")]
+Repaired = Annotated[
+    bool, typer.Option("--repair", help="Make due again what drifted or is missing.")
+]
+Orphans = Annotated[
+    bool, typer.Option("--orphans", help="Also take back again what came back after a removal.")
+]
 
 
 @_command
 def command(
     terminal: Terminal, destination: Name, sync: Sync = None, sample: Sample = None,
-    csv_: Csv = False,
+    csv_: Csv = False, repair: Repaired = False, orphans: Orphans = False,
 ) -> int:  # fmt: skip
     """Nothing is changed, and no run waits for it. What is due or in doubt is not compared.
 
     Exit code 1 says that something differs. Orphans are records of nobody whom the sync delivered;
     a sample does not look for them. A cell of the CSV that a spreadsheet would run as a formula
-    gets an apostrophe.
+    gets an apostrophe. A repair sends nothing: rowlift plan shows what is due, rowlift run sends
+    it.
     """
+    if orphans and not repair:
+        raise ConfigError("VALUE_WRONG", "--orphans goes with --repair.", mend="Add --repair.")
     if csv_ and terminal.json:
         text = "--csv and -o json ask for two different forms."
         raise ConfigError("VALUE_WRONG", text, mend="Leave one of them out.")
@@ -45,8 +55,23 @@ def command(
             _write(project.verifications.differences(destination, sync))
         else:
             _show(terminal, found)
-    terminal.document("verification", verification=found)
+        repaired = None
+        if repair:
+            repaired = project.verifications.repair(destination, sync, orphans=orphans)
+            project.access.audit.note(CONSOLE, "destination.repair", destination)
+            _tell(terminal, repaired)
+    terminal.document("verification", verification=found, repair=repaired)
     return exits.FAILED if found.differs else exits.DONE
+
+
+def _tell(terminal: Terminal, repaired: Repair) -> None:
+    for one in repaired.syncs:
+        counts = {"records": one.records, "removals": one.removals}
+        told = listed(counts, zeros=("records",))
+        terminal.note(f"{cell(f'{one.sync} {one.query}'.strip())}: {told} due again")
+    if repaired.due:
+        names = " ".join(dict.fromkeys(safe(one.sync) for one in repaired.syncs))
+        terminal.note(f"Nothing was sent. See it first: rowlift plan {names}")
 
 
 def _write(found: Iterable[Difference]) -> None:

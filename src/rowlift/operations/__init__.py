@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         querying,
         records,
         rejects,
+        repairing,
         repeating,
         resetting,
         restoring,

@@ -34,12 +34,12 @@ def reset(home: Home, name: str, target: str | None = None) -> None:
         )
     chosen = [targets[target]] if target else [*targets.values()]
     others = [one for one in uids(uid).values() if one != uid and store.images.image(one)]
-    _refuse_run(home)
+    refuse_run(home)
     for part in (uid, *others):
         _give_up_deliveries(home, name, part, chosen)
     with store.database.transaction("state.reset") as connection:
         for part in (uid, *others):
-            _refuse_begun(home, connection, chosen, part)
+            refuse_begun(home, connection, chosen, part)
             for one in chosen:
                 _forget_ledger(home, connection, part, one)
             if target is None:
@@ -76,22 +76,21 @@ def _all_pending(counts: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**dict.fromkeys(COUNTED, 0), **counts, "pending": counts["due"]}
 
 
-def _refuse_run(home: Home) -> None:
+def refuse_run(home: Home) -> None:
+    """Raise Busy while a run is active, or waits to be taken over."""
     if home.store.runs.active(home.workspace_id):
-        mend = "Wait for it, or finish what was interrupted: rowlift run. Then reset."
+        mend = "Wait for it, or finish what was interrupted: rowlift run. Then try again."
         raise Busy("BUSY", "A run is active or was interrupted.", mend=mend)
 
 
-def _refuse_begun(
-    home: Home, connection: sa.Connection, targets: Collection[str], uid: str
-) -> None:
-    """Refuse what began since the first look; until the commit nothing more can."""
+def refuse_begun(home: Home, connection: sa.Connection, targets: Collection[str], uid: str) -> None:
+    """Raise Busy where a run, or a delivery to a target, began; until the commit none can."""
     if not home.store.database.is_sqlite:
         connection.exec_driver_sql("LOCK TABLE runs, deliveries IN SHARE ROW EXCLUSIVE MODE")
-    _refuse_run(home)
+    refuse_run(home)
     open_ = {one.destination_uid for one in home.store.deliveries.open(uid)}
     if not open_.isdisjoint(targets):
-        raise Busy("BUSY", "A delivery began meanwhile.", mend="Wait for it, then reset.")
+        raise Busy("BUSY", "A delivery goes on or waits.", mend="Wait for it, then try again.")
 
 
 def _forget_ledger(home: Home, connection: sa.Connection, uid: str, target: str) -> None:

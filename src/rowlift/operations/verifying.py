@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from rowlift.core.clock import Clock
-from rowlift.core.errors import ConfigError, DestinationError, GuardStop
+from rowlift.core.errors import ConfigError, DestinationError, GuardStop, SourceError
 from rowlift.core.identifiers import IDENTIFIERS
 from rowlift.core.nouns import Column
 from rowlift.core.ports import Destination, Held, ReadableDestination
@@ -24,8 +24,10 @@ from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.layers import image_width, open_image, open_ledger
 from rowlift.engine.parts import Part, parts
 from rowlift.engine.verify import VERIFICATION, Compared, Said
+from rowlift.operations.asking import asked
 from rowlift.operations.fencing import erasing, last_erasure
 from rowlift.operations.home import Home, sync_names
+from rowlift.operations.repairing import Repair, Repairer
 from rowlift.project.problems import shown
 from rowlift.registry import destination_kind
 from rowlift.state.files import Owner, StoredFile
@@ -151,6 +153,23 @@ class Verifications:
             for one in _differences(self.home, part, stored)
         )
 
+    def repair(self, destination: str, sync: str | None = None, *, orphans: bool = False) -> Repair:
+        """Make due again what the last verification found: drifted and missing records.
+
+        Nothing is sent: plans show it and runs send it, under all guards. With `orphans` also what
+        was taken back and is there again; what this sync never delivered is never touched. Raises
+        Busy while a run or a delivery there goes on, and what `verify` does.
+        """
+        _require_readable(self.home, destination)
+        chosen = _chosen(self.home, destination, sync)
+        repairer = Repairer(self.home, target_uid(self.home, destination), orphans)
+        done = [
+            repairer.repair(part, stored)
+            for part in chosen
+            for stored in _stored(self.home, part, destination)
+        ]
+        return Repair(destination, done)
+
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
@@ -166,13 +185,18 @@ class Verifier:
         """Compare one part, and keep what differs in the place of what was found before."""
         task, erased = f"{part.title} at {self.destination}", last_erasure(self.home)
         self.progress.phase(task, "read")
-        with Duck(self.home.store.files.scratch) as duck, self._opened(part) as (said, open_held):
+        with (
+            Duck(self.home.store.files.scratch) as duck,
+            _stoppable(duck) as look,
+            self._opened(part) as (said, open_held),
+        ):
             self._stand(duck, "before", part, said)
             keys = verify.choose(duck, self.sample, self.seed) if self.sample else None
             held = open_held(keys)
             path = duck.scratch_file("held")
             for rows in verify.write_held(path, held.batches):
                 self.progress.advance(task, rows)
+                look()
             self.progress.phase(task, "compare")
             self._stand(duck, "now", part, said)
             form: verify.Form = "own" if self.destination == WORKSPACE else held.form
@@ -243,6 +267,36 @@ class Verifier:
                 raise erasing()
             store.files.swap(connection, [stored] if stored else [], before)
         return stored
+
+
+@dataclass(slots=True)
+class _Stop:
+    """Stops what DuckDB does, and what comes after it."""
+
+    duck: Duck
+    asked: bool = False
+
+    def cancel(self) -> None:
+        """Stop it; does nothing where it ended before."""
+        self.asked = True
+        self.duck.interrupt()
+
+    def look(self) -> None:
+        """Raise SourceError QUERY_CANCELLED once whoever asked has left."""
+        if self.asked:
+            raise SourceError("QUERY_CANCELLED", "The verification was cancelled.")
+
+
+@contextmanager
+def _stoppable(duck: Duck) -> Iterator[Callable[[], None]]:
+    """Work in a block until whoever asks has left; what it yields looks for that."""
+    stop = _Stop(duck)
+    with asked(stop):
+        try:
+            yield stop.look
+        except Exception:
+            stop.look()  # what was interrupted says so in words of its own
+            raise
 
 
 def target_uid(home: Home, destination: str) -> str:
