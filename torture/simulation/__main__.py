@@ -29,7 +29,8 @@ def main() -> int:
         f"seeds {given.seed} to {lived[-1].seed}: {sum(one.runs for one in lived)} runs, "
         f"{sum(one.crashes for one in lived)} crashes, "
         f"{sum(one.messages for one in lived)} messages, "
-        f"{sum(one.repeats for one in lived)} repeated, {failures} diverged; "
+        f"{sum(one.repeats for one in lived)} repeated, "
+        f"why asked {sum(one.asked for one in lived)} times, {failures} diverged; "
         f"{time.monotonic() - began:.0f} s, {time.process_time() - processor:.0f} s of CPU"
     )
     return int(failures > 0)

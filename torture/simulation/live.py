@@ -24,6 +24,7 @@ class Lived:
     crashes: int
     messages: int
     repeats: int
+    asked: int  # how often why was, and answered as the story had written it down
     told: tuple[str, ...]
     failure: str = ""
 
@@ -48,7 +49,7 @@ def live(seed: int, *, steps: int = 0) -> Lived:
     watches = [target.watch for target in story.targets.values()]
     return Lived(
         seed, story.runs, story.crashes, sum(one.messages for one in watches),
-        sum(len(one.repeated) for one in watches), tuple(story.told), failure,
+        sum(len(one.repeated) for one in watches), story.record.asked, tuple(story.told), failure,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from rowlift.core import faults
 from rowlift.core.errors import GuardStop, RowliftError, SourceError
 from rowlift.core.nouns import Status
 from rowlift.operations.reports import DeliveryReport, RunReport
+from torture.simulation.asked import Known, Record, completed
 from torture.simulation.model import MOST_REMOVALS, OVERLAP, Expected, Memory, Settings, mapped
 from torture.simulation.shop import COLUMNS, Shop, email_of
 from torture.simulation.source import KIND
@@ -83,6 +84,9 @@ class Story:
         if self.settings.holds and self.settings.is_incremental:
             self.shop.pause = 2 * OVERLAP  # else what was read is read again
         self.mercy = Random(f"suppressions {seed}")  # noqa: S311 - apart from what else happens
+        self.curiosity = Random(f"asked {seed}")  # noqa: S311 - the same
+        self.asks = seed // 2 % 2 == 0  # in half of the stories, of each kind
+        self.record = Record()
         self.suppresses = self.mercy.random() < 0.25  # noqa: PLR2004
         self.suppressed: set[str] = set()
         self.ever_suppressed: set[str] = set()
@@ -215,6 +219,8 @@ class Story:
         if error.code == "INTERNAL":
             raise error
         self.look(expected=None)
+        self.record.refuse(error.code)
+        self.ask(None)
         if self.shop.cut is not None and isinstance(error, SourceError):
             return
         if error.code not in ("EMPTIED", "MASS_REMOVAL", "KEY_CHANGED"):
@@ -239,10 +245,14 @@ class Story:
             expected = self.memory.expect(self.shop, self.settings, allow=False)
         elif expected is not None:
             self._compare(report, expected)
+        if expected is not None:
+            self.record.note(report.id, expected, self.memory, self.shop, self.settings)
         self.memory.follow(expected, self.shop)
         self._check_time(report, expected)
         self.look(expected=None if left_open else expected)
         self._settle(report)
+        if expected is not None:
+            self.ask(report)
 
     def _compare(self, report: RunReport, expected: Expected) -> None:
         if expected.refusal:
@@ -266,6 +276,20 @@ class Story:
         if not moves and known is not None and told != known:
             raise Divergence(f"last_sync_time moved to {told} by a run that is {report.status}")
         self.memory.last_sync_time = told
+
+    def ask(self, report: RunReport | None) -> None:
+        """Ask why of some rows, where all is known of them."""
+        settings = self.settings
+        if not self.asks or self.memory.image is None or not self.record.knows(self.memory):
+            return
+        known = Known(
+            report.id if report else 0, {*map(settings.identity, self.suppressed)},
+            {*map(settings.identity, self.shop.twice)}, self.targets,
+            completed(report, settings) if report else set(),
+        )  # fmt: skip
+        kind = "email" if settings.key == "email" else "id"
+        for key in self.record.chosen(self.curiosity):
+            self.record.check(key, self.project().why(f"{kind}:{key}"), settings, known)
 
     # what arrived
 

@@ -1,7 +1,8 @@
 """Why a person has a value, and why a destination has it or has it not: read from what is kept."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rowlift.core.errors import ConfigError, StateError
 from rowlift.core.identifiers import IDENTIFIERS
@@ -77,7 +78,7 @@ def _attributes(
     stored = [_with_row(home, one, rows) for one in _stored(home, person)]
     mine = [row for row in rows if row.spec.workspace]
     gone = _told(mine, IDENTIFIERS | {one.name for one in stored})
-    return [*with_changes(stored, rows), *(replace(one, value=None) for one in gone)]
+    return [*with_changes(stored, rows), *(replace(one, value=None) for one in gone if one.changes)]
 
 
 def _stored(home: Home, person: Person) -> list[AttributeRecord]:
@@ -99,13 +100,24 @@ def _with_row(home: Home, one: AttributeRecord, rows: Sequence[SyncRow]) -> Attr
     return replace(one, row_number=next(numbers, None), query=query)
 
 
-def _told(rows: Sequence[SyncRow], besides: frozenset[str]) -> Iterator[AttributeRecord]:
-    for name, changes in sorted(changes_of(rows).items()):
-        if name not in besides:
+def _told(rows: Sequence[SyncRow], besides: Collection[str]) -> Iterator[AttributeRecord]:
+    changed = changes_of(rows)
+    known = [row for row in rows if row.newest]
+    newest_last = sorted(known, key=lambda row: row.newest.version if row.newest else 0)
+    had = {name: (row, value) for row in newest_last for name, value in _values(row).items()}
+    for name in sorted({*changed, *had} - {*besides}):
+        if changes := changed.get(name):
             last = changes[0]
             yield AttributeRecord(
                 name, last.after, last.sync, last.run, None, last.row_number, last.query, changes
             )
+        else:  # who wrote it is forgotten
+            row, value = had[name]
+            yield AttributeRecord(name, value, row.sync, None, None)
+
+
+def _values(row: SyncRow) -> Mapping[str, Any]:
+    return row.newest.attributes if row.newest else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +146,7 @@ class _Tracer:
     def _targets(self, destination: str | None) -> Iterator[TargetTrace]:
         if self.row.spec.workspace and destination is None:
             yield self._target(TARGET, TARGET, None)
-        has = self.row.newest.attributes if self.row.newest else {}
+        has = _values(self.row)
         newest = self.home.store.deliveries.newest(self.row.uid)
         for use in self.row.spec.destinations:
             if destination in (None, use.use):
@@ -170,7 +182,7 @@ class _Tracer:
                 return standing, "", "It never went there."
             return standing, "", "" if is_kept or uid != TARGET else self._why_there()
         if has and has.doubt is None and not self._is_behind(uid, has):
-            fresh = last and newest and last.image_revision == newest.version
+            fresh = last and row.made_by and last.id == row.made_by.id
             return (Standing.DELIVERED if fresh else Standing.UNCHANGED), "", ""
         if self.home.store.runs.is_paused(row.uid):
             return PAUSED

@@ -1,0 +1,199 @@
+"""Why, asked of some rows after each run, against what the story itself wrote down of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Protocol
+
+from rowlift.core.nouns import Status
+from rowlift.operations.reports import RunReport
+from rowlift.operations.traces import Standing, SyncTrace, TargetTrace, Why
+from torture.simulation.model import OVERLAP, Attributes, Expected, Memory, Settings, mapped
+from torture.simulation.shop import Shop, Value
+from torture.simulation.watch import Divergence, Watch
+
+ASKED = 2  # people after each run, of those that it moved and of all
+_THERE = frozenset({Standing.DELIVERED, Standing.UNCHANGED})
+_GONE = frozenset({Standing.LEFT, Standing.REMOVED})
+_ON_THE_WAY = frozenset(
+    {Standing.REJECTED, Standing.IN_DOUBT, Standing.PENDING, Standing.NEVER, Standing.SKIPPED}
+)
+
+Change = tuple[int, Value, Value]  # the run, what was before, what came
+
+
+class Project(Protocol):
+    """What is asked."""
+
+    def why(self, who: str) -> Why:
+        """Explain one person."""
+
+
+class Receiver(Protocol):
+    """A destination as the story knows it."""
+
+    watch: Watch
+
+
+@dataclass(slots=True)
+class Record:
+    """What the story knows of rows by key, since nothing of it was in doubt.
+
+    `brought` are the runs that changed a row last, `rows` its last values, `bad` what the last run
+    rejected; `stop` is the code with which it was refused.
+    """
+
+    rows: dict[str, Attributes] = field(default_factory=dict)
+    present: AbstractSet[str] = frozenset()
+    changes: dict[tuple[str, str], list[Change]] = field(default_factory=dict)
+    brought: dict[str, int] = field(default_factory=dict)
+    bad: AbstractSet[str] = frozenset()
+    held: AbstractSet[str] = frozenset()
+    stop: str = ""
+    moved: list[str] = field(default_factory=list)
+    asked: int = 0
+    _image: Mapping[str, Attributes] | None = None
+
+    def note(self, run: int, expected: Expected, memory: Memory, shop: Shop, of: Settings) -> None:
+        """Write down what a run makes, before the memory follows it."""
+        self.stop = ""
+        since = max(0, (memory.last_sync_time or 0) - OVERLAP) if of.is_incremental else 0
+        self.held = frozenset(expected.held)
+        self.bad = self.held | {of.identity(key) for key in shop.visible(since)[1]}
+        image = expected.image
+        if not self.knows(memory):
+            self.changes.clear()
+            is_new = memory.image is not None  # nothing was known, or a reset forgot it
+            self.brought = dict.fromkeys(image, run) if is_new else {}
+            self.rows, self.moved = dict(image), sorted(image)
+        else:
+            self.moved = sorted(self._moved(run, self._image or {}, image))
+        self.present, self._image = frozenset(image), image
+
+    def _moved(
+        self, run: int, before: Mapping[str, Attributes], image: Mapping[str, Attributes]
+    ) -> Iterator[str]:
+        for key in before.keys() | image.keys():
+            if before.get(key) != image.get(key):
+                yield key
+                self.brought[key] = run
+                was, now = self.rows.get(key, {}), image.get(key, self.rows.get(key, {}))
+                for name in was.keys() | now.keys():
+                    if was.get(name) != now.get(name):
+                        found = self.changes.setdefault((key, name), [])
+                        found.insert(0, (run, was.get(name), now.get(name)))
+                self.rows[key] = now
+
+    def knows(self, memory: Memory) -> bool:
+        """Tell whether nothing was forgotten since."""
+        return memory.image is not None and memory.image is self._image
+
+    def refuse(self, code: str) -> None:
+        """Write down that the last run took nothing over."""
+        self.stop = code
+
+    def chosen(self, chance: Random) -> Sequence[str]:
+        """Return whom to ask about: somebody whom the last run moved or rejected, and anybody."""
+        pools = ([*self.moved, *sorted(self.bad)], sorted(self.rows))
+        return list(dict.fromkeys(chance.choice(pool) for pool in pools if pool))
+
+    def check(self, key: str, told: Why, settings: Settings, who: "Known") -> None:
+        """Compare what is told of one key with what the story knows; raises Divergence."""
+        self.asked += 1
+        (trace,) = [*told.syncs, *told.absent]
+        if key in who.suppressed:
+            self._expect(key, trace, {Standing.SUPPRESSED})
+            return
+        if self.stop:
+            others = {Standing.REJECTED, Standing.HELD} if key in who.wrong else set()
+            self._expect(key, trace, {Standing.STOPPED, *others}, self.stop)
+            return
+        if key in self.bad:
+            held = Standing.HELD if key in self.held else Standing.REJECTED
+            self._expect(key, trace, {held}, "ID_DUPLICATE")
+            return
+        self._check_values(key, told, settings)
+        for one in trace.targets:
+            self._check_target(key, one, settings, who)
+
+    def _expect(
+        self, key: str, trace: SyncTrace, allowed: AbstractSet[Standing], code: str = ""
+    ) -> None:
+        for one in trace.targets:
+            if one.standing not in allowed:
+                raise Divergence(f"{key} is {one} by why, not {sorted(allowed)}")
+            if code and one.code != code and one.standing is not Standing.SUPPRESSED:
+                raise Divergence(f"{key} is {one.standing} with {one.code}, not {code}")
+
+    def _check_values(self, key: str, told: Why, settings: Settings) -> None:
+        found = {one.name: one for one in told.attributes}
+        for name, value in self.rows[key].items():
+            if name == "email" or value is None:
+                continue
+            if key in self.present and (name not in found or found[name].value != value):
+                raise Divergence(f"why says {found.get(name)} of {name} of {key}, not {value!r}")
+        for (whose, name), known in self.changes.items():
+            if whose != key or name == "email":
+                continue
+            said = found[name].changes if name in found else ()
+            changes = [(one.run, one.before, one.after) for one in said]
+            if changes[: len(known)] != known:
+                raise Divergence(f"why says {changes} of {name} of {key}, not {known}")
+            is_newest = not settings.writes_workspace or self.rows[key].get(name) is not None
+            if is_newest and key in self.present and found[name].run != known[0][0]:
+                raise Divergence(f"{name} of {key} is of run {found[name].run}, not {known[0]}")
+
+    def _check_target(self, key: str, one: TargetTrace, settings: Settings, who: "Known") -> None:
+        run = self.brought.get(key)
+        is_whole = one.target in who.complete
+        allowed = self._allowed(key, run, who.run, is_whole=is_whole)
+        if one.standing not in allowed:
+            raise Divergence(f"{key} is {one}, not {sorted(allowed)}, after run {who.run}")
+        if one.standing in _THERE and run is not None and one.run != run:
+            raise Divergence(f"{one.target} has run {one.run} of {key} by why, not {run}")
+        if one.target in who.receivers:
+            use = settings.uses[one.target]
+            there = who.receivers[one.target].watch.state.get((use["match"], key))
+            self._check_there(key, one, there, use)
+
+    def _allowed(
+        self, key: str, run: int | None, now: int, *, is_whole: bool
+    ) -> AbstractSet[Standing]:
+        if key not in self.present:
+            return _GONE if is_whole else _GONE | _ON_THE_WAY
+        fresh = {Standing.DELIVERED} if run == now else {Standing.UNCHANGED}
+        there = _THERE if run is None else fresh
+        return there if is_whole else there | _ON_THE_WAY
+
+    def _check_there(
+        self, key: str, one: TargetTrace, there: Mapping[str, Any] | None, use: Mapping[str, Any]
+    ) -> None:
+        """Hold what is said to be at a destination against what came there."""
+        is_there = there is not None and there["op"] == "upsert"
+        if one.standing in _THERE:
+            wanted = mapped(self.rows[key], use)
+            if there is None or not is_there or there["attributes"] != wanted:
+                raise Divergence(f"{one.target} has {there} of {key}, and why says {one}")
+        if one.standing is Standing.REMOVED and is_there:
+            raise Divergence(f"{one.target} has {there} of {key}, and why says it is removed")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the story knows as one run ends: `complete` are the targets that lack nothing.
+
+    `wrong` are keys whose rows the source has twice.
+    """
+
+    run: int
+    suppressed: AbstractSet[str]
+    wrong: AbstractSet[str]
+    receivers: Mapping[str, Receiver]
+    complete: AbstractSet[str]
+
+
+def completed(report: RunReport, settings: Settings) -> set[str]:
+    """Return the targets to which all of a run went."""
+    whole = {one.destination for one in report.deliveries if one.status is Status.COMPLETED}
+    return whole | ({"workspace"} if settings.writes_workspace else set())
