@@ -145,7 +145,7 @@ def check_counts(state: sa.Connection) -> None:
 
 def check_moment(state: sa.Connection) -> None:
     """Assert that last_sync_time is the source's time of the last completed run, or 0."""
-    completed = "status = 'Completed' AND retry_of IS NULL"
+    completed = "status = 'Completed' AND retry_of IS NULL AND undo_of IS NULL"
     moved = f"SELECT max(source_time) FROM runs WHERE {completed}"
     known = state.scalar(sa.text("SELECT max(last_sync_time) FROM sync_state"))
     assert (known or 0) == (state.scalar(sa.text(moved)) or 0), "last_sync_time is wrong"

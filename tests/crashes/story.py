@@ -94,6 +94,11 @@ def empty_shop(folder: Path) -> None:
         shop.execute("DELETE FROM people")
 
 
+def restore_shop(folder: Path) -> None:
+    empty_shop(folder)
+    refill_shop(folder)
+
+
 def refill_shop(folder: Path) -> None:
     with sqlite3.connect(folder / "shop.db") as shop:
         shop.executemany("INSERT INTO people VALUES (?, ?, ?, ?)", [*FIRST, NOBODY])
@@ -150,6 +155,8 @@ def run_twice(folder: Path, url: str | None) -> None:
     """Finish what is left, then show that nothing is left; remember the log in between."""
     with open_project(folder, url) as project:
         project.run(["people"])
+        for name in project.paused():  # by an undo
+            project.resume(name)
         log = folder / "crm.jsonl"
         (folder / "log.size").write_text(str(log.stat().st_size))
         keep_report(folder, project.run(["people"])[0])
@@ -186,6 +193,18 @@ def retry(folder: Path, url: str | None) -> None:
         project.retry(project.runs("people", limit=1)[0].id)
 
 
+def run_changed(folder: Path, url: str | None) -> None:
+    change_shop(folder)
+    run(folder, url)
+
+
+def undo(folder: Path, url: str | None) -> None:
+    """Take back what the last run did; who it removed and made, too."""
+    with open_project(folder, url) as project:
+        keep_report(folder, project.undo(project.runs("people", limit=1)[0].id))
+        project.resume("people")
+
+
 def suppress(folder: Path, url: str | None) -> None:
     with open_project(folder, url) as project:
         project.suppress(["p6"])
@@ -212,8 +231,8 @@ Step = Callable[[Path, str | None], None]
 STEPS: dict[str, Step] = {
     step.__name__: step
     for step in (
-        look, run, run_twice, run_guarded, run_while_busy, retry, reset, plan_and_apply, suppress,
-        unsuppress,
+        look, run, run_changed, run_twice, run_guarded, run_while_busy, retry, reset,
+        plan_and_apply, suppress, unsuppress, undo,
     )
 }  # fmt: skip
 
@@ -272,6 +291,13 @@ SCENARIOS = (
         "retry", "retry", before=("run",), shop_before=heal_poison, poisoned=frozenset()
     ),
     Scenario("retry in the workspace", "retry", before=("suppress", "run", "unsuppress")),
+    Scenario(
+        "undo", "undo", before=("run", "run_changed"), shop_before=restore_shop,
+        only=frozenset({
+            "run.open.after_commit", "run.merge.before_commit", "run.merge.after_commit",
+            "apply.slice.after_commit", "run.record.before_commit", "delivery.record.after_commit",
+        }),
+    ),
     Scenario("reset", "reset", before=("run",)),
     Scenario(
         "reset after a kill", "reset", before=("run",), shop_before=add_to_shop,

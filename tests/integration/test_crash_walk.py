@@ -112,6 +112,7 @@ NOT_WALKED = {
     "draft.drop": "by hand, whole or not at all; what it became is kept before",
     "keys.create": "by hand, whole or not at all; the key is shown afterwards",
     "keys.revoke": "by hand, whole or not at all, and harmless when repeated",
+    "pins.drop": "by hand, whole or not at all, and harmless when repeated",
     "person.rename": "by hand, whole or not at all; another time it changes nothing more",
     "merge.undo": "by hand, whole or not at all; another time it finds nothing to undo",
     "sync.pause": "a mark is set or not; nothing else hangs on it",

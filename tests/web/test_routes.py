@@ -45,7 +45,7 @@ WITHOUT_ROUTE = {
     **dict.fromkeys(("definitions.by", "definitions.seen"), "a step of those that have a route"),
     **dict.fromkeys(("resume", "paused"), "PUT and GET of what `pause` has as a route"),
     **dict.fromkeys(
-        ("run", "retry", "ingest.forwards.run"), "the service carries what is asked for"
+        ("run", "retry", "undo", "ingest.forwards.run"), "the service carries what is asked for"
     ),
     **dict.fromkeys(
         ("ingest.accept", "ingest.waiting_bytes", "ingest.workspaces", "ingest.write_some"),
@@ -61,7 +61,7 @@ WITHOUT_ROUTE = {
         "a step of every route, or of signing in; nobody calls it by itself",
     ),
     **dict.fromkeys(
-        ("plan", "definitions.apply", "definitions.export"),
+        ("plan", "plan_undo", "definitions.apply", "definitions.export"),
         "they read or write files of the machine",
     ),
     "repeats.once": "a step of the routes that begin something",

@@ -95,6 +95,10 @@ FIELDS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "plan": lambda: {"plan": operations.reports.PlanReport},
     "run": lambda: {"runs": Sequence[RunReport]},
     "runs": lambda: {"runs": Sequence[RunReport]},
+    "undo": lambda: {
+        "plan": operations.reports.PlanReport,
+        "runs": Sequence[RunReport],
+    },
     "retry": lambda: {"retry": operations.reports.RetryReport},
     "suppress": lambda: {"suppression": operations.suppressing.SuppressionReport},
     "suppressions": lambda: {"suppressions": Sequence[Suppression]},

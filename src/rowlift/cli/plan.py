@@ -79,7 +79,7 @@ def show_plan(terminal: Terminal, plan: PlanReport) -> None:
         plain = {name: one for name, one in counts.items() if isinstance(one, int)}
         terminal.say(f"  {safe(target):<11} {listed(plain) or 'nothing to do'}")
     for one in plan.samples[:SAMPLES]:
-        terminal.say(f"    {_sample(one)}", style="dim")
+        terminal.say(f"    {sample(one)}", style="dim")
     for note in plan.notes:
         terminal.say(f"  ! {safe(note)}", style="yellow")
     if plan.estimate:
@@ -96,7 +96,8 @@ def _show_counts(terminal: Terminal, counts: Mapping[str, Any]) -> None:
         terminal.say(f"  rejected    {counted(rejected, 'row')}: {codes}")
 
 
-def _sample(one: Mapping[str, object]) -> str:
+def sample(one: Mapping[str, object]) -> str:
+    """Return a line about a row that would change."""
     before, after = cell(one["before"] or ""), cell(one["after"] or "")
     shown = before if one["change"] == "removed" else f"{before} → {after}" if before else after
     return f"{cell(one['key'])}  {one['change']}  {shown}"

@@ -39,6 +39,8 @@ def show_run(terminal: Terminal, run: RunReport) -> None:
     head.append(f"  {lasted(run.created_at, run.finished_at)}", style="dim")
     if run.retry_of:
         head.append(f"  retry of run {run.retry_of}", style="cyan")
+    if run.undo_of:
+        head.append(f"  undo of run {run.undo_of}", style="cyan")
     if run.first_rows:
         head.append("  first rows only", style="cyan")
     if run.resumed:
@@ -67,6 +69,8 @@ def show_part(terminal: Terminal, counts: Mapping[str, Any]) -> None:
     if "unchanged" in counts:
         changes = {name: counts.get(name, 0) for name in CHANGES}
         _step(terminal, "changes", listed(changes, zeros=("added", "changed", "unchanged")))
+    if undone := int(counts.get("undone", 0)) + int(counts.get("undone_gone", 0)):
+        _step(terminal, "undone", f"{counted(undone, 'row')}, kept as the undo left them")
     if held := int(counts.get("held", 0)):
         _step(terminal, "held", f"{counted(held, 'row')}, to be judged again", bad=True)
     show_workspace(terminal, counts.get("workspace") or {})

@@ -83,7 +83,7 @@ def _list(terminal: Terminal, found: Sequence[RunReport]) -> None:
         sign, _ = mark(one.status)
         table.add_row(
             str(one.id),
-            cell(f"{one.sync}, retry of {one.retry_of}" if one.retry_of else one.sync),
+            cell(_title(one)),
             f"{sign} {one.status.value}",
             moment(one.created_at),
             lasted(one.created_at, one.finished_at),
@@ -95,3 +95,9 @@ def _list(terminal: Terminal, found: Sequence[RunReport]) -> None:
     else:
         terminal.say("No runs yet. Start one: rowlift run")
     terminal.document("runs", runs=found)
+
+
+def _title(run: RunReport) -> str:
+    if run.undo_of:
+        return f"{run.sync}, undo of {run.undo_of}"
+    return f"{run.sync}, retry of {run.retry_of}" if run.retry_of else run.sync

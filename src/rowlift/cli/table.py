@@ -38,6 +38,7 @@ COMMANDS = (
     Entry("pause", "Run", "Let no run of a sync begin."),
     Entry("resume", "Run", "Let a paused sync run again."),
     Entry("retry", "Run", "Try again what a run left, without its query."),
+    Entry("undo", "Run", "Take back what a run did, after showing what that is."),
     Entry("verify", "Run", "Read back what a destination holds, and say what differs."),
     Entry("runs", "Run", "List runs, show one, or print its rejected rows."),
     Entry("people", "People", "List people, show one with every attribute's origin, or export."),

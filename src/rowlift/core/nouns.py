@@ -186,7 +186,8 @@ class Accepts:
     """What a destination can take; checked when a sync is saved.
 
     `events` are the identifiers of people by which it takes their events; none: it takes none.
-    `test` is what of a made-up person comes to nothing there; without one no test is sent.
+    `test` is what of a made-up person comes to nothing there; without one no test is sent. One that
+    `appends` keeps what it took beside what comes later.
     """
 
     kinds: frozenset[Kind]
@@ -195,3 +196,4 @@ class Accepts:
     removed: frozenset[Removed] = frozenset({Removed.KEEP})
     events: frozenset[str] = frozenset()
     test: Op | None = None
+    appends: bool = False

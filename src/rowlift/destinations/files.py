@@ -71,6 +71,7 @@ class Files:
         removed=frozenset({Removed.KEEP, Removed.CLEAR, Removed.DELETE}),
         events=frozenset(PEOPLE),
         test=Op.UPSERT,  # in a folder of its own
+        appends=True,
     )
     limits = Limits(batch_rows=50_000, batch_bytes=64_000_000, record_bytes=16_000_000, in_flight=1)
 

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
         early,
         held,
         layers,
+        pins,
         populate,
         preflight,
         rejected,
         touching,
+        undo,
         validate,
     )
 else:

@@ -91,12 +91,14 @@ class Due:
     """The relation of the rows that are due, and that of those left out as suppressed.
 
     The latter are passed over, or rejected where the sync says so. Whose the rows are may have been
-    asked for `early`.
+    asked for `early`. Rows of the relation `undone` take back what it says that they were: nothing
+    that others wrote since.
     """
 
     rows: str
     suppressed: str = ""
     early: Early | None = None
+    undone: str = ""
 
 
 def decide(
@@ -122,7 +124,10 @@ def decide(
             newcomers = find_newcomers(duck, connection, workspace.id, spec, due)
         rest = "apply_rest" if newcomers else due
         part_rows = PART_SLICES * slice_rows
-        asked = Asked(ahead=ahead, sync_uid=writer.sync_uid, most_early=part_rows, early=early)
+        asked = Asked(
+            ahead=ahead, sync_uid=writer.sync_uid, most_early=part_rows, early=early,
+            undone=given.undone,
+        )  # fmt: skip
         begun = identify(duck, connection, workspace, spec, rest, asked)
         shared = spec.identify_by == "anonymous_id"
         new = number_rows(duck, slice_rows, spec.kind, shared=shared)
@@ -132,7 +137,8 @@ def decide(
         first = reserve(workspace.database, TABLES[spec.kind], new) if new else 0
         kept = tuple(name for name, rule in spec.attributes.items() if rule == "set_if_empty")
         plan = _Planning(
-            duck, connection, workspace.id, spec.kind, writer, first, kept, part_rows, begun
+            duck, connection, workspace.id, spec.kind, writer, first, kept, part_rows, begun,
+            given.undone,
         ).query()  # fmt: skip
     if newcomers and newcomers.count:
         first = reserve(workspace.database, TABLES[spec.kind], newcomers.count)
@@ -189,6 +195,7 @@ class Asked:
     sync_uid: str = ""
     most_early: int = 0
     early: Early | None = None
+    undone: str = ""
 
 
 def identify(
@@ -204,7 +211,9 @@ def identify(
     The columns of `apply_decided` are those of identity.py and decisions.py; rows of familiar
     people stand in `apply_familiar` instead. Returns whether `apply_records` has been begun.
     """
-    keep = partial(know_kept, duck, connection, TABLES[spec.kind], sync_uid=asked.sync_uid)
+    keep = partial(
+        know_kept, duck, connection, TABLES[spec.kind], sync_uid=asked.sync_uid, undone=asked.undone
+    )
     if spec.kind is Kind.PERSON:
         early = _meet_people(duck, connection, workspace, spec, due, asked)
         by = rules(spec, allow_email_change_by_id=workspace.allow_email_change_by_id)
@@ -305,6 +314,7 @@ class _Planning:
     kept: tuple[str, ...]  # attributes that are set only where there is none
     part_rows: int
     early: bool  # whether `apply_records` has been begun
+    undone: str = ""
 
     def query(self) -> str:
         combine(self.duck)
@@ -331,7 +341,7 @@ WHERE position >= {start} AND position < {start + self.part_rows}"""
             self.duck, self.connection, self.workspace_id, table, decided, early=self.early
         )
         lay_strangers(self.duck, self.connection, self.workspace_id)
-        rows = lay(self.duck, placed, self.writer.sync_uid, self.kept)
+        rows = lay(self.duck, placed, self.writer.sync_uid, self.kept, self.undone)
         kind = text(self.kind.value)
         return _PLAN.format(
             kind=kind, first=self.first, own=_OWN[self.kind], reason=reason(self.kind), rows=rows

@@ -83,6 +83,18 @@ def written_by(record: Stored, sync_uid: str) -> dict[str, str]:
     return {name: members[name] for names in own for name in names}
 
 
+def taken_back(patch: str, after: str, record: Stored, sync_uid: str) -> str:
+    """Return what of a patch takes back `after`: what differs, and no other has written since."""
+    stored, mine, left = split(record.attributes), written_by(record, sync_uid), split(after)
+    return joined(
+        {
+            name: raw
+            for name, raw in split(patch).items()
+            if raw != left.get(name) and (name in mine or name not in stored)
+        }
+    )
+
+
 def reduced(own: Stored, lent: Stored, names: Iterable[str]) -> tuple[str, str]:
     """Return attributes and origins without those that are still as they were lent by another."""
     mine, theirs = _writers(own), _writers(lent)

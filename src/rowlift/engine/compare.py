@@ -15,9 +15,11 @@ from rowlift.engine.held import HELD, Holding, hold, judge_held
 from rowlift.engine.keys import children
 from rowlift.engine.layers import Layers, open_image, recanonicalise
 from rowlift.engine.merge import COMPACT_SHARE, Merged, find_changes, guard_removals, refresh
+from rowlift.engine.pins import Pinning, pin
 from rowlift.engine.read import row_bytes, row_count, staged_columns
 from rowlift.engine.validate import Ahead, Validated, nobody, validate
 from rowlift.kit.sqlguard import guard, render, uses_last_sync_time
+from rowlift.state.files import PINS
 from rowlift.state.images import Image
 from rowlift.state.store import Store
 
@@ -49,6 +51,7 @@ class Compared:
     judged: Path
     form: str
     holding: Holding
+    pinning: Pinning
     rewritten: Path | None = None  # the image in a new form, where it has one
 
 
@@ -76,7 +79,7 @@ def compare(
     full = not uses_last_sync_time(spec.sql) and not limited
     found = open_image(duck, store, sync_uid)
     first = found.base is None
-    version = _next_revision(image, result.moment)
+    version = next_revision(image, result.moment)
     again = [] if full else judge_held(duck, held, spec, version)
     checked = validate(
         duck, result.staged, spec, full=full, version=version, first=first, ahead=ahead
@@ -86,24 +89,28 @@ def compare(
     )  # fmt: skip
     current = form(duck)
     outdated = image is not None and image.form != current
+    whole, within = full or (spec.replace_for is not None and not limited), children(spec)
+    pinning = pin(
+        duck, store.files.live([PINS], sync_uid), full=whole, within=within, outdated=outdated
+    )
     rewritten = recanonicalise(duck) if outdated and not first else None
     present = image.present if image else 0
     merged = find_changes(
-        duck, known=checked.known, present=present, first=first, within=children(spec),
-        full=full or (spec.replace_for is not None and not limited),
+        duck, known=checked.known, present=present, first=first,
+        within=f"{within} AND {pinning.staying}", full=whole,
     )  # fmt: skip
     if image and not allow_removals:
         guard_removals(merged, before=present, read=checked.read, guards=spec.guards)
     if not rewritten and merged.unchanged - checked.known > COMPACT_SHARE * present:
         rewritten = refresh(duck)
     return Compared(
-        image, found, staged_columns(result.staged), _counts(checked, merged, holding),
+        image, found, staged_columns(result.staged), _counts(checked, merged, holding, pinning),
         checked.warnings, version if merged.moved or not image else image.revision,
-        checked.judged.path, current, holding, rewritten,
+        checked.judged.path, current, holding, pinning, rewritten,
     )  # fmt: skip
 
 
-def _next_revision(image: Image | None, moment: float) -> int:
+def next_revision(image: Image | None, moment: float) -> int:
     """Return the image's revision if a row changed.
 
     It is the Unix millisecond of the merge, or one more than the last. No two merges start within
@@ -134,7 +141,9 @@ def guard_key(image: Image | None, spec: SyncSpec) -> None:
         )
 
 
-def _counts(checked: Validated, merged: Merged, holding: Holding) -> dict[str, Any]:
+def _counts(
+    checked: Validated, merged: Merged, holding: Holding, pinning: Pinning
+) -> dict[str, Any]:
     counts = {
         "read": checked.read,
         "retried": holding.retried,
@@ -148,7 +157,9 @@ def _counts(checked: Validated, merged: Merged, holding: Holding) -> dict[str, A
         "present": merged.present,
         "codes": dict(holding.codes),
     }
-    judged = merged.unchanged + merged.merged + holding.rejected
+    if pinning.rows or pinning.gone:
+        counts |= {"undone": pinning.rows, "undone_gone": pinning.gone}
+    judged = merged.unchanged + merged.merged + holding.rejected + pinning.rows
     if checked.read + holding.retried != judged:
         raise RowliftError("INTERNAL", f"The counts of the run do not add up: {counts}.")
     return counts

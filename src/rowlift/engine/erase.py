@@ -17,7 +17,7 @@ from rowlift.engine.layers import open_image
 from rowlift.engine.ledger import LEDGER_FILES
 from rowlift.engine.read import ROW_NUMBER
 from rowlift.engine.verify import VERIFICATION
-from rowlift.state.files import KeptFile, StoredFile
+from rowlift.state.files import PINS, KeptFile, StoredFile
 from rowlift.state.store import Store
 
 REJECT_FILES = ("rejects", "apply_rejects", "delivery_rejects")
@@ -160,7 +160,8 @@ class _Named:
 
 
 def _is_image(file: KeptFile) -> bool:
-    return file.kind in ("image_base", "image_delta")
+    """Tell whether a file has rows of the image, with what was before them; pins are such."""
+    return file.kind in ("image_base", "image_delta", PINS)
 
 
 def _replaced(duck: Duck, store: Store, file: KeptFile, named: _Named) -> Iterator[Replacement]:

@@ -212,18 +212,24 @@ def _ids_of_type(duck: Duck, object_type: str) -> list[str]:
 
 _LEAVING = """
 SELECT DISTINCT m.matched AS pid FROM {matches} m JOIN apply_patches p ON p.key = m.key
-WHERE m.op = 'delete' AND NOT p.present AND m.matched IS NOT NULL ORDER BY pid
+WHERE m.op = 'delete' AND (NOT p.present {undone}) AND m.matched IS NOT NULL ORDER BY pid
 """
 
 
 def know_kept(
-    duck: Duck, connection: sa.Connection, table: str, matches: str, sync_uid: str
+    duck: Duck,
+    connection: sa.Connection,
+    table: str,
+    matches: str,
+    sync_uid: str,
+    undone: str = "",
 ) -> None:
     """Create `apply_kept`: who stays though a row of theirs that would delete them has left.
 
-    A row that says itself that a relationship ends has not left.
+    A row that says itself that a relationship ends has not left, unless it is `undone`.
     """
-    pids = [pid for (pid,) in duck.rows(_LEAVING.format(matches=matches))]
+    also = f"OR p.key IN (SELECT key FROM {undone})" if undone else ""
+    pids = [pid for (pid,) in duck.rows(_LEAVING.format(matches=matches, undone=also))]
     kept = contributions.kept_by_others(connection, table, pids, sync_uid)
     fill(duck, "apply_kept", kept, contributions.KEPT)
 

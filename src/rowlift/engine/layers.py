@@ -1,5 +1,6 @@
 """Images and ledgers as a base file and delta files: open them, add to them, compact them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -116,9 +117,18 @@ def add_to_image(
         return Added((store.files.write("image_base", owner, fill),))
     if not rewritten and not duck.count("changed_keys"):
         return Added()
-    fill = partial(write_delta, duck, revision=revision)
+    return add_delta(
+        duck, store, owner, found, partial(write_delta, duck, revision=revision), rewritten
+    )
+
+
+def add_delta(
+    duck: Duck, store: Store, owner: Owner, found: Layers, fill: Callable[[Path], int],
+    rewritten: Path | None = None,
+) -> Added:  # fmt: skip
+    """Write what `fill` gives as a delta of the image, compacting when it is time."""
     delta = store.files.write("image_delta", owner, fill)
-    if not (rewritten or found.must_compact(delta.rows)):
+    if found.base is None or not (rewritten or found.must_compact(delta.rows)):
         return Added((delta,))
     load_image_with(duck, found, delta.path, rewritten)
     base = store.files.write("image_base", owner, partial(write_base, duck))

@@ -151,15 +151,18 @@ def combine(duck: Duck) -> None:
         _insert(duck, "apply_combined", ("key", "patch"), whole)
 
 
-def lay(duck: Duck, placed: str, sync_uid: str, kept: Sequence[str] = ()) -> str:
+def lay(duck: Duck, placed: str, sync_uid: str, kept: Sequence[str] = (), undone: str = "") -> str:
     """Return the query of the rows `placed` with the columns attributes and origins_after.
 
     `placed` has the columns of PLACED; what is stored of its people is read from `apply_records`.
-    Attributes that are `kept` are laid only where nothing is stored.
+    Attributes that are `kept` are laid only where nothing is stored. Rows of the relation `undone`
+    take back what `sync_uid` wrote, and nothing else.
     """
     duck.run(_LAID.format(placed=placed))
     if kept:
         _withhold(duck, kept)
+    if undone:
+        _confine(duck, placed, undone, sync_uid)
     are_all_direct = not _find_ways(duck)
     _find_shapes(duck, sync_uid)
     found = [] if are_all_direct else duck.rows(_NAMES)
@@ -189,6 +192,30 @@ def _withhold(duck: Duck, kept: Sequence[str]) -> None:
 CREATE OR REPLACE TEMP VIEW apply_laid AS
 SELECT l.* EXCLUDE (given) REPLACE (coalesce(l.patch, w.patch) AS patch)
 FROM {parquet([path])} l LEFT JOIN apply_withheld w ON w.key = l.key""")
+
+
+_GIVEN = """
+SELECT p.key, p.patch, u.attributes, l.current, l.origins, l.sync_uid, l.run_id, l.as_of
+FROM ({placed}) p JOIN {undone} u ON u.key = p.key JOIN apply_laid l ON l.key = p.key
+WHERE l.current IS NOT NULL AND p.action = 'update'
+"""
+
+
+def _confine(duck: Duck, placed: str, undone: str, sync_uid: str) -> None:
+    """Take out of the patches of undone rows what was not undone, or is another's by now."""
+    path = duck.scratch_file("laid")
+    duck.write("SELECT * FROM apply_laid", path)
+    duck.run("CREATE OR REPLACE TEMP TABLE apply_confined (key VARCHAR, patch VARCHAR)")
+    for chunk in _chunks(duck, _GIVEN.format(placed=placed, undone=undone)):
+        back = [
+            (key, attributes.taken_back(patch, after, attributes.Stored(*stored), sync_uid))
+            for key, patch, after, *stored in chunk
+        ]
+        _insert(duck, "apply_confined", ("key", "patch"), back)
+    duck.run(f"""
+CREATE OR REPLACE TEMP VIEW apply_laid AS
+SELECT l.* REPLACE (coalesce(c.patch, l.patch) AS patch)
+FROM {parquet([path])} l LEFT JOIN apply_confined c ON c.key = l.key""")
 
 
 def _find_ways(duck: Duck) -> int:

@@ -61,7 +61,8 @@ _DELTA = """
 SELECT c.key AS key, {revision}::BIGINT AS version, c.change <> 'removed' AS present,
     coalesce(v.fp, i.fp) AS fp, coalesce(v.raw, i.raw) AS raw,
     coalesce(v.attributes, i.attributes) AS attributes,
-    CASE WHEN c.change <> 'added' THEN i.attributes END AS before, c.row_number AS row_number
+    CASE WHEN c.change <> 'added' THEN i.attributes END AS before, c.row_number AS row_number,
+    c.change IN ('changed', 'removed') AS had
 FROM changed_keys c
 LEFT JOIN valid v ON v.key = c.key
 LEFT JOIN image i ON i.key = c.key

@@ -33,6 +33,7 @@ from rowlift.engine.namesakes import LEAVES, find_namesakes
 from rowlift.engine.parts import Part
 from rowlift.engine.spread import spread
 from rowlift.engine.suppress import Look, find_suppressed, suppressed_since, watch
+from rowlift.engine.undo import DELTA, as_left
 from rowlift.engine.writing import Slices, Written, write_one_by_one, write_side_by_side
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import WORKSPACE, Ledger
@@ -376,7 +377,8 @@ def _plan(
     if known:
         return known[0]
     workspace, slice_rows = people.workspace, apply.slice_rows(duck.width)
-    due = replace(DUE, early=people.of(duck, DUE.rows))
+    undone = _undone(duck, store, run, part) if run.undo_of else ""
+    due = replace(DUE, early=people.of(duck, DUE.rows), undone=undone)
     apply.decide(duck, workspace, part.spec, due, writer, slice_rows=slice_rows)
     people.close()
     owner = Owner(run.workspace_id, part.uid, run_id=run.id)
@@ -387,6 +389,14 @@ def _plan(
         if part.spec.segment and part.spec.segment.create:
             segments.make(connection, workspace, part.spec.segment.name)
     return plan
+
+
+def _undone(duck: Duck, store: Store, run: Run, part: Part) -> str:
+    """Return the relation of the rows that a run takes back, as they were; empty if of none."""
+    deltas = store.files.of_run(DELTA, run.id, part.uid, replaced=True)
+    if not deltas:
+        return ""
+    return as_left(duck, f"SELECT key, had, before FROM {parquet(one.path for one in deltas)}")
 
 
 def _counted(plan: StoredFile, settled: Settled, late: tuple[Reject, ...]) -> Populated:

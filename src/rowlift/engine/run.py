@@ -6,14 +6,15 @@
     apply     due rows into the workspace, slice by slice     commit: one per slice
     record    ledger of the workspace, last_sync_time, status commit: the run is over
 
-A sync with a second query, for relationships, does each of these for both, and commits once. A
+A sync with a second query, for relationships, does each of these for both, and commits once. A run
+that undoes another one reads nothing: it begins with what was before that one, see undo.py. A
 killed run goes on from the last commit. Deliveries drain afterwards, see delivery.py.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -35,7 +36,7 @@ from rowlift.engine.read import stage, staged_columns
 from rowlift.kit.sqlguard import uses_last_sync_time
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import Image
-from rowlift.state.runs import ADOPT, Run
+from rowlift.state.runs import ADOPT, UNDO, Run
 from rowlift.state.store import Store
 from rowlift.workspace.segments import require
 from rowlift.workspace.workspace import Workspace
@@ -155,7 +156,7 @@ class ImportRun:
             self._fail(reason)
 
     def _carry(self) -> None:
-        if self._run.phase in (ADOPT, "read") and self._spec.segment:
+        if self._run.phase in (ADOPT, UNDO, "read") and self._spec.segment:
             require(self._work.workspace, self._spec.segment)
         if self._run.phase == ADOPT:
             self._adopt()
@@ -167,6 +168,8 @@ class ImportRun:
         ):
             if self._run.phase == "validate":
                 self._merge(duck, dialect, people)
+            if self._run.phase == UNDO:
+                self._undo(duck)
             self._apply(duck, people)
 
     # read
@@ -298,14 +301,15 @@ class ImportRun:
             )  # fmt: skip
         rejects = self._write_rejects(duck, owner, counts, staged.path)
         held = engine.held.write_held(self._store, owner, compared.holding)
+        pins = engine.pins.write_lasting(duck, self._store, owner, compared.pinning)
         image = Image(
             part.uid, self._run.workspace_id, compared.revision, part.spec.identify_by,
             compared.columns, compared.form,
             (compared.image.rows if compared.image else 0) + counts["added"],
             counts["present"], self._run.id,
         )  # fmt: skip
-        stored = (*added.stored, *rejects, *held.stored)
-        replaced = (*added.replaced, *held.replaced)
+        stored = (*added.stored, *rejects, *held.stored, *pins.stored)
+        replaced = (*added.replaced, *held.replaced, *pins.replaced)
         engine.arrivals.forget(duck)
         return _Merged(part, image, stored, replaced, counts, compared.columns)
 
@@ -324,6 +328,10 @@ class ImportRun:
                 connection, self._run.id, "apply",
                 image_revision=own.image.revision, counts=counts,
             )  # fmt: skip
+            if self._run.undo_of:
+                self._store.runs.pause_after_undo(
+                    connection, self._run.workspace_id, self._run.sync_uid, self._run.id
+                )  # fmt: skip
             for one in merged:
                 self._store.files.swap(connection, one.stored, one.replaced)
                 self._store.images.save_image(connection, one.image)
@@ -331,6 +339,43 @@ class ImportRun:
                     connection, self._run.workspace_id, one.part.uid, self._run.id,
                     self._delivery_specs(one.part, one.columns),
                 )  # fmt: skip
+
+    # undo, instead of all of these
+
+    def _undo(self, duck: "Duck") -> None:
+        self._progress.phase(self._task, "changes")
+        of = self._store.runs.get(self._run.undo_of or 0)
+        each = [self._undone(duck, part, of) for part in self._parts]
+        merged = [one for one in each if one]
+        if not any(one.stored for one in merged):
+            raise engine.undo.nothing_left(of)
+        self._commit_merge(merged)
+        self._refresh()
+
+    def _undone(self, duck: "Duck", part: Part, of: Run) -> _Merged | None:
+        """Return what becomes of a part; None of one that there is nothing of yet."""
+        with span("undo", part=part.name):
+            undone = engine.undo.undo_part(duck, self._store, part, of, self._run.created_at)
+            if undone is None or not undone.moved:
+                return self._unmoved(part)
+            owner = self._owner(part)
+            fill = partial(engine.undo.write_restored, duck, revision=undone.revision)
+            added = engine.layers.add_delta(duck, self._store, owner, undone.found, fill)
+            pins = engine.pins.write_undone(duck, self._store, owner, again=undone.again)
+        image = replace(
+            undone.image, revision=undone.revision, present=undone.counts["present"],
+            run_id=self._run.id,
+        )  # fmt: skip
+        return _Merged(
+            part, image, (*added.stored, *pins.stored), (*added.replaced, *pins.replaced),
+            undone.counts, image.columns,
+        )  # fmt: skip
+
+    def _unmoved(self, part: Part) -> _Merged | None:
+        image = self._store.images.image(part.uid)
+        if image is None:
+            return None
+        return _Merged(part, image, (), (), engine.undo.no_counts(image), image.columns)
 
     def _write_rejects(
         self, duck: "Duck", owner: Owner, counts: Mapping[str, Any], staged: Path
@@ -342,7 +387,8 @@ class ImportRun:
 
     def _delivery_specs(self, part: Part, columns: Sequence[Column]) -> dict[str, str]:
         traits = engine.compare.trait_columns(columns, part.spec)
-        timestamp = engine.delivery.timestamp_of(self._run.source_time or 0)
+        moment = int(self._run.created_at) if self._run.undo_of else self._run.source_time
+        timestamp = engine.delivery.timestamp_of(moment or 0)
         return {
             self._work.destination_uids[use.use]: engine.delivery.DeliverySpec(
                 use,

@@ -130,6 +130,8 @@ def changes(home: Home, run: Run, *, whole: bool) -> RunChanges:
 def _why_not(run: Run, spec: SyncSpec) -> str:
     if run.retry_of is not None:
         return "A retry reads nothing from the source."
+    if run.undo_of is not None:
+        return "An undo reads nothing from the source."
     if run.first_rows is not None:
         return "The run tried the first rows of the query only."
     if run.status in _ENDED:

@@ -14,7 +14,7 @@ import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,9 @@ from rowlift.operations.openings import Opening
 from rowlift.operations.pausing import refuse_paused
 from rowlift.operations.reports import PlanReport
 from rowlift.operations.suppressing import revision
+from rowlift.operations.undoing import Undoing
 from rowlift.state.failures import file_errors
+from rowlift.state.files import PINS
 from rowlift.state.runs import ADOPT, Run
 from rowlift.state.shelf import GOOD_FOR_SECONDS
 from rowlift.workspace.segments import require
@@ -76,24 +78,44 @@ class Planner:
         _make_way(out)
         if spec.segment:
             require(self.home.workspace, spec.segment)
-        with file_errors(), _scratch(self.home.store.files.scratch) as folder:
+        with file_errors(), scratch(self.home.store.files.scratch) as folder:
             report, moment = self._foresee(spec, folder, out, first_rows)
-            document = {
-                "format": FORMAT,
-                "id": plan_id or uuid.uuid4().hex,
-                "sync": name,
-                "by": by,
-                "created_at": report.created_at,
-                "source_time": moment,
-                "first_rows": first_rows,
-                "against": self._against(spec),
-                "counts": report.counts,
-                "targets": report.targets,
-                "samples": report.samples,
-                "notes": report.notes,
-            }
-            _pack(document, folder, out)
+            self._keep(report, moment, plan_id, by, folder)
         return report
+
+    def make_undo(self, run_id: int, out: Path, *, plan_id: str = "", by: str = "") -> PlanReport:
+        """Foresee what the undo of a run does and write the plan file; nothing else is changed.
+
+        Raises what `Undoing.foresee` does, and StateError NOT_FOUND.
+        """
+        run = self.home.run(run_id)
+        _make_way(out)
+        with file_errors(), scratch(self.home.store.files.scratch) as folder:
+            report = replace(self._undoing.foresee(run, folder), path=str(out))
+            self._keep(report, int(report.created_at), plan_id, by, folder)
+        return report
+
+    @property
+    def _undoing(self) -> Undoing:
+        return Undoing(self.home, self.clock, self.progress)
+
+    def _keep(self, report: PlanReport, moment: int, plan_id: str, by: str, folder: Path) -> None:
+        document = {
+            "format": FORMAT,
+            "id": plan_id or uuid.uuid4().hex,
+            "sync": report.sync,
+            "by": by,
+            "created_at": report.created_at,
+            "source_time": moment,
+            "first_rows": report.first_rows,
+            "undo_of": report.undo_of,
+            "against": self._against(self.home.sync(report.sync)),
+            "counts": report.counts,
+            "targets": report.targets,
+            "samples": report.samples,
+            "notes": report.notes,
+        }
+        _pack(document, folder, Path(report.path))
 
     def _foresee(
         self, spec: SyncSpec, folder: Path, out: Path, first_rows: int | None
@@ -165,6 +187,7 @@ class Planner:
         return {
             "image": image.revision if image else 0,
             "held": [one.id for one in store.files.live([HELD], part.uid)],
+            "pins": [one.id for one in store.files.live([PINS], part.uid)],
             "ledgers": {name: [one.epoch, one.revision] for name, one in ledgers.items()},
         }
 
@@ -182,12 +205,9 @@ class Planner:
         a run applied it already.
         """
         opening = self.opening(path)
-        spec = self.home.sync(self.read(path)["sync"])
+        spec = opening.spec or self.home.sync(self.read(path)["sync"])
         uid, store = self.home.syncs[spec.name], self.home.store
-        run = store.runs.open(
-            self.home.workspace_id, uid, spec.to_json(),
-            plan=opening.plan, first_rows=opening.first_rows,
-        )  # fmt: skip
+        run = store.runs.open(self.home.workspace_id, uid, spec.to_json(), **opening.told)
         importer = Importer(self.home, self.progress)
         return importer.carry(run, spec, allow_removals=True, planned=opening.planned)
 
@@ -197,6 +217,9 @@ class Planner:
         spec = self.home.sync(document["sync"])
         if run := self._applied(document):
             raise _applied_already(spec, run)
+        if undo_of := document.get("undo_of"):
+            self._refuse_stale(document, spec)
+            return self._undoing.opening(undo_of, document["id"])
         refuse_paused(self.home, self.home.syncs[spec.name])
         self._refuse_stale(document, spec)
         planned = Planned(int(document["source_time"]), partial(_unpack, path, document["counts"]))
@@ -227,8 +250,13 @@ class Planner:
             raise GuardStop(
                 "PLAN_STALE",
                 f"The plan for {spec.name} no longer fits; moved since: {', '.join(moved)}.",
-                mend=f"Make a new one: rowlift plan {spec.name}.",
+                mend=f"Make a new one: {_made_by(document)}.",
             )
+
+
+def _made_by(document: Mapping[str, Any]) -> str:
+    undo_of = document.get("undo_of")
+    return f"rowlift undo {undo_of}" if undo_of else f"rowlift plan {document['sync']}"
 
 
 def _applied_already(spec: SyncSpec, run: Run) -> GuardStop:
@@ -337,7 +365,8 @@ def _unpack(path: Path, counts: Mapping[str, Any], part: str, to: Path) -> int:
 
 
 @contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
+def scratch(folder: Path) -> Iterator[Path]:
+    """Make a folder for a block, and remove it with all that is in it."""
     make_folder(folder)
     try:
         yield folder

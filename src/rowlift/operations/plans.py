@@ -3,6 +3,7 @@
 import re
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from rowlift.operations.markdown import plan_markdown
 from rowlift.operations.openings import Opening
 from rowlift.operations.pausing import refuse_paused
 from rowlift.operations.planning import Planner
-from rowlift.operations.reports import PlanRecord, RequestReport
+from rowlift.operations.reports import PlanRecord, PlanReport, RequestReport
 from rowlift.operations.retrying import opening_again
 from rowlift.operations.servicing import ask
 from rowlift.operations.timetable import Turn
@@ -41,16 +42,34 @@ class Plans:
         out of the answer.
         Raises Busy while somebody is erased, ConfigError, GuardStop and SourceError.
         """
-        erased = last_erasure(self.home)
-        older = [one.id for one in self.list() if one.sync == sync]
-        plan_id = uuid.uuid4().hex
-        place = self._shelf.place(plan_id)
-        self._planner.make(sync, place, plan_id=plan_id, by=by, first_rows=first_rows)
+
+        def make(place: Path, plan_id: str) -> PlanReport:
+            planner = self._planner
+            return planner.make(sync, place, plan_id=plan_id, by=by, first_rows=first_rows)
+
+        return self._made(make)
+
+    def make_undo(self, run_id: int, *, by: str = "") -> PlanRecord:
+        """Keep what the undo of a run would do, in place of an older plan of its sync.
+
+        The samples are left out of the answer. Raises Busy, ConfigError, GuardStop and
+        StateError NOT_FOUND.
+        """
+
+        def make(place: Path, plan_id: str) -> PlanReport:
+            return self._planner.make_undo(run_id, place, plan_id=plan_id, by=by)
+
+        return self._made(make)
+
+    def _made(self, make: Callable[[Path, str], PlanReport]) -> PlanRecord:
+        erased, older, plan_id = last_erasure(self.home), self.list(), uuid.uuid4().hex
+        sync = make(self._shelf.place(plan_id), plan_id).sync
         if last_erasure(self.home) != erased:
             self._shelf.forget(plan_id)
             raise erasing()
         for one in older:
-            self._shelf.forget(one)
+            if one.sync == sync:
+                self._shelf.forget(one.id)
         return self.show(plan_id, samples=False)
 
     def list(self) -> list[PlanRecord]:
@@ -77,8 +96,10 @@ class Plans:
         if self._needs_another and plan["by"] in ("", by):
             raise approval_needed(f"{plan['by'] or 'Somebody'} made this plan.")
         self._planner.opening(path)
-        sync = plan["sync"]
-        return ask(self.home, self.home.syncs[sync], by, allow_removals=True, plan=plan_id)
+        return ask(
+            self.home, self.home.syncs[plan["sync"]], by, allow_removals=True, plan=plan_id,
+            though_paused=bool(plan.get("undo_of")),
+        )  # fmt: skip
 
     def markdown(self, plan_id: str, *, samples: bool = True) -> str:
         """Return what a plan says as Markdown, for a pull request; raises StateError NOT_FOUND."""
@@ -114,7 +135,7 @@ class Plans:
             plan["id"], plan["sync"], plan["by"], plan["created_at"],
             plan["created_at"] + GOOD_FOR_SECONDS, plan["counts"], plan["targets"], plan["notes"],
             run.id if run else None, plan["samples"] if samples else (),
-            plan.get("first_rows"), self._needs_another,
+            plan.get("first_rows"), self._needs_another, plan.get("undo_of"),
         )  # fmt: skip
 
 
@@ -140,7 +161,8 @@ def opening(home: Home, clock: Clock, turn: Turn) -> Opening:
     """Return how the run of a turn begins; raises ConfigError or GuardStop where it does not."""
     if turn.sync not in home.project.syncs:
         raise ConfigError("NAME_UNKNOWN", "The sync is not there any more.")
-    refuse_paused(home, turn.uid)
+    if turn.trigger is None or not turn.trigger.plan:
+        refuse_paused(home, turn.uid)
     if turn.trigger is None or turn.trigger.is_plain:
         return Opening(allow_removals=bool(turn.trigger and turn.trigger.allow_removals))
     if turn.trigger.plan:

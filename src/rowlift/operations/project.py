@@ -187,6 +187,19 @@ class Project:
         planner = operations.planning.Planner(self._home, self._clock, self._progress)
         return planner.make(sync, out, first_rows=first_rows)
 
+    def plan_undo(self, run_id: int, out: Path) -> PlanReport:
+        """Write a plan file that says exactly what the undo of a run would do.
+
+        Raises Busy, StateError NOT_FOUND, ConfigError UNDO_TOO_OLD and GuardStop NOTHING_LEFT.
+        """
+        planner = operations.planning.Planner(self._home, self._clock, self._progress)
+        return planner.make_undo(run_id, out)
+
+    @property
+    def undone(self) -> operations.undoing.Undone:
+        """Return which runs can be undone, and what stays undone."""
+        return operations.undoing.Undone(self._home, self._clock, self._progress)
+
     @property
     def plans(self) -> operations.plans.Plans:
         """Return plans that are kept, for somebody to approve."""
@@ -274,6 +287,13 @@ class Project:
         what they did not take. Raises GuardStop PAUSED.
         """
         return self._runner().retry(run_id)
+
+    def undo(self, run_id: int) -> RunReport:
+        """Take back what a run did, where nobody changed it since, and pause its sync.
+
+        Raises what `plan_undo` does.
+        """
+        return self._runner().undo(run_id)
 
     def reset(self, sync: str, *, target: str | None = None) -> None:
         """Forget what was sent, so that the next run sends everything with new message ids."""

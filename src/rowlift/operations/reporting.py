@@ -12,6 +12,7 @@ from rowlift.operations.home import Home
 from rowlift.operations.reports import DeliveryReport, ProgressReport, RunReport, SyncReport
 from rowlift.operations.timetable import next_slot
 from rowlift.state.deliveries import Delivery
+from rowlift.state.files import PINS
 from rowlift.state.images import WORKSPACE
 from rowlift.state.runs import Run
 
@@ -41,6 +42,7 @@ def report_runs(home: Home, found: Sequence[Run]) -> list[RunReport]:
             resumed=False,
             retry_of=run.retry_of,
             first_rows=run.first_rows,
+            undo_of=run.undo_of,
             scheduled_for=run.scheduled_for,
             deliveries=deliveries[run.id],
             progress=report_progress(run.progress) if run.active else None,
@@ -119,6 +121,8 @@ def _syncs(home: Home, names: Sequence[str], clock: Clock) -> list[SyncReport]:
     by_uid = {home.syncs[name]: home.project.syncs[name] for name in names}
     known = home.store.schedules.all(home.workspace_id)
     paused = home.store.runs.paused(home.workspace_id)
+    pinned = home.store.files.rows(PINS, home.workspace_id)
+    undos = home.store.runs.pausing_undos(home.workspace_id)
     moments = home.store.runs.last_sync_times(by_uid)
     newest = home.store.runs.newest(by_uid)
     last = dict(zip(newest, report_runs(home, [*newest.values()]), strict=True))
@@ -134,6 +138,8 @@ def _syncs(home: Home, names: Sequence[str], clock: Clock) -> list[SyncReport]:
             paused=uid in paused,
             schedule=spec.schedule,
             next_slot=next_slot(spec, known.get(uid), now),
+            undone=sum(pinned.get(part, 0) for part in uids(uid).values()),
+            paused_by_undo=undos.get(uid),
         )
         for uid, spec in by_uid.items()
     ]

@@ -52,9 +52,10 @@ class DeliveryReport:
 class RunReport:
     """How one run ended; times are Unix seconds, last_sync_time is the source's.
 
-    `retry_of` is the run whose rejects it applied again, `first_rows` how many rows of the query it
-    tried where it did not take all, `scheduled_for` the slot of the schedule.
-    `progress` is null unless it reads or writes; what it queued goes on after it.
+    `retry_of` is the run whose rejects it applied again, `undo_of` the one it took back,
+    `first_rows` how many rows of the query it tried where it did not take all, `scheduled_for` the
+    slot of the schedule. `progress` is null unless it reads or writes; what it queued goes on after
+    it.
     """
 
     id: int
@@ -72,6 +73,7 @@ class RunReport:
     retry_of: int | None = None
     first_rows: int | None = None
     scheduled_for: int | None = None
+    undo_of: int | None = None
     progress: ProgressReport | None = None
 
     @property
@@ -118,7 +120,8 @@ class RetryReport:
 class PlanReport:
     """What a run would do, exactly; `targets` counts by operation for each destination.
 
-    With `first_rows` it is a run that tries these rows of the query alone.
+    With `first_rows` it is a run that tries these rows of the query alone, with `undo_of` one that
+    takes back what another one did.
     """
 
     sync: str
@@ -130,13 +133,30 @@ class PlanReport:
     notes: Sequence[str] = ()
     estimate: Estimate | None = None
     first_rows: int | None = None
+    undo_of: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UndoReport:
+    """Whether a run can be undone: then the code is empty; `undone_by` is the last run that did.
+
+    `until` is when what was before is forgotten, in Unix seconds; null where nothing replaced it
+    yet.
+    """
+
+    run: int
+    undone_by: int | None
+    until: float | None
+    reason_code: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRecord:
     """A plan that is kept until `good_until`; `run` is the one that applied it.
 
-    `by` is who made it; times are Unix seconds; `first_rows` how many rows it tries, or null;
+    `by` is who made it; times are Unix seconds; `first_rows` how many rows it tries, or null,
+    `undo_of` the run that it takes back;
     where it `needs_another`, who made it cannot approve it.
     """
 
@@ -152,6 +172,7 @@ class PlanRecord:
     samples: Sequence[Mapping[str, Any]] = ()
     first_rows: int | None = None
     needs_another: bool = False
+    undo_of: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +227,9 @@ class RetryRequest:
 class SyncReport:
     """One sync in a list; `next_slot` is when its schedule is due, in Unix seconds.
 
-    A slot that has come and not begun, or that nobody is there to begin, lies in the past.
+    A slot that has come and not begun, or that nobody is there to begin, lies in the past. So many
+    rows are `undone` and stay so until the source says something else; `paused_by_undo` is the run
+    that paused it by undoing another one.
     """
 
     name: str
@@ -218,4 +241,6 @@ class SyncReport:
     paused: bool = False
     schedule: Mapping[str, str] | None = None
     next_slot: int | None = None
+    undone: int = 0
+    paused_by_undo: int | None = None
     state: Mapping[str, Any] = field(default_factory=dict)

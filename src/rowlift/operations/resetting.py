@@ -14,9 +14,10 @@ from rowlift.engine.ledger import LEDGER_FILES
 from rowlift.engine.parts import uids
 from rowlift.engine.populate import TARGET
 from rowlift.operations.home import Home
+from rowlift.state.files import PINS
 from rowlift.state.tables import images, sync_state
 
-_IMAGE = ("image_base", "image_delta", HELD)
+_IMAGE = ("image_base", "image_delta", HELD, PINS)
 
 
 def reset(home: Home, name: str, target: str | None = None) -> None:

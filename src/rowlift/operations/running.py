@@ -73,6 +73,20 @@ class Runner:
             refuse_alone(self.home, "Nobody approved this plan.")
             return self._delivered(planner.apply(plan))
 
+    def undo(self, run_id: int) -> RunReport:
+        """Take back what a run did, or go on with the run that began to.
+
+        Raises what `Planner.make_undo` and `Planner.apply` do, and GuardStop APPROVAL_NEEDED.
+        """
+        with self._telling():
+            left = self._resumed()
+            if left is not None and left.undo_of == run_id:
+                return self._delivered(left, resumed=True)
+        planner = operations.planning.Planner(self.home, self.clock, self.progress)
+        with operations.planning.scratch(self.home.store.files.scratch) as folder:
+            planner.make_undo(run_id, folder / "undo.plan")
+            return self.apply(folder / "undo.plan")
+
     def retry(self, run_id: int) -> RetryReport:
         """Apply again what the workspace rejected in a run, and send again what is not delivered.
 

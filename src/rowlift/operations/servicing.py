@@ -78,9 +78,12 @@ def ask(
     allow_removals: bool = False,
     plan: str = "",
     retry_of: int = 0,
+    though_paused: bool = False,
 ) -> RequestReport:
     """Ask the service for a run of a sync; raises RowliftError SERVICE_DOWN, GuardStop PAUSED."""
-    _refuse_idle(home, uid)
+    _refuse_down(home)
+    if not though_paused:
+        refuse_paused(home, uid)
     asked = home.store.triggers.ask(
         home.workspace_id, uid, by or _somebody(),
         allow_removals=allow_removals, plan=plan, retry_of=retry_of,
@@ -90,11 +93,15 @@ def ask(
 
 def _refuse_idle(home: Home, uid: str) -> None:
     """Refuse where nobody would begin a run."""
+    _refuse_down(home)
+    refuse_paused(home, uid)
+
+
+def _refuse_down(home: Home) -> None:
     status = _status(home)
     if status is None or not status.is_alive:
         text = "No service runs here, so nobody would begin the run."
         raise RowliftError("SERVICE_DOWN", text, mend="Start it: rowlift serve. Or: rowlift run")
-    refuse_paused(home, uid)
 
 
 def _status(home: Home) -> ServiceReport | None:

@@ -79,7 +79,7 @@ class Timetable:
             if turn.trigger:
                 self.home.store.triggers.begun(connection, turn.trigger.id, run_id)
 
-        spec = self.home.project.syncs[turn.sync]
+        spec = opening.spec or self.home.project.syncs[turn.sync]
         run = self.home.store.runs.open_if_free(
             self.home.workspace_id, turn.uid, spec.to_json(), also=also, scheduled_for=turn.slot,
             **opening.told,

@@ -129,8 +129,8 @@ class Scheduler:
         fresh = [one for one in open_ if self._is_free(Kind.DELIVERY, one.id, carried)]
         if fresh:
             self._was_edited()
-            paused = home.store.runs.paused(home.workspace_id)
-            for one in [one for one in fresh if _sync(one) not in paused][:free]:
+            silent = home.store.runs.silent(home.workspace_id)
+            for one in [one for one in fresh if _sync(one) not in silent][:free]:
                 self._deliver(one)
 
     def _deliver(self, delivery: Delivery) -> None:

@@ -25,6 +25,7 @@ from rowlift.state.locks import Locks
 from rowlift.state.tables import files
 
 SCRATCH = "scratch"
+PINS = "pins"  # rows that stay as an undo left them, see engine/pins.py
 LEAST_ROOM = 10_000_000  # bytes, of which SQLite's write-ahead log alone takes four
 
 
@@ -206,6 +207,15 @@ class FileStore:
         return self._select(
             files.c.kind.in_(kinds), files.c.sync_uid == sync_uid, files.c.target == target
         )
+
+    def rows(self, kind: str, workspace_id: int) -> dict[str, int]:
+        """Return how many rows live files of a kind have, by whose they are."""
+        query = sa.select(files.c.sync_uid, sa.func.sum(files.c.rows)).where(
+            files.c.kind == kind, files.c.workspace_id == workspace_id, files.c.state == "live"
+        )
+        with self._database.read() as connection:
+            found = connection.execute(query.group_by(files.c.sync_uid)).all()
+        return {uid: int(rows) for uid, rows in found}
 
     def kept(self, kind: str, sync_uid: str) -> list[StoredFile]:
         """Return the files of a sync that are still there, replaced ones included."""

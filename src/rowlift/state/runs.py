@@ -29,8 +29,9 @@ from rowlift.state.tallies import count_run, count_skipped
 FAILED = frozenset({Status.FAILED, Status.SOME_ROWS_FAILED, Status.STOPPED})
 ERASURE = "erasure"  # stands for a sync in the list of runs
 MOST_CARRIED = 8  # times, after which a state that is away each time fails a run
+UNDO = "undo"  # the first phase of a run that takes back what another one did
 ADOPT = "adopt"  # the first phase of a run that takes its rows from a plan file
-WHOLE = sa.and_(runs.c.retry_of.is_(None), runs.c.first_rows.is_(None))
+WHOLE = sa.and_(runs.c.retry_of.is_(None), runs.c.first_rows.is_(None), runs.c.undo_of.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,10 @@ class Run:
     """One import as the database knows it; times are Unix seconds.
 
     `plan` is the id of the plan that it applies, or nothing; `retry_of` the run whose rejects it
-    applies again; `first_rows` how many rows of its query it tries, where it does not take all;
-    `scheduled_for` the slot it was begun or skipped for; `cancelled_by` who asked
-    for its end; `unjudged` is 1 until alerts have looked at how it ended. `columns` are those of
-    the query, from name to type, as far as it was asked.
+    applies again; `undo_of` the run that it takes back; `first_rows` how many rows of its query it
+    tries, where it does not take all; `scheduled_for` the slot it was begun or skipped for;
+    `cancelled_by` who asked for its end; `unjudged` is 1 until alerts have looked at how it ended.
+    `columns` are those of the query, from name to type, as far as it was asked.
     """
 
     id: int
@@ -60,6 +61,7 @@ class Run:
     finished_at: float | None
     plan: str = ""
     retry_of: int | None = None
+    undo_of: int | None = None
     first_rows: int | None = None
     scheduled_for: int | None = None
     cancelled_by: str = ""
@@ -73,7 +75,7 @@ class Run:
     @property
     def is_whole(self) -> bool:
         """Tell whether it takes all that its query returns."""
-        return self.retry_of is None and self.first_rows is None
+        return self.retry_of is None and self.first_rows is None and self.undo_of is None
 
     def goes_on_after(self, error: RowliftError) -> bool:
         """Tell whether it was left only since the state was away: who takes it over goes on."""
@@ -105,16 +107,14 @@ class RunStore:
         sync_uid: str,
         spec: str,
         *,
-        plan: str = "",
         phase: str = "read",
-        first_rows: int | None = None,
+        **told: Any,
     ) -> Run:
-        """Start a run in its first phase, or one that applies the plan of an id.
+        """Start a run in its first phase, with what else is told of it.
 
         Raises Busy, and records a skipped run, while another one is active.
         """
-        phase = ADOPT if plan else phase
-        return self._open(workspace_id, sync_uid, spec, phase, plan=plan, first_rows=first_rows)
+        return self._open(workspace_id, sync_uid, spec, phase, **told)
 
     def open_retry(self, of: Run, spec: str, source_time: int | None) -> Run:
         """Start a run that applies again what the workspace rejected in another one.
@@ -372,6 +372,15 @@ class RunStore:
             found = connection.execute(query.order_by(runs.c.id.desc())).all()
         return {row.image_revision: run_from(row) for row in found}
 
+    def undone_by(self, run_id: int) -> Run | None:
+        """Return the newest run that took back what another one did."""
+        query = sa.select(runs).where(
+            runs.c.undo_of == run_id, runs.c.image_revision.is_not(None)
+        ).order_by(runs.c.id.desc()).limit(1)  # fmt: skip
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return run_from(row) if row else None
+
     def is_paused(self, sync_uid: str) -> bool:
         """Tell whether somebody paused a sync."""
         query = sa.select(sync_state.c.paused).where(sync_state.c.sync_uid == sync_uid)
@@ -382,8 +391,37 @@ class RunStore:
         """Pause a sync, or let it run again from the first slot after a moment on."""
         anew = schedules.update().where(schedules.c.sync_uid == sync_uid)
         with self._database.transaction("sync.pause") as connection:
-            self._set(connection, workspace_id, sync_uid, paused=paused)
+            self._set(connection, workspace_id, sync_uid, paused=paused, paused_by_undo=None)
             connection.execute(anew.values(settled=at, next_at=None))
+
+    def pause_after_undo(
+        self, connection: sa.Connection, workspace_id: int, sync_uid: str, run_id: int
+    ) -> None:
+        """Pause a sync as part of the caller's fenced transaction; what is due still goes out.
+
+        One that somebody paused before stays paused by that.
+        """
+        mine = (sync_state.c.sync_uid == sync_uid, sync_state.c.paused)
+        if connection.execute(sa.select(sync_state.c.sync_uid).where(*mine)).first() is None:
+            self._set(connection, workspace_id, sync_uid, paused=True, paused_by_undo=run_id)
+
+    def pausing_undos(self, workspace_id: int) -> dict[str, int]:
+        """Return the undo by which each sync is paused that nobody paused by hand."""
+        query = sa.select(sync_state.c.sync_uid, sync_state.c.paused_by_undo).where(
+            sync_state.c.workspace_id == workspace_id, sync_state.c.paused_by_undo.is_not(None)
+        )
+        with self._database.read() as connection:
+            return {uid: int(run) for uid, run in connection.execute(query)}
+
+    def silent(self, workspace_id: int) -> frozenset[str]:
+        """Return the uids of the syncs of which nothing is delivered, as somebody paused them."""
+        query = sa.select(sync_state.c.sync_uid).where(
+            sync_state.c.workspace_id == workspace_id,
+            sync_state.c.paused,
+            sync_state.c.paused_by_undo.is_(None),
+        )
+        with self._database.read() as connection:
+            return frozenset(connection.scalars(query))
 
     def paused(self, workspace_id: int) -> frozenset[str]:
         """Return the uids of the syncs that somebody paused."""
@@ -433,7 +471,7 @@ class RunStore:
         self._set(connection, workspace_id, sync_uid, last_sync_time=moment)
 
     def _set(
-        self, connection: sa.Connection, workspace_id: int, sync_uid: str, **values: int
+        self, connection: sa.Connection, workspace_id: int, sync_uid: str, **values: int | None
     ) -> None:
         mine = sync_state.update().where(sync_state.c.sync_uid == sync_uid)
         if connection.execute(mine.values(values)).rowcount == 0:

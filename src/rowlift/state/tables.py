@@ -51,6 +51,7 @@ sync_state = sa.Table(
     sa.Column("workspace_id", _ID, nullable=False),
     sa.Column("paused", sa.Boolean, nullable=False, default=False),
     sa.Column("last_sync_time", sa.BigInteger, nullable=False, default=0),
+    sa.Column("paused_by_undo", _ID),
 )
 
 runs = sa.Table(
@@ -70,6 +71,7 @@ runs = sa.Table(
     sa.Column("image_revision", sa.BigInteger),
     sa.Column("plan", sa.Text, nullable=False, default=""),
     sa.Column("retry_of", _ID),
+    sa.Column("undo_of", _ID),
     sa.Column("first_rows", sa.Integer),
     sa.Column("scheduled_for", sa.BigInteger),
     sa.Column("cancelled_by", sa.Text, nullable=False, default=""),

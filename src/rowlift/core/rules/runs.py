@@ -82,6 +82,12 @@ RULES = (
         "The workspace wants the word of another person",
         "Make a plan in the service, and let another person approve it there.",
     ),
+    Rule(
+        "UNDO_TOO_OLD",
+        "run",
+        "What was before the run is not kept any more",
+        "Mend the source, and run the sync; retention.history says how long it is kept.",
+    ),
     Rule("PAUSED", "guard", "The sync is paused", "Let it run again: rowlift resume NAME."),
     Rule("BUSY", "run", "Another run is active in this workspace", "Wait for it, or try again."),
     Rule("FENCED", "run", "Another process took this run over", "Nothing to do: it goes on there."),

@@ -18,8 +18,8 @@ RULES = (
     Rule(
         "NOTHING_LEFT",
         "run",
-        "The workspace has no reject of the run any more",
-        "Nothing to do: another run applied the rows, or they are too old to be kept.",
+        "Nothing is left of the run that could be tried again, or undone",
+        "Nothing to do: another run applied or changed the rows, or they are too old to be kept.",
     ),
     Rule(
         "KEY_REUSED",

@@ -747,6 +747,10 @@ CREATE INDEX ix_audience_sizes_uid ON audience_sizes (uid, id);
 
 ALTER TABLE segments ADD COLUMN audience_uid TEXT;
 
+ALTER TABLE runs ADD COLUMN undo_of BIGINT;
+
+ALTER TABLE sync_state ADD COLUMN paused_by_undo BIGINT;
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0016');
+INSERT INTO alembic_version VALUES ('0017');

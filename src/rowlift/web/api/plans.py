@@ -45,6 +45,20 @@ def make(
     return once(PlanRecord, plan)
 
 
+@router.post("/runs/{run_id}/undo", status_code=201, **door("plans.make_undo", Right.RUN))
+def undo(
+    run_id: Annotated[int, Path(ge=1, lt=2**63)], project: Ours, caller: Asking, once: Once
+) -> PlanRecord:
+    """Keep, for a day, what the undo of a run would do; approve it like any plan."""
+
+    def plan() -> PlanRecord:
+        made = project.plans.make_undo(run_id, by=caller.name)
+        project.access.audit.note(caller, "plan.make", made.sync, after={"plan": made.id})
+        return made
+
+    return once(PlanRecord, plan)
+
+
 @router.get("/plans/{plan_id}", **door("plans.show", Right.READ))
 def plan(plan_id: Id, project: Ours, caller: Asking) -> PlanRecord:
     """Return a plan, with samples for who may see values."""

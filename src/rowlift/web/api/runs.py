@@ -13,7 +13,7 @@ from rowlift.operations.discretion import seen_by
 from rowlift.operations.hindsight import RunChanges, RunFacts
 from rowlift.operations.reasons import Reason
 from rowlift.operations.rejects import COLUMNS, ROW
-from rowlift.operations.reports import RunReport
+from rowlift.operations.reports import RunReport, UndoReport
 from rowlift.operations.watching import RunRequests
 from rowlift.web.downloads import described, download
 from rowlift.web.paging import Cursor, Limit, Page, page, place, whole
@@ -81,6 +81,12 @@ def facts(run_id: Id, project: Ours) -> RunFacts:
 def changes(run_id: Id, project: Ours, caller: Asking) -> RunChanges:
     """Tell what changed since the last good run of the sync."""
     return project.glance.changes(run_id, whole=Right.EDIT in caller.rights)
+
+
+@router.get("/{run_id}/undo", **door("undone.show", Right.READ))
+def undone(run_id: Id, project: Ours) -> UndoReport:
+    """Tell whether a run can be undone, until when, and by which run it was."""
+    return project.undone.show(run_id)
 
 
 @router.get("/{run_id}/requests", **door("watch.of_run", Right.READ))

@@ -64,6 +64,20 @@ def pause(name: Name, body: Paused, project: Ours, caller: Asking) -> Paused:
     return body
 
 
+class Unpinned(Body):
+    """How many rows may come back as the source has them."""
+
+    rows: int
+
+
+@router.post("/{name}/unpin", **door("undone.unpin", Right.RUN))
+def unpin(name: Name, project: Ours, caller: Asking) -> Unpinned:
+    """Let come back what was undone, with the next run that reads it."""
+    rows = project.undone.unpin(name)
+    project.access.audit.note(caller, "sync.unpin", name, after={"rows": rows})
+    return Unpinned(rows=rows)
+
+
 @router.post("/{name}/reset", status_code=204, **door("reset", Right.EDIT))
 def reset(name: Name, project: Ours, caller: Asking, body: Target = _ALL) -> None:
     """Forget what was sent, so that the next run sends everything with new message ids."""

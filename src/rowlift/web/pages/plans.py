@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Request
 from starlette.responses import Response
 
-from rowlift.core.errors import GuardStop, RowliftError, SourceError
+from rowlift.core.errors import ConfigError, GuardStop, RowliftError, SourceError
 from rowlift.core.rights import Right
 from rowlift.operations.callers import Caller
 from rowlift.operations.project import Project
@@ -43,6 +43,7 @@ class Stopped:
 
     sync: str
     first_rows: int | None
+    undo_of: int | None
     problem: Problem
     remedy: Remedy | None
 
@@ -51,6 +52,20 @@ class Stopped:
 def make(name: Name, request: Request, project: Ours, caller: Asking, rows: Rows = ALL) -> Response:
     """Look ahead at a run of all that the query returns, or of its first rows."""
     return looked_ahead(request, project, caller, name, rows)
+
+
+@router.post("/runs/{run_id}/undo", **door("plans.make_undo", Right.RUN))
+def undo(
+    run_id: Annotated[int, Path(ge=1, lt=2**63)], request: Request, project: Ours, caller: Asking
+) -> Response:
+    """Look ahead at the undo of a run."""
+    sync = project.run_report(run_id).sync
+    try:
+        made = project.plans.make_undo(run_id, by=caller.name)
+    except (ConfigError, GuardStop) as error:
+        return _stopped(request, project, sync, ALL, error, run_id)
+    project.access.audit.note(caller, "plan.make", sync, after={"plan": made.id})
+    return onward(f"/plans/{made.id}")
 
 
 @router.get("/plans/{plan_id}", **door("plans.show", Right.READ))
@@ -67,7 +82,7 @@ def approve(plan_id: Id, request: Request, project: Ours, caller: Asking) -> Res
     try:
         asked = project.plans.approve(plan_id, by=caller.name)
     except GuardStop as error:
-        return _stopped(request, project, plan.sync, plan.first_rows, error)
+        return _stopped(request, project, plan.sync, plan.first_rows, error, plan.undo_of)
     project.access.audit.note(caller, "plan.approve", asked.sync, after={"plan": plan_id})
     return onward(f"/syncs/{part(asked.sync)}?said=asked")
 
@@ -94,8 +109,13 @@ def looked_ahead(
 
 
 def _stopped(
-    request: Request, project: Project, sync: str, first_rows: int | None, error: RowliftError
+    request: Request,
+    project: Project,
+    sync: str,
+    first_rows: int | None,
+    error: RowliftError,
+    undo_of: int | None = None,
 ) -> Response:
     told = problem_for(request, error)
-    page = Stopped(sync, first_rows, told, open_remedy(project, sync, told.code))
+    page = Stopped(sync, first_rows, undo_of, told, open_remedy(project, sync, told.code))
     return show(request, "plan_stopped.html", page, told.status)

@@ -28,6 +28,7 @@ SAID = {
     "asked": "The run was asked for. It begins as soon as no other run is active.",
     "paused": "The sync is paused: nothing of it begins until you resume it.",
     "resumed": "The sync runs again, from its next slot on.",
+    "unpinned": "What was undone may come back, with the next run that reads it.",
     "discarded": "The plan is forgotten. Nothing was changed or sent.",
     "cancelling": "The run was asked to end. It does within seconds; what is due stays due.",
     "retrying": "The rows that did not go are tried again, each in its newest version.",

@@ -11,7 +11,7 @@ from rowlift.core.rights import Right
 from rowlift.operations.hindsight import RunChanges, RunFacts
 from rowlift.operations.project import Project
 from rowlift.operations.reasons import Reason
-from rowlift.operations.reports import RunReport
+from rowlift.operations.reports import RunReport, UndoReport
 from rowlift.operations.watching import RunRequests
 from rowlift.web.pages.forms import NO, Failed, onward
 from rowlift.web.pages.mends import REMEDIES, Remedy, remedy_of
@@ -51,6 +51,7 @@ class Run:
     before: Sequence[RunReport]
     is_declared: bool
     is_paused: bool
+    undo: UndoReport
     remedy: Remedy | None = None
     anew: Mapping[str, Remedy] = field(default_factory=dict)
 
@@ -85,6 +86,7 @@ def run(run_id: Id, request: Request, project: Ours, caller: Asking) -> Response
         before[::-1],
         is_declared,
         is_declared and report.sync in project.paused([report.sync]),
+        project.undone.show(run_id),
         open_remedy(project, report.sync, report.reason_code) if is_declared else None,
         {"ACCOUNT_CHANGED": REMEDIES["ACCOUNT_CHANGED"]} if is_declared else {},
     )

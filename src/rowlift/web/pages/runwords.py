@@ -11,8 +11,8 @@ from rowlift.web.pages.words import number
 
 _MINUTE, _HOUR = 60, 3600
 _STEPS_OF = {
-    "read": 0, "query": 0, "validate": 1, "changes": 1, "apply": 2, "workspace": 2, "write": 2,
-    "record": 2,
+    "read": 0, "query": 0, "undo": 1, "validate": 1, "changes": 1, "apply": 2, "workspace": 2,
+    "write": 2, "record": 2,
 }  # fmt: skip
 _WOULD = (
     ("create", "made"), ("upsert", "sent"), ("update", "changed"), ("clear", "cleared"),

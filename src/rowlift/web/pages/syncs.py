@@ -119,6 +119,14 @@ def resume(name: Name, project: Ours, caller: Asking) -> Response:
     return _back(name, "resumed")
 
 
+@router.post("/{name}/unpin", **door("undone.unpin", Right.RUN))
+def unpin(name: Name, project: Ours, caller: Asking) -> Response:
+    """Let come back what was undone."""
+    rows = project.undone.unpin(name)
+    project.access.audit.note(caller, "sync.unpin", name, after={"rows": rows})
+    return _back(name, "unpinned")
+
+
 def _back(name: str, said: str) -> Response:
     return onward(f"/syncs/{part(name)}?said={said}")
 
