@@ -15,6 +15,10 @@ hypothesis.settings.load_profile("rowlift")
 use_memory()
 compile_once()
 
+# Before anything imports one: pages of the documentation that are run ask for it, too.
+SUITES = ("deliveries", "destinations", "extractions", "forwards", "sources")
+pytest.register_assert_rewrite(*(f"rowlift.testing.{name}" for name in SUITES))
+
 pytest_plugins = ["doors.plugin", "order", "servers.plugin"]
 
 

@@ -8,9 +8,10 @@ import httpx
 import pytest
 
 from doors.api import Api
+from doors.forks import forked
 from rowlift.core.rights import Right, Role
 from rowlift.state.shelf import GOOD_FOR_SECONDS
-from served import served, until
+from served import SECONDS, serve_and_die, served, until
 from world import World
 
 
@@ -100,6 +101,27 @@ def test_a_plan_is_no_longer_done_when_what_it_stands_on_moved(api: Api, shop: W
         assert request_of(editor)["reason_code"] == "PLAN_STALE"
         assert request_of(editor)["run"] is None
         assert len(editor.get("/runs").json()["items"]) == 1
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_an_approved_plan_whose_process_dies_before_it_began_is_done_by_the_next(
+    api: Api, shop: World, moved: bool
+) -> None:
+    with api.as_user(Role.EDITOR) as editor:
+        with shop.project() as project:
+            project.serving().start()
+            editor.post(f"/plans/{planned(editor)}/approve").raise_for_status()
+        shop.rows(("eve", "eve@example.com", "free"))
+        point = "plan.adopt.before_commit:1:kill"
+        assert forked(serve_and_die, str(shop.folder), {}, point, seconds=SECONDS) == -9
+        if moved:
+            editor.post("/suppressions", json={"people": ["id:ann"]}).raise_for_status()
+        with served(shop.project()):
+            until(lambda: editor.get("/runs/1").json()["phase"] == "over")
+            run = editor.get("/runs/1").json()
+            until(lambda: moved or shop.applied())
+    assert run["reason_code"] == ("PLAN_STALE" if moved else "ID_NULL")
+    assert shop.applied().keys() == (set() if moved else {"ann"})
 
 
 def test_a_plan_that_was_discarded_meanwhile_is_not_done(api: Api, shop: World) -> None:

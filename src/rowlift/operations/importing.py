@@ -9,7 +9,7 @@ from rowlift.core.progress import Progress
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.run import Import, ImportRun, Planned
 from rowlift.operations.home import Home
-from rowlift.state.runs import ERASURE, Run
+from rowlift.state.runs import ADOPT, ERASURE, Run
 
 BEFORE_CHANGES = frozenset({"read", "validate"})
 
@@ -53,9 +53,23 @@ class Importer:
         self.progress.note(spec.name, f"Run {left.id} was interrupted and goes on.")
         allowed = self.home.store.triggers.allows_removals(left.id)
         try:
-            return self.carry(left, spec, allow_removals=allowed)
+            planned = self._planned(left)
+            return self.carry(left, spec, allow_removals=allowed, planned=planned)
         except (ConfigError, GuardStop, SourceError):
             return None
+
+    def _planned(self, left: Run) -> Planned | None:
+        """Return the rows of a plan that a run did not take over yet, if we keep that plan.
+
+        Raises GuardStop PLAN_STALE where anything moved; then the run is cancelled.
+        """
+        if left.phase != ADOPT:
+            return None
+        try:
+            return operations.planning.kept(self.home, left.plan, self.progress)
+        except GuardStop as error:
+            self.cancel(left, SyncSpec.from_json(left.spec), error)
+            raise
 
     def cancel(self, run: Run, spec: SyncSpec, reason: GuardStop) -> None:
         """End a run that is ours and goes on no further."""

@@ -22,7 +22,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rowlift.core.clock import Clock
+from rowlift.core.clock import Clock, SystemClock
 from rowlift.core.errors import ConfigError, GuardStop
 from rowlift.core.nouns import Finding
 from rowlift.core.ports import Source
@@ -49,7 +49,7 @@ from rowlift.operations.undoing import Undoing
 from rowlift.state.failures import file_errors
 from rowlift.state.files import PINS
 from rowlift.state.runs import ADOPT, Run
-from rowlift.state.shelf import GOOD_FOR_SECONDS
+from rowlift.state.shelf import GOOD_FOR_SECONDS, Shelf
 from rowlift.workspace.segments import require
 from rowlift.workspace.standing import marker
 
@@ -265,6 +265,17 @@ def _applied_already(spec: SyncSpec, run: Run) -> GuardStop:
         f"The plan for {spec.name} was applied already, by run {run.id}.",
         mend=f"See rowlift runs {run.id}; for what came since: rowlift plan {spec.name}.",
     )
+
+
+def kept(home: Home, plan_id: str, progress: Progress) -> Planned | None:
+    """Return the rows of a plan that is kept here; None where it was applied from a file.
+
+    Raises GuardStop PLAN_STALE and ConfigError as `Planner.opening` does.
+    """
+    shelf = Shelf(home.store.folder, home.workspace_id)
+    if plan_id not in shelf.ids():
+        return None
+    return Planner(home, SystemClock(), progress).opening(shelf.place(plan_id)).planned
 
 
 def _pack(document: Mapping[str, Any], folder: Path, out: Path) -> None:
