@@ -56,10 +56,22 @@ class DefinitionRecord:
     problem: str = ""
 
 
-def records(home: Home, kind: str | None, *, archived: bool) -> list[DefinitionRecord]:
-    """Return the definitions by kind and name."""
+def records(
+    home: Home, kind: str | None, *, archived: bool, limit: int | None = None,
+    after: Sequence[str] | None = None,
+) -> list[DefinitionRecord]:  # fmt: skip
+    """Return the definitions by kind and name, all or so many.
+
+    They begin with the one after a kind, a name and a uid.
+    """
     found = home.store.definitions.all(home.workspace_id, kind)
-    return [record(home, one) for one in found if archived or one.archived_at is None]
+    listed = sorted(
+        (one for one in found if archived or one.archived_at is None),
+        key=lambda one: (one.kind, one.name, one.uid),
+    )
+    start = tuple(after or ("", "", ""))
+    left = [one for one in listed if (one.kind, one.name, one.uid) > start]
+    return [record(home, one) for one in left[:limit]]
 
 
 def record(home: Home, one: Definition) -> DefinitionRecord:

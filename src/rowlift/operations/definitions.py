@@ -61,10 +61,14 @@ class Definitions:
         return seen(self._home())
 
     def list(
-        self, kind: str | None = None, *, archived: bool = False, whole: bool = True
-    ) -> Sequence[DefinitionRecord]:
-        """Return the definitions by kind and name, of one kind or of all."""
-        found = records(self._home(), kind, archived=archived)
+        self, kind: str | None = None, *, archived: bool = False, whole: bool = True,
+        limit: int | None = None, after: Sequence[str] | None = None,
+    ) -> Sequence[DefinitionRecord]:  # fmt: skip
+        """Return the definitions by kind and name, of one kind or of all, or so many of them.
+
+        They begin with the one after a kind, a name and a uid.
+        """
+        found = records(self._home(), kind, archived=archived, limit=limit, after=after)
         return found if whole else [covered(one) for one in found]
 
     def get(self, kind: str, name: str, *, whole: bool = True) -> DefinitionRecord:
@@ -147,10 +151,14 @@ class Definitions:
         restore(home, find(home, kind, name, archived=True), version, expected, self._by)
         return self._after(kind, name)
 
-    def versions(self, kind: str, name: str, *, whole: bool = True) -> Sequence[Version]:
-        """Return what a definition was, the newest first."""
+    def versions(
+        self, kind: str, name: str, limit: int | None = None, *, before: int | None = None,
+        whole: bool = True,
+    ) -> Sequence[Version]:  # fmt: skip
+        """Return what a definition was, the newest first, all or so many before a version."""
         home = self._home()
-        found = home.store.definitions.versions(find(home, kind, name, archived=True).uid)
+        uid = find(home, kind, name, archived=True).uid
+        found = home.store.definitions.versions(uid, limit, before)
         return found if whole else [covered_version(kind, one) for one in found]
 
     def diff(

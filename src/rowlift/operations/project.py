@@ -335,9 +335,11 @@ class Project:
 
     # segments: those that name one raise ConfigError NAME_UNKNOWN
 
-    def segments(self) -> list[SegmentRecord]:
-        """Return the manual segments by name."""
-        return operations.segments.list_segments(self._home)
+    def segments(
+        self, limit: int | None = None, *, after: str | None = None
+    ) -> list[SegmentRecord]:
+        """Return segments by name, all or so many, from the one after a name."""
+        return operations.segments.list_segments(self._home, limit, after=after)
 
     def segment(self, name: str) -> SegmentRecord:
         """Return one segment."""

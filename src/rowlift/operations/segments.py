@@ -75,9 +75,12 @@ class MembersChanged:
     suppressed: Sequence[str] = ()
 
 
-def list_segments(home: Home) -> list[SegmentRecord]:
-    """Return all segments by name."""
-    return [_record(home, one) for one in segments.list_segments(home.workspace)]
+def list_segments(
+    home: Home, limit: int | None = None, *, after: str | None = None
+) -> list[SegmentRecord]:
+    """Return segments by name, all or so many, from the one after a name."""
+    found = segments.list_segments(home.workspace, limit, after)
+    return [_record(home, one) for one in found]
 
 
 def show_segment(home: Home, name: str) -> SegmentRecord:

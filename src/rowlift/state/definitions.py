@@ -255,11 +255,16 @@ class DefinitionStore:
             found = connection.execute(query).one()
         return int(found[0]), int(found[1])
 
-    def versions(self, uid: str) -> list[Version]:
-        """Return what a definition was, the newest first."""
+    def versions(
+        self, uid: str, limit: int | None = None, before: int | None = None
+    ) -> list[Version]:
+        """Return what a definition was, the newest first, all or so many before a version."""
         query = sa.select(definition_versions).where(definition_versions.c.uid == uid)
+        if before is not None:
+            query = query.where(definition_versions.c.version < before)
+        newest = query.order_by(definition_versions.c.version.desc()).limit(limit)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(definition_versions.c.version.desc())).all()
+            rows = connection.execute(newest).all()
         return [_version(row) for row in rows]
 
     def names(self, workspace_id: int, kind: str) -> dict[str, str]:

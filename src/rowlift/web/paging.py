@@ -1,6 +1,7 @@
 """Lists in pages, each with a cursor to the next one."""
 
 import base64
+import json
 import math
 from collections.abc import Callable, Sequence
 from typing import Annotated, Generic, TypeVar
@@ -16,6 +17,11 @@ MOST = 200
 Limit = Annotated[int, Query(ge=1, le=MOST, description="How many at most.")]
 Cursor = Annotated[
     str | None, Query(max_length=100, description="`next` of the page before; none for the first.")
+]
+
+
+NamesCursor = Annotated[
+    str | None, Query(max_length=2000, description="`next` of the page before; none for the first.")
 ]
 
 
@@ -42,6 +48,27 @@ def place_in_time(cursor: str | None) -> tuple[float, int] | None:
     return float(moment), int(number)
 
 
+def place_by_names(cursor: str | None, number: int) -> Sequence[str] | None:
+    """Return the names that a cursor holds, so many of them; raises ConfigError CURSOR_WRONG."""
+    if cursor is None:
+        return None
+    try:
+        kind, found = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        is_ours = kind == "s" and isinstance(found, list) and len(found) == number
+        if is_ours and all(isinstance(one, str) and "\0" not in one for one in found):
+            "".join(found).encode()
+            return list(found)
+    except (ValueError, TypeError, RecursionError):
+        pass
+    raise _wrong()
+
+
+def _wrong() -> ConfigError:
+    return ConfigError(
+        "CURSOR_WRONG", "This is no cursor.", mend="Send `next` of the page before as it is."
+    )
+
+
 def _held(cursor: str, kind: str) -> Sequence[str]:
     """Return the parts of a cursor, of which the first is a number and others are moments."""
     try:
@@ -52,9 +79,7 @@ def _held(cursor: str, kind: str) -> Sequence[str]:
             return [number, *moments]
     except ValueError:
         pass
-    raise ConfigError(
-        "CURSOR_WRONG", "This is no cursor.", mend="Send `next` of the page before as it is."
-    )
+    raise _wrong()
 
 
 def page(found: Sequence[Item], limit: int, number: Callable[[Item], int]) -> Page[Item]:
@@ -71,6 +96,16 @@ def page_in_time(
     if len(found) == limit:
         moment, number = at(found[-1])
         following = f"t:{number}:{moment!r}"
+    return Page(items=found, next=_cursor(following))
+
+
+def page_by_names(
+    found: Sequence[Item], limit: int, names: Callable[[Item], Sequence[str]]
+) -> Page[Item]:
+    """Return a page of a list in the order of names; `names` tells the place of one in it."""
+    following = None
+    if len(found) == limit:
+        following = json.dumps(["s", [*names(found[-1])]], ensure_ascii=False)
     return Page(items=found, next=_cursor(following))
 
 

@@ -70,9 +70,12 @@ class Membership:
     left_at: float | None = None
 
 
-def list_segments(workspace: Workspace) -> list[Segment]:
-    """Return all segments by name."""
-    return _segments(workspace, sa.true())
+def list_segments(
+    workspace: Workspace, limit: int | None = None, after: str | None = None
+) -> list[Segment]:
+    """Return segments by name, all or so many, from the one after a name."""
+    chosen = sa.true() if after is None else segments.c.name > after
+    return _segments(workspace, chosen, limit)
 
 
 def segment(workspace: Workspace, name: str) -> Segment:
@@ -101,7 +104,9 @@ def require(workspace: Workspace, wanted: SegmentSpec) -> None:
         segment(workspace, wanted.name)
 
 
-def _segments(workspace: Workspace, wanted: sa.ColumnElement[bool]) -> list[Segment]:
+def _segments(
+    workspace: Workspace, wanted: sa.ColumnElement[bool], limit: int | None = None
+) -> list[Segment]:
     inside = segment_members.c.segment_id == segments.c.id
     size = sa.select(sa.func.count()).where(inside).scalar_subquery()
     query = (
@@ -110,6 +115,7 @@ def _segments(workspace: Workspace, wanted: sa.ColumnElement[bool]) -> list[Segm
         )
         .where(segments.c.workspace_id == workspace.id, wanted)
         .order_by(segments.c.name)
+        .limit(limit)
     )
     with workspace.database.read() as connection:
         return [Segment(*row) for row in connection.execute(query)]

@@ -1,5 +1,6 @@
 """Sources, destinations, syncs and settings that are made here; those of files are shown only."""
 
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -16,7 +17,16 @@ from rowlift.operations.outlining import Outline
 from rowlift.operations.project import Project
 from rowlift.state.definitions import Version
 from rowlift.web.bodies import Body
-from rowlift.web.paging import Page, whole
+from rowlift.web.paging import (
+    Cursor,
+    Limit,
+    NamesCursor,
+    Page,
+    page,
+    page_by_names,
+    place,
+    place_by_names,
+)
 from rowlift.web.queries import ASKING
 from rowlift.web.rights import Asking, Ours, door
 from rowlift.web.versions import IfMatch, expected, tagged
@@ -93,12 +103,18 @@ def definitions(
     caller: Asking,
     kind: Annotated[KindName | None, Query(description="Of one.")] = None,
     archived: Annotated[bool, Query(description="With those that are out of use.")] = False,
+    limit: Limit = 100,
+    cursor: NamesCursor = None,
 ) -> Page[DefinitionRecord]:
     """List definitions by kind and name, without secrets.
 
     Who may not edit them sees scheme and host of an address only: its path may hold a token.
     """
-    return whole(project.definitions.list(kind, archived=archived, whole=_may_edit(caller)))
+    found = project.definitions.list(
+        kind, archived=archived, whole=_may_edit(caller), limit=limit,
+        after=place_by_names(cursor, 3),
+    )  # fmt: skip
+    return page_by_names(found, limit, attrgetter("kind", "name", "uid"))
 
 
 @router.post(
@@ -197,9 +213,14 @@ def restore(
 
 
 @router.get("/{kind}/{name}/versions", **door("definitions.versions", Right.READ))
-def versions(kind: Kind, name: Name, project: Ours, caller: Asking) -> Page[Version]:
+def versions(
+    kind: Kind, name: Name, project: Ours, caller: Asking, limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[Version]:  # fmt: skip
     """List what a definition was, the newest first."""
-    return whole(project.definitions.versions(kind, name, whole=_may_edit(caller)))
+    before, may_edit = place(cursor), _may_edit(caller)
+    found = project.definitions.versions(kind, name, limit, before=before, whole=may_edit)
+    return page(found, limit, attrgetter("version"))
 
 
 @router.get("/{kind}/{name}/diff", **door("definitions.diff", Right.READ))

@@ -9,7 +9,16 @@ from pydantic import Field
 from rowlift.core.rights import Right
 from rowlift.operations.segments import EventRecord, MemberRecord, MembersChanged, SegmentRecord
 from rowlift.web.bodies import Body
-from rowlift.web.paging import Cursor, Limit, Page, page, place, whole
+from rowlift.web.paging import (
+    Cursor,
+    Limit,
+    NamesCursor,
+    Page,
+    page,
+    page_by_names,
+    place,
+    place_by_names,
+)
 from rowlift.web.rights import Asking, Ours, door
 
 router = APIRouter(prefix="/segments", tags=["segments"])
@@ -32,9 +41,10 @@ class People(Body):
 
 
 @router.get("", **door("segments", Right.READ))
-def segments(project: Ours) -> Page[SegmentRecord]:
+def segments(project: Ours, limit: Limit = 100, cursor: NamesCursor = None) -> Page[SegmentRecord]:
     """List the segments by name."""
-    return whole(project.segments())
+    (after,) = place_by_names(cursor, 1) or (None,)
+    return page_by_names(project.segments(limit, after=after), limit, lambda one: [one.name])
 
 
 @router.post("", status_code=201, **door("create_segment", Right.EDIT))

@@ -15,12 +15,13 @@ from rowlift.operations.segments import EventRecord, MemberRecord, MembersChange
 from rowlift.web.pages.forms import Names, Text, Wrong, names, onward
 from rowlift.web.pages.render import show
 from rowlift.web.pages.words import part
-from rowlift.web.paging import Cursor, page, place
+from rowlift.web.paging import Cursor, NamesCursor, page, page_by_names, place, place_by_names
 from rowlift.web.rights import Asking, Ours, door
 
 router = APIRouter(prefix="/segments")
 
-MEMBERS = 50  # on one page
+SEGMENTS = 100  # on one page
+MEMBERS = 50
 EVENTS = 10
 
 Name = Annotated[str, Path(max_length=1000)]
@@ -28,9 +29,10 @@ Name = Annotated[str, Path(max_length=1000)]
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """The segments by name."""
+    """One page of the segments by name."""
 
     items: Sequence[SegmentRecord]
+    next: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,9 @@ class Segment:
 
 
 @router.get("", **door("segments", Right.READ))
-def segments(request: Request, project: Ours) -> Response:
+def segments(request: Request, project: Ours, cursor: NamesCursor = None) -> Response:
     """List the segments."""
-    return show(request, "segments.html", Segments(project.segments()))
+    return show(request, "segments.html", _listed(project, cursor))
 
 
 @router.post("", **door("create_segment", Right.EDIT))
@@ -61,7 +63,7 @@ def create(request: Request, project: Ours, caller: Asking, name: Text = "") -> 
         record = project.create_segment(name.strip())
     except RowliftError as error:
         wrong = Wrong.of(error, "name", name=name)
-        return show(request, "segments.html", Segments(project.segments()), wrong=wrong)
+        return show(request, "segments.html", _listed(project), wrong=wrong)
     project.access.audit.note(caller, "segment.create", record.name)
     return onward(f"/segments/{part(record.name)}")
 
@@ -88,6 +90,13 @@ def remove(
 ) -> Response:
     """Take people out of a segment."""
     return _change(request, project, caller, name, people, project.remove_from_segment)
+
+
+def _listed(project: Project, cursor: str | None = None) -> Segments:
+    (after,) = place_by_names(cursor, 1) or (None,)
+    found = project.segments(SEGMENTS, after=after)
+    listed = page_by_names(found, SEGMENTS, lambda one: [one.name])
+    return Segments(listed.items, listed.next)
 
 
 def _segment(project: Project, caller: Caller, name: str, after: int = 0) -> Segment:

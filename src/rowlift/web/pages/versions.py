@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -16,11 +17,14 @@ from rowlift.state.definitions import Version
 from rowlift.web.pages.forms import Text, onward
 from rowlift.web.pages.render import show
 from rowlift.web.pages.words import listed, part
+from rowlift.web.paging import Cursor, page, place
 from rowlift.web.problems import Problem, problem
 from rowlift.web.queries import ASKING
 from rowlift.web.rights import Asking, Ours, door
 
 router = APIRouter(prefix="/syncs")
+
+VERSIONS = 50  # on one page
 
 Name = Annotated[str, Path(max_length=200)]
 Number = Annotated[int | None, Query(ge=1, lt=2**31)]
@@ -28,13 +32,14 @@ Number = Annotated[int | None, Query(ge=1, lt=2**31)]
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a sync was, the newest first, and what changed at one version."""
+    """What a sync was, one page from the newest on, and what changed at one version."""
 
     definition: DefinitionRecord
     versions: Sequence[Version]
     version: int
     diff: str
     refused: Problem | None = None
+    next: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,11 @@ def duplicate(name: Name, project: Ours, caller: Asking) -> Response:
 
 
 @router.get("/{name}/history", **door("definitions.versions", Right.READ))
-def history(name: Name, request: Request, project: Ours, version: Number = None) -> Response:
+def history(
+    name: Name, request: Request, project: Ours, version: Number = None, cursor: Cursor = None
+) -> Response:
     """Show what a sync was, and what changed at one version."""
-    return show(request, "history.html", _history(project, name, version))
+    return show(request, "history.html", _history(project, name, version, before=place(cursor)))
 
 
 @router.post("/{name}/restore", dependencies=ASKING, **door("definitions.restore", Right.EDIT))
@@ -115,12 +122,15 @@ def _require_typed(typed: str, name: str) -> None:
 
 
 def _history(
-    project: Project, name: str, version: int | None, refused: Problem | None = None
-) -> History:
+    project: Project, name: str, version: int | None, refused: Problem | None = None,
+    *, before: int | None = None,
+) -> History:  # fmt: skip
     found = project.definitions.get("sync", name)
     shown = version or found.version
     diff = project.definitions.diff("sync", name, shown)
-    return History(found, project.definitions.versions("sync", name), shown, diff, refused)
+    some = project.definitions.versions("sync", name, VERSIONS, before=before)
+    listed = page(some, VERSIONS, attrgetter("version"))
+    return History(found, listed.items, shown, diff, refused, listed.next)
 
 
 def authors(project: Project, kind: str, name: str, since: int) -> str:
