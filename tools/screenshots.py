@@ -71,7 +71,8 @@ LOYAL = {
 # What stands in for a part of an address: by its page, by its area, or wherever it appears.
 _PARTS: Mapping[str, str] = {
     "/syncs name": "customers", "/destinations name": "helpdesk", "/sources name": "warehouse",
-    "/segments name": "Pilot", "/audiences name": "loyal", "/settings name": "desk",
+    "/destinations/{name}/verify name": "lake", "/segments name": "Pilot",
+    "/audiences name": "loyal", "/settings name": "desk",
     "object_type": "1", "object_id": "pro",
     "who": "id:c00198", "code": "EMAIL_TAKEN", "run_id": "1",
     **{f"/{kind}/{{name}}/{act} name": "archive"
@@ -184,6 +185,7 @@ def _furnished(project: Project, caller: Caller) -> Mapping[str, str]:
     project.add_to_segment("Pilot", ["c00198", "c00312", "c00313"])
     project.suppress(["former@example.com"], note="asked by mail")
     project.debug()
+    project.verifications.verify("lake", by=caller.name)
     ours = project.definitions.by(caller.name, "ui")
     ours.create("source", "archive", {"type": "duckdb", "path": "warehouse.duckdb"})
     ours.create("destination", "archive", {"type": "files", "path": "archive", "format": "csv"})

@@ -74,10 +74,6 @@ WITHOUT_ROUTE = {
     "definitions.rotate_key": "the key is in the machine's files or environment",
     "serving": "it is the process itself",
     "watch.write_back": "a timer of the machine calls it, with a password of its own",
-    **dict.fromkeys(
-        ("verifications.verify", "verifications.differences", "verifications.repair"),
-        "the console reads it at once",
-    ),
     "watch.ready": "/readyz stands beside the API, without a right",
 }
 

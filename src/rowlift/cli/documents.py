@@ -20,6 +20,7 @@ from rowlift.state.forwards import ForwardReject
 from rowlift.state.intake import MessageReject
 from rowlift.state.keys import WriteKey
 from rowlift.state.users import User
+from rowlift.state.verifications import Verification
 from rowlift.workspace.suppression import Suppression
 from rowlift.workspace.tracking import Event
 
@@ -166,7 +167,7 @@ FIELDS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "backup": lambda: {"backup": operations.backups.BackupReport},
     "restore": lambda: {"restore": operations.restoring.RestoreReport},
     "verification": lambda: {
-        "verification": operations.verifying.Verification,
+        "verification": Verification,
         "repair": operations.repairing.Repair | None,
     },
     "why": lambda: {"why": operations.traces.Why},

@@ -14,7 +14,8 @@ from rowlift.cli.text import cell, counted, listed, safe
 from rowlift.core.errors import ConfigError
 from rowlift.operations.callers import CONSOLE
 from rowlift.operations.repairing import Repair
-from rowlift.operations.verifying import COLUMNS, Difference, Verification, VerifiedSync
+from rowlift.operations.verifying import COLUMNS, as_row
+from rowlift.state.verifications import Difference, Verification, VerifiedSync
 
 Name = Annotated[str, typer.Argument(help="A destination, or: workspace.", metavar="DESTINATION")]
 Sync = Annotated[str | None, typer.Option(help="Only what this sync delivered.", metavar="NAME")]
@@ -49,7 +50,7 @@ def command(
         text = "--csv and -o json ask for two different forms."
         raise ConfigError("VALUE_WRONG", text, mend="Leave one of them out.")
     with terminal.working() as project:
-        found = project.verifications.verify(destination, sync, sample=sample)
+        found = project.verifications.verify(destination, sync, sample=sample, by=CONSOLE.name)
         project.access.audit.note(CONSOLE, "destination.verify", destination)
         if csv_:
             _write(project.verifications.differences(destination, sync))
@@ -75,8 +76,7 @@ def _tell(terminal: Terminal, repaired: Repair) -> None:
 
 
 def _write(found: Iterable[Difference]) -> None:
-    rows = ({name: getattr(one, name) for name in COLUMNS} for one in found)
-    write_csv(COLUMNS, rows)
+    write_csv(COLUMNS, map(as_row, found))
 
 
 def _show(terminal: Terminal, found: Verification) -> None:

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,9 +13,10 @@ import pyarrow as pa
 from rowlift.core.clock import Clock
 from rowlift.core.errors import ConfigError, DestinationError, GuardStop, SourceError
 from rowlift.core.identifiers import IDENTIFIERS
-from rowlift.core.nouns import Column
+from rowlift.core.nouns import Column, Finding
 from rowlift.core.ports import Destination, Held, ReadableDestination
 from rowlift.core.progress import Progress
+from rowlift.core.rights import Right
 from rowlift.core.rules import rule
 from rowlift.core.spelling import did_you_mean
 from rowlift.engine import ledger, verify
@@ -25,6 +26,7 @@ from rowlift.engine.layers import image_width, open_image, open_ledger
 from rowlift.engine.parts import Part, parts
 from rowlift.engine.verify import VERIFICATION, Compared, Said
 from rowlift.operations.asking import asked
+from rowlift.operations.callers import Caller
 from rowlift.operations.fencing import erasing, last_erasure
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.repairing import Repair, Repairer
@@ -32,9 +34,17 @@ from rowlift.project.problems import shown
 from rowlift.registry import destination_kind
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import WORKSPACE
+from rowlift.state.verifications import (
+    Difference,
+    Verification,
+    VerificationFiles,
+    VerifiedAttribute,
+    VerifiedSync,
+)
 from rowlift.workspace.holdings import holdings
 
 MOST_SAMPLES = 10
+Hear = Callable[[Finding], object]
 COLUMNS = ("sync", "query", "kind", "key", "attribute", "ours", "theirs", "wrote")
 
 _Z = 1.96  # of 95 % confidence
@@ -42,80 +52,7 @@ _AT_ONCE = 1_000
 _ROWS = "SELECT kind, key, names, ours, theirs, wrote FROM {file} ORDER BY kind, key"
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One thing that a destination holds otherwise than it was delivered.
-
-    Kind is `drifted` (an attribute has another value there), `missing` (the record is not there),
-    `returned` (it was taken back and is there again) or `stranger` (this sync never sent it). Ours
-    and theirs are values of the attribute; `wrote` says who or what wrote theirs, as far as it is
-    known.
-    """
-
-    sync: str
-    query: str
-    kind: str
-    key: str
-    attribute: str
-    ours: Any
-    theirs: Any
-    wrote: str
-
-
-@dataclass(frozen=True, slots=True)
-class VerifiedAttribute:
-    """In how many records an attribute has another value."""
-
-    name: str
-    records: int
-
-
-@dataclass(frozen=True, slots=True)
-class VerifiedSync:
-    """How what a destination holds of a sync, or of its second query, meets what was delivered.
-
-    `checked` = `equal` + `drifted` + `missing`, and the match rate is the share that is equal; null
-    where nothing was checked. Orphans are `returned` and `strangers`; null where a sample was
-    taken, which does not look for them. What is due, in doubt or moved meanwhile is not comparable.
-    """
-
-    sync: str
-    query: str
-    checked: int
-    equal: int
-    drifted: int
-    missing: int
-    returned: int | None
-    strangers: int | None
-    not_comparable: int
-    match_rate: float | None
-    words: str
-    attributes: Sequence[VerifiedAttribute] = ()
-    samples: Sequence[Difference] = ()
-
-    @property
-    def differs(self) -> int:
-        """Return how many records are otherwise than they were delivered."""
-        orphans = (self.returned or 0) + (self.strangers or 0)
-        return self.drifted + self.missing + orphans
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What was found at a destination, or in the workspace; `at` is in Unix seconds.
-
-    `sampled` is how many records of each sync were drawn, null where everything was read.
-    """
-
-    destination: str
-    at: float
-    sampled: int | None
-    syncs: Sequence[VerifiedSync]
-
-    @property
-    def differs(self) -> int:
-        """Return how many records are otherwise than they were delivered."""
-        return sum(one.differs for one in self.syncs)
+def _unheard(_: Finding) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,20 +64,38 @@ class Verifications:
     progress: Progress
 
     def verify(
-        self, destination: str, sync: str | None = None, *, sample: int | None = None
+        self,
+        destination: str,
+        sync: str | None = None,
+        *,
+        sample: int | None = None,
+        by: str = "",
+        hear: Hear = _unheard,
     ) -> Verification:
         """Read back what a destination holds, or the `workspace`, and compare it.
 
         Of all syncs that deliver to it, or of one; everything, or a sample of the records of each.
-        No run waits for it. Raises ConfigError NAME_UNKNOWN, GuardStop NOT_READABLE and
-        DestinationError.
+        No run waits for it; `hear` is told of each sync as it ends. Raises ConfigError
+        NAME_UNKNOWN, GuardStop NOT_READABLE and DestinationError.
         """
         _require_readable(self.home, destination)
         chosen = _chosen(self.home, destination, sync)
         now = self.clock.now().timestamp()
         verifier = Verifier(self.home, self.progress, destination, sample, f"{now}")
-        found = [verifier.verify(part) for part in chosen]
-        return Verification(destination, now, sample, found)
+        found = []
+        for part in chosen:
+            found.append(verifier.verify(part))
+            hear(_told(found[-1]))
+        done = Verification(destination, now, by, sync, sample, found)
+        self._files.keep(
+            target_uid(self.home, destination), done, now - self.home.project.retention.runs
+        )
+        return done
+
+    def list(self, destination: str) -> list[Verification]:
+        """Return the last verifications without samples, the newest first; raises as `verify`."""
+        _require_readable(self.home, destination)
+        return self._files.load(target_uid(self.home, destination))
 
     def differences(self, destination: str, sync: str | None = None) -> Iterator[Difference]:
         """Yield what the last verification found, of all syncs or of one; raises as `verify`."""
@@ -169,6 +124,10 @@ class Verifications:
             for stored in _stored(self.home, part, destination)
         ]
         return Repair(destination, done)
+
+    @property
+    def _files(self) -> VerificationFiles:
+        return VerificationFiles(self.home.store.files.root, self.home.workspace_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +258,22 @@ def _stoppable(duck: Duck) -> Iterator[Callable[[], None]]:
             raise
 
 
+def seen(found: Verification, caller: Caller) -> Verification:
+    """Return what was found as a caller may see it: without samples where values are not theirs."""
+    if Right.VALUES in caller.rights:
+        return found
+    return replace(found, syncs=[replace(one, samples=()) for one in found.syncs])
+
+
+def as_row(one: Difference) -> Mapping[str, Any]:
+    """Return a difference as a row of texts; values that are none are JSON."""
+    told = {name: getattr(one, name) for name in COLUMNS}
+    return {
+        name: value if value is None or isinstance(value, str) else json.dumps(value)
+        for name, value in told.items()
+    }
+
+
 def target_uid(home: Home, destination: str) -> str:
     """Return the uid under which a ledger knows a destination, or the workspace."""
     return WORKSPACE if destination == WORKSPACE else home.destinations[destination]
@@ -411,6 +386,12 @@ def _verified(
         found.moving, rate, _words(equal, found.kept, is_sample=sample is not None), attributes,
         samples,
     )  # fmt: skip
+
+
+def _told(one: VerifiedSync) -> Finding:
+    """Return what was found of a sync as a step that ended."""
+    name = f"{one.sync} {one.query}".strip()
+    return Finding(name, "warning" if one.differs else "ok", one.words)
 
 
 def _words(equal: int, checked: int, *, is_sample: bool) -> str:

@@ -46,6 +46,7 @@ from rowlift.web.api import (
     tokens,
     upkeep,
     users,
+    verifications,
     watch,
 )
 from rowlift.web.bodies import sound
@@ -98,6 +99,7 @@ _ROUTERS = (
     watch,
     alerts,
     plans,
+    verifications,
 )
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
 _PROBLEMS: Mapping[int | str, dict[str, Any]] = {

@@ -36,6 +36,7 @@ from rowlift.web.pages import (
     suppressed,
     syncs,
     trouble,
+    verifications,
     versions,
     welcome,
 )
@@ -46,7 +47,7 @@ from rowlift.web.rights import admit
 _ROUTERS = (
     entrance, overview, drafts, syncs, mending, plans, versions, runs, people, finding, objects,
     segments, audiences, building, suppressed, queries, codes, connections, connecting, welcome,
-    settings, members, keys, channels, channel_form, look,
+    settings, members, keys, channels, channel_form, verifications, look,
 )  # fmt: skip
 
 

@@ -48,6 +48,8 @@ SAID = {
     "erased": "The person is erased. What the source still returns comes back with the next run.",
     "connected": "It is saved, and was tested: what was found is below.",
     "tested": "It was tested again: what was found is below.",
+    "verified": "It was read back: what was found is below.",
+    "repaired": "What differs is due again. A plan of the sync shows it; its next run sends it.",
     "refreshed": "The tables were asked for anew.",
     "disconnected": "It is out of use. What it brought or took stays where it is.",
     "settings": "The settings are kept. They hold from the next run on.",
