@@ -49,6 +49,30 @@ def test_C11_an_audience_that_cannot_be_computed_is_told_once_and_again_when_it_
 
 
 @pytest.mark.door("python")
+def test_C10_an_audience_past_its_every_is_told_once_and_again_when_it_is_looked_at(world, sink):
+    where = {"attribute": "plan", "is": "free"}
+    world.write("audiences/pros.yml", {"audience": "pros", "where": where, "every": "1h"})
+    world.run()
+    with at(world, later(hours=3)) as project:
+        project.alerts.look()
+        assert wrong(project) == [], "nobody serves, so nobody was to look by the clock"
+        home = project.watch.home
+        services = home.store.services
+        services.end(services.start(home.workspace_id))
+        for _ in range(2):
+            project.alerts.look()
+            project.alerts.tell(at_once=True)
+        assert wrong(project) == [("late", "audience pros", "")]
+        assert project.audiences.get("pros").is_late
+        (late,) = told(sink)
+        assert late["alerts"][0]["text"].endswith("; promised: every 1h")
+        project.audiences.compute(["pros"])
+        assert wrong(project) == []
+        assert not project.audiences.get("pros").is_late
+    assert lines(sink) == [("late", "", False, "LATE"), ("late", "", True, "")]
+
+
+@pytest.mark.door("python")
 def test_C11_logs_that_cannot_be_written_are_told_once_and_again_when_they_are(world, sink):
     path = world.folder / "logs.duckdb"
     path.write_text("no database")

@@ -198,9 +198,13 @@ def test_A21_sizes_are_kept_as_long_as_events(club: Club) -> None:
     with club.project() as project:
         project.run()
         home, keep = project.audiences.home, RetentionSpec()
-        for days, left in ((364, 1), (366, 0)):
+        club.people(ann="pro", bob="pro")
+        project.run()
+        for days, left in ((364, 2), (366, 1)):
             prune_intake(home.store.database, home.workspace_id, keep, time.time() + days * 86_400)
             assert len(project.audiences.sizes("pros")) == left
+        (newest,) = project.audiences.sizes("pros")
+        assert newest.members == 2, "how many it has is told as long as there are any"
 
 
 @pytest.mark.door("python")

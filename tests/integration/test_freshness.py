@@ -11,6 +11,8 @@ import rowlift
 from doors.api import serving
 from doors.cli import run_cli
 from rowlift.core.rights import Role
+from rowlift.operations.freshness import share_met
+from rowlift.state.freshness import Arrival
 from rowlift.testing.clock import SetClock
 from rowlift.testing.misbehaviour import status
 from rowlift.testing.sink import Sink
@@ -72,6 +74,35 @@ def test_C10_each_attribute_has_a_level_at_each_target(world):
     )  # fmt: skip
     assert abs(whole.as_of - time.time()) < 100
     assert whole.at >= whole.as_of
+
+
+def came(*each):
+    """Return arrivals, each at an hour with the hour that it is as of."""
+    return [Arrival(run, as_of * HOUR, at * HOUR) for run, (as_of, at) in enumerate(each)]
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "within", "met"),
+    [
+        (came((0, 0)), 10, 1.0),
+        (came((0, 0)), 5, 0.5),
+        (came((0, 1), (5, 6)), 2, 2 / 9),  # fresh from 1 to 2 and from 6 to 7
+        (came((-3, -2), (5, 6)), 5, 6 / 10),  # what was there before counts from hour 0 on
+        (came((8, 9)), 1, 0.0),  # late as it came
+    ],
+)
+def test_a_level_is_measured_by_the_time_in_which_it_was_met(arrivals, within, met):
+    assert share_met(arrivals, within * HOUR, 0, 10 * HOUR) == pytest.approx(met)
+
+
+@pytest.mark.door("python")
+def test_C10_it_is_measured_how_well_a_level_was_met(world):
+    world.run()
+    with after(world, hours=2) as project:
+        met = {(one.target, one.attribute): one.met for one in project.alerts.freshness("people")}
+        assert all(one.met is None for one in project.alerts.freshness())
+    assert met["crm", ""] == met["workspace", ""] == met["workspace", "city"] == 1
+    assert met["crm", "plan"] == pytest.approx(0.5, abs=0.05)
 
 
 @pytest.mark.door("python")

@@ -123,6 +123,31 @@ def test_A21_values_are_suggested_to_who_may_see_them(api: Api, shop: World) -> 
 
 
 @pytest.mark.door("api")
+def test_C10_the_builder_and_an_audience_say_how_old_their_data_is(api: Api, shop: World) -> None:
+    shop.run()
+    shop.sync["attributes_fresh_within"] = {"plan": "1h"}
+    shop.save()
+    api.project.refresh()
+    with api.project.watch.home.store.database.transaction("test") as state:
+        state.exec_driver_sql(f"UPDATE runs SET source_time = source_time - {26 * 3600 + 60}")
+    with Reader(api, Role.EDITOR) as editor:
+        seen = editor.post("/new/audience", name="", document=PRO, do="try").text
+        assert re.search("This audience uses data <time[^>]*>26 h</time> old", seen)
+        assert "is later than it promises" in seen
+        editor.post("/new/audience", name="pros", document=PRO, do="keep")
+        shown = editor.get("/audiences/pros").text
+        assert re.search(">26 h</time> old", shown)
+        assert '<span class="bad-text">late</span> <span class="hint">as of' in shown
+        sync = editor.get("/syncs/people?tab=freshness").text
+        assert "within 1h" in sync
+        assert "Late" in sync
+        told = editor.get("/syncs/people?tab=freshness", "application/json").json()["fresh"]
+        late = {(it["target"], it["attribute"]) for it in told if it["late"]}
+        assert late == {("workspace", "plan"), ("crm", "plan")}
+        assert {it["met"] for it in told if it["within"] is None} == {None}
+
+
+@pytest.mark.door("api")
 def test_C10_an_audience_tells_how_old_its_data_is(api: Api, shop: World) -> None:
     shop.run()
     with api.as_user(Role.EDITOR) as editor:
@@ -131,6 +156,7 @@ def test_C10_an_audience_tells_how_old_its_data_is(api: Api, shop: World) -> Non
         assert (one["sync"], one["what"], one["as_of"]) == ("people", ["plan"], told["as_of"])
         fresh = editor.get("/freshness", params={"sync": "people"}).json()["items"]
         assert told["as_of"] == fresh[0]["as_of"]
+        assert one["late"] is False
         other = {"where": {"event": "Bought"}}
         told = editor.post("/audiences/pros/outline", json={"document": other}).json()
         assert (told["sources"], told["as_of"]) == ([], None)

@@ -129,6 +129,9 @@ def test_whoever_is_on_call_finds_what_is_wrong(shop: World) -> None:
     assert found[at("rowlift_audience_failing", "pros")] == 1
     assert found[at("rowlift_audience_due", "pros")] == 1
     assert found[at("rowlift_files_refused")] == 0
+    shop.sync |= {"fresh_within": "9h", "attributes_fresh_within": {"plan": "1h"}}
+    found = figures(shop)
+    assert found[at("rowlift_sync_late", "people", "crm")] == 1, "one attribute is"
     with shop.project() as project:
         project.create_segment("vips")
         project.add_to_segment("vips", ["ann"])

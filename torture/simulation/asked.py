@@ -13,7 +13,6 @@ from torture.simulation.model import OVERLAP, Attributes, Expected, Memory, Sett
 from torture.simulation.shop import Shop, Value
 from torture.simulation.watch import Divergence, Watch
 
-ASKED = 2  # people after each run, of those that it moved and of all
 _THERE = frozenset({Standing.DELIVERED, Standing.UNCHANGED})
 _GONE = frozenset({Standing.LEFT, Standing.REMOVED})
 _ON_THE_WAY = frozenset(
@@ -94,8 +93,8 @@ class Record:
         self.stop = code
 
     def chosen(self, chance: Random) -> Sequence[str]:
-        """Return whom to ask about: somebody whom the last run moved or rejected, and anybody."""
-        pools = ([*self.moved, *sorted(self.bad)], sorted(self.rows))
+        """Return whom to ask about: somebody rejected, somebody whom the run moved, and anybody."""
+        pools = (sorted(self.bad), self.moved, sorted(self.rows))
         return list(dict.fromkeys(chance.choice(pool) for pool in pools if pool))
 
     def check(self, key: str, told: Why, settings: Settings, who: "Known") -> None:

@@ -120,11 +120,17 @@ def _table(terminal: Terminal, found: Sequence[AudienceRecord]) -> None:
     table = grid("audience", "people", "status", "looked at", "who")
     for one in found:
         table.add_row(
-            cell(one.name), f"{one.members:,}", "due" if one.is_due else one.status.value,
+            cell(one.name), f"{one.members:,}", _standing(one),
             moment(one.looked_at) if one.looked_at else "never", cell(one.words),
         )  # fmt: skip
     if found:
         terminal.show(table)
+
+
+def _standing(one: AudienceRecord) -> str:
+    if one.is_late:
+        return "late"
+    return "due" if one.is_due else one.status.value
 
 
 def _trouble(terminal: Terminal, one: AudienceRecord) -> None:

@@ -14,7 +14,7 @@ from rowlift.cli.text import cell, lasted, moment
 from rowlift.operations.alerting import AlertReport, ChannelReport
 from rowlift.operations.freshness import Freshness
 from rowlift.operations.reports import ServiceReport
-from rowlift.project.units import duration
+from rowlift.project.units import duration, percent
 
 Name = Annotated[
     str | None, typer.Argument(help="A sync, with each of its attributes.", metavar="[SYNC]")
@@ -81,13 +81,14 @@ def _say_service(terminal: Terminal, service: ServiceReport | None) -> None:
 
 
 def _table(fresh: Sequence[Freshness]) -> object:
-    table = grid("sync", "at", "attribute", "as of", "arrived", "age", "within", "")
+    table = grid("sync", "at", "attribute", "as of", "arrived", "age", "within", "met", "")
     now = time.time()
     for one in fresh:
         age = lasted(one.as_of, now) if one.as_of else ""
         within = "" if one.within is None else duration(one.within)
         table.add_row(
             cell(one.sync), cell(one.target), cell(one.attribute), moment(one.as_of),
-            moment(one.at), age, within, "✗ late" if one.late else "",
+            moment(one.at), age, within, "" if one.met is None else percent(one.met),
+            "✗ late" if one.late else "",
         )  # fmt: skip
     return table

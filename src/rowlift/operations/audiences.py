@@ -1,7 +1,7 @@
 """Audiences: keep them current, and show who is in them and why; times are Unix seconds."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from rowlift.operations.asking import patiently
 from rowlift.operations.defining import Written, would_be
 from rowlift.operations.dependence import AudienceSource, sources
 from rowlift.operations.home import Home
+from rowlift.operations.lateness import looked_at
 from rowlift.operations.servicing import ServiceDesk
 from rowlift.operations.suggesting import AudienceChoices, choices
 from rowlift.project.problems import shown
@@ -34,7 +35,7 @@ class AudienceRecord:
     """An audience: whom it means in words, how many people it has, and how it stands.
 
     `looked_at` is None where nobody ever looked; `is_due` says that its people may be others by
-    now.
+    now, `is_late` that a service looked for them longer ago than `every` seconds.
     """
 
     name: str
@@ -46,6 +47,8 @@ class AudienceRecord:
     looked_at: float | None = None
     reason_code: str = ""
     reason: str = ""
+    every: int | None = None
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,12 +270,12 @@ class Audiences:
     def list(self) -> Sequence[AudienceRecord]:
         """Return all audiences by name."""
         found = begun(self.home)
-        sizes = _sizes(self.home)
-        return [self._record(name, found[name], sizes) for name in sorted(found)]
+        sizes, late = _sizes(self.home), self._late()
+        return [self._record(name, found[name], sizes, late) for name in sorted(found)]
 
     def get(self, name: str) -> AudienceRecord:
         """Return one audience."""
-        return self._record(name, self._begun(name), _sizes(self.home))
+        return self._record(name, self._begun(name), _sizes(self.home), self._late())
 
     def compute(self, names: Sequence[str] = ()) -> Sequence[AudienceRecord]:
         """Look now for the people of some audiences, or of all, and return how they stand.
@@ -307,7 +310,7 @@ class Audiences:
         """
         home = self._with(name, document)
         spec = home.project.audiences[name]
-        found = sources(home, spec)
+        found = sources(home, spec, self._computing.clock)
         oldest = min((one.as_of for one in found if one.as_of is not None), default=None)
         return AudienceOutline(sentence(spec), found, oldest)
 
@@ -350,7 +353,13 @@ class Audiences:
             raise ConfigError("NAME_UNKNOWN", text, mend=f"Known audiences: {known}.")
         return begun(self.home)[name]
 
-    def _record(self, name: str, one: Audience, sizes: Mapping[str, int]) -> AudienceRecord:
+    def _late(self) -> set[str]:
+        found = looked_at(self.home, self._computing.now())
+        return {name for name, (_, is_late) in found.items() if is_late}
+
+    def _record(
+        self, name: str, one: Audience, sizes: Mapping[str, int], late: Collection[str]
+    ) -> AudienceRecord:
         spec = self.home.project.audiences[name]
         return AudienceRecord(
             name,
@@ -362,6 +371,8 @@ class Audiences:
             one.looked_at or None,
             one.reason_code,
             one.reason,
+            spec.every,
+            name in late,
         )
 
 

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rowlift.core.audiences import AudienceSpec, Needs, needs
+from rowlift.core.clock import Clock
 from rowlift.core.nouns import Kind
 from rowlift.core.specs import SyncSpec
+from rowlift.operations.freshness import levels
 from rowlift.operations.home import Home
-from rowlift.state.freshness import arrived
+from rowlift.state.images import WORKSPACE
 
 _ACCOUNT = "1"  # the type of accounts
 
@@ -16,15 +18,17 @@ _ACCOUNT = "1"  # the type of accounts
 class AudienceSource:
     """A sync that brings what an audience asks for, and the source's time of what it brought.
 
-    `as_of` is in Unix seconds, and None where nothing came yet.
+    `as_of` is in Unix seconds, and None where nothing came yet; `late` says that it is older than
+    the sync promises.
     """
 
     sync: str
     what: Sequence[str]
     as_of: int | None
+    late: bool = False
 
 
-def sources(home: Home, spec: AudienceSpec) -> list[AudienceSource]:
+def sources(home: Home, spec: AudienceSpec, clock: Clock) -> list[AudienceSource]:
     """Return the syncs that an audience depends on, those of other audiences that it names too.
 
     Events come by themselves, and what hands changed is as old as that.
@@ -32,8 +36,9 @@ def sources(home: Home, spec: AudienceSpec) -> list[AudienceSource]:
     asked, found = _all(home, spec), []
     for name, sync in sorted(home.project.syncs.items()):
         if sync.workspace and (what := sorted(set(_brings(home, name, sync, asked)))):
-            came = arrived(home.store.database, home.syncs[name])
-            found.append(AudienceSource(name, what, came.as_of if came else None))
+            here = [one for one in levels(home, name, clock) if one.target == WORKSPACE]
+            late = any(one.late for one in here if one.attribute in ("", *what))
+            found.append(AudienceSource(name, what, here[0].as_of, late))
     return found
 
 

@@ -1,14 +1,16 @@
 """How fresh what syncs brought is, here and at destinations, against the levels they promise."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from rowlift.core.clock import Clock
 from rowlift.core.identifiers import IDENTIFIERS
 from rowlift.core.specs import SyncSpec, UseSpec
 from rowlift.operations.home import Home
-from rowlift.state.freshness import Arrival, arrived, delivered, made_at
+from rowlift.state.freshness import Arrival, arrivals_since, arrived, delivered, made_at
 from rowlift.state.images import WORKSPACE
+
+MEASURED_SECONDS = 7 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,8 @@ class Freshness:
 
     `as_of` is the source's time of the newest result that is wholly there, `at` when it came there:
     the moment it was synced, or delivered. Both are Unix seconds and None where nothing ever came.
-    `within` is the level in seconds, `late` whether it is missed.
+    `within` is the level in seconds, `late` whether it is missed. Of a single sync `met` is the
+    share of the last seven days, or of those since something came, in which it was not.
     """
 
     sync: str
@@ -27,6 +30,7 @@ class Freshness:
     at: float | None
     within: int | None
     late: bool
+    met: float | None = None
 
 
 def freshness(home: Home, clock: Clock, sync: str | None = None) -> list[Freshness]:
@@ -36,7 +40,8 @@ def freshness(home: Home, clock: Clock, sync: str | None = None) -> list[Freshne
     """
     if sync is not None:
         home.sync(sync)
-        return list(_levels(home, sync, clock.now().timestamp(), _columns(home, sync)))
+        now = clock.now().timestamp()
+        return list(_measured(home, sync, now, _levels(home, sync, now, _columns(home, sync))))
     return [one for name in sorted(home.project.syncs) for one in levels(home, name, clock)]
 
 
@@ -75,6 +80,32 @@ def _levels(home: Home, sync: str, now: float, names: tuple[str, ...]) -> Iterat
             is_late = within is not None and age > within
             as_of, at = (arrival.as_of, arrival.at) if arrival else (None, None)
             yield Freshness(sync, target, name, as_of, at, within, is_late)
+
+
+def _measured(home: Home, sync: str, now: float, found: Iterable[Freshness]) -> Iterator[Freshness]:
+    """Yield levels with how well they were met."""
+    came: dict[str, Sequence[Arrival]] = {}
+    database, uid, since = home.store.database, home.syncs[sync], now - MEASURED_SECONDS
+    for one in found:
+        if one.within is None or one.at is None:
+            yield one
+            continue
+        if one.target not in came:
+            to = None if one.target == WORKSPACE else home.destinations[one.target]
+            came[one.target] = arrivals_since(database, uid, to, since)
+        yield replace(one, met=share_met(came[one.target], one.within, since, now))
+
+
+def share_met(came: Sequence[Arrival], within: int, since: float, now: float) -> float:
+    """Return the share of the time in which what was there was not older than `within` seconds.
+
+    `came` has what arrived, the oldest first; before the first of it no time counts.
+    """
+    begin = max(since, came[0].at)
+    late = 0.0
+    for one, next_at in zip(came, [*(each.at for each in came[1:]), now], strict=True):
+        late += max(0.0, next_at - max(begin, one.at, one.as_of + within))
+    return 1 - late / (now - begin) if now > begin else 1.0
 
 
 def _within(spec: SyncSpec, attribute: str) -> int | None:

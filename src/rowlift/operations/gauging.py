@@ -6,6 +6,7 @@ from rowlift.core.clock import SystemClock
 from rowlift.core.nouns import Status
 from rowlift.operations.freshness import levels
 from rowlift.operations.home import Home
+from rowlift.operations.lateness import looked_at
 from rowlift.operations.logbooks import failure, is_asked_for
 from rowlift.state.freshness import made_at
 
@@ -34,20 +35,23 @@ def _syncs(home: Home, now: float) -> Iterator[Sample]:
     paused = home.store.runs.paused(home.workspace_id)
     for name, uid in home.syncs.items():
         yield "rowlift_sync_paused", (name,), float(uid in paused)
+        late: dict[str, bool] = {}
         for one in levels(home, name, SystemClock()):
-            if one.attribute:
-                continue
-            if one.as_of is not None:
+            if one.as_of is not None and not one.attribute:
                 age = max(0.0, now - one.as_of)
                 yield "rowlift_sync_data_age_seconds", (name, one.target), age
             if one.within is not None:
-                yield "rowlift_sync_late", (name, one.target), float(one.late)
+                late[one.target] = late.get(one.target, False) or one.late
+        for target, is_late in late.items():
+            yield "rowlift_sync_late", (name, target), float(is_late)
 
 
 def _audiences(home: Home, now: float) -> Iterator[Sample]:
     if not home.audiences:
         return
     known = home.store.audiences.of(home.workspace_id)
+    for name, (_, late) in looked_at(home, now).items():
+        yield "rowlift_audience_late", (name,), float(late)
     for name, uid in home.audiences.items():
         one, spec = known.get(uid), home.project.audiences[name]
         for newest in home.store.audiences.sizes(uid, 1):

@@ -11,6 +11,8 @@ from rowlift.core.alerts import AlertRule
 from rowlift.core.nouns import Status
 from rowlift.core.rules import RULES
 from rowlift.core.specs import AlertSpec
+from rowlift.project.slots import written
+from rowlift.project.units import duration
 from rowlift.state.alerts import GIVEN_UP, SENT, WAITING, Outgoing
 from rowlift.state.audiences import Audience
 from rowlift.state.deliveries import Delivery
@@ -88,6 +90,15 @@ def of_audience(audience: Audience) -> Found | None:
         code = audience.reason_code
         return _wrong(AlertRule.FAILURE, code, f"cannot be computed: {title(code)}")
     return None
+
+
+def of_late_audience(at: float | None, every: int, *, late: bool) -> Found:
+    """Return what is said of when an audience's people were last looked for."""
+    if not late:
+        return Found(AlertRule.LATE, wrong=False, code="", text="is looked at again in time")
+    said = f"last looked at {written(int(at))}" if at else "nobody looked at it yet"
+    text = f"is late, {said}; promised: every {duration(every)}"
+    return Found(AlertRule.LATE, wrong=True, code="LATE", text=text)
 
 
 def of_definition(code: str) -> Found:

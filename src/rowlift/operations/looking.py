@@ -17,10 +17,12 @@ from rowlift.operations.judging import (
     of_definition,
     of_delivery,
     of_forward,
+    of_late_audience,
     of_logs,
     of_mended,
     of_run,
 )
+from rowlift.operations.lateness import looked_at
 from rowlift.operations.logbooks import failure, is_asked_for
 from rowlift.project.alerts import rules_of
 from rowlift.project.slots import written
@@ -108,7 +110,8 @@ class Lookout:
         wrong = self._store.wrong(workspace_id)
         known = {one.subject for one in wrong}
         judged = (
-            *self._levels(), *self._forwards(), *self._audiences(), *self._channels(),
+            *self._levels(), *self._forwards(), *self._audiences(), *self._late_audiences(),
+            *self._channels(),
             *self._mended(wrong), *self._left_out(), *self._logs(),
         )  # fmt: skip
         found = {one.subject: one for one in judged}
@@ -148,6 +151,16 @@ class Lookout:
             found = of_audience(known[uid]) if uid in known and rules.failure else None
             if found:
                 yield self._judged(found, uid, "", None, rules)
+
+    def _late_audiences(self) -> Iterator[Judgement]:
+        """Yield of each audience that is to be looked at by the clock whether it is."""
+        rules = rules_of(self._home.project.alerts, {})
+        if not rules.late:
+            return
+        for name, (at, late) in looked_at(self._home, self._clock.now().timestamp()).items():
+            every = self._home.project.audiences[name].every or 0
+            found = of_late_audience(at, every, late=late)
+            yield self._judged(found, self._home.audiences[name], "", None, rules)
 
     def _left_out(self) -> Iterator[Judgement]:
         """Yield of each definition that is wrong that nothing of it is done."""

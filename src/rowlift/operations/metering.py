@@ -55,7 +55,9 @@ METRICS: Mapping[str, Metric] = {
         ("sync", "target"),
     ),
     "rowlift_sync_late": Metric(
-        "gauge", "1 where that is older than fresh_within promises.", ("sync", "target")
+        "gauge",
+        "1 where that, or an attribute of it, is older than was promised.",
+        ("sync", "target"),
     ),
     "rowlift_sync_paused": Metric("gauge", "1 where a sync is paused.", ("sync",)),
     "rowlift_circuit_open": Metric(
@@ -109,6 +111,9 @@ METRICS: Mapping[str, Metric] = {
     ),
     "rowlift_audience_due": Metric(
         "gauge", "1 where the people of an audience may be others by now.", ("audience",)
+    ),
+    "rowlift_audience_late": Metric(
+        "gauge", "1 where the people of an audience were looked for too long ago.", ("audience",)
     ),
     "rowlift_audience_failing": Metric(
         "gauge", "1 where an audience could not be computed.", ("audience",)

@@ -32,6 +32,11 @@ def duration(total: int) -> str:
     return f"{total // SECONDS[unit]}{unit}"
 
 
+def percent(share: float) -> str:
+    """Return a share as people read it, such as 99.2 %: never 100 % where anything is missing."""
+    return "100 %" if share >= 1 else f"{min(share, 0.999) * 100:.1f} %"
+
+
 def threshold(value: object) -> Threshold | None:
     """Return how much a guard lets pass, None for off; raises ValueError with words."""
     if value == "off":

@@ -40,6 +40,10 @@ ORDER BY id LIMIT :most
 _REJECTS = """
 SELECT id FROM {table} WHERE workspace_id = :workspace AND at < :before ORDER BY id LIMIT :most
 """
+_SIZES = """
+SELECT id FROM audience_sizes WHERE workspace_id = :workspace AND at < :before
+    AND id NOT IN (SELECT max(id) FROM audience_sizes GROUP BY uid) ORDER BY id LIMIT :most
+"""
 _FORGET_REJECTS = "DELETE FROM {table} WHERE id IN :ids"
 _REFUSED = ("message_rejects", "forward_rejects")
 _SEEN = """
@@ -88,18 +92,18 @@ def prune_state(
 def prune_intake(
     database: Database, workspace_id: int, keep: RetentionSpec, now: float
 ) -> dict[str, int]:
-    """Forget some old ids and rejects of messages, and sizes of audiences; return how many went."""
+    """Forget some old ids and rejects of messages, and former sizes of audiences.
+
+    Returns how many went.
+    """
     old = {"workspace": workspace_id, "most": MOST_MESSAGES}
     seen, told, sizes = (
         old | {"before": now - seconds}
         for seconds in (DEDUPE_SECONDS, min(keep.runs, keep.rejects), keep.events)
     )
-    dated = dict.fromkeys(_REFUSED, told) | {"audience_sizes": sizes}
     with database.read() as connection:
-        found = {
-            table: _ids(connection, _REJECTS.format(table=table), given)
-            for table, given in dated.items()
-        }
+        found = {table: _ids(connection, _REJECTS.format(table=table), told) for table in _REFUSED}
+        found["audience_sizes"] = _ids(connection, _SIZES, sizes)
         is_old = connection.scalar(sa.text(_SEEN), seen) is not None
     if not (any(found.values()) or is_old):
         return {"messages": 0}

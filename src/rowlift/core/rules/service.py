@@ -72,7 +72,7 @@ RULES = (
     Rule(
         "LATE",
         "run",
-        "What a sync brought is older than it promises",
+        "What a sync brought, or an audience, is older than was promised",
         "See rowlift status NAME: run it more often, or mend what keeps it from arriving.",
     ),
     Rule(

@@ -11,7 +11,7 @@ WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DEFAULTS = {
     "description": "", "preset": "traits", "kind": "person", "object_type": "", "mode": "upsert",
     "removed": "keep", "empty_values": "ignore", "empty_strings": "keep", "suppressed": "skip",
-    "second_identifier": "attach", "source": "", "sql": "", "identify_by": "",
+    "second_identifier": "attach", "source": "", "sql": "", "identify_by": "", "fresh_within": "",
 }  # fmt: skip
 _PICKED = ("way", "table", "key")
 

@@ -60,6 +60,7 @@ _STEP_OF = {
     "empty_values": "rows", "empty_strings": "rows", "suppressed": "rows", "removed": "rows",
     "attributes": "rows", "segment": "segment", "relationships": "relationships",
     "destinations": "destinations", "workspace": "destinations", "schedule": "schedule",
+    "fresh_within": "schedule",
 }  # fmt: skip
 _OF_QUERIES = ("segment", "relationships")  # steps that the people of an audience skip
 _TO_DO = {

@@ -26,7 +26,7 @@ Name = Annotated[str, Path(max_length=200)]
 Search = Annotated[str, Query(max_length=200)]
 State = Literal["", "failed", "running", "paused"]
 Allowed = Annotated[bool, Form()]
-Tab = Literal["runs", "query", "settings"]
+Tab = Literal["runs", "query", "freshness", "settings"]
 
 RUNS = 20  # on one page
 
@@ -84,7 +84,7 @@ def sync(
         Sync(
             found,
             project.definitions.get("sync", name, whole=Right.EDIT in caller.rights),
-            [one for one in project.alerts.freshness(name) if not one.attribute],
+            project.alerts.freshness(name),
             project.runs(name, RUNS * 2)[::-1],
             runs.items,
             runs.next,

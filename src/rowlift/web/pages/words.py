@@ -13,6 +13,7 @@ from rowlift.core.nouns import Finding, Status
 from rowlift.core.rules import RULES
 from rowlift.operations.prose import when
 from rowlift.operations.reports import RunReport
+from rowlift.project.units import duration, percent
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _THOUSAND = 1000
@@ -82,6 +83,14 @@ def ago(at: float) -> str:
     if not count:
         return "just now"
     return f"{count} {unit} ago" if gone > 0 else f"in {count} {unit}"
+
+
+def aged(at: float) -> str:
+    """Return how old something of a moment is: in hours up to two days, which tell more."""
+    gone = max(0.0, time.time() - at)
+    steps = ((2 * _DAY, _DAY, "d"), (2 * _HOUR, _HOUR, "h"), (_MINUTE, _MINUTE, "min"), (0, 1, "s"))
+    size, unit = next((size, unit) for least, size, unit in steps if gone >= least)
+    return f"{int(gone // size)} {unit}"
 
 
 def day(at: float) -> str:
@@ -212,7 +221,8 @@ TESTS = {"statement": statement, "explained": explained}
 FILTERS = {
     one.__name__: one
     for one in (
-        ago, called, counted, day, exact, iso, lasted, listed, local, mend, moved, number, part,
-        query, rejected, schedule, seconds, setting, short, sign, size, step, tone, who, written,
+        aged, ago, called, counted, day, duration, exact, iso, lasted, listed, local, mend, moved,
+        number, part, percent, query, rejected, schedule, seconds, setting, short, sign, size, step,
+        tone, who, written,
     )
 }  # fmt: skip
