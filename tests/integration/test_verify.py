@@ -28,6 +28,12 @@ def school(tmp_path, state_url):
     return School(tmp_path, state_url)
 
 
+@pytest.fixture
+def plain(tmp_path):
+    """A school where it does not matter which database keeps the state."""
+    return School(tmp_path, f"sqlite:///{tmp_path}/state.db")
+
+
 def connect(school, form="jsonl", **others):
     """Lets the school deliver to files and to the sandbox."""
     crm = {"type": "sandbox", "path": str(school.folder / "crm.jsonl")}
@@ -81,13 +87,13 @@ def rewrite(path, edit):
 
 @pytest.mark.door("cli")
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
-def test_C14_files_are_read_back_and_what_differs_is_told(school, cli, form):
-    connect(school, form)
-    school.tables(people=[HEAD, *ROWS])
-    school.people(destinations=[LAKE], removed="delete")
-    with project(school) as opened:
+def test_C14_files_are_read_back_and_what_differs_is_told(plain, cli, form):
+    connect(plain, form)
+    plain.tables(people=[HEAD, *ROWS])
+    plain.people(destinations=[LAKE], removed="delete")
+    with project(plain) as opened:
         opened.run(["people"])
-    good = cli("verify", "lake", env=school.env)
+    good = cli("verify", "lake", env=plain.env)
     assert (good.code, "100 % of all records match." in good.stdout) == (0, True), good
 
     def edit(rows):
@@ -96,15 +102,15 @@ def test_C14_files_are_read_back_and_what_differs_is_told(school, cli, form):
         zoe = {**eve, "key": {"user_id": "=zoe"}}
         return [ann, bob, cy, dee, zoe]
 
-    (path,) = (school.folder / "lake" / "people").glob(f"*.{form}")
+    (path,) = (plain.folder / "lake" / "people").glob(f"*.{form}")
     rewrite(path, edit)
-    found = cli("verify", "lake", "-o", "json", env=school.env)
+    found = cli("verify", "lake", "-o", "json", env=plain.env)
     (one,) = found.json["verification"]["syncs"]
     told = ("checked", "equal", "drifted", "missing", "returned", "strangers", "not_comparable")
     assert (found.code, [one[name] for name in told]) == (1, [5, 3, 1, 1, 0, 1, 0])
     assert (one["match_rate"], one["words"]) == (0.6, "60 % of all records match.")
     assert one["attributes"] == [{"name": "name", "records": 1}]
-    listed = cli("verify", "lake", "--csv", env=school.env)
+    listed = cli("verify", "lake", "--csv", env=plain.env)
     rows = {one["kind"]: one for one in csv.DictReader(listed.stdout.splitlines())}
     assert rows["drifted"]["wrote"] == path.name
     assert rows["drifted"]["ours"].lstrip("'") == "=SUM(A1)"
@@ -112,23 +118,23 @@ def test_C14_files_are_read_back_and_what_differs_is_told(school, cli, form):
         cell.startswith(("=", "+", "@")) for row in rows.values() for cell in row.values()
     )
     assert (rows["missing"]["key"], rows["stranger"]["key"].lstrip("'")) == ("5", "=zoe")
-    shown = cli("verify", "lake", "--repair", env=school.env)
+    shown = cli("verify", "lake", "--repair", env=plain.env)
     assert "1 drifted · 1 missing there · 1 orphans there" in shown.stdout
     assert "people: 2 records due again" in shown.stderr
-    assert cli("run", "people", "-q", env=school.env).code == 0
-    after = cli("verify", "lake", env=school.env)
+    assert cli("run", "people", "-q", env=plain.env).code == 0
+    after = cli("verify", "lake", env=plain.env)
     assert (after.code, "5 match · 1 orphans there" in after.stdout) == (1, True), after.stdout
 
 
 @pytest.mark.door("python")
-def test_C14_hostile_values_come_back_as_they_are(school):
-    connect(school)
+def test_C14_hostile_values_come_back_as_they_are(plain):
+    connect(plain)
     rows = [(str(at), f"p{at}@x.org", text, "") for at, text in enumerate(HOSTILE_TEXTS)]
-    school.tables(people=[HEAD, *rows])
-    school.people(destinations=[LAKE, school.crm])
+    plain.tables(people=[HEAD, *rows])
+    plain.people(destinations=[LAKE, plain.crm])
     for form in ("jsonl", "csv", "parquet"):
-        connect(school, form)
-        with project(school) as opened:
+        connect(plain, form)
+        with project(plain) as opened:
             opened.run(["people"])
             if form != "jsonl":  # the folder has files of several kinds from now on
                 opened.reset("people", target="lake")
@@ -224,11 +230,11 @@ def test_C14_the_workspace_says_which_sync_wrote_over_a_value(school):
 
 
 @pytest.mark.door("python")
-def test_C14_who_is_suppressed_or_erased_and_still_there_is_an_orphan(school):
-    connect(school)
-    school.tables(people=[HEAD, *ROWS])
-    school.people(destinations=[school.crm, LAKE])
-    with project(school) as opened:
+def test_C14_who_is_suppressed_or_erased_and_still_there_is_an_orphan(plain):
+    connect(plain)
+    plain.tables(people=[HEAD, *ROWS])
+    plain.people(destinations=[plain.crm, LAKE])
+    with project(plain) as opened:
         opened.run(["people"])
         opened.suppress(["id:1"])
         opened.erase("2")
@@ -238,31 +244,40 @@ def test_C14_who_is_suppressed_or_erased_and_still_there_is_an_orphan(school):
             assert [(one.kind, one.key) for one in found.samples] == [("stranger", "2")]
 
 
-@pytest.mark.door("python")
-@pytest.mark.parametrize(
-    ("form", "spoil", "why"),
-    [
-        ("jsonl", lambda file: file.write_bytes(file.read_bytes()[:-9]), "its last line is cut"),
-        ("jsonl", lambda file: file.write_text("{\n"), "line 1 is no record"),
-        ("jsonl", lambda file: file.chmod(0), ""),
-        ("csv", lambda file: file.write_bytes(file.read_bytes()[:-2]), "its last line is cut"),
-        ("csv", lambda file: file.write_text('op,key,message_id,a\r\nupsert,"1\r\n'), "line"),
-        ("parquet", lambda file: file.write_bytes(file.read_bytes()[:-9]), "no whole Parquet"),
+SPOILS = {
+    "jsonl": [
+        (lambda file: file.write_bytes(file.read_bytes()[:-9]), "its last line is cut"),
+        (lambda file: file.write_text("{\n"), "line 1 is no record"),
+        (lambda file: file.chmod(0), "Permission denied"),
     ],
-)
-def test_C14_a_file_that_cannot_be_read_is_named_with_a_way_to_mend_it(school, form, spoil, why):
-    connect(school, form)
-    school.people(destinations=[LAKE])
-    with project(school) as opened:
+    "csv": [
+        (lambda file: file.write_bytes(file.read_bytes()[:-2]), "its last line is cut"),
+        (lambda file: file.write_text('op,key,message_id,a\r\nupsert,"1\r\n'), "line"),
+    ],
+    "parquet": [(lambda file: file.write_bytes(file.read_bytes()[:-9]), "no whole Parquet")],
+}
+
+
+@pytest.mark.door("python")
+@pytest.mark.parametrize("form", SPOILS)
+def test_C14_a_file_that_cannot_be_read_is_named_with_a_way_to_mend_it(plain, form):
+    connect(plain, form)
+    plain.people(destinations=[LAKE])
+    with project(plain) as opened:
         opened.run(["people"])
-        (path,) = (school.folder / "lake" / "people").glob("*")
-        spoil(path)
-        if path.stat().st_mode & 0o777 == 0 and can_read(path):
-            return  # nobody keeps root from reading
-        with pytest.raises(DestinationError) as caught:
-            opened.verifications.verify("lake")
-        assert (caught.value.code, str(path) in caught.value.message) == ("HELD_UNREADABLE", True)
-        assert why in caught.value.message
+        (path,) = (plain.folder / "lake" / "people").glob("*")
+        whole = path.read_bytes()
+        for spoil, why in SPOILS[form]:
+            spoil(path)
+            if path.stat().st_mode & 0o777 == 0 and can_read(path):
+                continue  # nobody keeps root from reading
+            with pytest.raises(DestinationError) as caught:
+                opened.verifications.verify("lake")
+            told = caught.value
+            assert (told.code, str(path) in told.message) == ("HELD_UNREADABLE", True)
+            assert why in told.message
+            path.chmod(0o600)
+            path.write_bytes(whole)
         path.unlink()
         (found,) = opened.verifications.verify("lake").syncs
         assert (found.missing, found.equal) == (2, 0)
@@ -277,18 +292,18 @@ def can_read(path: Path) -> bool:
 
 
 @pytest.mark.door("cli")
-def test_C14_what_cannot_be_read_or_is_not_there_is_refused(school, cli):
+def test_C14_what_cannot_be_read_or_is_not_there_is_refused(plain, cli):
     hook = {"type": "webhook", "url": "https://example.org/hook"}
-    connect(school, hook=hook, seg={"type": "segment", "write_key": "k"})
-    school.people(destinations=[LAKE, {"use": "hook", "match": "user_id"}])
+    connect(plain, hook=hook, seg={"type": "segment", "write_key": "k"})
+    plain.people(destinations=[LAKE, {"use": "hook", "match": "user_id"}])
     for name in ("hook", "seg"):
-        refused = cli("verify", name, "-o", "json", env=school.env)
+        refused = cli("verify", name, "-o", "json", env=plain.env)
         error = refused.json["error"]
         assert (refused.code, error["code"]) == (4, "NOT_READABLE")
         assert "can be verified" in error["mend"]
-    assert cli("verify", "lak", env=school.env).code == 2
-    assert cli("verify", "crm", "--sync", "people", env=school.env).code == 2
-    nothing = cli("verify", "lake", env=school.env)
+    assert cli("verify", "lak", env=plain.env).code == 2
+    assert cli("verify", "crm", "--sync", "people", env=plain.env).code == 2
+    nothing = cli("verify", "lake", env=plain.env)
     assert (nothing.code, "Nothing could be compared." in nothing.stdout) == (0, True)
 
 
