@@ -18,6 +18,7 @@ from rowlift.core.nouns import Op
 from rowlift.core.ports import Held
 from rowlift.core.rules import rule
 from rowlift.destinations.file_columns import change_header
+from rowlift.kit.ndjson import read_changes
 from rowlift.kit.texts import key_parts
 
 HELD = pa.schema([("key", pa.string()), ("attributes", pa.string()), ("wrote", pa.string())])
@@ -29,6 +30,7 @@ _GUARDED = re.compile("'[=+\\-@\\t\\r\\n\\uff1d\\uff0b\\uff0d\\uff20]")
 _ENDINGS = {".jsonl": b"\n", ".csv": b"\r\n"}
 
 Record = tuple[str, str, str]  # op, key and attributes
+Columns = tuple[pa.StringArray, pa.StringArray]  # keys, and attributes or null
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +66,22 @@ class Folder:
     def _batches(self, path: Path) -> Iterator[pa.RecordBatch]:
         try:
             _require_end(path)
-            records = self._own(_READERS[path.suffix](path, self))
-            while some := [*islice(records, _AT_ONCE)]:
-                keys = [key for _, key, _ in some]
-                told = [None if op == Op.DELETE else attributes for op, _, attributes in some]
-                columns = [_texts(keys), _texts(told), pa.repeat(path.name, len(some))]
+            for keys, attributes in _READERS[path.suffix](path, self):
+                columns = [keys, attributes, pa.repeat(path.name, len(keys))]
                 yield pa.RecordBatch.from_arrays(columns, schema=HELD)
         except OSError as error:
             raise _unreadable(path, error.strerror or type(error).__name__) from None
 
-    def _own(self, records: Iterator[Record]) -> Iterator[Record]:
-        """Leave out what is of the sync's second query, or of its first: they share the folder."""
+    def gathered(self, records: Iterator[Record]) -> Iterator[Columns]:
+        """Return records as columns of keys and attributes.
+
+        What is of the sync's second query is left out, or of its first: they share the folder.
+        """
         parts = len(self.key)
-        for record in records:
-            joined = key_parts(record[1])
-            if joined == parts:
-                yield record
+        own = (one for one in records if key_parts(one[1]) == parts)
+        while some := [*islice(own, _AT_ONCE)]:
+            told = [None if op == Op.DELETE else attributes for op, _, attributes in some]
+            yield pa.array([key for _, key, _ in some], pa.string()), pa.array(told, pa.string())
 
 
 def _require_end(path: Path) -> None:
@@ -92,32 +94,20 @@ def _require_end(path: Path) -> None:
             raise _unreadable(path, "its last line is cut")
 
 
-def _lines(path: Path, folder: Folder) -> Iterator[Record]:
+def _lines(path: Path, folder: Folder) -> Iterator[Columns]:
     """Read JSON Lines."""
-    names = list(folder.key)
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                record = json.loads(line)
-                named: Mapping[str, Any] = record["key"]
-                if list(named) == names and "op" in record:
-                    key = _text([*named.values()]) if len(names) > 1 else str(named[names[0]])
-                    yield str(record["op"]), key, _text(_object(record["attributes"]))
-            except (ValueError, KeyError, TypeError, RecursionError):
-                raise _unreadable(path, f"line {number} is no record") from None
+    try:
+        yield from read_changes(path, folder.key)
+    except ValueError as error:
+        raise _unreadable(path, str(error)) from None
 
 
-def _texts(values: Sequence[str | None]) -> pa.Array:
-    return pa.array(values, pa.string())
+def _cells(path: Path, folder: Folder) -> Iterator[Columns]:
+    """Read CSV."""
+    return folder.gathered(_rows(path, folder))
 
 
-def _object(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError
-    return value
-
-
-def _cells(path: Path, folder: Folder) -> Iterator[Record]:
+def _rows(path: Path, folder: Folder) -> Iterator[Record]:
     """Read CSV; a key is given back without the apostrophe before a formula."""
     csv.field_size_limit(_LONGEST)
     at = 0
@@ -135,8 +125,12 @@ def _cells(path: Path, folder: Folder) -> Iterator[Record]:
         raise _unreadable(path, f"line {at or 1} is no record") from None
 
 
-def _columns(path: Path, folder: Folder) -> Iterator[Record]:
+def _columns(path: Path, folder: Folder) -> Iterator[Columns]:
     """Read Parquet."""
+    return folder.gathered(_parquet(path, folder))
+
+
+def _parquet(path: Path, folder: Folder) -> Iterator[Record]:
     try:
         with pq.ParquetFile(path) as file:
             names = _named(file.schema_arrow.names, folder)
@@ -150,7 +144,7 @@ def _columns(path: Path, folder: Folder) -> Iterator[Record]:
         raise _unreadable(path, "it is no whole Parquet file") from None
 
 
-_READERS: Mapping[str, Callable[[Path, Folder], Iterator[Record]]] = {
+_READERS: Mapping[str, Callable[[Path, Folder], Iterator[Columns]]] = {
     ".jsonl": _lines, ".csv": _cells, ".parquet": _columns,
 }  # fmt: skip
 

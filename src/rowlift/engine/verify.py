@@ -72,7 +72,10 @@ _PAIR = pa.schema(
 )  # fmt: skip
 
 _FINDINGS = """
-WITH looked AS (
+WITH orphans AS MATERIALIZED (
+    SELECT m.key, m.version, m.seq, m.state, h.attributes, h.wrote
+    FROM met m JOIN {held} h ON h.number = m.number WHERE m.state IN ('gone', 'unknown')
+), looked AS (
     SELECT *, list_filter(list_sort(list_distinct({names})),
         n -> {ours} IS DISTINCT FROM {theirs}) AS names
     FROM {pairs} WHERE theirs IS NOT NULL
@@ -87,15 +90,14 @@ UNION ALL
 SELECT 'missing', key, version, seq, []::VARCHAR[], NULL, NULL, wrote FROM {pairs}
 WHERE theirs IS NULL
 UNION ALL
-SELECT CASE state WHEN 'gone' THEN 'returned' ELSE 'stranger' END, m.key, version, seq,
-    []::VARCHAR[], NULL, NULL, h.wrote
-FROM met m JOIN {held} h ON h.number = m.number
-WHERE state IN ('gone', 'unknown') AND {has_values} {brought}
+SELECT CASE state WHEN 'gone' THEN 'returned' ELSE 'stranger' END, key, version, seq,
+    []::VARCHAR[], NULL, NULL, wrote
+FROM orphans WHERE {has_values} {brought}
 """
-_HAS_VALUES = """len(list_filter(json_keys(h.attributes),
-    n -> nullif(json_extract(h.attributes, {at})::VARCHAR, 'null') IS NOT NULL)) > 0"""
+_HAS_VALUES = """len(list_filter(json_keys(attributes),
+    n -> nullif(json_extract(attributes, {at})::VARCHAR, 'null') IS NOT NULL)) > 0"""
 # What others wrote into the workspace is no business of this sync.
-_BROUGHT = "AND json_extract_string(h.wrote, '$.ours') = 'true'"
+_BROUGHT = "AND json_extract_string(wrote, '$.ours') = 'true'"
 _MEMBERS = """'{{' || array_to_string(list_transform(names, n -> to_json(n)::VARCHAR || ':'
     || coalesce(json_extract({object}, {at})::VARCHAR, 'null')), ',') || '}}'"""
 _AT = "'/' || replace(replace(n, '~', '~0'), '/', '~1')"
