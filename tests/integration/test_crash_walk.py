@@ -117,7 +117,6 @@ NOT_WALKED = {
     "pins.drop": "by hand, whole or not at all, and harmless when repeated",
     "person.rename": "by hand, whole or not at all; another time it changes nothing more",
     "merge.undo": "by hand, whole or not at all; another time it finds nothing to undo",
-    "sync.pause": "a mark is set or not; nothing else hangs on it",
     "heartbeat": "once a second at most; it renews a lease or does not",
     "session.close": "somebody is signed out or not",
     "session.forget": "what it forgets counts for nothing",

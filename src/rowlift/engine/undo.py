@@ -42,12 +42,20 @@ SELECT key, FALSE AS had, NULL::VARCHAR AS before, attributes FROM image
 WHERE version = {revision}
 """
 
+# Where who leaves is cleared or deleted, nothing from before a row was gone counts.
 _EARLIER = """
 CREATE OR REPLACE TEMP TABLE undone_earlier AS
-SELECT key, list(attributes ORDER BY version DESC, age) AS texts FROM (
-    SELECT key, version, 0 AS age, attributes FROM {deltas} WHERE version < {revision}
-    UNION ALL SELECT key, version, 1, before FROM {deltas} WHERE version < {revision}
-) WHERE attributes IS NOT NULL AND key IN (SELECT key FROM undone) GROUP BY key
+WITH told AS (
+    SELECT * FROM {deltas} WHERE version < {revision} AND key IN (SELECT key FROM undone)
+),
+gone AS (SELECT key, max(version) AS version FROM told WHERE {voids} AND NOT present GROUP BY key),
+texts AS (
+    SELECT key, version, 0 AS age, attributes FROM told WHERE present OR NOT {voids}
+    UNION ALL SELECT key, version, 1, before FROM told WHERE had OR NOT {voids}
+)
+SELECT t.key, list(t.attributes ORDER BY t.version DESC, t.age) AS texts
+FROM texts t LEFT JOIN gone g ON g.key = t.key
+WHERE t.attributes IS NOT NULL AND t.version > coalesce(g.version, 0) GROUP BY t.key
 """
 _NOTHING_EARLIER = "CREATE OR REPLACE TEMP TABLE undone_earlier (key VARCHAR, texts VARCHAR[])"
 
@@ -166,8 +174,13 @@ def changed_anything(told: Mapping[str, Any]) -> int:
 def is_known(told: Mapping[str, Any], deltas: Sequence[Path]) -> bool:
     """Tell whether it is known what was before each row; of rows that are new, nothing was."""
     if deltas:
-        return all("had" in pq.read_schema(path).names for path in deltas)
+        return all(map(_tells, deltas))
     return changed_anything(told) == int(told.get("added", 0))
+
+
+def _tells(delta: Path) -> bool:
+    """Tell whether a delta says what was there before; those of earlier releases do not."""
+    return "had" in pq.read_schema(delta).names
 
 
 def _revision(duck: Duck, run: Run, part: Part, deltas: Sequence[Path]) -> int:
@@ -186,16 +199,20 @@ def _left(deltas: Sequence[Path], revision: int) -> str:
 
 def restore(duck: Duck, store: Store, part: Part, revision: int) -> None:
     """Create the table `restored`: what the rows of `undone` become."""
-    kept = [one.path for one in store.files.kept(DELTA, part.uid)]
-    duck.run(_EARLIER.format(deltas=parquet(kept), revision=revision) if kept else _NOTHING_EARLIER)
+    kept = [one.path for one in store.files.kept(DELTA, part.uid) if _tells(one.path)]
+    voids = takes_back(part.spec)
+    duck.run(
+        _EARLIER.format(deltas=parquet(kept), revision=revision, voids=voids)
+        if kept
+        else _NOTHING_EARLIER
+    )
     relates = part.spec.kind is Kind.RELATIONSHIP
     told = {"relates": relates, "ended": text(ENDED), "stays": stays_when_undone(part.spec)}
     duck.run(_PLAIN.format(**told))
     keeps = frozenset({"email"} if part.spec.identify_by == "email" else ())
     rows = duck.rows(_TO_THINK)
-    takes_back = part.spec.removed is not Removed.KEEP
     texts = [
-        (key, before_of(after, before, earlier or (), keeps, whole=was_removed and takes_back))
+        (key, before_of(after, before, earlier or (), keeps, whole=was_removed and voids))
         for key, after, before, earlier, was_removed in rows
     ]
     arrays = [pa.array(column, pa.string()) for column in zip(*texts, strict=True)] or [
@@ -214,6 +231,12 @@ def stays_when_undone(spec: SyncSpec) -> bool:
     if spec.workspace:
         return spec.removed is Removed.KEEP
     return any(use.removed is Removed.KEEP for use in spec.destinations)
+
+
+def takes_back(spec: SyncSpec) -> bool:
+    """Tell whether the values of a row that leaves are cleared or deleted somewhere."""
+    rules = [spec.removed] if spec.workspace else [use.removed for use in spec.destinations]
+    return any(one in (Removed.CLEAR, Removed.DELETE) for one in rules)
 
 
 def before_of(

@@ -1,0 +1,44 @@
+"""A run is undone on the command line."""
+
+import pytest
+
+pytestmark = pytest.mark.door("cli")
+
+
+def test_C6_a_run_is_undone_after_its_plan_was_shown(cli, shop):
+    shop.destinations["lake"] = {"type": "files", "path": "lake"}
+    shop.save()
+    shop.sync("traits", "SELECT user_id, plan, seats FROM people", {"use": "lake"})
+    assert cli("run", "traits").code == 0
+    before = shop.people()
+    shop.sql(
+        "UPDATE people SET plan = 'BAD' WHERE user_id <> 'u3'",
+        "INSERT INTO people VALUES ('u4', 'dan@example.com', 'BAD', 1)",
+    )
+    run = cli("-o", "json", "run", "traits").json["runs"][0]["id"]
+    bad = shop.people()
+
+    asked = cli("undo", run)
+    assert asked.code == 2
+    for told in (
+        f"undo of run {run}", "3 rows: 3 set back", "u1  changed", "files that were written stay",
+        "Who is new stays", "Type yes",
+    ):  # fmt: skip
+        assert told in asked.stdout + asked.stderr
+    assert shop.people() == bad
+
+    undone = cli("-o", "json", "undo", run, "--yes")
+    assert undone.code == 0
+    assert undone.json["plan"]["undo_of"] == undone.json["runs"][0]["undo_of"] == run
+    assert shop.people() == before | {"u4": {}}
+    assert "paused" in cli("run", "traits").stdout
+    assert cli("-o", "json", "ls").json["syncs"][0]["undone"] == 3
+    assert f"traits, undo of {run}" in cli("runs").stdout
+    assert "NOTHING_LEFT" in cli("undo", run).stderr
+
+    assert cli("resume", "traits").code == 0
+    assert "3 rows, kept as the undo left them" in cli("run", "traits").stdout
+    assert shop.people() == before | {"u4": {}}
+    assert "3 rows may come back" in cli("resume", "traits", "--unpin").stdout
+    assert cli("run", "traits").code == 0
+    assert shop.people() == bad
