@@ -144,3 +144,49 @@ def test_C2_a_whole_run_is_foreseen_and_done_or_refused_while_the_sync_is_paused
 def _foresee(page: Page) -> None:
     page.get_by_text("More", exact=True).click()
     page.get_by_role("button", name="What a run would do").click()
+
+
+@pytest.mark.door("ui")
+def test_C6_a_run_is_undone_by_the_button_on_its_page(
+    readers: Readers, served: Api, shop: World
+) -> None:
+    table = shop.folder / "data" / "regretted.csv"
+    table.write_text(ONE)
+    ours = served.project.definitions.by("ann", "ui")
+    sql = "SELECT user_id, plan AS regretted FROM regretted"
+    ours.create("sync", "regretted", SYNC | {"sql": sql})
+    served.project.refresh()
+    _asked(served, 0)
+    table.write_text(ONE.replace("pro", "wrong"))
+    run = _asked(served, newest(served, "regretted").id)
+    reader = readers()
+    page = reader.see(f"/runs/{run}")
+    page.get_by_role("button", name="Undo this run …").click()
+    page.get_by_role("heading", name=f"Undo run {run}").wait_for()
+    page.get_by_text('{"regretted":"wrong"}').wait_for()
+    wrong = [*broken(page, "a plan"), *too_wide(page, "a plan")]
+    page.get_by_role("button", name="Undo exactly this").click()
+    page.get_by_text("The run was asked for.").wait_for()
+    until(lambda: _is_new(newest(served, "regretted"), run))
+    (plan,) = served.project.person("ann").attributes[-1:]
+    assert (plan.name, plan.value) == ("regretted", "pro")
+    page = reader.see("/syncs/regretted")
+    page.get_by_text("1 row of this sync stays as an undo left it").wait_for()
+    wrong += [*broken(page, "a sync"), *too_wide(page, "a sync")]
+    assert wrong == []
+    page.get_by_role("button", name="Let them come back").click()
+    page.get_by_text("What was undone may come back").wait_for()
+    page = reader.see(f"/runs/{run}")
+    page.get_by_text("This run was undone.").wait_for()
+
+
+def _asked(served: Api, known: int) -> int:
+    """Let the service run a sync; returns the number of its run."""
+    served.project.service.trigger(["regretted"])
+
+    def is_over() -> bool:
+        found = served.project.runs("regretted", 1)
+        return bool(found) and _is_new(found[0], known)
+
+    until(is_over)
+    return newest(served, "regretted").id
