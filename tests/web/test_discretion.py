@@ -124,10 +124,21 @@ def test_S16_a_token_without_values_is_refused_without_them(world: World) -> Non
                     program.post("/syncs/traits/plans"),
                     program.post("/definitions/sync", json=wanted),
                 )
+                draft = program.post("/drafts", json=wanted).json()["id"]
+                form = {key: text for key, text in document.items() if isinstance(text, str)}
+                pages = [
+                    program.post(
+                        f"{api.url}/drafts/{draft}/start",
+                        headers={"accept": accept},
+                        data=form | {"name": "more", "kind": "person", "version": version},
+                    )
+                    for version, accept in (("1", "text/html"), ("2", "application/json"))
+                ]
             codes = [one.json()["code"] for one in stopped]
             assert codes == ["BAD_ROWS", "PREVIEW_STOPS"]
             sees = Right.VALUES in rights
-            assert [CANARY in one.text for one in stopped] == [sees, sees]
+            assert ["PREVIEW_STOPS" in one.text for one in pages] == [True, True]
+            assert [CANARY in one.text for one in (*stopped, *pages)] == [sees] * 4
 
 
 def test_a_reason_that_quotes_nothing_stays_as_it_is() -> None:

@@ -31,17 +31,26 @@ def seen_by(caller: Caller, told: Told) -> Told:
 
 
 def discreet(told: Told) -> Told:
-    """Return an answer in which each reason that may quote a row says what its code means."""
+    """Return an answer in which each reason that may quote a row says what its code means.
+
+    So does each problem of the web, whatever page or form it stands on.
+    """
     if isinstance(told, (list, tuple)):
         quiets = [discreet(one) for one in told]
         is_same = all(map(operator.is_, quiets, told))
         return told if is_same else cast("Told", type(told)(quiets))
+    if isinstance(told, dict):
+        members = {name: discreet(value) for name, value in told.items()}
+        is_same = all(members[name] is value for name, value in told.items())
+        return told if is_same else cast("Told", members)
     if not is_dataclass(told) or isinstance(told, type):
         return told
     values = {one.name: getattr(told, one.name) for one in fields(told)}
     quiet = {name: discreet(value) for name, value in values.items()}
     if "reason" in values:
         quiet["reason"] = _reason(values)
+    if "detail" in values and may_quote(values.get("code", "")):
+        quiet |= {"detail": values["title"], "mend": _mend(values["code"]), "examples": ()}
     changed = {name: value for name, value in quiet.items() if value is not values[name]}
     return cast("Told", replace(cast("Any", told), **changed)) if changed else told
 
@@ -50,6 +59,10 @@ def meaning(code: str) -> str:
     """Return what a code means and how it is mended, without anything of what happened."""
     known = RULES.get(code)
     return f"{known.title}. {known.mend}" if known else "The destination gave a reason."
+
+
+def _mend(code: str) -> str:
+    return RULES[code].mend if code in RULES else ""
 
 
 def _reason(values: dict[str, Any]) -> str:

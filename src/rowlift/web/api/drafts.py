@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from rowlift.core.rights import Right
 from rowlift.engine.preview import Preview
@@ -21,12 +21,37 @@ router = APIRouter(prefix="/drafts", tags=["drafts"])
 Number = Annotated[int, Path(ge=1, lt=2**63, description="The draft's number.")]
 
 
+class Column(Body):
+    """A column that a preview had."""
+
+    name: str
+    type: str = ""
+
+
+class View(BaseModel):
+    """What a page remembers of a draft: how the query is asked for, and what it had last."""
+
+    model_config = ConfigDict(extra="allow")
+
+    way: str = ""
+    table: str = ""
+    key: str = ""
+    picked: list[str] | None = None
+    columns: list[Column] = Field(default_factory=list)
+    seen: str = ""
+
+
 class Written(Body):
     """A sync as far as it is written; `view` is what a page remembers of it."""
 
     name: str = Field("", max_length=200, examples=["people"])
     document: dict[str, Any] = Field(examples=[{"source": "shop", "sql": "SELECT id, plan FROM p"}])
-    view: dict[str, Any] = Field(default_factory=dict)
+    view: View = Field(default_factory=View)
+
+    @property
+    def remembered(self) -> dict[str, Any]:
+        """Return what was said of the view."""
+        return self.view.model_dump(exclude_unset=True)
 
 
 class OfSync(Body):
@@ -45,7 +70,7 @@ def drafts(project: Ours, caller: Asking) -> Page[DraftRecord]:
 def new(body: Written, project: Ours, caller: Asking, response: Response) -> DraftRecord:
     """Begin a new sync, which may be written in part only."""
     return tagged(
-        response, project.drafts.new(body.name, body.document, body.view, by=caller)
+        response, project.drafts.new(body.name, body.document, body.remembered, by=caller)
     )  # fmt: skip
 
 
@@ -81,7 +106,7 @@ def save(
     """Replace a draft, whatever is wrong with it; needs If-Match."""
     version = expected(if_match)
     saved = project.drafts.save(
-        number, body.name, body.document, body.view, expected=version, by=caller
+        number, body.name, body.document, body.remembered, expected=version, by=caller
     )  # fmt: skip
     return tagged(response, saved)
 

@@ -26,7 +26,7 @@ from rowlift.web.pages.audience_form import (
     written,
 )
 from rowlift.web.pages.condition_rows import NotRows
-from rowlift.web.pages.forms import Wrong, onward
+from rowlift.web.pages.forms import Wrong, onward, version_in
 from rowlift.web.pages.render import show
 from rowlift.web.pages.runwords import yaml
 from rowlift.web.pages.suggestions import NO_SUGGESTIONS, Suggestions, suggestions
@@ -174,9 +174,8 @@ def _answer(
 
 
 def _sent_as(form: FormData, name: str) -> Writing:
-    version = str(form.get("version", ""))
     called, document = (str(form.get(key, "")) for key in ("name", "document"))
-    number = int(version) if version.isdecimal() and len(version) < 10 else 0  # noqa: PLR2004
+    number = version_in(str(form.get("version", "")))
     return Writing(name or called.strip(), document[:LONGEST], number)
 
 

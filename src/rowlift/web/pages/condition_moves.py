@@ -162,7 +162,7 @@ def _is_left_empty(root: Group, steps: Sequence[str]) -> bool:
 
 
 def _index(step: str) -> int:
-    if not step.isdecimal():
+    if not step.isdecimal() or len(step) > 9:  # noqa: PLR2004 - nobody has so many
         raise ValueError(step)
     return int(step)
 

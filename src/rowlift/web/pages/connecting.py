@@ -30,7 +30,7 @@ from rowlift.web.pages.fields import (
     typed_secrets,
     with_typed,
 )
-from rowlift.web.pages.forms import Filled, onward
+from rowlift.web.pages.forms import Filled, onward, version_in
 from rowlift.web.pages.kinds import Card, cards, title
 from rowlift.web.pages.labels import labelled
 from rowlift.web.pages.mistakes import Mistake, mistakes
@@ -240,8 +240,7 @@ def edit(
     desk = _existing(request, project, caller, kind, name)
     if filled.get("do") == "test":
         return desk.tried(filled, name)
-    version = filled.get("version", "")
-    expected = int(version) if version.isdecimal() and len(version) < 10 else 0  # noqa: PLR2004
+    expected = version_in(filled.get("version", ""))
     document, before = desk.document(filled), project.definitions.get(kind, name)
     ours = project.definitions.by(caller.name, "ui")
     try:

@@ -22,7 +22,7 @@ from rowlift.operations.project import Project
 from rowlift.operations.rehearsing import SampleMessage, SentMessage
 from rowlift.operations.watching import ExchangeReport
 from rowlift.project.connections import ROLES
-from rowlift.web.pages.forms import Filled, onward
+from rowlift.web.pages.forms import Filled, onward, version_in
 from rowlift.web.pages.kinds import title
 from rowlift.web.pages.labels import labelled
 from rowlift.web.pages.render import show
@@ -189,8 +189,7 @@ def delete(
     before = project.definitions.get(kind, name)
     try:
         _require_typed(filled.get("name", ""), name)
-        version = filled.get("version", "")
-        expected = int(version) if version.isdecimal() else before.version
+        expected = version_in(filled.get("version", str(before.version)))
         project.definitions.by(caller.name, "ui").archive(kind, name, expected=expected)
     except RowliftError as error:
         page = _page(kind, name, project, caller, error)

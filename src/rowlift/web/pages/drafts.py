@@ -23,7 +23,7 @@ from rowlift.operations.querying import Wish
 from rowlift.project.feeds import EVERY
 from rowlift.web.pages import places
 from rowlift.web.pages.draft_form import read, shown
-from rowlift.web.pages.forms import onward
+from rowlift.web.pages.forms import onward, version_in
 from rowlift.web.pages.places import Excerpt, Wrong
 from rowlift.web.pages.plans import TRIED, looked_ahead
 from rowlift.web.pages.render import show
@@ -154,9 +154,7 @@ class DraftPage:
     @property
     def identifiers(self) -> Sequence[tuple[str, str, Sequence[str]]]:
         """Return what may identify a row of this kind: its word, its name, its columns."""
-        kind = self.draft.document.get("kind", "person")
-        if kind in KEYS:
-            own = KEYS[kind]
+        if own := KEYS.get(str(self.draft.document.get("kind"))):
             return [(own, own, (own, "object_id"))]
         allowed = {"user_id": "id", "email": "email", "anonymous_id": "anonymous_id"}
         people = (
@@ -298,10 +296,8 @@ def _saved(project: Project, caller: Caller, number: int, form: FormData) -> Dra
         document |= _composed(project, document, view)
     except RowliftError as error:
         wrong = error
-    version = str(form.get("version", ""))
-    saved = project.drafts.save(
-        number, name, document, view, expected=int(version) if version.isdecimal() else 0, by=caller
-    )
+    version = version_in(str(form.get("version", "")))
+    saved = project.drafts.save(number, name, document, view, expected=version, by=caller)
     if wrong:
         raise wrong
     return saved

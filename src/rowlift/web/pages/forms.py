@@ -63,6 +63,11 @@ def onward(path: str) -> RedirectResponse:
     return RedirectResponse(path, SEE_OTHER)
 
 
+def version_in(text: str) -> int:
+    """Return the version that a form holds; none is 0, which no definition has."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 0  # noqa: PLR2004 - 32 bits
+
+
 def names(text: str, file: bytes = b"") -> list[str]:
     """Return who is named in a text and a file, one in each line; raises ConfigError."""
     try:

@@ -122,7 +122,7 @@ def show(
 
     Where a form was `wrong` the page says so, and its fields keep what was typed.
     """
-    page = seen_by(request.state.caller, page)
+    page, wrong = seen_by(request.state.caller, (page, wrong))
     if wants_json(request):
         if wrong:
             return problems.answer(wrong.problem)

@@ -14,7 +14,7 @@ from rowlift.operations.callers import Caller
 from rowlift.operations.defining import DefinitionRecord
 from rowlift.operations.project import Project
 from rowlift.state.definitions import Version
-from rowlift.web.pages.forms import Text, onward
+from rowlift.web.pages.forms import Text, onward, version_in
 from rowlift.web.pages.render import show
 from rowlift.web.pages.words import listed, part
 from rowlift.web.paging import Cursor, page, place
@@ -79,7 +79,7 @@ def restore(
     before = project.definitions.get("sync", name)
     try:
         door_ = project.definitions.by(caller.name, "ui")
-        made = door_.restore("sync", name, _number(version), expected=_number(expected))
+        made = door_.restore("sync", name, version_in(version), expected=version_in(expected))
     except RowliftError as error:
         found = problem(error)
         answer = show(request, "history.html", _history(project, name, None, found))
@@ -105,7 +105,7 @@ def delete(
     try:
         _require_typed(typed, name)
         door_ = project.definitions.by(caller.name, "ui")
-        made = door_.archive("sync", name, expected=_number(expected))
+        made = door_.archive("sync", name, expected=version_in(expected))
     except RowliftError as error:
         found = problem(error)
         answer = show(request, "sync_delete.html", Deleting(before, found))
@@ -138,10 +138,6 @@ def authors(project: Project, kind: str, name: str, since: int) -> str:
     newer = [one for one in project.definitions.versions(kind, name) if one.version > since]
     newer.sort(key=lambda one: one.version)
     return listed([*dict.fromkeys(one.actor or "Somebody" for one in newer)] or ["Somebody"])
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 0  # noqa: PLR2004 - 32 bits
 
 
 def _note(
