@@ -40,7 +40,8 @@ class Record:
     """What the story knows of rows by key, since nothing of it was in doubt.
 
     `brought` are the runs that changed a row last, `rows` its last values, `bad` what the last run
-    rejected; `stop` is the code with which it was refused.
+    rejected; `stop` is the code with which it was refused. Unless it is whole, from the first run
+    on, a row that comes may have been there before all was forgotten.
     """
 
     rows: dict[str, Attributes] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class Record:
     stop: str = ""
     moved: list[str] = field(default_factory=list)
     asked: int = 0
+    is_whole: bool = False
     _image: Mapping[str, Attributes] | None = None
 
     def note(self, run: int, expected: Expected, memory: Memory, shop: Shop, of: Settings) -> None:
@@ -66,6 +68,7 @@ class Record:
             is_new = memory.image is not None  # nothing was known, or a reset forgot it
             self.brought = dict.fromkeys(image, run) if is_new else {}
             self.rows, self.moved = dict(image), sorted(image)
+            self.is_whole = run == 1
         else:
             self.moved = sorted(self._moved(run, self._image or {}, image))
         self.present, self._image = frozenset(image), image
@@ -78,7 +81,8 @@ class Record:
                 yield key
                 self.brought[key] = run
                 was, now = self.rows.get(key, {}), image.get(key, self.rows.get(key, {}))
-                for name in was.keys() | now.keys():
+                names = was.keys() | now.keys() if key in self.rows or self.is_whole else ()
+                for name in names:
                     if was.get(name) != now.get(name):
                         found = self.changes.setdefault((key, name), [])
                         found.insert(0, (run, was.get(name), now.get(name)))
@@ -139,8 +143,9 @@ class Record:
             changes = [(one.run, one.before, one.after) for one in said]
             if changes[: len(known)] != known:
                 raise Divergence(f"why says {changes} of {name} of {key}, not {known}")
-            is_newest = not settings.writes_workspace or self.rows[key].get(name) is not None
-            if is_newest and key in self.present and found[name].run != known[0][0]:
+            if settings.writes_workspace:  # where the last run that wrote it counts, changed or not
+                continue
+            if key in self.present and found[name].run != known[0][0]:
                 raise Divergence(f"{name} of {key} is of run {found[name].run}, not {known[0]}")
 
     def _check_target(self, key: str, one: TargetTrace, settings: Settings, who: "Known") -> None:
