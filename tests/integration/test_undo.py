@@ -74,6 +74,10 @@ def test_C6_what_a_run_did_comes_back_and_stays_until_the_source_says_something_
     assert now["here"]["3"] == before["here"]["3"]
 
     with project(school) as opened:
+        traces = {who: opened.why(who).syncs[0].targets for who in "123"}
+        assert [{one.standing.value for one in traces[who]} for who in "123"] == [
+            {"delivered"}, {"delivered"}, {"undone"},
+        ]  # fmt: skip
         assert opened.undone.unpin("people") == 2
     freed = school.run(project, "people", allow_removals=True)
     assert (freed.counts["returned"], freed.counts["removed"]) == (1, 1)

@@ -17,6 +17,7 @@ INGEST = "ingest"
 WORDS = {
     Standing.DELIVERED: "has the newest version",
     Standing.UNCHANGED: "has it already; the last run brought nothing new",
+    Standing.UNDONE: "as an undo left it",
     Standing.REJECTED: "rejected",
     Standing.HELD: "held; each run judges it again until it passes",
     Standing.IN_DOUBT: "in doubt; it is sent again with the same message id",
@@ -34,7 +35,9 @@ WORDS = {
     Standing.LEFT: "not in the query any more; kept as it was",
     Standing.REMOVED: "not in the query any more; taken back",
 }
-GOOD = frozenset({Standing.DELIVERED, Standing.UNCHANGED, Standing.LEFT, Standing.REMOVED})
+GOOD = frozenset(
+    {Standing.DELIVERED, Standing.UNCHANGED, Standing.UNDONE, Standing.LEFT, Standing.REMOVED}
+)
 
 Who = Annotated[
     str, typer.Argument(help="id:VALUE, email:VALUE, anonymous_id:VALUE, or a bare value.")

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from rowlift.engine.duck import Duck, name, parquet, text
 from rowlift.engine.held import HELD
 from rowlift.engine.layers import layers, open_ledger
-from rowlift.state.files import StoredFile
+from rowlift.state.files import PINS, StoredFile
 from rowlift.state.store import Store
 
 _ID_COLUMNS = frozenset({"id", "user_id"})
@@ -139,6 +139,14 @@ def is_held(duck: Duck, store: Store, uid: str, identify_by: str, key: str) -> b
             if duck.count(f"{parquet([one.path])} WHERE {said} = {text(key)}"):
                 return True
     return False
+
+
+def is_pinned(duck: Duck, store: Store, uid: str, key: str) -> bool:
+    """Tell whether a row of a key stays as an undo left it, whatever its source says now."""
+    return any(
+        duck.count(f"{parquet([one.path])} WHERE key = {text(key)}")
+        for one in store.files.live([PINS], uid)
+    )
 
 
 def refused(

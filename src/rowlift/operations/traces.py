@@ -13,6 +13,7 @@ class Standing(StrEnum):
 
     DELIVERED = "delivered"
     UNCHANGED = "unchanged"  # acknowledged before; the last run brought nothing new
+    UNDONE = "undone"  # as an undo left it, until the source says something else
     REJECTED = "rejected"
     IN_DOUBT = "in_doubt"
     HELD = "held"  # rejected, kept, and judged again by each run

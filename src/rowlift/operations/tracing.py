@@ -8,7 +8,7 @@ from rowlift.core.errors import ConfigError, StateError
 from rowlift.core.identifiers import IDENTIFIERS
 from rowlift.core.nouns import Mode, Removed
 from rowlift.engine.duck import Duck
-from rowlift.engine.history import Acknowledged, Refused, acknowledged, is_held, refused
+from rowlift.engine.history import Acknowledged, Refused, acknowledged, is_held, is_pinned, refused
 from rowlift.engine.populate import REJECTS, TARGET
 from rowlift.operations.absences import PAUSED, SUPPRESSED, Reason, absent, stopped
 from rowlift.operations.belonging import memberships
@@ -175,6 +175,8 @@ class _Tracer:
         row, last, newest = self.row, self.row.last, self.row.newest
         if found := self._hindered():
             return found
+        if has and has.doubt is None and not self._is_behind(uid, has) and self._is_pinned():
+            return Standing.UNDONE, "", "An undo left it so, until the source says something else."
         if newest and not newest.present and not (has and self._is_behind(uid, has)):
             is_kept = has is None or has.present
             standing = Standing.LEFT if is_kept else Standing.REMOVED
@@ -189,6 +191,9 @@ class _Tracer:
         if uid == TARGET:
             return self._not_applied()
         return self._not_delivered(has, delivery)
+
+    def _is_pinned(self) -> bool:
+        return is_pinned(self.duck, self.home.store, self.row.uid, self.row.key)
 
     def _hindered(self) -> Reason | None:
         """What keeps the newest values of the source from every target."""
