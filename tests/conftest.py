@@ -1,3 +1,4 @@
+import gc
 import os
 from collections.abc import Iterable
 
@@ -20,6 +21,12 @@ SUITES = ("deliveries", "destinations", "extractions", "forwards", "sources")
 pytest.register_assert_rewrite(*(f"rowlift.testing.{name}" for name in SUITES))
 
 pytest_plugins = ["doors.plugin", "order", "servers.plugin"]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector of garbage what stays to the end: a tenth of all CPU seconds."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> str:
