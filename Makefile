@@ -100,8 +100,8 @@ docs: setup ## rewrite docs/reference, and the tables as SQL, from the code
 	@$(VENV)/bin/python tools/tables.py
 
 .PHONY: screenshots
-screenshots: system setup ## pictures of every page in both themes, of the demo, to docs/screenshots
-	@$(VENV)/bin/python tools/screenshots.py
+screenshots: system setup ## pictures of every page in each of its states, of 100,000 people, to docs/screenshots
+	@$(VENV)/bin/python -m tools.screenshots
 
 .PHONY: check lint types layers ids reference wheel
 check: lint types layers ids reference wheel ## lint, format, types, layers, requirement ids, docs, wheel

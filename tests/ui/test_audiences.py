@@ -137,3 +137,12 @@ def test_A21_an_audience_is_built_without_scripts(readers: Readers, served: Api)
     page.get_by_role("link", name="Edit").click()
     assert names(page) == [HOSTILE, "plan"]
     assert page.locator('[name="part"]').first.input_value() == "control"
+
+    there = readers().becomes("bob@example.com", served).see("/audiences/plain/edit")
+    there.locator('[name="percent"]').first.fill("20")
+    there.get_by_role("button", name="Keep it").click()
+    there.get_by_role("heading", name="plain").wait_for()
+    page.locator('[name="percent"]').first.fill("30")
+    page.get_by_role("button", name="Keep it").click()
+    page.get_by_text("bob@example.com changed it meanwhile").wait_for()
+    assert page.locator('[name="percent"]').first.input_value() == "30"

@@ -1,6 +1,6 @@
 """Requests that ask a source: a few at once, and none for somebody who has gone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
@@ -44,12 +44,14 @@ def slow(tmp_path: Path, postgres_database: PostgresDatabase) -> Iterator[World]
     postgres_database.execute(f"DROP ROLE {reader}")
 
 
-def begun(client: httpx.Client, path: str) -> HTTPConnection:
-    """Send a request and wait for nothing."""
+def begun(
+    client: httpx.Client, path: str, more: Mapping[str, str] | None = None
+) -> HTTPConnection:
+    """Send a request, with more headers, and wait for nothing."""
     url = client.base_url
     connection = HTTPConnection(url.host, url.port, timeout=60)
     cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
-    headers = {"x-csrf-token": client.headers["x-csrf-token"], "cookie": cookies}
+    headers = {"x-csrf-token": client.headers["x-csrf-token"], "cookie": cookies, **(more or {})}
     connection.request("POST", f"{url.path.rstrip('/')}{path}", headers=headers)
     return connection
 
@@ -150,3 +152,15 @@ def test_nothing_is_asked_for_whom_has_left(shop: World) -> None:
         with pytest.raises(SourceError) as refused:
             project.preview("people")
     assert refused.value.code == "QUERY_CANCELLED"
+
+
+@pytest.mark.door("api")
+def test_who_goes_away_in_the_middle_of_a_request_is_no_failure(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World(tmp_path / "acme")
+    world.save()
+    with serving(world.folder) as api, api.as_user(Role.EDITOR) as editor:
+        with closing(begun(editor, "/syncs/people/plans", {"content-length": "10"})) as asked:
+            asked.sock.sendall(b"{")
+    assert "failed to answer" not in caplog.text

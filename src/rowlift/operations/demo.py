@@ -17,7 +17,7 @@ from rowlift.core.progress import Progress
 from rowlift.engine.preview import Preview
 from rowlift.operations import demo_files
 from rowlift.operations.demo_receiver import Receiver
-from rowlift.operations.demo_seed import next_day, seed
+from rowlift.operations.demo_seed import PEOPLE, next_day, seed
 from rowlift.operations.project import Project
 from rowlift.operations.reports import RunReport
 
@@ -47,10 +47,11 @@ class Step:
 
 
 class Demo:
-    """Plays the story in one folder, step by step."""
+    """Plays the story in one folder, step by step, with as many people as asked for."""
 
-    def __init__(self, folder: Path, progress: Progress) -> None:
+    def __init__(self, folder: Path, progress: Progress, people: int = PEOPLE) -> None:
         self.folder = folder
+        self._size = people
         self._progress = progress
         self._records = 0
 
@@ -75,7 +76,7 @@ class Demo:
         return Project(self.folder, progress=self._progress, env=env)
 
     def _seeded(self) -> Step:
-        counts = seed(self.folder / demo_files.WAREHOUSE)
+        counts = seed(self.folder / demo_files.WAREHOUSE, self._size)
         rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         return Step("A sample warehouse", about=f"{rows}; some of them are faulty on purpose.")
 

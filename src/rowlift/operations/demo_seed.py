@@ -14,7 +14,7 @@ CREATE SCHEMA shop; CREATE SCHEMA zendesk; CREATE SCHEMA billing;
 
 CREATE TABLE shop.customers AS
 SELECT
-    'c' || lpad((i)::VARCHAR, 5, '0') AS customer_id,
+    'c' || lpad((i)::VARCHAR, {width}, '0') AS customer_id,
     lower(first) || '.' || lower(last) || i || '@example.com' AS email,
     first || ' ' || last AS name,
     ['DE', 'AT', 'CH', 'FR', 'NL', 'PL'][1 + (hash(i * 7) % 6)::INTEGER] AS country,
@@ -30,8 +30,8 @@ FROM (
 
 CREATE TABLE shop.orders AS
 SELECT i AS order_id,
-    'c' || lpad((1 + (hash(i * 13) % {people}))::VARCHAR, 5, '0') AS customer_id,
-    (500 + (hash(i * 17) % 20000))::DECIMAL(12, 2) / 100 AS total
+    'c' || lpad((1 + (hash(i * 13) % {people}))::VARCHAR, {width}, '0') AS customer_id,
+    ((500 + (hash(i * 17) % 20000)) / 100)::DECIMAL(12, 2) AS total
 FROM range(1, 3 * {people} + 1) AS numbers(i);
 
 CREATE TABLE billing.subscriptions AS
@@ -42,7 +42,7 @@ FROM shop.customers WHERE hash(customer_id || 'plan') % 4 > 0;
 CREATE TABLE zendesk.users AS
 SELECT 100000 + i AS id,
     CASE WHEN i % 50 = 0 THEN NULL WHEN i > {people} THEN 'former' || i
-        ELSE 'c' || lpad(i::VARCHAR, 5, '0') END AS external_id
+        ELSE 'c' || lpad(i::VARCHAR, {width}, '0') END AS external_id
 FROM range(1, {people} + {former} + 1) AS numbers(i);
 
 -- Many people have more than one ticket.
@@ -74,8 +74,8 @@ UPDATE billing.subscriptions SET plan = 'pro plus' WHERE customer_id IN
 INSERT INTO shop.customers VALUES
     ('c20001', 'nora.newcomer@example.com', 'Nora Newcomer', 'DE', DATE '2026-11-20'),
     ('c20002', 'otto.newcomer@example.com', 'Otto Newcomer', 'AT', DATE '2026-11-20');
-INSERT INTO zendesk.users VALUES (200001, 'c20001');
-INSERT INTO zendesk.tickets VALUES (900001, 200001, 'new');
+INSERT INTO zendesk.users VALUES (900000001, 'c20001');
+INSERT INTO zendesk.tickets VALUES (900000001, 900000001, 'new');
 UPDATE zendesk.tickets SET status = 'solved' WHERE requester_id = (
     SELECT t.requester_id FROM zendesk.tickets t JOIN zendesk.users u ON u.id = t.requester_id
     WHERE u.external_id IS NOT NULL AND t.status IN ('new', 'open', 'pending', 'hold')
@@ -95,7 +95,8 @@ _COUNTED = {
 def seed(path: Path, people: int = PEOPLE, tickets: int = TICKETS) -> dict[str, int]:
     """Write the warehouse into a new DuckDB file; returns how many rows there are of what."""
     with duckdb.connect(path) as warehouse:
-        warehouse.execute(_SEED.format(people=people, tickets=tickets, former=FORMER))
+        width = max(5, len(str(people)))
+        warehouse.execute(_SEED.format(people=people, tickets=tickets, former=FORMER, width=width))
         warehouse.execute(_FAULTS)
         return {name: _count(warehouse, table) for name, table in _COUNTED.items()}
 

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -55,7 +56,7 @@ from rowlift.web.office import Office
 from rowlift.web.over import over
 from rowlift.web.pace import Pace
 from rowlift.web.pages.app import pages
-from rowlift.web.problems import MEDIA_TYPE, Problem, astray, broken, refused, unreadable
+from rowlift.web.problems import MEDIA_TYPE, Problem, astray, broken, gone, refused, unreadable
 from rowlift.web.queries import Seats
 from rowlift.web.rights import admit, door
 from rowlift.web.samples import KeptSamples
@@ -190,6 +191,7 @@ def _routes() -> FastAPI:
     app.add_exception_handler(RowliftError, refused)
     app.add_exception_handler(RequestValidationError, unreadable)
     app.add_exception_handler(HTTPException, astray)
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(Exception, broken)
     return app
 

@@ -186,6 +186,11 @@ def broken(_request: Request, error: Exception) -> Response:
     return answer(unforeseen(error))
 
 
+def gone(_request: Request, _error: Exception) -> Response:
+    """Answer nobody: the client went away before all of its request was there."""
+    return Response(status_code=400)
+
+
 def unforeseen(error: Exception) -> Problem:
     """Return a failure of ours as a reference to the line of the log that says more."""
     found = problem(unexpected(error))

@@ -6,6 +6,7 @@ from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from rowlift.core.errors import RowliftError
 from rowlift.web.names import meant
@@ -42,6 +43,7 @@ from rowlift.web.pages import (
 )
 from rowlift.web.pages.assets import Assets
 from rowlift.web.pages.forms import sent_by_ours
+from rowlift.web.problems import gone
 from rowlift.web.rights import admit
 
 _ROUTERS = (
@@ -71,5 +73,6 @@ def _routes() -> FastAPI:
     app.add_exception_handler(RowliftError, trouble.refused)
     app.add_exception_handler(RequestValidationError, trouble.unreadable)
     app.add_exception_handler(HTTPException, trouble.astray)
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(Exception, trouble.broken)
     return app

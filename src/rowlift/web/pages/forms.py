@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Self
 
 from fastapi import Depends, Form, Query, Request
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse
 
 from rowlift.core.errors import ConfigError, RowliftError
@@ -42,10 +40,7 @@ class Wrong:
 async def sent_by_ours(request: Request) -> None:
     """Let the token of a form count as the header that scripts send."""
     if request.method == "POST" and request.headers.get("content-type", "").startswith(_FORMS):
-        try:
-            sent = (await request.form(max_fields=MOST_FIELDS)).get(FIELD)
-        except ClientDisconnect:
-            raise HTTPException(400, "The browser went away.") from None
+        sent = (await request.form(max_fields=MOST_FIELDS)).get(FIELD)
         request.state.csrf = sent if isinstance(sent, str) else ""
 
 

@@ -1,6 +1,8 @@
 // @ts-check
 /** Keeps a draft while one writes it: saves after each change and shows what the server says of it. */
 const WAIT = 400;
+const SENT = "draft-sent";
+const LOOKS = [0, 200, 800, 2000]; // milliseconds between them, while what was sent may be under way
 
 /** Tell whether somebody changed a field since the page came. @param {Element} field */
 function touched(field) {
@@ -31,7 +33,27 @@ class DraftForm extends HTMLElement {
     this.addEventListener("click", (event) => this.follow(event));
     this.point();
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
-    addEventListener("pagehide", () => { if (this.changed && !this.leaving) navigator.sendBeacon(form.action, this.fields()); });
+    addEventListener("pagehide", () => {
+      if (!this.changed || this.leaving) return;
+      navigator.sendBeacon(form.action, this.fields());
+      sessionStorage.setItem(SENT, location.pathname);
+    });
+    this.catchUp();
+  }
+
+  /** What was sent as the page went may be kept after the page was asked for anew: then load it again. */
+  async catchUp() {
+    const path = sessionStorage.getItem(SENT);
+    sessionStorage.removeItem(SENT);
+    for (const wait of path === location.pathname ? LOOKS : []) {
+      await new Promise((go) => setTimeout(go, wait));
+      const answer = await fetch(path ?? "", { headers: { accept: "application/json" } });
+      const version = this.querySelector("#version input");
+      if (!answer.ok || this.changed || !(version instanceof HTMLInputElement)) return;
+      if ((await answer.json()).draft.version === Number(version.value)) continue;
+      location.reload();
+      return;
+    }
   }
 
   /** A button was pressed: what is being kept is kept first, so that the form knows its version. @param {SubmitEvent} event */
