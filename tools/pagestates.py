@@ -273,6 +273,7 @@ def furnished(project: Project, caller: Caller, gate: str) -> dict[str, str]:
     project.audiences.compute(["loyal", "giants"])
     for kind, name in TESTED:
         project.connections.test(kind, name)
+    project.verifications.verify("lake", by=caller.name)
     project.ingest.create_key("site")
     plans = {
         "first": project.plans.make("lifetime_value", by=caller.name, first_rows=10).id,
