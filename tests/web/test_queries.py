@@ -44,9 +44,7 @@ def slow(tmp_path: Path, postgres_database: PostgresDatabase) -> Iterator[World]
     postgres_database.execute(f"DROP ROLE {reader}")
 
 
-def begun(
-    client: httpx.Client, path: str, more: Mapping[str, str] | None = None
-) -> HTTPConnection:
+def begun(client: httpx.Client, path: str, more: Mapping[str, str] | None = None) -> HTTPConnection:
     """Send a request, with more headers, and wait for nothing."""
     url = client.base_url
     connection = HTTPConnection(url.host, url.port, timeout=60)
@@ -160,7 +158,11 @@ def test_who_goes_away_in_the_middle_of_a_request_is_no_failure(
 ) -> None:
     world = World(tmp_path / "acme")
     world.save()
-    with serving(world.folder) as api, api.as_user(Role.EDITOR) as editor:
-        with closing(begun(editor, "/syncs/people/plans", {"content-length": "10"})) as asked:
-            asked.sock.sendall(b"{")
+    with (
+        serving(world.folder) as api,
+        api.as_user(Role.EDITOR) as editor,
+        closing(begun(editor, "/syncs/people/plans", {"content-length": "10"})) as asked,
+    ):
+        asked.sock.sendall(b"{")
+        asked.close()
     assert "failed to answer" not in caplog.text
