@@ -133,7 +133,7 @@ audit: setup ## ask the public advisories about every locked package (needs the 
 	@$(VENV)/bin/python tools/audit.py
 
 sbom: setup ## what a release is made of, as CycloneDX, on stdout
-	@$(VENV)/bin/python tools/sbom.py
+	@$(VENV)/bin/python -m tools.sbom
 
 ifneq ($(wildcard bench/__main__.py),)
 .PHONY: bench

@@ -253,13 +253,14 @@ def furnished(project: Project, caller: Caller, gate: str) -> dict[str, str]:
     `gate` is the address of a webhook that does not answer as long as pages shall show a run.
     """
     ours = project.definitions.by(caller.name, "ui")
-    for kind, some in (
+    furniture: Sequence[tuple[str, Mapping[str, Mapping[str, Any]]]] = (
         ("source", SOURCES),
         ("destination", {**DESTINATIONS, "mailer": {**LOOPBACK, "url": gate}}),
         ("channel", {"desk": DESK}),
         ("audience", {"loyal": LOYAL, "giants": GIANTS}),
         ("sync", SYNCS),
-    ):
+    )
+    for kind, some in furniture:
         for name, one in some.items():
             ours.create(kind, name, one)
     project.refresh()

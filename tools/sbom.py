@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from audit import ROOT, locked
+from tools.audit import ROOT, locked
+
 from rowlift.core.version import VERSION
 
 
