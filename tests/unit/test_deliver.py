@@ -96,6 +96,16 @@ def test_a_batch_that_a_killed_process_sent_stays_in_doubt_when_nobody_answers(
     assert doubted.default.verdict is Verdict.IN_DOUBT
 
 
+def test_T2_a_refusal_after_a_doubt_tells_nothing_of_the_attempt_before(tmp_path: Path) -> None:
+    """Else a row that went and comes back as it was would not be sent again."""
+    for refusal in ({"reject": ("a",)}, {"poison": ("a",)}):
+        destination = sandbox(tmp_path / f"{[*refusal]}", **refusal)
+        outcomes, _ = settle(destination, batch_of(destination, ["a", "b"]), in_doubt=True)
+        assert outcomes.default.verdict is Verdict.DELIVERED
+        assert outcomes.rows[0].verdict is Verdict.IN_DOUBT
+        assert outcomes.rows[0].code == "REFUSED"
+
+
 def test_rejected_rows_keep_their_reason(tmp_path: Path) -> None:
     destination = sandbox(tmp_path / "log", reject=("b",))
     outcomes, _ = settle(destination, batch_of(destination, ["a", "b", "c"]))

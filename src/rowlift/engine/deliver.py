@@ -180,7 +180,10 @@ class _Piece:
 
 
 class _Sheet:
-    """What is known of each row of one batch; a doubt ends only with a real answer."""
+    """What is known of each row of one batch; a doubt ends only where the row is there.
+
+    Whoever refuses a row tells nothing of what became of the attempt before.
+    """
 
     def __init__(self, rows: int, *, in_doubt: bool) -> None:
         self._rows = rows
@@ -190,7 +193,7 @@ class _Sheet:
         before = self._odd.get(row)
         if outcome.verdict is Verdict.DELIVERED:
             self._odd.pop(row, None)
-        elif outcome.verdict is Verdict.PENDING and before and before.verdict is Verdict.IN_DOUBT:
+        elif before and before.verdict is Verdict.IN_DOUBT:
             self._odd[row] = replace(outcome, verdict=Verdict.IN_DOUBT)
         else:
             self._odd[row] = outcome
