@@ -15,6 +15,7 @@ from rowlift.cli.options import command as _command
 from rowlift.cli.report import CHANGES
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, counted, listed, safe
+from rowlift.operations.differing import differences
 from rowlift.operations.markdown import plan_markdown
 from rowlift.operations.reports import PlanReport
 
@@ -96,8 +97,16 @@ def _show_counts(terminal: Terminal, counts: Mapping[str, Any]) -> None:
         terminal.say(f"  rejected    {counted(rejected, 'row')}: {codes}")
 
 
-def sample(one: Mapping[str, object]) -> str:
-    """Return a line about a row that would change."""
-    before, after = cell(one["before"] or ""), cell(one["after"] or "")
-    shown = before if one["change"] == "removed" else f"{before} → {after}" if before else after
-    return f"{cell(one['key'])}  {one['change']}  {shown}"
+def sample(one: Mapping[str, Any]) -> str:
+    """Return a line about a row that would change: of what stays, what differs alone."""
+    return f"{cell(one['key'])}  {one['change']}  {_shown(one)}"
+
+
+def _shown(one: Mapping[str, Any]) -> str:
+    if not (one["before"] and one["after"]) or one["before"] == one["after"]:
+        return cell(one["after"] or one["before"] or "")
+    told = [
+        f"{cell(it.name)} {cell(it.before or 'none')} → {cell(it.after or 'none')}"
+        for it in differences(one)
+    ]
+    return " · ".join(told)

@@ -1,11 +1,11 @@
 """A plan as Markdown, for whoever reviews a pull request."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from rowlift.operations.differing import differences
 from rowlift.operations.reports import PlanRecord, PlanReport
 
 _QUERY = ("read", "added", "changed", "returned", "removed", "unchanged", "rejected")
@@ -65,17 +65,9 @@ def _samples(samples: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _rows(samples: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[str]]:
     for one in samples:
-        before, after = (json.loads(one[side] or "{}") for side in ("before", "after"))
-        for name in sorted({*before, *after}):
-            was, now = (_value(side, name) for side in (before, after))
-            if was != now:
-                yield [_code(one["key"]), one["change"], _code(name), was, now]
-
-
-def _value(values: Mapping[str, Any], name: str) -> str:
-    if name not in values:
-        return ""
-    return _code(json.dumps(values[name], ensure_ascii=False))
+        for it in differences(one):
+            was, now = (text and _code(text) for text in (it.before, it.after))
+            yield [_code(one["key"]), one["change"], _code(it.name), was, now]
 
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

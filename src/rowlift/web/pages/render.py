@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from rowlift.core.rights import Right
 from rowlift.operations.callers import Caller
+from rowlift.operations.differing import differences
 from rowlift.operations.discretion import seen_by
 from rowlift.operations.glance import About
 from rowlift.web import problems
@@ -107,7 +108,8 @@ def _environment() -> Environment:
     )
     made.globals |= {"icon": icon, "asset": address, "days": days}
     made.globals |= {"bars": bars, "sent_per_run": sent_per_run}
-    made.filters |= words.FILTERS | runwords.FILTERS | {"here": here, "stopped": stopped}
+    made.filters |= words.FILTERS | runwords.FILTERS
+    made.filters |= {"here": here, "stopped": stopped, "differing": differences}
     made.tests |= words.TESTS
     return made
 
