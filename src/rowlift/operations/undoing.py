@@ -20,6 +20,7 @@ from rowlift.operations.kinds import ACCEPTS
 from rowlift.operations.openings import Opening
 from rowlift.operations.reports import PlanReport, UndoReport
 from rowlift.state.files import PINS
+from rowlift.state.images import WORKSPACE
 from rowlift.state.runs import UNDO, Run
 
 
@@ -105,6 +106,8 @@ class Undoing:
             yield f"{stays:,} rows changed since run {run.id}: they stay as they are."
         if run.counts.get("added"):
             yield from self._newcomers(spec)
+        for target, rows in _more(foreseen, spec):
+            yield f"{target}: {rows:,} rows that are due besides are tried with it."
         for use in spec.destinations:
             connection = self.home.project.destinations.get(use.use)
             able = ACCEPTS.get(connection.type) if connection else None
@@ -136,6 +139,15 @@ class Undoing:
 def _parts_of(counts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     second = counts.get("relationships")
     return [counts, *([second] if second else [])]
+
+
+def _more(foreseen: Foreseen, spec: SyncSpec) -> Iterator[tuple[str, int]]:
+    """Yield the targets at which more rows are due than come back, and how many more."""
+    for target in (WORKSPACE, *(use.use for use in spec.destinations)):
+        told = foreseen.targets.get(target, {})
+        tried = told.get("due") or sum(one for one in told.values() if isinstance(one, int))
+        if (more := int(tried) - _moved(foreseen.counts)) > 0:
+            yield target, more
 
 
 def _moved(counts: Mapping[str, Any]) -> int:
