@@ -21,7 +21,7 @@ HELP_SECONDS = 0.4
 DEMO_SECONDS = 60
 CHANGED_SECONDS = 5
 AUDIENCE_SECONDS = 3
-PERSON_SECONDS, WHY_SECONDS = 0.05, 1
+PERSON_SECONDS, WHY_SECONDS, SEARCH_SECONDS = 0.05, 1, 1
 APPLIED_PER_SECOND = 50_000
 MESSAGES_PER_SECOND = 5_000
 IMPORT_SECONDS = 24
@@ -139,6 +139,7 @@ def known(state: str, steps: Steps) -> Iterator[Verdict]:
         yield at_most(f"{label}, {step}", CHANGED_SECONDS, steps[step].wall, "s")
     yield at_most(f"{label}, one of them", PERSON_SECONDS, steps[people.PERSON].wall, "s", 3)
     yield at_most(f"{label}, why", WHY_SECONDS, steps[people.WHY].wall, "s", 3)
+    yield at_most(f"{label}, searched", SEARCH_SECONDS, steps[people.SEARCHED].wall, "s", 3)
 
 
 def whole(steps: Steps) -> Iterator[Verdict]:

@@ -1,7 +1,7 @@
 """What a process spends within itself, through the Python door: on phases, and on questions.
 
 python -m bench.inside run [SYNC ...]    # as `rowlift run`, with the cost of each phase
-python -m bench.inside ask WHO ...       # who that is, and why; the median of all of them
+python -m bench.inside ask WHO ...       # who that is, why, and who else begins so; the medians
 """
 
 import json
@@ -69,8 +69,14 @@ def ask(people: Sequence[str]) -> dict[str, Any]:
         project.ls()
         questions: dict[str, Callable[[str], object]] = {"person": project.person}
         questions["why"] = project.why
+        questions["search"] = lambda who: project.search_people(beginning(who))
         spent = {name: middle(question, people) for name, question in questions.items()}
     return {"spent": told(spent)}
+
+
+def beginning(who: str) -> str:
+    """Return all of an id but its last digit, as somebody types it."""
+    return who.removeprefix("id:")[:-1]
 
 
 def middle(question: Callable[[str], object], people: Sequence[str]) -> Spent:

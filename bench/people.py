@@ -25,6 +25,7 @@ SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 FIRST, APPLIED = "first import", "of that, into the workspace"
 FULL, ALONE = f"{CHANGED} % changed", f"{CHANGED} % changed, asked for alone"
 SHOW, PERSON, WHY = "rowlift people show", "a person, within", "why, within"
+SEARCHED = "people searched, within"
 PLAIN, SUPPRESS, LEFT_OUT, WHOLE = "plain", "rowlift suppress", "suppressed", "everything"
 INTO_WORKSPACE, INTO_SEGMENT = "into the workspace", "to Segment"
 
@@ -56,13 +57,13 @@ def incremental() -> str:
 
 
 def asked(stage: Stage, folder: Path, rows: int, env: Mapping[str, str]) -> Iterator[Sample]:
-    """Measure one person's record, and why it is what it is."""
+    """Measure one person's record, why it is what it is, and who else begins so."""
     env = {**project.ENV, **env}
     who = [f"id:u{1 + at * rows // ASKED}" for at in range(ASKED)]
     words = [ROWLIFT, "people", "show", who[0]]
     yield Sample(SHOW, 0, measure.run(words, folder, env, stage.around()))
     measure.run([*INSIDE, "ask", *who], folder, env, stage.around(), folder / "stdout.json")
-    for step, name in ((PERSON, "person"), (WHY, "why")):
+    for step, name in ((PERSON, "person"), (WHY, "why"), (SEARCHED, "search")):
         yield Sample(step, 0, within(folder, name))
 
 

@@ -23,7 +23,8 @@ PERSON = "/people/id:ann"
 EMPTY = (
     "/people?q=an", f"{PERSON}/erase", "/people/id:zoe", "/objects/1/acme", "/objects/1?q=nothing",
     "/syncs?q=nothing", "/runs?sync=idle", "/people?q=nobody", "/syncs/idle?failed=true",
-    "/syncs/people?tab=query", "/syncs/people?tab=settings", "/find?q=ann", "/find?q=nobody",
+    "/syncs/people?tab=query", "/syncs/people?tab=settings", "/syncs/people?tab=freshness",
+    "/find?q=ann", "/find?q=nobody",
 )  # fmt: skip
 
 

@@ -126,9 +126,10 @@ def test_what_comes_after_a_first_import_is_judged_at_a_million_people(applied, 
         people.ALONE: figures(wall=changed, rows=100_000),
         people.PERSON: figures(wall=0.05, rows=0),
         people.WHY: figures(wall=why, rows=0),
+        people.SEARCHED: figures(wall=why, rows=0),
     }
     judged = [one.met for one in goals.verdicts(result("known-1m", steps))]
-    assert judged == [is_met, is_met, is_met, True, is_met, True]
+    assert judged == [is_met, is_met, is_met, True, is_met, is_met, True]
     few = {step: figures(rows=500) for step in steps}
     assert not list(goals.verdicts(result("known-500", few)))
 
