@@ -305,7 +305,9 @@ def test_B22_why_rows_failed_is_told_with_values_to_who_may_see_them(api: Api, s
         assert hidden["examples"] == []
         assert "rejects.csv" in editor.get(f"/runs/{run.id}").text
         assert "rejects.csv" not in viewer.get(f"/runs/{run.id}").text
-        assert viewer.get("/runs/999").status_code == 404
+        lost = viewer.get("/runs/999")
+        assert (lost.status_code, "NOT_FOUND" in lost.text) == (404, True)
+        assert 'aria-label="Main"' in lost.text  # one goes on from there
 
 
 @pytest.mark.usefixtures("ran")

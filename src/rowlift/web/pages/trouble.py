@@ -1,18 +1,19 @@
 """What went wrong, as a page: what it is, by its code, and how to mend it."""
 
+from contextlib import suppress
 from urllib.parse import quote
 
 from fastapi import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from rowlift.core.errors import RowliftError
 from rowlift.web import problems
 from rowlift.web.pages.forms import onward
-from rowlift.web.pages.render import bare, wants_json
+from rowlift.web.pages.render import Frame, bare, text, wants_json
 from rowlift.web.problems import Problem
 from rowlift.web.rights import project_of
 
-_SIGNED_OUT = 401
+_SIGNED_OUT, _LOST = 401, 404
 
 
 def refused(request: Request, error: Exception) -> Response:
@@ -49,6 +50,11 @@ def _told(request: Request, found: Problem) -> Response:
 
 
 def _page(request: Request, found: Problem) -> Response:
+    """Say it within the frame of all pages to who is signed in and only went astray."""
+    if found.status == _LOST and getattr(request.state, "caller", None):
+        with suppress(RowliftError):
+            lost = text("lost.html", problem=found, page=None, frame=Frame.of(request), wrong=None)
+            return HTMLResponse(lost, found.status)
     return bare(request, "problem.html", found.status, problem=found)
 
 
