@@ -139,7 +139,8 @@ def known(state: str, steps: Steps) -> Iterator[Verdict]:
         yield at_most(f"{label}, {step}", CHANGED_SECONDS, steps[step].wall, "s")
     yield at_most(f"{label}, one of them", PERSON_SECONDS, steps[people.PERSON].wall, "s", 3)
     yield at_most(f"{label}, why", WHY_SECONDS, steps[people.WHY].wall, "s", 3)
-    yield at_most(f"{label}, searched", SEARCH_SECONDS, steps[people.SEARCHED].wall, "s", 3)
+    if searched := steps.get(people.SEARCHED):  # results of before have none
+        yield at_most(f"{label}, searched", SEARCH_SECONDS, searched.wall, "s", 3)
 
 
 def whole(steps: Steps) -> Iterator[Verdict]:

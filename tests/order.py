@@ -15,6 +15,7 @@ FIRST = (
     "integration/test_crash_walk.py",
     "simulation/test_simulator.py",
     "contract/test_sources.py",
+    "ui/test_states.py",
     "ui/test_connections.py",
     "integration/test_kinds.py",
     "ui/test_journeys.py",
