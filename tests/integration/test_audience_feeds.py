@@ -83,7 +83,7 @@ def test_A21_an_audience_feeds_a_destination_with_who_enters_and_who_leaves(club
         assert (feed.counts["unchanged"], feed.counts["changed"]) == (3, 0)
         traces = {one.sync: one.targets for one in project.why("ann").syncs}
         (listed,) = traces["feed"]
-        assert (listed.target, listed.standing) == ("list", Standing.DELIVERED)
+        assert (listed.target, listed.standing) == ("list", Standing.UNCHANGED)
         project.erase("cid")
         (feed,) = project.run(["feed"])
         assert (feed.counts["read"], feed.counts["removed"]) == (2, 0)

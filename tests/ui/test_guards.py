@@ -163,7 +163,7 @@ def test_C6_a_run_is_undone_by_the_button_on_its_page(
     page = reader.see(f"/runs/{run}")
     page.get_by_role("button", name="Undo this run …").click()
     page.get_by_role("heading", name=f"Undo run {run}").wait_for()
-    page.get_by_text('{"regretted":"wrong"}').wait_for()
+    page.get_by_text('regretted "wrong"').wait_for()
     wrong = [*broken(page, "a plan"), *too_wide(page, "a plan")]
     page.get_by_role("button", name="Undo exactly this").click()
     page.get_by_text("The run was asked for.").wait_for()

@@ -168,6 +168,7 @@ def test_C4_a_guard_that_stopped_a_run_is_lifted_for_one_without_a_terminal(
 
 
 @pytest.mark.door("ui")
+@pytest.mark.parametrize("warehouse", ["mysql"], indirect=True)
 def test_B16_a_run_of_100_000_rows_is_watched_as_it_goes_on(job: Job, browser: Browser) -> None:
     job.imported(MANY[job.warehouse.kind].format(rows=100_000), "crm")
     job.destinations["crm"] = _crm(job, batch_rows=500, in_flight=1)
