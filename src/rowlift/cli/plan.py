@@ -1,6 +1,6 @@
 """rowlift plan."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,10 +72,20 @@ def show_plan(terminal: Terminal, plan: PlanReport) -> None:
     """Print what a run would do."""
     tried = f"  the first {counted(plan.first_rows, 'row')} only" if plan.first_rows else ""
     terminal.say(Text.assemble((safe(plan.sync), "bold"), (tried, "cyan")))
-    _show_counts(terminal, plan.counts)
+    show_planned(terminal, plan, _show_counts)
+    if plan.estimate:
+        show_estimate(terminal, plan.estimate, is_planned=True)
+    terminal.say(f"  Nothing was changed. Apply it: rowlift run --plan {safe(plan.path)}")
+
+
+def show_planned(
+    terminal: Terminal, plan: PlanReport, show: Callable[[Terminal, Mapping[str, Any]], None]
+) -> None:
+    """Print what would change here and in destinations, some of the rows, and what to know."""
+    show(terminal, plan.counts)
     if second := plan.counts.get("relationships"):
         terminal.say("  relationships", style="bold")
-        _show_counts(terminal, second)
+        show(terminal, second)
     for target, counts in plan.targets.items():
         plain = {name: one for name, one in counts.items() if isinstance(one, int)}
         terminal.say(f"  {safe(target):<11} {listed(plain) or 'nothing to do'}")
@@ -83,9 +93,6 @@ def show_plan(terminal: Terminal, plan: PlanReport) -> None:
         terminal.say(f"    {sample(one)}", style="dim")
     for note in plan.notes:
         terminal.say(f"  ! {safe(note)}", style="yellow")
-    if plan.estimate:
-        show_estimate(terminal, plan.estimate, is_planned=True)
-    terminal.say(f"  Nothing was changed. Apply it: rowlift run --plan {safe(plan.path)}")
 
 
 def _show_counts(terminal: Terminal, counts: Mapping[str, Any]) -> None:

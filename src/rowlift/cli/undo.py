@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from rowlift.cli.options import command as _command
-from rowlift.cli.plan import SAMPLES, sample
+from rowlift.cli.plan import show_planned
 from rowlift.cli.report import show_run
 from rowlift.cli.retry import Run
 from rowlift.cli.run import exit_code
@@ -73,17 +73,7 @@ def show_undo(terminal: Terminal, plan: PlanReport) -> None:
     terminal.say(
         Text.assemble((safe(plan.sync), "bold"), (f"  undo of run {plan.undo_of}", "cyan"))
     )
-    _show_counts(terminal, plan.counts)
-    if second := plan.counts.get("relationships"):
-        terminal.say("  relationships", style="bold")
-        _show_counts(terminal, second)
-    for target, counts in plan.targets.items():
-        plain = {name: one for name, one in counts.items() if isinstance(one, int)}
-        terminal.say(f"  {safe(target):<11} {listed(plain) or 'nothing to do'}")
-    for one in plan.samples[:SAMPLES]:
-        terminal.say(f"    {sample(one)}", style="dim")
-    for note in plan.notes:
-        terminal.say(f"  ! {safe(note)}", style="yellow")
+    show_planned(terminal, plan, _show_counts)
 
 
 def _show_counts(terminal: Terminal, counts: Mapping[str, Any]) -> None:
