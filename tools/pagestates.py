@@ -25,6 +25,7 @@ from rowlift.scheduler.service import ServiceLoop
 from rowlift.web.pages.app import pages
 
 PEOPLE = 100_000
+PATIENCE = 100  # seconds
 ENV = {"ROWLIFT_SHARED_NETWORKS": "127.0.0.0/8"}
 WHO = "/people/id:c000198"
 TABLE = "/queries/new/table?source=warehouse&schema=shop&table=customers"
@@ -313,7 +314,10 @@ def scheduled(project: Project) -> Iterator[None]:
 def began(project: Project) -> str:
     """Begin the run whose delivery waits at the gate; return its number once it does."""
     project.service.trigger(["welcome"])
+    until = time.monotonic() + PATIENCE
     while not is_going_on(project):
+        if time.monotonic() > until:
+            raise SystemExit("The run that pages shall show did not come to the gate.")
         time.sleep(0.05)
     return str(project.runs("welcome", 1)[0].id)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rowlift.core.clock import Clock
+from rowlift.core.digits import IN_64_BITS, number_of
 from rowlift.core.errors import AccessError, ConfigError
 from rowlift.core.rfc5322 import EmailNotValidError, validate_email
 from rowlift.core.rights import Role
@@ -121,7 +122,7 @@ class Accounts:
         Raises AccessError INVITATION_WRONG, LOGIN_THROTTLED or PASSWORD_WEAK.
         """
         number, _, secret = code.strip().partition("-")
-        user_id = int(number) if number.isdecimal() and len(number) < 19 else 0  # noqa: PLR2004
+        user_id = number_of(number, IN_64_BITS) or 0
         attempt = self._throttle.attempt(f"invitation {user_id}", address)
         kept, _, until = self._invited(user_id).partition(" ")
         if not secrets.compare_digest(kept, digest(secret)) or float(until) < self._now():

@@ -9,6 +9,7 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Query
 from pydantic import BaseModel
 
+from rowlift.core.digits import IN_64_BITS, number_of
 from rowlift.core.errors import ConfigError
 
 Item = TypeVar("Item")
@@ -73,7 +74,7 @@ def _held(cursor: str, kind: str) -> Sequence[str]:
     """Return the parts of a cursor, of which the first is a number and others are moments."""
     try:
         found, number, *moments = base64.urlsafe_b64decode(cursor.encode()).decode().split(":")
-        is_number = number.isascii() and number.isdecimal() and len(number) < 19  # noqa: PLR2004 - 64 bits
+        is_number = number_of(number, IN_64_BITS) is not None
         is_ours = found == kind and len(moments) == (kind == "t")
         if is_number and is_ours and all(math.isfinite(float(one)) for one in moments):
             return [number, *moments]

@@ -4,6 +4,7 @@ from typing import Annotated, Protocol, TypeVar
 
 from fastapi import Header, Response
 
+from rowlift.core.digits import number_of
 from rowlift.core.errors import GuardStop
 
 
@@ -25,14 +26,14 @@ IfMatch = Annotated[
 
 def expected(if_match: str | None) -> int:
     """Return the version that an ETag names; raises GuardStop VERSION_MISSING."""
-    version = (if_match or "").strip('"')
-    if not version.isdecimal() or len(version) > 9:  # noqa: PLR2004 - 32 bits
+    version = number_of((if_match or "").strip('"'))
+    if version is None:
         raise GuardStop(
             "VERSION_MISSING",
             "The request does not say which version it changes.",
             mend="Read it first, and send its ETag as If-Match.",
         )
-    return int(version)
+    return version
 
 
 def tagged(response: Response, record: Record) -> Record:

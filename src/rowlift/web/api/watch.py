@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from pydantic import TypeAdapter
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from rowlift.core.digits import IN_64_BITS, number_of
 from rowlift.core.rights import Right
 from rowlift.operations.callers import Caller
 from rowlift.operations.project import Project
@@ -45,8 +46,7 @@ def events(
     after: After = 0, last_event_id: LastEventId = "",
 ) -> EventSourceResponse:  # fmt: skip
     """Send each request and its reply as it is kept, for a quarter of an hour."""
-    if last_event_id.isdecimal() and len(last_event_id) < 19:  # noqa: PLR2004 - 64 bits
-        after = max(after, int(last_event_id))
+    after = max(after, number_of(last_event_id, IN_64_BITS) or 0)
     project.watch.requests(name, 1, after=after)
     listeners: Listeners = request.app.state.listeners
     listeners.refuse_more(caller)

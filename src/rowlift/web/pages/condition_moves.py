@@ -6,6 +6,7 @@ A place is a way through the rows, such as `where-2-0`, or `where-1-where-0` ins
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from rowlift.core.digits import number_of
 from rowlift.web.pages.condition_rows import Group, Node, Row, TestRow, group, new
 
 _INNER = ("where", "relationship")
@@ -162,9 +163,9 @@ def _is_left_empty(root: Group, steps: Sequence[str]) -> bool:
 
 
 def _index(step: str) -> int:
-    if not step.isdecimal() or len(step) > 9:  # noqa: PLR2004 - nobody has so many
+    if (index := number_of(step)) is None:
         raise ValueError(step)
-    return int(step)
+    return index
 
 
 def _group(node: Node | None) -> Group:

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from fastapi import Depends, Form, Query, Request
 from starlette.responses import RedirectResponse
 
+from rowlift.core.digits import number_of
 from rowlift.core.errors import ConfigError, RowliftError
 from rowlift.web.problems import Problem, problem
 
@@ -60,7 +61,7 @@ def onward(path: str) -> RedirectResponse:
 
 def version_in(text: str) -> int:
     """Return the version that a form holds; none is 0, which no definition has."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 0  # noqa: PLR2004 - 32 bits
+    return number_of(text) or 0
 
 
 def names(text: str, file: bytes = b"") -> list[str]:

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
+from rowlift.core.digits import number_of
 from rowlift.core.errors import ConfigError, RowliftError
 from rowlift.core.rights import Right
 from rowlift.operations.callers import Caller
@@ -92,10 +93,10 @@ def _sample(typed: str) -> int | None:
     text = typed.strip()
     if not text:
         return None
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= MOST:
+    if not 1 <= (most := number_of(text) or 0) <= MOST:
         mend = f"Type a number from 1 to {MOST:,}, or nothing to read all."
         raise ConfigError("VALUE_WRONG", "The size of the sample is no such number.", mend=mend)
-    return int(text)
+    return most
 
 
 def _page(
