@@ -36,7 +36,7 @@ def test_people_who_are_known_change_and_are_asked_about():
     steps = [line.split(" | ")[0].strip("| ") for line in done.stdout.splitlines() if "|" in line]
     assert steps[2:] == [
         people.FIRST, people.APPLIED, people.FULL, people.ALONE,
-        people.SHOW, people.PERSON, people.WHY,
+        people.SHOW, people.PERSON, people.WHY, people.SEARCHED,
     ]  # fmt: skip
     assert done.returncode == 0, done.stderr
 
