@@ -143,7 +143,7 @@ endif
 
 ifneq ($(wildcard torture/__main__.py),)
 .PHONY: torture
-torture: system setup ## break everything that can break (TORTURE="--seconds 600 --write")
+torture: system setup ## break everything that can break (TORTURE="--seconds 600, or --write")
 	@$(VENV)/bin/python -m torture $(TORTURE)
 endif
 

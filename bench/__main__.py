@@ -8,7 +8,6 @@ page from all that is kept, so a part can be measured again by itself.
 
 import argparse
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,6 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
+
+from tools.revision import revision  # noqa: E402
 
 import rowlift  # noqa: E402
 from bench import results  # noqa: E402
@@ -114,16 +115,6 @@ def measured(stage: Stage, case: Case, runs: int) -> Result:
         [f"rowlift {rowlift.__version__}", *stage.versions()],
         {step: Figures.of(several) for step, several in samples.items()},
     )
-
-
-def revision() -> str:
-    """Return the measured commit, with a plus where files differ from it."""
-    words = ["git", "describe", "--always", "--abbrev=8", "--dirty=+"]
-    try:
-        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    except FileNotFoundError:  # an unpacked copy on a machine without git
-        return "unknown"
-    return done.stdout.strip() or "unknown"
 
 
 def show(result: Result) -> bool:

@@ -1,10 +1,11 @@
 """Break everything that can break, and compare everything each time.
 
-    python -m torture [--seconds 600] [--seed 20261121] [--only PART] [--rounds N] [--write]
+    python -m torture [--seconds 600] [--seed 20261121] [--only PART …] [--rounds N] [--write]
 
 Without --seconds it goes on until each part has reached its figure, such as 200 kills and 1,000
-seeds. Prints one table; exits 1 if anything was lost, wrong or left untried. --write keeps the
-table in docs/torture.md. Ctrl-C lets each part end its round and prints the table of what was done.
+seeds. Prints one table; exits 1 if anything was lost, wrong or left untried. --write keeps each
+part that was done whole in docs/torture.md, as it ends. Ctrl-C lets each part end its round and
+prints the table of what was done.
 """
 
 import argparse
@@ -17,16 +18,17 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from servers import mariadb, postgres
 from servers.room import Room
-from torture import ROOT, drawn, fsyncs, kills, messages, months, stops, suites, walks
-from torture.score import LEGEND, Score, markdown, merged, plain
-from torture.task import Task
+from torture import ROOT, drawn, fsyncs, keep, kills, messages, months, stops, suites, walks
+from torture.score import LEGEND, Score, merged, plain
+from torture.task import Task, timed
 
 AT_ONCE = 2
 PAGE = ROOT / "docs" / "torture.md"
@@ -97,6 +99,7 @@ PARTS = (
     ),
     Part("bad input", suites.corpora, figure=1, weight=12),
 )
+NAMES = [*dict.fromkeys(one.name for one in PARTS)]
 
 
 def main() -> int:
@@ -105,24 +108,19 @@ def main() -> int:
     os.environ.setdefault("ROWLIFT_THREADS", "1")  # few rows: threads cost more than they bring
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="rowlift-torture-"))
-    chosen = [one for one in PARTS if given.only in ("", one.name)]
-    if not chosen:
-        names = dict.fromkeys(one.name for one in PARTS)
-        sys.exit(f"There is no part {given.only}: {', '.join(names)}.")
+    chosen = [one for one in PARTS if not given.only or one.name in given.only]
     room = Room.open()
     try:
         at = room.once("postgresql", lambda at: postgres.launch(room, at))
         beside = room.once("mariadb", lambda at: mariadb.launch(room, at))
         servers = postgres.at_port(room, at.port), mariadb.at_port(room, beside.port)
-        scores = merged(tortured(chosen, given, folder, *servers))
+        scores = merged([*tortured(chosen, given, folder, *servers)])
     finally:
         room.close()
     foot = footing(given.seed, time.monotonic() - began)
     print(plain(scores), foot, LEGEND, sep="\n")
     if not scores[-1].failures:
         shutil.rmtree(folder)
-    if given.write:
-        write(scores, foot)
     return int(not all(score.held for score in scores))
 
 
@@ -133,9 +131,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=0, help="about how long to go on")
     parser.add_argument("--seed", type=int, default=today, help="what is drawn; default: the date")
     parser.add_argument("--rounds", type=int, default=0, help="end each part after so many")
-    parser.add_argument("--only", default="", help="one part, as the table names it")
-    parser.add_argument("--write", action="store_true", help="keep the table in docs/torture.md")
-    return parser.parse_args()
+    parser.add_argument(
+        "--only", action="append", metavar="PART", choices=NAMES,
+        help=f"a part, as the table names it; may be given again: {', '.join(NAMES)}",
+    )  # fmt: skip
+    parser.add_argument("--write", action="store_true", help="keep whole parts in docs/torture.md")
+    given = parser.parse_args()
+    if given.write and (given.seconds or given.rounds):
+        parser.error("--write keeps parts that were done whole: leave out --seconds and --rounds")
+    return given
 
 
 def tortured(
@@ -144,8 +148,8 @@ def tortured(
     folder: Path,
     postgresql: postgres.PostgresServer,
     mariadb_server: mariadb.MariaDbServer,
-) -> list[Score]:
-    """Do all parts, two at a time, and return their scores in the order of the table."""
+) -> Iterator[Score]:
+    """Do all parts, two at a time, and yield their scores in the order of the table."""
     per_weight = given.seconds * AT_ONCE / sum(one.weight for one in chosen)
     started: list[tuple[Part, Future[Score]]] = []
     spawn = multiprocessing.get_context("spawn")
@@ -161,24 +165,30 @@ def tortured(
                     part.name, given.seed + share * 1_000_000, part.weight * per_weight / shares,
                     figure, folder / f"{share + 1}", postgresql, mariadb_server, stop,
                 )  # fmt: skip
-                started.append((part, pool.submit(part.do, task)))
-        is_whole = not (given.seconds or given.rounds)
-        return [_told(part, future, stop, is_whole=is_whole) for part, future in started]
+                started.append((part, pool.submit(timed, part.do, task)))
+        for name, of_part in groupby(started, lambda one: one[0].name):
+            score = Score(name)
+            for part, future in of_part:
+                score.add(_told(part, future, stop))
+            is_whole = not (given.seconds or given.rounds or stop.exists())
+            if is_whole and score.kills < part.least_kills:
+                score.failures.append(f"{name}: {score.kills} kills, not {part.least_kills}")
+            if is_whole and given.write:
+                keep.put(PAGE, NAMES, keep.Kept.of(score, given.seed))
+            yield score
 
 
-def _told(part: Part, future: "Future[Score]", stop: Path, *, is_whole: bool) -> Score:
+def _told(part: Part, future: Future[Score], stop: Path) -> Score:
     try:
         score = _awaited(future, stop)
     except Exception as error:  # noqa: BLE001 - whatever it is, it fails this part alone
         score = Score(part.name, failures=[f"{part.name}: {error!r}"])
-    if is_whole and not stop.exists() and score.kills < part.least_kills:
-        score.failures.append(f"{part.name}: {score.kills} kills, not {part.least_kills}")
     line = f"{time.strftime('%H:%M:%S')}  {plain([score]).splitlines()[1]}"
     print(line, *score.failures, sep="\n", file=sys.stderr)
     return score
 
 
-def _awaited(future: "Future[Score]", stop: Path) -> Score:
+def _awaited(future: Future[Score], stop: Path) -> Score:
     """Wait; when interrupted let every part end its round, when interrupted again end them all."""
     try:
         if not stop.exists():
@@ -199,23 +209,6 @@ def footing(seed: int, seconds: float) -> str:
     date = time.strftime("%Y-%m-%d", time.gmtime())
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
     return f"{date}, seed {seed}, {seconds:,.0f} s, {machine}, Python {platform.python_version()}"
-
-
-def write(scores: Sequence[Score], foot: str) -> None:
-    """Keep the table as a page."""
-    text = f"""\
-# Torture
-
-`make torture` breaks what can break and compares source, image, ledger, destination, workspace and
-report each time; `python -m torture --write` wrote this page.
-
-{markdown(scores)}
-
-{foot}.
-
-{LEGEND}
-"""
-    PAGE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

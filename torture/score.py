@@ -28,6 +28,7 @@ class Score:
     lost: int = 0
     wrong: int = 0
     duplicates: int = 0
+    seconds: float = 0.0
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -52,6 +53,7 @@ class Score:
 
     def add(self, other: "Score") -> None:
         """Count another share of the same part in."""
+        self.seconds += other.seconds
         for name, count in other.counts().items():
             setattr(self, name, getattr(self, name) + count)
         self.failures += other.failures

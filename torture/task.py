@@ -2,12 +2,13 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from servers import MariaDbServer, PostgresServer
+from torture.score import Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +49,11 @@ class Task:
     def replay(self, rounds: int) -> str:
         """Return the command that does the same again."""
         return f"python -m torture --only '{self.part}' --seed {self.seed} --rounds {rounds}"
+
+
+def timed(do: Callable[[Task], Score], task: Task) -> Score:
+    """Do a share of a part, and note its seconds."""
+    began = time.monotonic()
+    score = do(task)
+    score.seconds = time.monotonic() - began
+    return score
