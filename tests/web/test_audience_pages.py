@@ -1,12 +1,17 @@
 """Pages of audiences, as a browser without scripts uses them."""
 
+import json
 import re
+import time
+from typing import Any
 
 import httpx
 import pytest
 
 from doors.api import Api
 from rowlift.core.rights import Role
+from rowlift.project.audiences import MOST_LEVELS
+from rowlift.state.intake import Accepted
 from rowlift.web.rights import csrf_token
 from sheets import Sheet
 from web.test_pages import Reader
@@ -107,8 +112,44 @@ def test_A21_rows_of_conditions_become_a_document_and_rows_again(api: Api, shop:
         odd = press(editor, path, yaml, "rows", document="where: {plan: pro}")
         assert "Rows cannot show this" in odd.text
         assert "where: {plan: pro}" in odd.text
+        deep: dict[str, Any] = {"attribute": "plan", "one_of": ["pro"]}
+        for _ in range(MOST_LEVELS - 1):
+            deep = {"any": [deep, {"segment": "pros"}]}
+        as_yaml = {"name": "deep", "document": json.dumps({"where": deep})}
+        page = editor.post("/new/audience", **as_yaml, do="rows").text
+        page = press(editor, path, page, "yaml").text
+        assert press(editor, path, page, "keep").status_code == 303
+        as_yaml["document"] = json.dumps({"where": {"any": [deep]}})
+        assert "13 levels deep: at most 12" in editor.post(path, **as_yaml, do="keep").text
         told = editor.get("/audiences/pros/edit", "application/json").json()
         assert told["form"]["where"]["of"][0]["tests"] == [{"name": "is", "values": [HOSTILE]}]
+
+
+@pytest.mark.door("ui")
+def test_C9_the_builder_suggests_nothing_of_who_is_suppressed(api: Api, shop: World) -> None:
+    shop.rows(("ann", "ann@example.com", "pro"), ("eve", "eve@example.com", "a secret"))
+    shop.run()
+    happened = [("ann", "Bought", {"price": "cheap"}), ("eve", "Resigned", {"reason": "her own"})]
+    batch = [
+        {"type": "track", "userId": who, "event": event, "properties": told}
+        for who, event, told in happened
+    ]
+    ingest = api.project.ingest
+    body = json.dumps({"batch": batch}).encode()
+    ingest.accept([Accepted(ingest.home.workspace_id, "", time.time(), body)])
+    while ingest.write_some():
+        pass
+    hers = ["a secret", "Resigned", "reason", "her own"]
+    with Reader(api, Role.EDITOR) as editor, Reader(api, Role.VIEWER) as viewer:
+        page = editor.get("/new/audience").text
+        assert [one for one in hers if one not in page] == []
+        api.project.suppress(["eve@example.com"], note="", wait=False)
+        page = editor.get("/new/audience").text
+        assert [one for one in hers if one in page] == []
+        assert [one for one in ("pro", "Bought", "cheap") if f'value="{one}"' not in page] == []
+        known = editor.get("/new/audience", "application/json").json()["suggestions"]["scopes"]
+        assert [one["values"] for one in known["person"]["attributes"]] == [[], [], ["pro"]]
+        assert viewer.get("/new/audience").status_code == 403
 
 
 @pytest.mark.door("api")

@@ -28,7 +28,7 @@ from rowlift.project.documents import Document, KeyPath
 from rowlift.project.problems import Problem, shown
 from rowlift.project.texts import read_text
 
-MAX_DEPTH = 12
+MAX_DEPTH = 30  # a level of conditions takes two, and a dozen of them are judged by the audience
 MAX_DIGITS = 18
 
 _NULL = re.compile(r"~|null|Null|NULL|")

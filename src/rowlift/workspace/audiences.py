@@ -15,7 +15,6 @@ from rowlift.workspace import suppression
 from rowlift.workspace.conditions import World, first, whoever, within
 from rowlift.workspace.membership import keep
 from rowlift.workspace.numbers import handed_out
-from rowlift.workspace.rows import any_of, run_rows
 from rowlift.workspace.tables import people, segment_members, segments, suppression_keys
 from rowlift.workspace.workspace import Workspace
 
@@ -167,7 +166,7 @@ def sample(
     wanted = chosen.subquery()
     size = int(connection.scalar(sa.select(sa.func.count()).select_from(wanted)) or 0)
     some = list(connection.scalars(sa.select(wanted.c.pid).order_by(wanted.c.pid).limit(most)))
-    hidden = _hidden(connection, workspace, some)
+    hidden = suppression.hidden(connection, workspace.id, some)
     person = people.c
     query = sa.select(person.pid, person.id, person.email).where(
         person.pid.in_([one for one in some if one not in hidden])
@@ -186,14 +185,6 @@ def overlap(connection: sa.Connection, first_id: int, second_id: int) -> int:
     return int(connection.scalar(query) or 0)
 
 
-_IDENTIFIERS = {
-    "SELECT pid, id, email FROM people WHERE workspace_id = :workspace AND ": ("id", "email"),
-    "SELECT pid, anonymous_id FROM anonymous_ids WHERE workspace_id = :workspace AND ": (
-        "anonymous_id",
-    ),
-}
-
-
 def _suppressed(
     connection: sa.Connection, workspace: Workspace, pids: Sequence[int]
 ) -> frozenset[int]:
@@ -203,20 +194,4 @@ def _suppressed(
     held = sa.select(suppression_keys.c.key).where(suppression_keys.c.workspace_id == workspace.id)
     if connection.scalar(held.with_for_update()) is None:
         return frozenset()
-    return _hidden(connection, workspace, pids)
-
-
-def _hidden(connection: sa.Connection, workspace: Workspace, pids: Sequence[int]) -> frozenset[int]:
-    known: dict[int, list[str]] = {}
-    of = any_of(connection, "pid", "pids")
-    for sql, kinds in _IDENTIFIERS.items():
-        found = run_rows(connection, sql + of, workspace=workspace.id, pids=list(pids))
-        for pid, *values in found:
-            texts = known.setdefault(pid, [])
-            texts += [
-                suppression.identifier(kind, value)
-                for kind, value in zip(kinds, values, strict=True)
-                if value
-            ]
-    is_suppressed = suppression.finder(connection, workspace.id)
-    return frozenset(pid for pid, texts in known.items() if is_suppressed(texts))
+    return suppression.hidden(connection, workspace.id, pids)

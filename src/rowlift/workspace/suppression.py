@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -29,6 +29,13 @@ HASHES = pa.schema([("quick", pa.string()), ("hash", pa.string())])
 _REVISION = sa.select(suppression_keys.c.revision).where(
     suppression_keys.c.workspace_id == sa.bindparam("workspace")
 )
+
+_IDENTIFIERS = {
+    "SELECT pid, id, email FROM people WHERE workspace_id = :workspace AND ": ("id", "email"),
+    "SELECT pid, anonymous_id FROM anonymous_ids WHERE workspace_id = :workspace AND ": (
+        "anonymous_id",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +169,22 @@ def finder(connection: sa.Connection, workspace_id: int) -> Callable[[Iterable[s
         return digests is not None and hashed(key, text) in digests
 
     return lambda texts: bool(known) and any(map(is_suppressed, texts))
+
+
+def hidden(connection: sa.Connection, workspace_id: int, pids: Sequence[int]) -> frozenset[int]:
+    """Return which people are suppressed, by any of their identifiers."""
+    if key_of(connection, workspace_id) is None:
+        return frozenset()
+    known: dict[int, list[str]] = {}
+    of = any_of(connection, "pid", "pids")
+    for sql, kinds in _IDENTIFIERS.items():
+        for pid, *values in run_rows(connection, sql + of, workspace=workspace_id, pids=list(pids)):
+            texts = known.setdefault(pid, [])
+            texts += [
+                identifier(kind, value) for kind, value in zip(kinds, values, strict=True) if value
+            ]
+    is_suppressed = finder(connection, workspace_id)
+    return frozenset(pid for pid, texts in known.items() if is_suppressed(texts))
 
 
 def listed(
