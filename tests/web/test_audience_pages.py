@@ -119,7 +119,7 @@ def test_A21_rows_of_conditions_become_a_document_and_rows_again(api: Api, shop:
         page = editor.post("/new/audience", **as_yaml, do="rows").text
         page = press(editor, path, page, "yaml").text
         assert press(editor, path, page, "keep").status_code == 303
-        as_yaml["document"] = json.dumps({"where": {"any": [deep]}})
+        as_yaml = {"name": "deeper", "document": json.dumps({"where": {"any": [deep]}})}
         assert "13 levels deep: at most 12" in editor.post(path, **as_yaml, do="keep").text
         told = editor.get("/audiences/pros/edit", "application/json").json()
         assert told["form"]["where"]["of"][0]["tests"] == [{"name": "is", "values": [HOSTILE]}]

@@ -125,7 +125,8 @@ def create(home: Home, kind: str, name: str, written: Written, by: Author) -> No
     """
     name_of(kind, name)
     if any(one.name == name for one in records_named(home, kind)):
-        text = f"There is a {kind} {name} already."
+        article = "an" if kind == "audience" else "a"
+        text = f"There is {article} {kind} {name} already."
         raise ConfigError("NAME_TWICE", text, mend="Choose another name, or edit that one.")
     new = Definition(home.store.definitions.new_uid(), kind, name, "", {}, "rowlift", 0)
     change, admitted = _prepared(home, new, _mapping(kind, name, written))
