@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bench import audience, intake, lists, measure, pages, people, project, reading
+from bench import audience, intake, lists, measure, pages, people, project, reading, verifying
 from bench.stage import ROWLIFT, Database, Sample, Sink, Stage, sink, took
 from bench.standins import WAREHOUSES
 
@@ -76,6 +76,8 @@ def in_use(rows: int) -> Iterator[Case]:
         yield Case(f"{kind}-{size}", title, rows, partial(audience.audience, name, rows=rows))
     title = f"{label} from MariaDB with suppressed people, and with everything switched on"
     yield Case(f"whole-{size}", title, rows, partial(people.whole, rows=rows))
+    title = f"{label} read back from files and compared"
+    yield Case(f"verify-{size}", title, rows, partial(verifying.verifying, rows=rows))
     few = rows // 10
     title = f"{few:,} rows of {people.COLUMNS} columns from PostgreSQL"
     yield Case(f"columns-{short(few)}", title, few, partial(people.wide, rows=few))

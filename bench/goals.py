@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from bench import audience, intake, lists, pages, people, reading
+from bench import audience, intake, lists, pages, people, reading, verifying
 from bench.results import Figures, Result
 
 MILLION = 1_000_000
@@ -17,6 +17,7 @@ OF_SCRIPT = 0.4
 OF_SCRIPT_UNCHANGED = 0.2
 WITH_LATENCY_SECONDS = 30
 FLAT = 1.2
+OF_DELIVERY = 1  # nobody waits longer for the proof than for the delivery
 HELP_SECONDS = 0.4
 DEMO_SECONDS = 60
 CHANGED_SECONDS = 5
@@ -234,6 +235,21 @@ def followed(steps: Steps) -> Iterator[Verdict]:
         yield at_most(f"an audience, {step}", AUDIENCE_SECONDS, steps[step].wall, "s")
 
 
+def read_back(steps: Steps) -> Iterator[Verdict]:
+    """Judge verifications beside the first sync that wrote the same files, and their memory."""
+    for form in verifying.FORMS:
+        first, found = steps[verifying.delivered(form)], steps[verifying.verified(form)]
+        label, whose = f"{found.rows:,} rows verified, {form}", "of the first sync's"
+        yield at_most(f"{label}: CPU seconds", OF_DELIVERY, found.cpu / first.cpu, whose, 2)
+        yield at_most(f"{label}: wall seconds", OF_DELIVERY, found.wall / first.wall, whose, 2)
+        if found.rows in MEMORY_MB:
+            yield at_most(f"{label}: peak", MEMORY_MB[found.rows], found.together_mb, "MB", 0)
+    form = verifying.FORMS[0]
+    once, more = steps[verifying.verified(form)], steps[verifying.twice(form)]
+    what, ratio = f"peak memory of {more.rows:,} rows verified", more.together_mb / once.together_mb
+    yield at_most(what, FLAT, ratio, f"of that of {once.rows:,}", 2)
+
+
 JUDGES: Mapping[str, tuple[Judge, ...]] = {
     "start": (starting,),
     "demo": (trying,),
@@ -248,6 +264,7 @@ JUDGES: Mapping[str, tuple[Judge, ...]] = {
     "audience": (followed, peak),
     "audiencepg": (followed, peak),
     "whole": (whole, peak),
+    "verify": (read_back,),
     "columns": (columns,),
     "ingest": (taking_in,),
     "lists": (listed,),

@@ -15,9 +15,13 @@ TO_SEGMENT: Mapping[str, Any] = {
 
 
 def write(
-    folder: Path, source: Mapping[str, Any], syncs: Mapping[str, Mapping[str, Any]], sink: str = ""
+    folder: Path,
+    source: Mapping[str, Any],
+    syncs: Mapping[str, Mapping[str, Any]],
+    sink: str = "",
+    destinations: Mapping[str, Any] = {},
 ) -> None:
-    """Write a project folder with one source, its syncs by name, and Segment where a sink is."""
+    """Write a project folder with one source, its syncs, its destinations, Segment with a sink."""
     (folder / "syncs").mkdir(parents=True, exist_ok=True)
     segment = {
         "type": "segment",
@@ -25,7 +29,8 @@ def write(
         "endpoint": f"{sink}/v1",
         "allow_networks": ["127.0.0.0/8"],
     }
-    profile = {"sources": {"db": source}, "destinations": {"segment": segment} if sink else {}}
+    there = {**destinations, **({"segment": segment} if sink else {})}
+    profile = {"sources": {"db": source}, "destinations": there}
     documents: dict[str, Any] = {
         "rowlift.yml": {
             "version": 1,

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from bench import people, results
+from bench import people, results, verifying
 from bench.measure import WrongResult
 from bench.results import Figures, Result
 from bench.stage import Stage
@@ -39,6 +39,14 @@ def test_people_who_are_known_change_and_are_asked_about():
         people.SHOW, people.PERSON, people.WHY, people.SEARCHED,
     ]  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_what_was_delivered_to_files_is_read_back():
+    done = bench("--only", "verify-", "--rows", "500", "--repeat", "1")
+    steps = [line.split(" | ")[0].strip("| ") for line in done.stdout.splitlines() if "|" in line]
+    assert {*map(verifying.verified, verifying.FORMS), verifying.twice("jsonl")} <= {*steps[2:]}
+    assert len(steps[2:]) == 8
+    assert "500 rows verified, parquet: CPU seconds" in done.stdout, done.stderr
 
 
 def test_a_part_measured_again_leaves_the_others_as_they_were(tmp_path):

@@ -85,7 +85,7 @@ NOT_WALKED = {
     "segment.change": "by hand, whole or not at all, and harmless when repeated",
     "segment.create": "by hand, whole or not at all, and harmless when repeated",
     "verify.keep": "a list takes the place of the last one or does not; harmless when repeated",
-    "verify.repair": "by hand: one ledger takes the place of another, whole or not at all",
+    "verify.repair": "killed in test_verify.py",
     "prune.state": "what it forgets is a day old at least; killed in test_retention.py",
     "prune.workspace": "the same",
     "prune.intake": "the same; what is seen is a day old",

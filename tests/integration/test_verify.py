@@ -8,6 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import rowlift
+from crashes.child import KILLED
+from doors.forks import forked
+from rowlift.core import faults
 from rowlift.core.errors import DestinationError
 from rowlift.operations.verifying import interval
 from rowlift.testing.texts import HOSTILE_TEXTS
@@ -202,6 +206,36 @@ def test_C14_the_sandbox_tells_what_came_back_and_what_is_under_way_is_no_drift(
 
 
 @pytest.mark.door("python")
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_C14_F12_a_repair_that_is_killed_is_whole_or_did_not_begin(plain, when):
+    plain.people(destinations=[plain.crm])
+    with project(plain) as opened:
+        opened.run(["people"])
+        log = plain.folder / "crm.jsonl"
+        message = {"op": "delete", "key": {"user_id": "1"}, "attributes": {}, "message_id": "hand"}
+        request = {"batch": "", "keys": [], "attempt": 0, "answered": True, "messages": [message]}
+        with log.open("a") as file:
+            file.write(json.dumps({**request, "timestamp": ""}) + "\n")
+        opened.verifications.verify("crm")
+    spec = f"verify.repair.{when}_commit:1:kill"
+    assert forked(repair_and_die, str(plain.folder), plain.env, spec, seconds=60) == KILLED
+    with project(plain) as opened:
+        assert opened.verifications.repair("crm").due == (1 if when == "before" else 0)
+        told = opened.plan("people", plain.folder / "it.plan").targets["crm"]
+        assert told["due"] == 1
+        opened.run(["people"])
+        (found,) = opened.verifications.verify("crm").syncs
+        assert counts(found) == (2, 0, 0, 0, 0, 0)
+        assert len(log.read_text().splitlines()) == 3  # the first sync, the hand, the repair
+
+
+def repair_and_die(folder, env, spec):
+    with rowlift.Project(folder, env=env) as opened:
+        faults.arm(spec)
+        opened.verifications.repair("crm")
+
+
+@pytest.mark.door("python")
 def test_C14_the_workspace_says_which_sync_wrote_over_a_value(school):
     school.tables(people=[HEAD, *ROWS], plans=[("id", "name"), ("1", "Anna")])
     school.people()
@@ -252,7 +286,9 @@ SPOILS = {
     ],
     "csv": [
         (lambda file: file.write_bytes(file.read_bytes()[:-2]), "its last line is cut"),
-        (lambda file: file.write_text('op,key,message_id,a\r\nupsert,"1\r\n'), "line"),
+        (lambda file: file.write_text('op,key,message_id,a\r\nupsert,"1\r\n'), "line 2 is no"),
+        (lambda file: file.write_text("op,key,message_id,a\r\nupsert,1,2\r\n"), "line 2 is no"),
+        (lambda file: file.write_text("op,key,message_id,a\r\nupsert,,2,3\r\n"), "line 2 is no"),
     ],
     "parquet": [(lambda file: file.write_bytes(file.read_bytes()[:-9]), "no whole Parquet")],
 }

@@ -1,35 +1,27 @@
 """What stands in a folder of files: the records of changes, read back in the order they came."""
 
 import csv
-import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rowlift.core.errors import DestinationError
-from rowlift.core.nouns import Op
 from rowlift.core.ports import Held
 from rowlift.core.rules import rule
 from rowlift.destinations.file_columns import change_header
+from rowlift.kit.cells import read_csv_changes, read_parquet_changes
 from rowlift.kit.ndjson import read_changes
-from rowlift.kit.texts import key_parts
 
 HELD = pa.schema([("key", pa.string()), ("attributes", pa.string()), ("wrote", pa.string())])
 
-_AT_ONCE = 10_000
-_LONGEST = 1 << 30  # characters of a cell, which is a record's at most
 _OURS = ("op", "key", "message_id")
-_GUARDED = re.compile("'[=+\\-@\\t\\r\\n\\uff1d\\uff0b\\uff0d\\uff20]")
 _ENDINGS = {".jsonl": b"\n", ".csv": b"\r\n"}
 
-Record = tuple[str, str, str]  # op, key and attributes
 Columns = tuple[pa.StringArray, pa.StringArray]  # keys, and attributes or null
 
 
@@ -72,17 +64,6 @@ class Folder:
         except OSError as error:
             raise _unreadable(path, error.strerror or type(error).__name__) from None
 
-    def gathered(self, records: Iterator[Record]) -> Iterator[Columns]:
-        """Return records as columns of keys and attributes.
-
-        What is of the sync's second query is left out, or of its first: they share the folder.
-        """
-        parts = len(self.key)
-        own = (one for one in records if key_parts(one[1]) == parts)
-        while some := [*islice(own, _AT_ONCE)]:
-            told = [None if op == Op.DELETE else attributes for op, _, attributes in some]
-            yield pa.array([key for _, key, _ in some], pa.string()), pa.array(told, pa.string())
-
 
 def _require_end(path: Path) -> None:
     """Refuse a file whose last line was cut."""
@@ -104,42 +85,29 @@ def _lines(path: Path, folder: Folder) -> Iterator[Columns]:
 
 def _cells(path: Path, folder: Folder) -> Iterator[Columns]:
     """Read CSV."""
-    return folder.gathered(_rows(path, folder))
+    names = _named(_csv_header(path), folder)
+    if names is None:
+        return
+    try:
+        yield from read_csv_changes(path, names, len(folder.key))
+    except ValueError as error:
+        raise _unreadable(path, str(error)) from None
 
 
-def _rows(path: Path, folder: Folder) -> Iterator[Record]:
-    """Read CSV; a key is given back without the apostrophe before a formula."""
-    csv.field_size_limit(_LONGEST)
-    at = 0
+def _csv_header(path: Path) -> Sequence[str]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = csv.reader(file, strict=True)
-            names = _named(next(rows, []), folder)
-            for row in rows if names is not None else ():
-                at = rows.line_num
-                op, key, _, *values = row
-                told = zip(names or (), values, strict=True)
-                members = {name: value for name, value in told if value}
-                yield op, key[1:] if _GUARDED.match(key) else key, _text(members)
+            return next(csv.reader(file, strict=True), [])
     except (csv.Error, ValueError):
-        raise _unreadable(path, f"line {at or 1} is no record") from None
+        raise _unreadable(path, "line 1 is no record") from None
 
 
 def _columns(path: Path, folder: Folder) -> Iterator[Columns]:
     """Read Parquet."""
-    return folder.gathered(_parquet(path, folder))
-
-
-def _parquet(path: Path, folder: Folder) -> Iterator[Record]:
     try:
-        with pq.ParquetFile(path) as file:
-            names = _named(file.schema_arrow.names, folder)
-            if names is None:
-                return
-            for batch in file.iter_batches(_AT_ONCE, use_threads=False):
-                op, key, _, *values = (column.to_pylist() for column in batch.columns)
-                for one in zip(op, key, *values, strict=True):
-                    yield str(one[0]), str(one[1]), _text(dict(zip(names, one[2:], strict=True)))
+        names = _named(pq.read_schema(path).names, folder)
+        if names is not None:
+            yield from read_parquet_changes(path, names, len(folder.key))
     except (pa.ArrowException, ValueError):
         raise _unreadable(path, "it is no whole Parquet file") from None
 
@@ -155,10 +123,6 @@ def _named(header: Sequence[str], folder: Folder) -> Sequence[str] | None:
         return None
     named = dict(zip(change_header(folder.names), (*_OURS, *folder.names), strict=True))
     return [named.get(one, one) for one in header[len(_OURS) :]]
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _unreadable(path: Path, why: str) -> DestinationError:

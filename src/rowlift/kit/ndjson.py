@@ -8,8 +8,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_AT_ONCE = 10_000
-_LONGEST = 32_000_000  # bytes of a line
+AT_ONCE = 10_000
+LONGEST = 32_000_000  # bytes of a line
 
 # Records of events have types, and are left out.
 _CHANGES = """
@@ -34,10 +34,10 @@ def read_changes(
     members = [f"json_extract_string(json, '/key/{name}')" for name in names]
     key = members[0] if len(members) == 1 else f"json_array({', '.join(members)})::VARCHAR"
     listed = "[" + ", ".join(f"'{name}'" for name in names) + "]"
-    sql = _CHANGES.format(key=key, names=listed, longest=_LONGEST)
+    sql = _CHANGES.format(key=key, names=listed, longest=LONGEST)
     with duckdb.connect(config={"threads": 1}) as engine:
         try:
-            for batch in engine.execute(sql, [str(path)]).to_arrow_reader(_AT_ONCE):
+            for batch in engine.execute(sql, [str(path)]).to_arrow_reader(AT_ONCE):
                 keys, attributes, broken = batch.columns
                 if keys.null_count or pc.any(broken).as_py():
                     raise ValueError(_bad_line(path))
