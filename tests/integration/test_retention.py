@@ -127,6 +127,32 @@ def test_a_run_forgets_too_and_may_die_of_it(school):
 
 
 @pytest.mark.door("cli")
+def test_C6_a_run_can_be_undone_for_as_long_as_the_files_say(tmp_path):
+    school = School(tmp_path, f"sqlite:///{tmp_path / '.rowlift' / 'state.db'}")
+    school.people()
+    run = [renamed(project, school, name).id for name in ("Ann", "Anna", "Anne")][-1]
+    school.tables(people=[PEOPLE[0], ("1", "ann@x.org", "Anne"), ("2", "bob@x.org", "Rob")])
+    school.run(project, "people")  # it writes the image anew, so that the run's rows are replaced
+    settings = "version: 1\nworkspace: {name: school}\nretention: {undo: 60d, history: 1d}\n"
+    (tmp_path / "rowlift.yml").write_text(settings)
+    pass_days(school, 59)
+    with project(school) as opened:
+        opened.prune()
+    assert f"it can be undone: rowlift undo {run}" in run_cli("runs", run, cwd=tmp_path).stdout
+    with project(school) as opened:
+        assert opened.plan_undo(run, tmp_path / "late.plan").counts["changed"] == 1
+    pass_days(school, 1)
+    late = run_cli("undo", run, cwd=tmp_path)
+    assert (late.code, "UNDO_TOO_OLD" in late.stderr) == (2, True)
+    pass_days(school, 1)
+    with project(school) as opened:
+        assert opened.prune().files > 0
+    (tmp_path / "rowlift.yml").write_text(settings.replace("60d", "90d"))
+    with project(school) as opened:
+        assert opened.undone.show(run).reason_code == "UNDO_TOO_OLD"
+
+
+@pytest.mark.door("cli")
 def test_S35_the_files_say_for_how_long(tmp_path):
     school = School(tmp_path, f"sqlite:///{tmp_path / '.rowlift' / 'state.db'}")
     lived_in(school)

@@ -64,7 +64,7 @@ def states(store: Store) -> dict[str, str]:
         ("plan", 0.0),
         ("image_base", READERS_GRACE),
         ("ledger_base", READERS_GRACE),
-        ("image_delta", 30 * DAY),
+        ("image_delta", 30 * DAY + READERS_GRACE),
     ],
 )
 def test_a_dead_file_goes_when_its_time_is_over(store: Store, kind: str, kept: float) -> None:
@@ -98,7 +98,9 @@ def test_the_project_says_how_long_rejects_and_history_stay(store: Store) -> Non
     assert collect(store, 8 * DAY, RetentionSpec(runs=week)) == 1, "no longer than its run"
     retire(store, write(store, "image_delta"))
     assert collect(store, 8 * DAY) == 0
-    assert collect(store, 8 * DAY, RetentionSpec(history=week)) == 1
+    assert collect(store, 8 * DAY, RetentionSpec(history=week)) == 0, "its run may be undone"
+    assert collect(store, 29 * DAY, RetentionSpec(undo=week)) == 0, "history is kept"
+    assert collect(store, 8 * DAY, RetentionSpec(history=week, undo=week)) == 1
 
 
 def test_a_file_nobody_published_goes_with_its_leftovers(store: Store) -> None:

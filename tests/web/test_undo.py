@@ -19,9 +19,12 @@ def test_C6_an_undo_is_planned_approved_and_done_by_the_service(api: Api, shop: 
         Reader(api, Role.EDITOR) as reader,
     ):  # fmt: skip
         until(api.project.service.status)
-        told = admin.get(f"/runs/{run}/undo").json()
+        told, ran = admin.get(f"/runs/{run}/undo").json(), admin.get(f"/runs/{run}").json()
         assert (told["reason_code"], told["undone_by"]) == ("", None)
-        assert "Undo this run …" in reader.get(f"/runs/{run}").text
+        assert told["until"] == ran["created_at"] + 30 * 86_400
+        page = reader.get(f"/runs/{run}").text
+        assert "Undo this run …" in page
+        assert "It can be undone until" in page
         at = reader.post(f"/runs/{run}/undo").headers["location"]
         page = reader.get(at).text
         for words in (f"<h1>Undo run {run}</h1>", "Undo exactly this", "BAD", "is then paused"):

@@ -49,13 +49,14 @@ _DAY = 86_400
 
 @dataclass(frozen=True, slots=True)
 class RetentionSpec:
-    """For how many seconds what is over is kept; `runs` are the most for batches and rejects."""
+    """For how many seconds what is over is kept; `runs` are the most for batches, rejects, undo."""
 
     runs: int = 365 * _DAY
     batches: int = 7 * _DAY
     rejects: int = 30 * _DAY
     events: int = 365 * _DAY
     history: int = 30 * _DAY
+    undo: int = 30 * _DAY
     audit: int = 730 * _DAY
 
 

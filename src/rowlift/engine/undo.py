@@ -162,7 +162,7 @@ def too_old(run: Run) -> ConfigError:
     return ConfigError(
         "UNDO_TOO_OLD",
         f"What was before run {run.id} is not kept any more.",
-        mend="Mend the source, and run the sync; retention.history says how long it is kept.",
+        mend="Mend the source, and run the sync; retention.undo says how long it is kept.",
     )
 
 

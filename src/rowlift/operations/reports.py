@@ -140,8 +140,8 @@ class PlanReport:
 class UndoReport:
     """Whether a run can be undone: then the code is empty; `undone_by` is the last run that did.
 
-    `until` is when what was before is forgotten, in Unix seconds; null where nothing replaced it
-    yet.
+    `until` is when what was before counts as forgotten, in Unix seconds; null where there is a
+    code.
     """
 
     run: int

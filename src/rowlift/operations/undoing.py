@@ -47,7 +47,8 @@ class Undoing:
         spec = self.home.sync(names[run.sync_uid])
         if run.image_revision is None or not any(self._changed(run, spec)):
             raise nothing_left(run)
-        if not all(self._is_known(run, uid, told) for uid, told in self._changed(run, spec)):
+        known = all(self._is_known(run, uid, told) for uid, told in self._changed(run, spec))
+        if not known or self.clock.now().timestamp() >= self.until(run):
             raise too_old(run)
         return replace(spec, mode=Mode.UPSERT) if spec.mode is Mode.CREATE else spec
 
@@ -62,17 +63,10 @@ class Undoing:
         deltas = self.home.store.files.of_run(DELTA, run.id, uid, replaced=True)
         return is_known(told, [one.path for one in deltas])
 
-    def until(self, run: Run, spec: SyncSpec) -> float | None:
-        """Return until when what was before is kept; None where nobody knows its end yet."""
-        keeps = self.home.project.retention.history
-        ids = {uid for uid, _ in self._changed(run, spec)}
-        ends = [
-            one.dead_at + keeps
-            for one in self.home.store.files.everything(self.home.workspace_id)
-            if one.kind == DELTA and one.owner.run_id == run.id and one.owner.sync_uid in ids
-            and one.dead_at is not None
-        ]  # fmt: skip
-        return min(ends, default=None)
+    def until(self, run: Run) -> float:
+        """Return until when a run can be undone, in Unix seconds."""
+        keep = self.home.project.retention
+        return run.created_at + min(keep.undo, keep.runs)
 
     def foresee(self, run: Run, folder: Path) -> PlanReport:
         """Return what an undo would do; leaves the rows that come back in the folder.
@@ -177,10 +171,10 @@ class Undone:
         by = self.home.store.runs.undone_by(run_id)
         undone_by = by.id if by else None
         try:
-            spec = undoing.spec(run)
+            undoing.spec(run)
         except RowliftError as error:
             return UndoReport(run_id, undone_by, None, error.code, error.message)
-        return UndoReport(run_id, undone_by, undoing.until(run, spec))
+        return UndoReport(run_id, undone_by, undoing.until(run))
 
     def unpin(self, sync: str) -> int:
         """Let come back what was undone, with the next run that reads it; returns how many rows.

@@ -235,6 +235,9 @@ class RetentionFile(FileModel):
     )
     events: Kept | None = Field(None, description="Events of segments: 365d.")
     history: Kept | None = Field(None, description="Former values of attributes: 30d.")
+    undo: Kept | None = Field(
+        None, description="What was before each run, so that it can be undone: 30d."
+    )
     audit: Kept | None = Field(None, description="The audit log: 730d.")
 
 

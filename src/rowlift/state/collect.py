@@ -77,11 +77,21 @@ def _expire(database: Database, before: float) -> None:
 
 
 def _dead(database: Database, keep: RetentionSpec, moment: float) -> dict[int, str]:
-    kept = dict.fromkeys(REPLACED, READERS_GRACE) | {HISTORY: keep.history}
-    query = sa.select(files.c.id, files.c.path, files.c.kind, files.c.dead_at)
+    columns = (files.c.id, files.c.path, files.c.kind, files.c.dead_at, files.c.created_at)
     with database.read() as connection:
-        found = connection.execute(query.where(files.c.state == "dead")).all()
-    return {row.id: row.path for row in found if row.dead_at + kept.get(row.kind, 0.0) <= moment}
+        found = connection.execute(sa.select(*columns).where(files.c.state == "dead")).all()
+    return {
+        row.id: row.path
+        for row in found
+        if _goes_at(row.kind, row.created_at, row.dead_at, keep) <= moment
+    }
+
+
+def _goes_at(kind: str, created_at: float, dead_at: float, keep: RetentionSpec) -> float:
+    """Return when a dead file goes; one that was dead at 0 goes at once, whatever it was for."""
+    if kind == HISTORY and dead_at:
+        return max(dead_at + keep.history, created_at + keep.undo + READERS_GRACE)
+    return dead_at + (READERS_GRACE if kind in REPLACED else 0.0)
 
 
 def _bury_orphans(database: Database, moment: float) -> None:

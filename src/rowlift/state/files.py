@@ -58,6 +58,7 @@ class KeptFile:
     owner: Owner
     state: str
     dead_at: float | None
+    created_at: float
 
 
 class FileStore:
@@ -175,13 +176,13 @@ class FileStore:
         self.retire(connection, gone)
 
     def replace(self, connection: sa.Connection, old: KeptFile, new: StoredFile | None) -> None:
-        """Let a new file, or none, take the place and the state of another, which is to go now."""
+        """Let a new file, or none, take the place and the age of another, which is to go now."""
         if new:
             self.publish(connection, new)
             connection.execute(
                 files.update()
                 .where(files.c.id == new.id)
-                .values(state=old.state, dead_at=old.dead_at)
+                .values(state=old.state, dead_at=old.dead_at, created_at=old.created_at)
             )
         connection.execute(
             files.update().where(files.c.id == old.stored.id).values(state="dead", dead_at=0.0)
@@ -200,7 +201,7 @@ class FileStore:
     def _kept(self, row: sa.Row[Any]) -> KeptFile:
         owner = Owner(row.workspace_id, row.sync_uid, row.target, row.run_id, row.delivery_id)
         stored = StoredFile(row.id, self.root / row.path, row.rows)
-        return KeptFile(stored, row.kind, owner, row.state, row.dead_at)
+        return KeptFile(stored, row.kind, owner, row.state, row.dead_at, row.created_at)
 
     def live(self, kinds: Sequence[str], sync_uid: str, target: str = "") -> list[StoredFile]:
         """Return the live files of an owner in the order they were written."""

@@ -86,7 +86,7 @@ RULES = (
         "UNDO_TOO_OLD",
         "run",
         "What was before the run is not kept any more",
-        "Mend the source, and run the sync; retention.history says how long it is kept.",
+        "Mend the source, and run the sync; retention.undo says how long it is kept.",
     ),
     Rule("PAUSED", "guard", "The sync is paused", "Let it run again: rowlift resume NAME."),
     Rule("BUSY", "run", "Another run is active in this workspace", "Wait for it, or try again."),

@@ -7,7 +7,7 @@ from rowlift.core.errors import RowliftError
 from rowlift.operations.defining import DefinitionRecord
 from rowlift.project.problems import ProjectInvalid
 
-RETENTION = ("runs", "batches", "rejects", "events", "history", "audit")
+RETENTION = ("runs", "batches", "rejects", "events", "history", "undo", "audit")
 SWITCHES = ("failure", "guard_stop", "missed_slot", "late")
 NUMBERS = ("rows_failed", "slower", "count_off")
 _FIELDS = (*RETENTION, *NUMBERS, "to", "addresses", "public_url", "identifiers")
