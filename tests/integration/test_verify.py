@@ -341,6 +341,8 @@ def test_C14_what_cannot_be_read_or_is_not_there_is_refused(plain, cli):
     assert cli("verify", "crm", "--sync", "people", env=plain.env).code == 2
     nothing = cli("verify", "lake", env=plain.env)
     assert (nothing.code, "Nothing could be compared." in nothing.stdout) == (0, True)
+    ended = cli("verify", "lake", "--cancel", env=plain.env)
+    assert (ended.code, ended.stderr) == (0, "Nobody verifies it now.\n")
 
 
 def test_an_interval_holds_the_share_and_stays_a_share():

@@ -20,6 +20,7 @@ from rowlift.state.forwards import ForwardReject
 from rowlift.state.intake import MessageReject
 from rowlift.state.keys import WriteKey
 from rowlift.state.users import User
+from rowlift.state.verification_turns import UnderWay
 from rowlift.state.verifications import Verification
 from rowlift.workspace.suppression import Suppression
 from rowlift.workspace.tracking import Event
@@ -170,6 +171,7 @@ FIELDS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
         "verification": Verification,
         "repair": operations.repairing.Repair | None,
     },
+    "verification_cancelled": lambda: {"cancelled": UnderWay | None},
     "why": lambda: {"why": operations.traces.Why},
     "find": lambda: {"found": operations.finding.Found},
     "erasure": lambda: {"erasure": operations.erasing.ErasureReport},

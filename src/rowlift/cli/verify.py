@@ -31,11 +31,15 @@ Orphans = Annotated[
     bool, typer.Option("--orphans", help="Also take back again what came back after a removal.")
 ]
 
+Cancel = Annotated[
+    bool, typer.Option("--cancel", help="End the verification that goes on, whoever began it.")
+]
+
 
 @_command
-def command(
+def command(  # noqa: PLR0913, PLR0917 - each is an option
     terminal: Terminal, destination: Name, sync: Sync = None, sample: Sample = None,
-    csv_: Csv = False, repair: Repaired = False, orphans: Orphans = False,
+    csv_: Csv = False, repair: Repaired = False, orphans: Orphans = False, cancel: Cancel = False,
 ) -> int:  # fmt: skip
     """Nothing is changed, and no run waits for it. What is due or in doubt is not compared.
 
@@ -49,6 +53,8 @@ def command(
     if csv_ and terminal.json:
         text = "--csv and -o json ask for two different forms."
         raise ConfigError("VALUE_WRONG", text, mend="Leave one of them out.")
+    if cancel:
+        return _cancel(terminal, destination)
     with terminal.working() as project:
         found = project.verifications.verify(destination, sync, sample=sample, by=CONSOLE.name)
         project.access.audit.note(CONSOLE, "destination.verify", destination)
@@ -63,6 +69,16 @@ def command(
             _tell(terminal, repaired)
     terminal.document("verification", verification=found, repair=repaired)
     return exits.FAILED if found.differs else exits.DONE
+
+
+def _cancel(terminal: Terminal, destination: str) -> int:
+    with terminal.project() as project:
+        found = project.verifications.cancel(destination)
+        project.access.audit.note(CONSOLE, "destination.verify.cancel", destination)
+    by = f" of {cell(found.by)}" if found and found.by else ""
+    terminal.note(f"The verification{by} ends." if found else "Nobody verifies it now.")
+    terminal.document("verification_cancelled", cancelled=found)
+    return exits.DONE
 
 
 def _tell(terminal: Terminal, repaired: Repair) -> None:

@@ -1,7 +1,7 @@
 """How long work tells what it is doing; a terminal, a page or nobody listens."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol, Self
 
@@ -61,6 +61,25 @@ class Silent:
     def advance(self, task: str, rows: int) -> None: ...
 
     def note(self, task: str, text: str, detail: str = "") -> None: ...
+
+
+class Several:
+    """Passes on what work tells to each of some listeners."""
+
+    def __init__(self, listeners: Sequence[Progress]) -> None:
+        self._listeners = listeners
+
+    def phase(self, task: str, phase: str, total: int | None = None) -> None:
+        for one in self._listeners:
+            one.phase(task, phase, total)
+
+    def advance(self, task: str, rows: int) -> None:
+        for one in self._listeners:
+            one.advance(task, rows)
+
+    def note(self, task: str, text: str, detail: str = "") -> None:
+        for one in self._listeners:
+            one.note(task, text, detail)
 
 
 class Attentive:

@@ -140,12 +140,16 @@ class Compared:
     findings: Path
 
 
-def stand(duck: Duck, table: str, said: Said) -> None:
-    """Write down how each row of the views `image` and `ledger` stands to the target."""
+def stand(duck: Duck, table: str, said: Said) -> int:
+    """Write down how each row of the views `image` and `ledger` stands to the target.
+
+    Return how many the target should hold as they were delivered.
+    """
     still = "false"
     if said.mapping is not None:
         still = _STILL.format(epoch=said.epoch, restored=said.restored)
     duck.run(_STANDS.format(table=table, still=still))
+    return int(duck.one(f"SELECT count(*) FROM {table} WHERE state = 'kept'")[0])
 
 
 def choose(duck: Duck, most: int, seed: str) -> pa.StringArray:
@@ -166,10 +170,13 @@ def write_held(path: Path, batches: Iterable[pa.RecordBatch]) -> Iterator[int]:
             yield len(batch)
 
 
-def compare(duck: Duck, held: Path, form: Form, said: Said, *, sampled: bool) -> Compared:
+def compare(
+    duck: Duck, held: Path, form: Form, said: Said, findings: Path, *, sampled: bool
+) -> Compared:
     """Compare what is held with the view `image`, by the tables `before` and `now` of `stand`.
 
-    What somebody else put there, or put back, is looked for unless it is a sample of ours.
+    What differs is written into a new file of findings. What somebody else put there, or put back,
+    is looked for unless it is a sample of ours.
     """
     speech, source = _Speech(form, said.names), parquet([held])
     among = f"WHERE key IN (SELECT {speech.shown('key')} FROM chosen)" if sampled else ""
@@ -179,7 +186,6 @@ def compare(duck: Duck, held: Path, form: Form, said: Said, *, sampled: bool) ->
     prints = {one: speech.printed("x") for one in ("ours", "theirs")}
     duck.run(_SUSPECTS.format(held=source, wanted=wanted, **prints))
     pairs = _write_pairs(duck, _PAIRS.format(held=source, wanted=wanted), form)
-    findings = duck.scratch_file("findings")
     duck.write(
         _FINDINGS.format(
             brought=_BROUGHT if form == "own" else "",

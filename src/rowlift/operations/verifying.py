@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +17,7 @@ from rowlift.core.errors import ConfigError, DestinationError, GuardStop, Source
 from rowlift.core.identifiers import IDENTIFIERS
 from rowlift.core.nouns import Column, Finding
 from rowlift.core.ports import Destination, Held, ReadableDestination
-from rowlift.core.progress import Progress
+from rowlift.core.progress import Progress, Several, Silent
 from rowlift.core.rights import Right
 from rowlift.core.rules import rule
 from rowlift.core.spelling import did_you_mean
@@ -29,11 +31,13 @@ from rowlift.operations.asking import asked
 from rowlift.operations.callers import Caller
 from rowlift.operations.fencing import erasing, last_erasure
 from rowlift.operations.home import Home, sync_names
+from rowlift.operations.planning import scratch
 from rowlift.operations.repairing import Repair, Repairer
 from rowlift.project.problems import shown
 from rowlift.registry import destination_kind
 from rowlift.state.files import Owner, StoredFile
 from rowlift.state.images import WORKSPACE
+from rowlift.state.verification_turns import UnderWay, VerificationTurns
 from rowlift.state.verifications import (
     Difference,
     Verification,
@@ -71,26 +75,38 @@ class Verifications:
         sample: int | None = None,
         by: str = "",
         hear: Hear = _unheard,
+        progress: Progress | None = None,
     ) -> Verification:
         """Read back what a destination holds, or the `workspace`, and compare it.
 
         Of all syncs that deliver to it, or of one; everything, or a sample of the records of each.
-        No run waits for it; `hear` is told of each sync as it ends. Raises ConfigError
-        NAME_UNKNOWN, GuardStop NOT_READABLE and DestinationError.
+        No run waits for it; `hear` is told of each sync as it ends, `progress` how far it is. What
+        is cut off keeps nothing. Raises ConfigError NAME_UNKNOWN, GuardStop NOT_READABLE, Busy
+        VERIFYING, SourceError QUERY_CANCELLED and DestinationError.
         """
         _require_readable(self.home, destination)
         chosen = _chosen(self.home, destination, sync)
-        now = self.clock.now().timestamp()
-        verifier = Verifier(self.home, self.progress, destination, sample, f"{now}")
-        found = []
-        for part in chosen:
-            found.append(verifier.verify(part))
-            hear(_told(found[-1]))
-        done = Verification(destination, now, by, sync, sample, found)
-        self._files.keep(
-            target_uid(self.home, destination), done, now - self.home.project.retention.runs
-        )
+        now, target = self.clock.now().timestamp(), target_uid(self.home, destination)
+        with self._turns.taken(target, UnderWay(destination, by, now)) as turn:
+            listeners = Several((self.progress, turn, progress or Silent()))
+            verifier = Verifier(self.home, listeners, self._turns, destination, sample, f"{now}")
+            found = verifier.verify(chosen, hear)
+            done = Verification(destination, now, by, sync, sample, found)
+            self._files.keep(target, done, now - self.home.project.retention.runs)
         return done
+
+    def under_way(self, destination: str) -> UnderWay | None:
+        """Return who verifies a destination now, and how far it is; raises as `verify`."""
+        _require_readable(self.home, destination)
+        return self._turns.find(target_uid(self.home, destination))
+
+    def cancel(self, destination: str) -> UnderWay | None:
+        """Ask the verification that goes on to end; it does within seconds, and keeps nothing.
+
+        Return it, if there is any. Raises as `verify`.
+        """
+        _require_readable(self.home, destination)
+        return self._turns.stop(target_uid(self.home, destination))
 
     def list(self, destination: str) -> list[Verification]:
         """Return the last verifications without samples, the newest first; raises as `verify`."""
@@ -105,7 +121,7 @@ class Verifications:
             one
             for part in chosen
             for stored in _stored(self.home, part, destination)
-            for one in _differences(self.home, part, stored)
+            for one in _differences(self.home, part, stored.path)
         )
 
     def repair(self, destination: str, sync: str | None = None, *, orphans: bool = False) -> Repair:
@@ -129,6 +145,23 @@ class Verifications:
     def _files(self) -> VerificationFiles:
         return VerificationFiles(self.home.store.files.root, self.home.workspace_id)
 
+    @property
+    def _turns(self) -> VerificationTurns:
+        files = self.home.store.files
+        return VerificationTurns(files.root, self.home.workspace_id, files.locks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found of one part, with the file of what differs, if anything does."""
+
+    part: Part
+    compared: Compared
+
+    @property
+    def differs(self) -> Path | None:
+        return self.compared.findings if self.compared.kinds else None
+
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
@@ -136,20 +169,39 @@ class Verifier:
 
     home: Home
     progress: Progress
+    turns: VerificationTurns
     destination: str
     sample: int | None
     seed: str
 
-    def verify(self, part: Part) -> VerifiedSync:
-        """Compare one part, and keep what differs in the place of what was found before."""
-        task, erased = f"{part.title} at {self.destination}", last_erasure(self.home)
-        self.progress.phase(task, "read")
+    def verify(self, chosen: Iterable[Part], hear: Hear) -> list[VerifiedSync]:
+        """Compare some parts, and keep what differs in the place of what was found before."""
+        erased = last_erasure(self.home)
+        with scratch(self.home.store.files.scratch) as folder:
+            found, told = [], []
+            for part in chosen:
+                found.append(self._compare(part, folder))
+                told.append(self._told(found[-1]))
+                hear(_step(told[-1]))
+            self._keep(found, erased)
+        return told
+
+    def _told(self, found: _Found) -> VerifiedSync:
+        samples = (
+            _first(_differences(self.home, found.part, found.differs)) if found.differs else ()
+        )
+        return _verified(found.part, found.compared, self.sample, samples)
+
+    def _compare(self, part: Part, folder: Path) -> _Found:
+        """Read what is there of one part, and compare it."""
+        task = f"{part.title} at {self.destination}"
         with (
             Duck(self.home.store.files.scratch) as duck,
-            _stoppable(duck) as look,
+            self._stoppable(duck) as look,
             self._opened(part) as (said, open_held),
         ):
-            self._stand(duck, "before", part, said)
+            total = self._stand(duck, "before", part, said)
+            self.progress.phase(task, "read", total)
             keys = verify.choose(duck, self.sample, self.seed) if self.sample else None
             held = open_held(keys)
             path = duck.scratch_file("held")
@@ -159,18 +211,19 @@ class Verifier:
             self.progress.phase(task, "compare")
             self._stand(duck, "now", part, said)
             form: verify.Form = "own" if self.destination == WORKSPACE else held.form
-            found = verify.compare(duck, path, form, said, sampled=keys is not None)
-            stored = self._keep(duck, part, found, erased)
-        samples = _first(_differences(self.home, part, stored)) if stored else ()
-        return _verified(part, found, self.sample, samples)
+            found = verify.compare(
+                duck, path, form, said, folder / part.uid, sampled=keys is not None
+            )
+            look()
+        return _Found(part, found)
 
-    def _stand(self, duck: Duck, table: str, part: Part, said: Said) -> None:
-        """Look at image and ledger as they are by now."""
+    def _stand(self, duck: Duck, table: str, part: Part, said: Said) -> int:
+        """Look at image and ledger as they are by now; return how many records should be there."""
         store = self.home.store
         open_image(duck, store, part.uid)
         duck.make_room(image_width(duck))
         open_ledger(duck, store, part.uid, target_uid(self.home, self.destination))
-        verify.stand(duck, table, said)
+        return verify.stand(duck, table, said)
 
     @contextmanager
     def _opened(self, part: Part) -> Iterator[tuple[Said, Callable[[pa.StringArray | None], Held]]]:
@@ -211,21 +264,41 @@ class Verifier:
         image = self.home.store.images.image(part.uid)
         return image.columns if image else ()
 
-    def _keep(self, duck: Duck, part: Part, found: Compared, erased: int) -> StoredFile | None:
+    def _keep(self, found: Iterable[_Found], erased: int) -> None:
         """Keep what differs until the next verification, or as long as rejects are kept."""
-        home, store = self.home, self.home.store
+        home, files = self.home, self.home.store.files
         target = target_uid(home, self.destination)
-        before = store.files.live([VERIFICATION], part.uid, target)
-        stored = None
-        if found.kinds:
-            owner = Owner(home.workspace_id, part.uid, target)
-            fill = partial(duck.write, f"FROM {parquet([found.findings])}")
-            stored = store.files.write(VERIFICATION, owner, fill)
-        with store.database.transaction("verify.keep") as connection:
+        stored, before = [], []
+        for one in found:
+            before += files.live([VERIFICATION], one.part.uid, target)
+            if one.differs:
+                owner = Owner(home.workspace_id, one.part.uid, target)
+                fill = partial(_copied, one.differs, sum(one.compared.kinds.values()))
+                stored.append(files.write(VERIFICATION, owner, fill))
+        with home.store.database.transaction("verify.keep") as connection:
             if last_erasure(home) != erased:
                 raise erasing()
-            store.files.swap(connection, [stored] if stored else [], before)
-        return stored
+            files.swap(connection, stored, before)
+
+    @contextmanager
+    def _stoppable(self, duck: Duck) -> Iterator[Callable[[], None]]:
+        """Work in a block until whoever asks has left, or somebody cancels it.
+
+        What it yields looks for that.
+        """
+        target = target_uid(self.home, self.destination)
+        stop = _Stop(duck, partial(self.turns.is_to_end, target))
+        with asked(stop), self.turns.heeded(target, stop):
+            try:
+                yield stop.look
+            except Exception:
+                stop.look()  # what was interrupted says so in words of its own
+                raise
+
+
+def _copied(found: Path, rows: int, path: Path) -> int:
+    copyfile(found, path)
+    return rows
 
 
 @dataclass(slots=True)
@@ -233,6 +306,7 @@ class _Stop:
     """Stops what DuckDB does, and what comes after it."""
 
     duck: Duck
+    is_cancelled: Callable[[], bool]
     asked: bool = False
 
     def cancel(self) -> None:
@@ -241,21 +315,9 @@ class _Stop:
         self.duck.interrupt()
 
     def look(self) -> None:
-        """Raise SourceError QUERY_CANCELLED once whoever asked has left."""
-        if self.asked:
+        """Raise SourceError QUERY_CANCELLED once whoever asked has left, or somebody cancelled."""
+        if self.asked or self.is_cancelled():
             raise SourceError("QUERY_CANCELLED", "The verification was cancelled.")
-
-
-@contextmanager
-def _stoppable(duck: Duck) -> Iterator[Callable[[], None]]:
-    """Work in a block until whoever asks has left; what it yields looks for that."""
-    stop = _Stop(duck)
-    with asked(stop):
-        try:
-            yield stop.look
-        except Exception:
-            stop.look()  # what was interrupted says so in words of its own
-            raise
 
 
 def seen(found: Verification, caller: Caller) -> Verification:
@@ -335,11 +397,11 @@ def _stored(home: Home, part: Part, destination: str) -> Sequence[StoredFile]:
     return home.store.files.live([VERIFICATION], part.uid, target_uid(home, destination))
 
 
-def _differences(home: Home, part: Part, stored: StoredFile) -> Iterator[Difference]:
+def _differences(home: Home, part: Part, stored: Path) -> Iterator[Difference]:
     """Yield what a file of findings says, an attribute at a time."""
     names = sync_names(home)
     with Duck(home.store.files.scratch, begins_small=True) as duck:
-        for batch in duck.reader(_ROWS.format(file=parquet([stored.path])), _AT_ONCE):
+        for batch in duck.reader(_ROWS.format(file=parquet([stored])), _AT_ONCE):
             for row in batch.to_pylist():
                 about = (part.spec.name, part.name, row["kind"], row["key"])
                 if row["kind"] != "drifted":
@@ -388,7 +450,7 @@ def _verified(
     )  # fmt: skip
 
 
-def _told(one: VerifiedSync) -> Finding:
+def _step(one: VerifiedSync) -> Finding:
     """Return what was found of a sync as a step that ended."""
     name = f"{one.sync} {one.query}".strip()
     return Finding(name, "warning" if one.differs else "ok", one.words)

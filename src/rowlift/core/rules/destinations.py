@@ -83,6 +83,12 @@ RULES = (
         "Free space or mend its rights, then run again: the rows stay due.",
     ),
     Rule(
+        "VERIFYING",
+        "destination",
+        "Somebody verifies the destination already",
+        "Wait for it, or cancel it: rowlift verify NAME --cancel.",
+    ),
+    Rule(
         "NOT_READABLE",
         "destination",
         "The destination takes changes and does not tell what it holds",

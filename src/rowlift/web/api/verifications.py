@@ -11,6 +11,7 @@ from rowlift.core.rights import Right
 from rowlift.kit.csvlines import csv_lines
 from rowlift.operations.repairing import Repair
 from rowlift.operations.verifying import COLUMNS, as_row, seen
+from rowlift.state.verification_turns import UnderWay
 from rowlift.state.verifications import Difference, Verification
 from rowlift.web.bodies import Body
 from rowlift.web.downloads import described, download
@@ -49,7 +50,7 @@ class Mend(Body):
 def verify(name: Name, body: Asked, project: Ours, caller: Asking) -> Verification:
     """Read back what a destination holds, and compare it; it ends when the client goes away.
 
-    Samples of what differs are for who may see values.
+    One at a time of each destination. Samples of what differs are for who may see values.
     """
     found = project.verifications.verify(name, body.sync, sample=body.sample, by=caller.name)
     project.access.audit.note(caller, "destination.verify", name, after={"differs": found.differs})
@@ -60,6 +61,23 @@ def verify(name: Name, body: Asked, project: Ours, caller: Asking) -> Verificati
 def verifications(name: Name, project: Ours) -> Page[Verification]:
     """List the last verifications of a destination without samples, the newest first."""
     return whole(project.verifications.list(name))
+
+
+@router.get("/verifications/now", **door("verifications.under_way", Right.READ))
+def under_way(name: Name, project: Ours) -> UnderWay | None:
+    """Tell who verifies a destination now, and how far it is; null where nobody does."""
+    return project.verifications.under_way(name)
+
+
+@router.post("/verifications/cancel", **door("verifications.cancel", Right.RUN))
+def cancel(name: Name, project: Ours, caller: Asking) -> UnderWay | None:
+    """Ask the verification that goes on to end, whoever began it; null where none does.
+
+    It ends within seconds and keeps nothing.
+    """
+    found = project.verifications.cancel(name)
+    project.access.audit.note(caller, "destination.verify.cancel", name)
+    return found
 
 
 @router.get("/differences", **door("verifications.differences", Right.VALUES))

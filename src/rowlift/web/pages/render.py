@@ -50,6 +50,7 @@ SAID = {
     "connected": "It is saved, and was tested: what was found is below.",
     "tested": "It was tested again: what was found is below.",
     "verified": "It was read back: what was found is below.",
+    "unverified": "The verification was asked to end. It does within seconds, and keeps nothing.",
     "repaired": "What differs is due again. A plan of the sync shows it; its next run sends it.",
     "refreshed": "The tables were asked for anew.",
     "disconnected": "It is out of use. What it brought or took stays where it is.",

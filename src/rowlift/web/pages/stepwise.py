@@ -9,12 +9,13 @@ from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from rowlift.operations.connecting import Hear
+from rowlift.core.nouns import Finding
 from rowlift.web.pages.render import text
 
 MEDIA_TYPE = "application/x-ndjson"
 
 Step = TypeVar("Step")
+Hear = Callable[[Finding | str], object]  # what is found, or in words how far it is
 
 
 def stepwise(request: Request, work: Callable[[Hear], Response]) -> Response:
@@ -32,8 +33,9 @@ def told_early(
 ) -> Response:
     """Do some work and answer with what it returns, or line by line where that is asked for.
 
-    Each line is a JSON object: {"step": HTML}, drawn of what is found as soon as it is, and at the
-    end {"to": path} or {"page": HTML}, which is what everybody else is answered with.
+    Each line is a JSON object: {"step": HTML}, drawn of what is found as soon as it is, {"far":
+    text}, a text that tells how far it is, and at the end {"to": path} or {"page": HTML}, which is
+    what everybody else is answered with.
     """
     if MEDIA_TYPE not in request.headers.get("accept", ""):
         return work(lambda _: None)
@@ -59,7 +61,8 @@ class _Told(StreamingResponse):
         loop = asyncio.get_running_loop()
 
         def hear(one: Any) -> None:
-            loop.call_soon_threadsafe(self._told.put_nowait, self._draw(one))
+            line = _line("far", one) if isinstance(one, str) else _line("step", self._draw(one))
+            loop.call_soon_threadsafe(self._told.put_nowait, line)
 
         self._answer = answer = asyncio.ensure_future(asyncio.to_thread(self._work, hear))
         answer.add_done_callback(lambda _: self._told.put_nowait(None))
@@ -70,8 +73,8 @@ class _Told(StreamingResponse):
             answer.exception()  # nobody is left to hear of it
 
     async def _lines(self) -> AsyncIterator[str]:
-        while (step := await self._told.get()) is not None:
-            yield _line("step", step)
+        while (line := await self._told.get()) is not None:
+            yield line
         assert self._answer  # noqa: S101 - it is called once the work has begun
         answer = await self._answer
         if to := answer.headers.get("location"):

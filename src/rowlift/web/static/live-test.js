@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * A form that tests a connection: each step shows as soon as it is found, in what `into` names.
+ * A form that tests a connection: each step shows as soon as it is found, in what `into` names, and
+ * how far it is in what has data-far.
  * Its answer is a line of JSON for each step, at the end where to go or the page; an answer that
  * is a page already says what is wrong with the form. Without this file all comes at once.
  *
@@ -41,6 +42,7 @@ class LiveTest extends HTMLElement {
   async follow(answer, form, place) {
     for await (const told of linesOf(answer)) {
       if (told.step) place.querySelector("ol")?.insertAdjacentHTML("beforeend", told.step);
+      if (told.far) place.querySelector("[data-far]")?.replaceChildren(told.far);
       if (told.page) return this.show(told.page, form, place);
       if (told.to) return location.assign(told.to);
     }
