@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+from tools.chromium import ARGUMENTS, program
 from tools.pagestates import (
     ACTS,
     EMPTY,
@@ -40,7 +41,6 @@ from rowlift.web.rights import COOKIE
 from rowlift.web.server import HttpServer
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
-CHROMIUM = "/usr/bin/chromium"
 THEMES = ("light", "dark")
 SIZE: ViewportSize = {"width": 1280, "height": 900}
 MOST_HIGH = 1300  # pixels of a long page
@@ -70,7 +70,7 @@ def main(only: Sequence[str]) -> int:
     for old in () if only else FOLDER.glob("*.webp"):
         old.unlink()
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
         for route, state, page in _seen(browser, Path(scratch)):
             for one, at, theme in files():
                 if (one, at) == (route, state) and (not only or route in only):

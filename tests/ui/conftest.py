@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from tools.chromium import ARGUMENTS, program
 
 import rowlift
 from doors.api import PASSWORD, Api, served_by
@@ -17,7 +18,6 @@ from rowlift.scheduler.service import ServiceLoop
 from rowlift.web.rights import COOKIE
 from world import World
 
-CHROMIUM = "/usr/bin/chromium"
 REFUSED = re.compile(r"the server responded with a status of (404|409|412|422|502)")  # a form
 PATIENCE = 60_000  # milliseconds until what must come counts as missing
 HOSTILE = "<img src=x onerror=alert(1)>\"'{{7*7}}"
@@ -29,7 +29,7 @@ expect.set_options(timeout=PATIENCE)
 @pytest.fixture(scope="module")  # its loop keeps others of the thread from running
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
         yield browser
         browser.close()
 
