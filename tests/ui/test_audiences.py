@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from doors.api import Api
+from rowlift.web.rights import COOKIE
 from ui.conftest import HOSTILE, Reader
 from ui.looks import broken, too_wide
 
@@ -146,3 +147,52 @@ def test_A21_an_audience_is_built_without_scripts(readers: Readers, served: Api)
     page.get_by_role("button", name="Keep it").click()
     page.get_by_text("bob@example.com changed it meanwhile").wait_for()
     assert page.locator('[name="percent"]').first.input_value() == "30"
+
+
+@pytest.mark.door("ui")
+@pytest.mark.usefixtures("shop")
+def test_A21_leaving_the_builder_loses_nothing(readers: Readers, served: Api) -> None:
+    reader = readers()
+    page = reader.see("/new/audience")
+    page.get_by_label("Name", exact=True).fill("left")
+    row(page, 0).fill("plan")
+    page.locator("#where-add-segment").click()
+    expect(row(page, 1)).to_be_focused()
+    row(page, 1).fill("Beta")
+    row(page, 1).press("Tab")
+    page.get_by_text("Draft kept just now").wait_for()
+    page.wait_for_url("**/new/audience?draft=*")
+    at = page.url
+    value = page.locator('[name="where-0:value-0"]')
+    value.fill("half typ")
+    reader.see("/audiences")  # without leaving the field
+    page.get_by_role("link", name="left").click()
+    page.wait_for_url(at)
+    expect(value_of(page)).to_have_value("half typ")
+    assert names(page) == ["plan", "Beta"]
+
+    reader.context.clear_cookies()
+    page.locator('[name="where-0:value-0"]').fill("typed while signed out")
+    page.locator('[name="where-0:value-0"]').press("Tab")
+    page.get_by_text("you are signed out").wait_for()
+    access = served.project.access
+    (user,) = (one for one in access.accounts.users() if one.email == "admin@example.com")
+    session = access.sessions.sign_in(user, address="127.0.0.1")
+    reader.context.add_cookies([{"name": COOKIE, "value": session, "url": served.url}])
+    page.get_by_label("Name", exact=True).fill("left_once")
+    page.get_by_label("Name", exact=True).press("Tab")
+    page.get_by_text("Draft kept just now").wait_for()
+    expect(page.locator("#words")).to_contain_text("typed while signed out")
+    page.reload()
+    expect(value_of(page)).to_have_value("typed while signed out")
+    page.get_by_role("button", name="Keep it").click()
+    page.get_by_role("heading", name="left_once").wait_for()
+    page = reader.see("/audiences")
+    page.get_by_role("link", name="left_once").wait_for()
+    assert page.locator('a[href^="/new/audience?draft="]', has_text="left").count() == 0
+    reader.complaints[:] = [one for one in reader.complaints if "(Unauthorized)" not in one]
+
+
+def value_of(page: Page) -> Locator:
+    """The first value of the first row."""
+    return page.locator('[name="where-0:value-0"]')

@@ -54,7 +54,9 @@ def test_an_audience_is_tried_made_computed_changed_and_deleted(api: Api, shop: 
         late = editor.post("/audiences/pros/edit", **changed).text
         assert "EDIT_CONFLICT" in late
         assert editor.post("/audiences/pros/delete", version="2").status_code == 303
-        assert "No audiences yet" in editor.get("/audiences").text
+        left = editor.get("/audiences", "application/json").json()
+        assert left["items"] == []
+        assert {(one["name"], one["sync"]) for one in left["drafts"]} == {("", ""), ("pros", "")}
 
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'{{7*7}}"
@@ -97,7 +99,7 @@ def test_A21_rows_of_conditions_become_a_document_and_rows_again(api: Api, shop:
         wrong = press(editor, path, page, "keep", every="soon")
         assert wrong.status_code == 422
         assert 'href="#builder"' in wrong.text
-        yaml = press(editor, path, page, "yaml").text
+        yaml = press(editor, path, wrong.text, "yaml", every="").text
         assert "within_last: " in yaml
         page = press(editor, path, yaml, "rows").text
         assert press(editor, path, page, "keep").headers["location"] == "/audiences/pros"
@@ -201,3 +203,50 @@ def test_C10_an_audience_tells_how_old_its_data_is(api: Api, shop: World) -> Non
         other = {"where": {"event": "Bought"}}
         told = editor.post("/audiences/pros/outline", json={"document": other}).json()
         assert (told["sources"], told["as_of"]) == ([], None)
+
+
+@pytest.mark.door("ui")
+def test_A21_what_is_written_of_an_audience_outlives_its_page(api: Api, shop: World) -> None:
+    shop.run()
+    new, draft, edit = "/new/audience", "/new/audience/draft", "/audiences/pros/edit"
+    with Reader(api, Role.EDITOR) as ann, Reader(api, Role.ADMIN) as bob:
+        page = ann.get(new).text
+        half = {"name": "pros", "where-0:name": "plan", "where-0:value-0": ""}
+        kept = press(ann, draft, page, "", **half).text
+        assert 'data-address="/new/audience?draft=1"' in kept
+        listed = ann.get("/audiences").text
+        assert 'href="/new/audience?draft=1"' in listed
+        assert "Your drafts" not in bob.get("/audiences").text
+        assert bob.get(f"{new}?draft=1").status_code == 404
+        assert ann.get("/drafts/1").status_code == 404  # that is a place of syncs
+        page, other = (ann.get(f"{new}?draft=1").text for _ in range(2))
+        assert 'name="where-0:name" value="plan"' in page
+        stale = press(ann, new, page, "look", **{"where-0:value-0": "pro"}).text
+        assert "EDIT_CONFLICT" in press(ann, draft, other, "", name="late").text
+        late = press(
+            ann, draft, page, "", at="1764000000002", name="pros_again"
+        )  # what it sent is on its way
+        assert press(ann, draft, page, "", at="1764000000001", name="pros").text == late.text
+        assert 'value="pros_again"' in ann.get(f"{new}?draft=1").text
+        assert press(ann, new, stale, "keep").headers["location"] == "/audiences/pros"
+        assert "Your drafts" not in ann.get("/audiences").text
+
+        mine = press(ann, edit, ann.get(edit).text, "look", **{"where-0:value-0": "free"}).text
+        theirs = press(bob, edit, bob.get(edit).text, "keep", most="10", by="mrr")
+        assert theirs.status_code == 303
+        late = press(ann, edit, mine, "keep").text
+        assert "EDIT_CONFLICT" in late
+        assert "admin@example.com changed pros since you began" in late
+        assert "changed meanwhile" in ann.get("/audiences").text
+        behind = ann.get(edit).text
+        assert 'value="free"' in behind
+        assert 'action="/new/audience/2/merge"' in behind
+        merged = ann.post("/new/audience/2/merge").text
+        assert "Their changes are taken in: limit." in merged
+        assert press(ann, edit, merged, "keep").status_code == 303
+        made = api.project.definitions.get("audience", "pros").document
+        assert made["where"] == {"attribute": "plan", "is": "free"}
+        assert made["limit"] == {"most": 10, "by": "mrr"}
+        press(ann, draft, ann.get(edit).text, "", every="2h")
+        assert ann.post("/new/audience/3/drop").headers["location"] == "/audiences?said=dropped"
+        assert 'value="2h"' not in ann.get(edit).text

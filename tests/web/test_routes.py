@@ -64,6 +64,10 @@ WITHOUT_ROUTE = {
         ("plan", "plan_undo", "definitions.apply", "definitions.export"),
         "they read or write files of the machine",
     ),
+    **dict.fromkeys(
+        (f"drafts.audiences.{name}" for name in ("list", "get", "of", "save", "drop", "merge")),
+        "steps of the builder's page; a program keeps what it writes by itself",
+    ),
     "repeats.once": "a step of the routes that begin something",
     "access.accounts.setup_code": "whoever sees the console proves to own the machine",
     **dict.fromkeys(

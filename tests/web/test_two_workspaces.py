@@ -21,6 +21,7 @@ from doors.python import operations
 from rowlift.core.alerts import AlertRule, Notice
 from rowlift.core.errors import RowliftError
 from rowlift.core.rights import Right, Role
+from rowlift.operations.audience_drafting import AudienceWriting
 from rowlift.operations.callers import CONSOLE, Caller
 from rowlift.operations.identifying import Identifiers
 from rowlift.operations.querying import Wish
@@ -251,6 +252,7 @@ def called(
     numbers = ("run_id", "user_id", "token_id", "number")
     theirs |= {name: [*map(int, known[name])] for name in numbers}
     theirs["draft_id"] = theirs["number"]
+    theirs["writing"] = [AudienceWriting(one, {}, {}, one, 1) for one in known["name"]]
     free: dict[str, Sequence[Any]] = {
         "kind": ("sync", "source", "destination", "channel", "forward"), "who": sorted(ANYBODY),
         "named": [sorted(ANYBODY)], "people": [sorted(ANYBODY)], "text": ("ann",), "to": ("taken",),

@@ -11,12 +11,13 @@ from typing import Any
 
 from rowlift.core.clock import SystemClock
 from rowlift.core.errors import ConfigError
-from rowlift.core.specs import Managed
 from rowlift.engine.preview import Preview
+from rowlift.operations.audience_drafting import AudienceDrafts
 from rowlift.operations.auditing import Audit
 from rowlift.operations.callers import Caller
-from rowlift.operations.defining import DefinitionRecord, find, require_ours, version_of
+from rowlift.operations.defining import DefinitionRecord, find, require_ours
 from rowlift.operations.definitions import Definitions
+from rowlift.operations.draft_desk import UNNAMED, DraftDesk, DraftRecord, Merged, owner
 from rowlift.operations.home import Home
 from rowlift.operations.kinds import ACCEPTS
 from rowlift.operations.outlining import Outline, in_order, outline, with_sync, would_be
@@ -25,43 +26,9 @@ from rowlift.operations.querying import Queries, QuerySource
 from rowlift.operations.segments import list_segments
 from rowlift.operations.timetable import hold_off
 from rowlift.project.names import name as checked_name
-from rowlift.state.definitions import Definition
-from rowlift.state.drafts import Draft, DraftStore
 
-UNNAMED = "new_sync"  # what a sync is called until somebody says how
 _LOOK = ("preset", "kind", "object_type", "source", "sql", "identify_by", "workspace", "limits")
 _FEED = ("audience", "identify_by", "limits", "destinations")
-
-
-@dataclass(frozen=True, slots=True)
-class DraftRecord:
-    """A draft; `sync` is the sync that it edits as it is called now, empty for a new one.
-
-    `base` is the version that it began from and `current` the one that is kept: they differ where
-    somebody else was faster. `view` is what a page remembers; times are Unix seconds.
-    """
-
-    id: int
-    sync: str
-    base: int
-    current: int
-    managed: Managed
-    name: str
-    document: Mapping[str, Any]
-    view: Mapping[str, Any]
-    version: int
-    created_at: float
-    updated_at: float
-
-    @property
-    def is_behind(self) -> bool:
-        """Tell whether somebody else changed the sync since the draft began."""
-        return self.base != self.current
-
-    @property
-    def called(self) -> str:
-        """Return what the sync is called, or a name that stands for it."""
-        return self.name or UNNAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +54,6 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True)
-class Clash:
-    """A key that both changed: what it was, what the other wrote, and what the draft says."""
-
-    key: str
-    before: Any
-    theirs: Any
-    mine: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """A draft with what somebody else changed taken in; in `clashes` the draft's words stand."""
-
-    draft: DraftRecord
-    taken: tuple[str, ...]
-    clashes: tuple[Clash, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Drafts:
     """The drafts of whoever asks."""
 
@@ -122,21 +70,18 @@ class Drafts:
 
     def list(self, *, by: Caller) -> Sequence[DraftRecord]:
         """Return somebody's drafts, what was changed last first."""
-        home = self.home()
-        return [_record(home, one) for one in self._store.all(_owner(by))]
+        return self._desk.all(by)
 
     def get(self, draft_id: int, *, by: Caller) -> DraftRecord:
         """Return one draft; raises StateError NOT_FOUND."""
-        return _record(self.home(), self._store.get(_owner(by), draft_id))
+        return self._desk.get(draft_id, by)
 
     def new(
         self, name: str = "", document: Mapping[str, Any] | None = None,
         view: Mapping[str, Any] | None = None, *, by: Caller,
     ) -> DraftRecord:  # fmt: skip
         """Begin a new sync; raises GuardStop TOO_MANY_DRAFTS."""
-        number = self._store.add(_owner(by), name, _bare(document or {}), view or {})
-        self.audit().note(by, "draft.create", name, after={"draft": number})
-        return self.get(number, by=by)
+        return self._desk.begin(name, document or {}, view or {}, by)
 
     def edit(self, sync: str, *, by: Caller) -> DraftRecord:
         """Return one's draft of a sync that is kept, begun now unless there is one.
@@ -145,15 +90,8 @@ class Drafts:
         """
         one = find(self.home(), "sync", sync)
         require_ours(one)
-        for draft in self._store.all(_owner(by)):
-            if draft.sync_uid == one.uid:
-                return self.get(draft.id, by=by)
-        number = self._store.add(
-            _owner(by), one.name, _bare(one.document), {}, sync_uid=one.uid, base=one.version
-        )
-        told = {"draft": number, "edits": one.name, "version": one.version}
-        self.audit().note(by, "draft.create", one.name, after=told)
-        return self.get(number, by=by)
+        mine = self._desk.of(sync, by)
+        return mine or self._desk.edit(one.name, one.version, one.document, {}, by)
 
     def duplicate(self, sync: str, *, by: Caller) -> DraftRecord:
         """Begin a new sync from one that is kept, also from one that files declare."""
@@ -169,17 +107,11 @@ class Drafts:
 
         Raises StateError NOT_FOUND, and GuardStop EDIT_CONFLICT where another window was faster.
         """
-        kept = self._store.get(_owner(by), draft_id).view if view is None else view
-        self._store.save(
-            _owner(by), draft_id, name, _bare(document), kept, expected=expected
-        )  # fmt: skip
-        return self.get(draft_id, by=by)
+        return self._desk.save(draft_id, name, document, view, expected, by)
 
     def drop(self, draft_id: int, *, by: Caller) -> None:
         """Forget a draft; raises StateError NOT_FOUND."""
-        draft = self._store.get(_owner(by), draft_id)
-        self._store.drop(_owner(by), draft_id)
-        self.audit().note(by, "draft.drop", draft.name, before={"draft": draft_id})
+        self._desk.drop(draft_id, by)
 
     def outline(self, draft_id: int, *, by: Caller) -> Outline:
         """Return what the sync would be: in words, with what is wrong and when it is due."""
@@ -210,7 +142,7 @@ class Drafts:
         if not relationships:
             seen = [{"name": one.name, "type": one.type_name} for one in found.columns]
             view = {**draft.view, "columns": seen, "seen": draft.document.get("sql", "")}
-            self._store.remember(_owner(by), draft_id, view)
+            self._desk.store.remember(owner(by), draft_id, view)
         return found
 
     def merge(self, draft_id: int, *, by: Caller) -> Merged:
@@ -218,15 +150,7 @@ class Drafts:
 
         Raises StateError NOT_FOUND, ConfigError NAME_UNKNOWN, GuardStop EDIT_CONFLICT.
         """
-        home, draft = self.home(), self._store.get(_owner(by), draft_id)
-        one = _edited(home, draft)
-        before = dict(version_of(home, one, draft.base).document)
-        merged, taken, clashes = _merged(before, _bare(one.document), draft.document)
-        self._store.save(
-            _owner(by), draft_id, draft.name, merged, draft.view,
-            expected=draft.version, base=one.version,
-        )  # fmt: skip
-        return Merged(self.get(draft_id, by=by), tuple(taken), tuple(clashes))
+        return self._desk.merge(draft_id, by)
 
     def start(
         self, draft_id: int, *, by: Caller, origin: str = "python", at_once: bool = True
@@ -237,7 +161,8 @@ class Drafts:
         Raises what making or editing a definition does: ProjectInvalid, ConfigError NAME_TWICE,
         GuardStop PREVIEW_STOPS and EDIT_CONFLICT.
         """
-        home, draft = self.home(), self._store.get(_owner(by), draft_id)
+        desk = self._desk
+        home, draft = self.home(), desk.store.get(owner(by), draft_id)
         door = self.definitions.by(by.name, origin)
         if not draft.name:
             text = "The sync has no name yet."
@@ -248,19 +173,23 @@ class Drafts:
             if not at_once:
                 hold_off(self.home(), draft.name, int(time.time()))
         else:
-            kept = _edited(home, draft)
+            kept = desk.edited(home, draft)
             made = door.edit("sync", kept.name, document(kept.name), expected=draft.base)
             if kept.name != draft.name:
                 made = door.rename("sync", kept.name, draft.name, expected=made.version)
-        self._store.drop(_owner(by), draft_id)
+        desk.store.drop(owner(by), draft_id)
         told = {"sync": made.name, "version": made.version}
         self.audit().note(by, "draft.start", draft.name, before={"draft": draft_id}, after=told)
         return made
 
     @property
-    def _store(self) -> DraftStore:
-        home = self.home()
-        return DraftStore(home.store.database, home.workspace_id)
+    def audiences(self) -> AudienceDrafts:
+        """Return audiences that somebody is still writing."""
+        return AudienceDrafts(DraftDesk(self.home, self.audit, "audience"))
+
+    @property
+    def _desk(self) -> DraftDesk:
+        return DraftDesk(self.home, self.audit, "sync")
 
 
 def _destinations(home: Home) -> Iterator[DestinationChoice]:
@@ -269,38 +198,6 @@ def _destinations(home: Home) -> Iterator[DestinationChoice]:
         told = (able.kinds, able.matches, able.modes, able.removed)
         kinds, matches, modes, removed = (sorted(map(str, each)) for each in told)
         yield DestinationChoice(name, one.type, kinds, matches, modes, removed)
-
-
-def _owner(by: Caller) -> int:
-    return by.user_id or 0
-
-
-def _bare(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a sync's document without its name, which a draft keeps beside it."""
-    return {key: value for key, value in document.items() if key not in {"sync", "renamed_from"}}
-
-
-def _record(home: Home, draft: Draft) -> DraftRecord:
-    kept = _kept(home, draft)
-    return DraftRecord(
-        draft.id, kept.name if kept else "", draft.base, kept.version if kept else draft.base,
-        kept.managed if kept else "rowlift", draft.name, draft.document, draft.view,
-        draft.version, draft.created_at, draft.updated_at,
-    )  # fmt: skip
-
-
-def _kept(home: Home, draft: Draft) -> Definition | None:
-    live = home.store.definitions.all(home.workspace_id, "sync") if draft.sync_uid else []
-    return next((one for one in live if one.uid == draft.sync_uid and not one.archived_at), None)
-
-
-def _edited(home: Home, draft: Draft) -> Definition:
-    kept = _kept(home, draft)
-    if kept is None:
-        text = "The sync that this draft edits is deleted, or the draft is of a new one."
-        mend = "Restore the sync, or duplicate it as a new one."
-        raise ConfigError("NAME_UNKNOWN", text, mend=mend)
-    return kept
 
 
 def _free(home: Home, name: str) -> str:
@@ -322,20 +219,3 @@ def _query_alone(home: Home, document: Mapping[str, Any]) -> dict[str, Any]:
     if "relationships" in document:
         found["relationships"] = document["relationships"]
     return {**found, "workspace": "write"}
-
-
-def _merged(
-    before: Mapping[str, Any], theirs: Mapping[str, Any], mine: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[str], list[Clash]]:
-    """Return a document of three, key by key: whoever changed a key is right, mine if both did."""
-    merged, taken, clashes = dict[str, Any](), list[str](), list[Clash]()
-    for key in sorted({*theirs, *mine, *before} - {"sync", "renamed_from"}):
-        old, their, own = before.get(key), theirs.get(key), mine.get(key)
-        chosen = their if own == old else own
-        if own != their and own == old:
-            taken.append(key)
-        elif own not in (their, old) and their != old:
-            clashes.append(Clash(key, old, their, own))
-        if chosen is not None:
-            merged[key] = chosen
-    return merged, taken, clashes

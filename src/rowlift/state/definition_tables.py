@@ -36,7 +36,8 @@ drafts = sa.Table(
     sa.Column("id", _ID, primary_key=True),
     sa.Column("workspace_id", _ID, nullable=False),
     sa.Column("owner", _ID, nullable=False),  # a user, or 0 for who works at the machine
-    sa.Column("sync_uid", sa.Text, nullable=False, default=""),
+    sa.Column("kind", sa.Text, nullable=False, server_default="sync"),  # sync | audience
+    sa.Column("sync_uid", sa.Text, nullable=False, default=""),  # of what it edits
     sa.Column("base", sa.Integer, nullable=False, default=0),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("document", sa.Text, nullable=False),

@@ -1,9 +1,9 @@
-"""Syncs that somebody is still writing, each a person's own."""
+"""Syncs and audiences that somebody is still writing, each a person's own."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -12,18 +12,21 @@ from rowlift.db import Database
 from rowlift.state.definition_tables import drafts
 from rowlift.state.leases import database_now
 
-MOST = 50  # of one person
+MOST = 50  # of one kind and person
+
+DraftKind = Literal["sync", "audience"]
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A sync as far as somebody wrote it; `base` is the version that an edit began from.
+    """A sync or audience as far as somebody wrote it; an edit began from the version `base`.
 
-    A new sync has no uid. `view` is what a page remembers that is no part of the sync; times are
-    Unix seconds.
+    `sync_uid` is that of what it edits, empty for a new one. `view` is what a page remembers that
+    is no part of it; times are Unix seconds.
     """
 
     id: int
+    kind: DraftKind
     sync_uid: str
     base: int
     name: str
@@ -35,11 +38,12 @@ class Draft:
 
 
 class DraftStore:
-    """Keeps drafts of one workspace."""
+    """Keeps drafts of one workspace and kind."""
 
-    def __init__(self, database: Database, workspace_id: int) -> None:
+    def __init__(self, database: Database, workspace_id: int, kind: DraftKind = "sync") -> None:
         self._database = database
         self._workspace_id = workspace_id
+        self._kind = kind
 
     def all(self, owner: int) -> Sequence[Draft]:
         """Return somebody's drafts, what was changed last first."""
@@ -67,8 +71,8 @@ class DraftStore:
                 raise GuardStop("TOO_MANY_DRAFTS", f"There are {MOST} drafts of yours already.")
             now = database_now(self._database, connection)
             row = {
-                "workspace_id": self._workspace_id, "owner": owner, "sync_uid": sync_uid,
-                "base": base, "version": 1, "created_at": now,
+                "workspace_id": self._workspace_id, "owner": owner, "kind": self._kind,
+                "sync_uid": sync_uid, "base": base, "version": 1, "created_at": now,
                 **_written(name, document, view, now),
             }  # fmt: skip
             return int(connection.scalars(drafts.insert().values(row).returning(drafts.c.id)).one())
@@ -109,12 +113,15 @@ class DraftStore:
 
     def pass_on(self, owner: int, to: int) -> int:
         """Give all drafts of somebody to somebody else, and return how many there were."""
-        theirs = drafts.update().where(*self._mine(owner))
+        theirs = drafts.update().where(
+            drafts.c.workspace_id == self._workspace_id, drafts.c.owner == owner
+        )
         with self._database.transaction("draft.pass") as connection:
             return connection.execute(theirs.values(owner=to)).rowcount
 
     def _mine(self, owner: int) -> tuple[sa.ColumnElement[bool], ...]:
-        return drafts.c.workspace_id == self._workspace_id, drafts.c.owner == owner
+        here = drafts.c.workspace_id == self._workspace_id
+        return here, drafts.c.owner == owner, drafts.c.kind == self._kind
 
 
 def _written(
@@ -127,11 +134,11 @@ def _written(
 
 def _draft(row: sa.Row[Any]) -> Draft:
     return Draft(
-        row.id, row.sync_uid, row.base, row.name, json.loads(row.document), json.loads(row.view),
-        row.version, row.created_at, row.updated_at,
+        row.id, row.kind, row.sync_uid, row.base, row.name, json.loads(row.document),
+        json.loads(row.view), row.version, row.created_at, row.updated_at,
     )  # fmt: skip
 
 
 def _gone(draft_id: int) -> StateError:
     text = f"There is no draft {draft_id} of yours."
-    return StateError("NOT_FOUND", text, mend="It was started or dropped; see the list of syncs.")
+    return StateError("NOT_FOUND", text, mend="It was started or dropped; see the list of yours.")

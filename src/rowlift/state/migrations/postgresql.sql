@@ -751,6 +751,8 @@ ALTER TABLE runs ADD COLUMN undo_of BIGINT;
 
 ALTER TABLE sync_state ADD COLUMN paused_by_undo BIGINT;
 
+ALTER TABLE drafts ADD COLUMN kind TEXT DEFAULT 'sync' NOT NULL;
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0017');
+INSERT INTO alembic_version VALUES ('0018');

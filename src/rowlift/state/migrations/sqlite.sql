@@ -727,6 +727,8 @@ ALTER TABLE runs ADD COLUMN undo_of INTEGER;
 
 ALTER TABLE sync_state ADD COLUMN paused_by_undo INTEGER;
 
+ALTER TABLE drafts ADD COLUMN kind TEXT DEFAULT 'sync' NOT NULL;
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0017');
+INSERT INTO alembic_version VALUES ('0018');

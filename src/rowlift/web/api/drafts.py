@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from rowlift.core.rights import Right
 from rowlift.engine.preview import Preview
 from rowlift.operations.defining import DefinitionRecord
-from rowlift.operations.drafting import Choices, DraftRecord, Merged
+from rowlift.operations.draft_desk import DraftRecord, Merged
+from rowlift.operations.drafting import Choices
 from rowlift.operations.outlining import Outline
 from rowlift.web.bodies import Body
 from rowlift.web.paging import Page, whole

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from rowlift.core.rights import Right
 from rowlift.operations.audiences import AudienceOutline, AudienceRecord, Overlap
 from rowlift.operations.defining import DefinitionRecord
+from rowlift.operations.draft_desk import DraftRecord
 from rowlift.operations.project import Project
 from rowlift.state.audiences import AudienceSize
 from rowlift.web.pages.charts import Columns, sizes_over_time
@@ -29,9 +30,10 @@ Other = Annotated[str, Query(alias="with", max_length=1000)]
 
 @dataclass(frozen=True, slots=True)
 class Audiences:
-    """The audiences by name."""
+    """The audiences by name, and those that one is still writing."""
 
     items: Sequence[AudienceRecord]
+    drafts: Sequence[DraftRecord] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,11 @@ class AudiencePage:
 
 
 @router.get("/audiences", **door("audiences.list", Right.READ))
-def audiences(request: Request, project: Ours) -> Response:
-    """List the audiences."""
-    return show(request, "audiences.html", Audiences(project.audiences.list()))
+def audiences(request: Request, project: Ours, caller: Asking) -> Response:
+    """List the audiences, and one's drafts."""
+    may = Right.EDIT in caller.rights
+    drafts = project.drafts.audiences.list(by=caller) if may else ()
+    return show(request, "audiences.html", Audiences(project.audiences.list(), drafts))
 
 
 @router.get("/audiences/{name}", **door("audiences.get", Right.READ))

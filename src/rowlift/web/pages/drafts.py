@@ -16,7 +16,8 @@ from rowlift.core.rights import Right
 from rowlift.core.specs import WORKSPACE_SOURCE, IdentifyBy
 from rowlift.engine.preview import Preview
 from rowlift.operations.callers import Caller
-from rowlift.operations.drafting import Choices, DraftRecord, Merged
+from rowlift.operations.draft_desk import DraftRecord, Merged
+from rowlift.operations.drafting import Choices
 from rowlift.operations.outlining import Concern, Outline
 from rowlift.operations.project import Project
 from rowlift.operations.querying import Wish

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from rowlift.core.rights import Right
 from rowlift.operations.defining import DefinitionRecord
-from rowlift.operations.drafting import DraftRecord
+from rowlift.operations.draft_desk import DraftRecord
 from rowlift.operations.freshness import Freshness
 from rowlift.operations.glance import SyncLine
 from rowlift.operations.hindsight import RunFacts

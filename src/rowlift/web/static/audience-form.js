@@ -6,10 +6,17 @@ class AudienceForm extends HTMLElement {
   connectedCallback() {
     this.addEventListener("input", (event) => this.suit(/** @type {Element} */ (event.target)));
     this.addEventListener("keydown", (event) => this.move(event));
+    this.addEventListener("htmx:before:request", (event) => {
+      if (this.closest("[data-out]")) event.preventDefault();
+    });
     // Others of the same reader are asked for still: look again a little later.
     this.addEventListener("htmx:after:request", (event) => {
-      const answer = /** @type {CustomEvent} */ (event).detail?.ctx?.response;
-      if ((answer?.raw ?? answer)?.status === 429) setTimeout(() => this.querySelector("form")?.dispatchEvent(new Event("again")), AGAIN);
+      const { response, sourceElement } = /** @type {CustomEvent} */ (event).detail?.ctx ?? {};
+      const form = this.querySelector("form");
+      const { redirected, status } = response?.raw ?? response ?? {};
+      if (redirected || status === 401 || status === 403) event.preventDefault(); // one is signed out: the draft says so
+      else if (status === 429) setTimeout(() => form?.dispatchEvent(new Event("again")), AGAIN);
+      else if (sourceElement instanceof HTMLButtonElement) form?.dispatchEvent(new Event("draft-changed")); // rows come anew
     });
   }
 

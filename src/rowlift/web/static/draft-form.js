@@ -26,7 +26,7 @@ class DraftForm extends HTMLElement {
       this.changed = true;
       if (/** @type {Element} */ (event.target).closest("sql-editor")) this.soon(); // it tells of no end
     });
-    form.addEventListener("change", () => this.soon());
+    for (const name of ["change", "draft-changed"]) form.addEventListener(name, () => this.soon());
     form.addEventListener("submit", (event) => this.leave(event));
     if ([...form.elements].some(touched)) this.soon(); // before this script was here
     this.addEventListener("sql-run", () => this.press("look:query"));
@@ -35,8 +35,8 @@ class DraftForm extends HTMLElement {
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
     addEventListener("pagehide", () => {
       if (!this.changed || this.leaving) return;
-      navigator.sendBeacon(form.action, this.fields());
-      sessionStorage.setItem(SENT, location.pathname);
+      navigator.sendBeacon(this.dataset.to ?? form.action, this.fields());
+      sessionStorage.setItem(SENT, this.path);
     });
     this.catchUp();
   }
@@ -45,15 +45,20 @@ class DraftForm extends HTMLElement {
   async catchUp() {
     const path = sessionStorage.getItem(SENT);
     sessionStorage.removeItem(SENT);
-    for (const wait of path === location.pathname ? LOOKS : []) {
+    for (const wait of path === this.path ? LOOKS : []) {
       await new Promise((go) => setTimeout(go, wait));
       const answer = await fetch(path ?? "", { headers: { accept: "application/json" } });
       const version = this.querySelector("#version input");
       if (!answer.ok || this.changed || !(version instanceof HTMLInputElement)) return;
-      if ((await answer.json()).draft.version === Number(version.value)) continue;
+      if ((await answer.json()).draft?.version === Number(version.value)) continue;
       location.reload();
       return;
     }
+  }
+
+  /** Where one goes on with the draft. */
+  get path() {
+    return location.pathname + location.search;
   }
 
   /** A button was pressed: what is being kept is kept first, so that the form knows its version. @param {SubmitEvent} event */
@@ -69,6 +74,7 @@ class DraftForm extends HTMLElement {
   fields() {
     const fields = new URLSearchParams();
     for (const [name, value] of new FormData(this.form)) fields.append(name, String(value));
+    fields.append("at", String(Date.now()));
     return fields;
   }
 
@@ -104,17 +110,40 @@ class DraftForm extends HTMLElement {
 
   async keep() {
     try {
-      const answer = await fetch(this.form?.action ?? "", { method: "POST", body: this.fields(), headers: { accept: "text/html" } });
+      if (this.hasAttribute("data-out")) await this.renew();
+      const answer = await fetch(this.dataset.to ?? this.form?.action ?? "", { method: "POST", body: this.fields(), headers: { accept: "text/html" } });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (page.querySelector("draft-form")) this.show(page);
+      const told = page.querySelector("draft-form");
+      if (told) this.show(page);
+      if (told instanceof HTMLElement && told.dataset.address) history.replaceState(history.state, "", told.dataset.address);
       if (this.leaving) return;
-      const wrong = page.querySelector("#summary .title")?.textContent;
-      if (answer.ok) this.say("Draft kept just now");
+      const wrong = page.querySelector("#summary .title, main > .message.bad .title")?.textContent;
+      if (answer.ok && told) this.say("Draft kept just now");
+      else if (answer.ok || answer.status === 403) this.out();
       else this.say(wrong ?? "It was not kept: load the page again.", true);
     } catch {
       this.changed = true;
       this.say("Not kept yet: the server does not answer. The next change tries again.", true);
     }
+  }
+
+  /** Another page came than that of the draft. */
+  out() {
+    this.changed = true;
+    this.toggleAttribute("data-out", true);
+    this.say("Not kept: you are signed out. Sign in in another window; the next change here is kept, with all before it.", true);
+  }
+
+  /** Take over the token that forms need since one signed in anew. */
+  async renew() {
+    const answer = await fetch(this.path, { headers: { accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const token = page.querySelector("draft-form [name=csrf]");
+    const field = this.form?.querySelector("[name=csrf]");
+    if (!(token instanceof HTMLInputElement) || !(field instanceof HTMLInputElement)) return;
+    field.value = token.value;
+    this.toggleAttribute("data-out", false);
+    this.form?.dispatchEvent(new Event("again"));
   }
 
   /** The editor of the query, if there is one. @returns {any} */
