@@ -7,6 +7,7 @@ import pytest
 
 from doors.cli import run_cli
 from intake import Inlet
+from rowlift import Project
 from rowlift.core.errors import SourceError, StateError
 from rowlift.operations.traces import Standing, Why
 from school import PEOPLE, School, project
@@ -151,3 +152,47 @@ def test_C5_what_came_by_messages_and_by_hand_is_explained(tmp_path: Path) -> No
     assert "last written by messages" in shown.stdout
     assert "segment Friends, since" in shown.stdout
     assert "the sync never ran" in shown.stdout
+
+
+@pytest.mark.door("cli")
+def test_C5_an_object_has_its_way_to_destinations_and_who_sends_no_people_is_told(
+    school: School,
+) -> None:
+    school.people()
+    school.courses(destinations=[{"use": "crm", "match": "object_id"}], removed="delete")
+    courses = [("object_type", "object_id", "title"), ("course", "c1", "SQL"), ("", "acme", "Acme")]
+    with project(school) as opened:
+        first = opened.run(["courses"])[0].id
+        opened.run(["people"])
+        assert opened.why("id:1").unreached == ["crm"]
+        assert opened.why("id:1", destination="crm").unreached == ["crm"]
+        assert object_stands(opened, "course", "c1") == [
+            ("workspace", Standing.DELIVERED, first), ("crm", Standing.DELIVERED, first),
+        ]  # fmt: skip
+        school.tables(courses=[courses[0], ("course", "c1", "SQL, again"), courses[2]])
+        school.destination(reject=["c1", '["course","c1"]'])
+    with project(school) as opened:
+        second = opened.run(["courses"])[0].id
+        assert object_stands(opened, "course", "c1") == [
+            ("workspace", Standing.DELIVERED, second), ("crm", Standing.REJECTED, first),
+        ]  # fmt: skip
+        (row,) = opened.why_object("course", "c1")
+        delivered, rejected = row.targets[0], row.targets[1]
+        assert (row.sync, row.run, row.row_number, row.present) == ("courses", second, 1, True)
+        assert (delivered.code, rejected.delivery is not None, rejected.at is not None) == (
+            "", True, True,
+        )  # fmt: skip
+        with pytest.raises(StateError, match="NOT_FOUND"):
+            opened.why_object("course", "c9")
+    told = run_cli("objects", "why", "course", "c1", cwd=school.folder, env=school.env)
+    assert told.code == 0
+    assert "crm: rejected" in told.stdout
+    assert f"acknowledged: the values of run {first}, by delivery" in told.stdout
+    asked = run_cli("why", "id:1", cwd=school.folder, env=school.env)
+    assert "No sync sends people to crm." in asked.stdout
+
+
+def object_stands(opened: Project, *names: str) -> list[tuple[str, Standing, int | None]]:
+    """Return how the only row of an object stands at each target, and of which run it is there."""
+    (found,) = opened.why_object(*names)
+    return [(one.target, one.standing, one.run) for one in found.targets]

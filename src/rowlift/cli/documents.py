@@ -136,6 +136,7 @@ FIELDS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "merge": lambda: {"merge": operations.merging.MergeRecord},
     "objects": lambda: {"objects": Sequence[operations.records.ObjectRecord]},
     "object": lambda: {"object": operations.records.ObjectRecord},
+    "object_why": lambda: {"syncs": Sequence[operations.traces.SyncTrace]},
     "segments": lambda: {"segments": Sequence[operations.segments.SegmentRecord]},
     "segment": lambda: {
         "segment": operations.segments.SegmentRecord,

@@ -10,13 +10,16 @@ from rowlift.cli.people import After, History, Limit
 from rowlift.cli.records import grid, show_record
 from rowlift.cli.terminal import Terminal
 from rowlift.cli.text import cell, moment, safe
+from rowlift.cli.why import show_sync
 from rowlift.core.errors import ConfigError
 
-USAGE = "rowlift objects [list] or show TYPE ID"
+USAGE = "rowlift objects [list], or show TYPE ID, or why TYPE ID"
 
 Words = Annotated[
     list[str] | None,
-    typer.Argument(help="list, or show TYPE ID.", metavar="[list|show] [TYPE ID]"),
+    typer.Argument(
+        help="list, or show TYPE ID, or why TYPE ID.", metavar="[list|show|why] [TYPE ID]"
+    ),
 ]
 
 
@@ -28,12 +31,17 @@ def command(
     after: After = 0,
     history: History = False,
 ) -> int:
-    """Accounts are objects of type 1; their ID is the group_id."""
+    """Accounts are objects of type 1; their ID is the group_id.
+
+    why says of each sync what destinations acknowledged last of the object, or why not.
+    """
     match words or ["list"]:
         case ["list"]:
             return _list(terminal, limit, after)
         case ["show", object_type, object_id]:
             return _show(terminal, object_type, object_id, history=history)
+        case ["why", object_type, object_id]:
+            return _why(terminal, object_type, object_id)
     raise ConfigError("VALUE_WRONG", "objects was asked for something else.", mend=USAGE)
 
 
@@ -62,4 +70,16 @@ def _show(terminal: Terminal, object_type: str, object_id: str, *, history: bool
     terminal.say(f"{safe(found.object_type)} {safe(found.object_id)}", style="bold")
     show_record(terminal, found)
     terminal.document("object", object=found)
+    return exits.DONE
+
+
+def _why(terminal: Terminal, object_type: str, object_id: str) -> int:
+    with terminal.project() as project:
+        found = project.why_object(object_type, object_id)
+    terminal.say(f"{safe(object_type)} {safe(object_id)}", style="bold")
+    for one in found:
+        show_sync(terminal, one)
+    if not found:
+        terminal.say("  No sync has a row of it.")
+    terminal.document("object_why", syncs=found)
     return exits.DONE

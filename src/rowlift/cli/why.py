@@ -69,9 +69,9 @@ def command(
     for one in found.attributes:
         _attribute(terminal, one)
     for sync in (*found.syncs, *found.absent):
-        _sync(terminal, sync, attribute)
-    if destination and not (found.syncs or found.absent):
-        terminal.say(f"  No sync sends people to {safe(destination)}.")
+        show_sync(terminal, sync, attribute)
+    for name in found.unreached:
+        terminal.say(f"  No sync sends people to {safe(name)}.")
     terminal.document("why", why=found)
     return exits.DONE
 
@@ -112,7 +112,8 @@ def _membership(one: Membership) -> str:
     return f"{kind} {safe(one.segment)}, {how}{by}{run}"
 
 
-def _sync(terminal: Terminal, sync: SyncTrace, attribute: str | None) -> None:
+def show_sync(terminal: Terminal, sync: SyncTrace, attribute: str | None = None) -> None:
+    """Print a row of a sync and where it stands at each target."""
     terminal.say()
     run = "" if sync.run is None else f", newest from run {sync.run}"
     row = "" if sync.row_number is None else f", row {sync.row_number}"

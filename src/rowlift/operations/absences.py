@@ -44,6 +44,14 @@ def absent(
             yield _trace(name, targets, found)
 
 
+def unreached(home: Home, destination: str | None) -> list[str]:
+    """Return the destinations, all or only one, that no sync sends people to."""
+    syncs = [one for one in home.project.syncs.values() if one.kind is Kind.PERSON]
+    used = {use.use for one in syncs for use in one.destinations}
+    asked = home.project.destinations if destination is None else [destination]
+    return sorted({*asked} - used)
+
+
 def _trace(name: str, targets: Sequence[str], found: Reason) -> SyncTrace:
     nothing = (None, None, None, None)
     told = [TargetTrace(one, found[0], *nothing, *found[1:]) for one in targets]

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     )
     from rowlift.operations.serving import Serving
     from rowlift.operations.suppressing import SuppressionReport
-    from rowlift.operations.traces import Why
+    from rowlift.operations.traces import SyncTrace, Why
     from rowlift.state.catalogues import Catalogue
     from rowlift.workspace.suppression import Suppression
 
@@ -501,6 +501,10 @@ class Project:
     def why(self, who: str, attribute: str | None = None, *, destination: str | None = None) -> Why:
         """Explain where a person's attributes come from and what destinations have of them."""
         return operations.tracing.why(self._home, who, attribute, destination)
+
+    def why_object(self, object_type: str, object_id: str) -> list[SyncTrace]:
+        """Return an account's or object's row in each sync, and what destinations have of it."""
+        return operations.tracing.why_object(self._home, object_type, object_id)
 
     def find(self, who: str) -> operations.finding.Found:
         """Look for somebody in the workspace, in what was sent, and in rows that did not go."""

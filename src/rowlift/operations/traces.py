@@ -90,7 +90,8 @@ class SyncTrace:
 class Why:
     """Where a person's attributes come from, by syncs and merges, and what became of them.
 
-    `absent` are the syncs of people that have no row of this one, each with why. Who is suppressed
+    `absent` are the syncs of people that have no row of this one, each with why, and `unreached`
+    the destinations, or the one asked about, that no sync sends people to. Who is suppressed
     since a moment (Unix seconds) is told even where nothing else is known of them.
     """
 
@@ -103,3 +104,4 @@ class Why:
     absent: Sequence[SyncTrace] = ()
     segments: Sequence[Membership] = ()
     suppressed_since: float | None = None
+    unreached: Sequence[str] = ()

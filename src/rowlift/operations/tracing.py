@@ -10,13 +10,14 @@ from rowlift.core.nouns import Mode, Removed
 from rowlift.engine.duck import Duck
 from rowlift.engine.history import Acknowledged, Refused, acknowledged, is_held, is_pinned, refused
 from rowlift.engine.populate import REJECTS, TARGET
-from rowlift.operations.absences import PAUSED, SUPPRESSED, Reason, absent, stopped
+from rowlift.operations.absences import PAUSED, SUPPRESSED, Reason, absent, stopped, unreached
 from rowlift.operations.belonging import memberships
 from rowlift.operations.freshness import takes
 from rowlift.operations.histories import (
     SyncRow,
     changes_of,
     names_of,
+    object_rows,
     query_version,
     sync_rows,
     with_changes,
@@ -27,6 +28,7 @@ from rowlift.operations.records import (
     AttributeRecord,
     attributes,
     find_person,
+    show_object,
     unknown,
 )
 from rowlift.operations.traces import Standing, SyncTrace, TargetTrace, Why
@@ -66,7 +68,20 @@ def why(home: Home, who: str, attribute: str | None = None, destination: str | N
     return Why(
         names.id, names.email, names.anonymous_ids, chosen, syncs,
         merges_of(home, pid) if pid else (), list(without), inside, suppressed,
+        unreached(home, destination),
     )  # fmt: skip
+
+
+def why_object(home: Home, object_type: str, object_id: str) -> list[SyncTrace]:
+    """Return the rows of an account or object in every sync, and their way to each target.
+
+    Raises StateError NOT_FOUND where neither the workspace nor a sync knows it.
+    """
+    with Duck(home.store.files.scratch) as duck:
+        rows = object_rows(home, duck, object_type, object_id)
+        if not rows:
+            show_object(home, object_type, object_id)
+        return [_Tracer(home, duck, row, suppressed=False, person=None).sync(None) for row in rows]
 
 
 def _attributes(

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query
 
 from rowlift.core.rights import Right
 from rowlift.operations.records import ObjectRecord, ObjectType
+from rowlift.operations.traces import SyncTrace
 from rowlift.web.paging import Cursor, Limit, Page, page, place, whole
 from rowlift.web.rights import Ours, door
 
@@ -50,3 +51,9 @@ def one(
 ) -> ObjectRecord:
     """Return one object with its relationships."""
     return project.object(object_type, object_id, history=history)
+
+
+@router.get("/objects/{object_type}/{object_id}/why", **door("why_object", Right.VALUES))
+def why(object_type: Part, object_id: Part, project: Ours) -> Page[SyncTrace]:
+    """Tell of each sync that has a row of the object what destinations have of it, or why not."""
+    return whole(project.why_object(object_type, object_id))

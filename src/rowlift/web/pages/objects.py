@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from rowlift.core.rights import Right
 from rowlift.operations.records import ObjectRecord, ObjectType
+from rowlift.operations.traces import SyncTrace
 from rowlift.web.pages.forms import onward
 from rowlift.web.pages.render import show
 from rowlift.web.pages.words import part
@@ -39,6 +40,7 @@ class Object:
     """One object with the people that relate to it."""
 
     object: ObjectRecord
+    traces: Sequence[SyncTrace]
 
 
 @router.get("", **door("object_types", Right.VALUES))
@@ -64,5 +66,7 @@ def of_type(
 
 @router.get("/{object_type}/{object_id}", **door("object", Right.VALUES))
 def one(object_type: Part, object_id: Part, request: Request, project: Ours) -> Response:
-    """Show one object: attributes with their origins, and who relates to it."""
-    return show(request, "object.html", Object(project.object(object_type, object_id)))
+    """Show one object: what was sent, attributes with their origins, and who relates to it."""
+    found = project.object(object_type, object_id)
+    traces = project.why_object(object_type, object_id)
+    return show(request, "object.html", Object(found, traces))
