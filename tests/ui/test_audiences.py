@@ -1,5 +1,6 @@
 """An audience built by mouse and keys, with and without scripts, and sent to a destination."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -35,6 +36,17 @@ def look_at_yaml_and_back(page: Page) -> None:
     assert text.input_value().startswith("# kept\n")
 
 
+def get_it_wrong_and_right(test: Locator, value: Locator) -> None:
+    """What is wrong is told at its field, as long as it is."""
+    test.evaluate("one => { for (const option of one.options) option.hidden = false; }")
+    test.select_option("at_least")
+    expect(value).to_have_attribute("aria-invalid", "true")
+    expect(value).to_have_accessible_description(re.compile("^Must be a number .* VALUE_WRONG$"))
+    test.select_option("is")
+    expect(value).not_to_have_attribute("aria-invalid", "true")
+    expect(value.page.locator("#size")).to_have_text("1 person now")
+
+
 @pytest.mark.door("ui")
 @pytest.mark.usefixtures("shop")
 def test_A21_an_audience_is_built_of_rows(readers: Readers) -> None:
@@ -51,6 +63,8 @@ def test_A21_an_audience_is_built_of_rows(readers: Readers) -> None:
     value.fill("pro")
     expect(size).to_have_text("1 person now")
     expect(words).to_have_text("People whose plan is “pro”.")
+
+    get_it_wrong_and_right(page.locator('[name="where-0:test-0"]'), value)
 
     page.locator("#where-add-segment").click()
     expect(row(page, 1)).to_be_focused()

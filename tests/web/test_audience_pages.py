@@ -73,6 +73,38 @@ def press(reader: Reader, path: str, page: str, do: str, /, **changed: str) -> h
     return reader.client.post(path, data=fields, headers={"accept": "text/html"})
 
 
+def marked(page: str) -> list[str]:
+    """The fields that are marked as wrong, each with what describes it."""
+    found = re.findall(r'id="([^"]+)"[^>]* aria-invalid="true" aria-describedby="([^"]+)"', page)
+    assert [at for at, by in found if by != f"{at}-wrong" or f'id="{by}"' not in page] == []
+    return [at for at, _ in found]
+
+
+@pytest.mark.door("ui")
+def test_A21_what_is_wrong_is_marked_at_its_row(api: Api, shop: World) -> None:
+    shop.run()
+    seen = {"attribute": "price", "more_than": "much"}
+    event = {"event": "Bought", "within_last": "soon", "where": seen}
+    twice = [{"attribute": "plan", "at_least": one} for one in (1, "two")]
+    where = {"all": [{"attribute": "plan", "one_of": ["pro"]}, {"any": [event, {"all": twice}]}]}
+    missing = {"any": [{"attribute": "plan", "is": "pro"}, {"segment": "nowhere"}]}
+    with Reader(api, Role.EDITOR) as editor:
+        for told, at in (
+            ({"where": where, "exclude": {"attribute": "mrr", "less_than": "x"}},
+             ["where-1-0-within_last", "where-1-0-where-0-value-0-0", "where-1-1-1-value-0-0",
+              "exclude-0-value-0-0"]),
+            ({"where": missing}, ["where-1-name"]),
+            ({"where": seen}, ["where-0-value-0-0"]),
+        ):  # fmt: skip
+            page = editor.post("/new/audience", name="odd", document=json.dumps(told), do="rows")
+            looked = press(editor, "/new/audience", page.text, "look").text
+            assert marked(looked) == at
+            if told["where"] != missing:  # which may come
+                kept = press(editor, "/new/audience", looked, "keep").text
+                assert marked(kept) == at
+                assert any(f'href="#{one}"' in kept for one in at)
+
+
 @pytest.mark.door("ui")
 def test_A21_rows_of_conditions_become_a_document_and_rows_again(api: Api, shop: World) -> None:
     shop.run()
@@ -98,7 +130,9 @@ def test_A21_rows_of_conditions_become_a_document_and_rows_again(api: Api, shop:
         assert "with price is at least 9.5; the 10 with the highest mrr." in page
         wrong = press(editor, path, page, "keep", every="soon")
         assert wrong.status_code == 422
-        assert 'href="#builder"' in wrong.text
+        assert 'href="#every"' in wrong.text
+        assert marked(wrong.text) == ["every"]
+        assert "Must be a duration" in wrong.text
         yaml = press(editor, path, wrong.text, "yaml", every="").text
         assert "within_last: " in yaml
         page = press(editor, path, yaml, "rows").text

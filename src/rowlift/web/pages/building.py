@@ -3,9 +3,9 @@
 What is written is a draft of whoever writes it, field by field, until it is kept or dropped.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from secrets import token_urlsafe
 from typing import Annotated, Any
 
@@ -32,6 +32,7 @@ from rowlift.web.pages.audience_form import (
     shown,
     written,
 )
+from rowlift.web.pages.condition_mistakes import Mistake, mistakes
 from rowlift.web.pages.condition_rows import NotRows
 from rowlift.web.pages.forms import Wrong, onward, version_in
 from rowlift.web.pages.render import show
@@ -74,6 +75,7 @@ class Seen:
     outline: AudienceOutline | None = None
     sample: AudienceSample | None = None
     trouble: Problem | None = None
+    mistakes: Sequence[Mistake] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +105,18 @@ class Writing:
     seen: Seen | None = None
     focus: str = ""
     draft: DraftKey = NO_DRAFT
-    window: str = field(default_factory=lambda: token_urlsafe(9))  # that shows the page
+    window: str = ""  # that shows the page
     kept: DraftRecord | None = None
     merged: Merged | None = None
     diff: str = ""  # that somebody else made since
     changed_by: str = ""
+    mistakes: Sequence[Mistake] = ()
+
+    @property
+    def wrong_at(self) -> Mapping[str, Mistake]:
+        """Return what is wrong, by the ids of fields."""
+        seen = self.seen.mistakes if self.seen else ()
+        return {one.field: one for one in (*seen, *self.mistakes)}
 
     @property
     def is_new(self) -> bool:
@@ -237,6 +246,7 @@ def _answer(
         if do == "keep":
             with suppress(RowliftError):
                 writing = _drafted(project, caller, writing, form)
+        writing = replace(writing, mistakes=_mistakes(writing, error))
         return _shown(request, project, caller, writing, _wrong(writing, error))
     if "where:join" not in form and writing.form is not None:
         writing = replace(writing, seen=Seen())  # its rows are just being moved
@@ -257,8 +267,14 @@ def _pressed(writing: Writing, do: str) -> Writing:
     return replace(writing, form=after, focus=focus)
 
 
+def _mistakes(writing: Writing, error: RowliftError) -> Sequence[Mistake]:
+    form = writing.form
+    return mistakes(error, {"where": form.where, "exclude": form.exclude}) if form else ()
+
+
 def _wrong(writing: Writing, error: RowliftError) -> Wrong:
     at = "builder" if writing.form else "document"
+    at = next((one.field for one in writing.mistakes), at)
     if error.code == "NAME_TWICE" and writing.is_new:
         at = "name"
     return Wrong.of(error, at, name=writing.name, document=writing.document)
@@ -270,7 +286,7 @@ def _sent_as(form: FormData, name: str) -> Writing:
         version_in(str(form.get(key, ""))) for key in ("version", "draft", "draft_version")
     )
     writing = Writing(name or called.strip(), document[:LONGEST], base)
-    window = str(form.get("window", ""))[:LONGEST_WINDOW] or writing.window
+    window = str(form.get("window", ""))[:LONGEST_WINDOW]
     return replace(writing, draft=DraftKey(number, version), window=window)
 
 
@@ -345,13 +361,14 @@ def _seen(project: Project, caller: Caller, writing: Writing) -> Seen:
             found = project.audiences.sample(name, told, SOME, LONGEST_LOOK)
             seen = replace(seen, sample=found)
     except RowliftError as error:
-        seen = replace(seen, trouble=problem(error))
+        seen = replace(seen, trouble=problem(error), mistakes=_mistakes(writing, error))
     return seen
 
 
 def _shown(
     request: Request, project: Project, caller: Caller, writing: Writing, wrong: Wrong | None = None
 ) -> Response:
+    writing = replace(writing, window=writing.window or token_urlsafe(9))
     if writing.form is not None:
         known = project.audiences.choices(with_values=Right.VALUES in caller.rights)
         writing = replace(writing, suggestions=suggestions(known))

@@ -9,6 +9,7 @@ class AudienceForm extends HTMLElement {
     this.addEventListener("htmx:before:request", (event) => {
       if (this.closest("[data-out]")) event.preventDefault();
     });
+    this.addEventListener("htmx:after:swap", () => this.mark());
     // Others of the same reader are asked for still: look again a little later.
     this.addEventListener("htmx:after:request", (event) => {
       const { response, sourceElement } = /** @type {CustomEvent} */ (event).detail?.ctx ?? {};
@@ -28,6 +29,25 @@ class AudienceForm extends HTMLElement {
     const tests = found?.dataset.tests?.split(" ");
     for (const option of pieces.querySelectorAll("option")) option.hidden = Boolean(tests) && !option.selected && !tests?.includes(option.value);
     for (const value of pieces.querySelectorAll(".value")) value.setAttribute("list", found?.dataset.list ?? "");
+  }
+
+  /** Mark the fields that are wrong now, each with what is wrong about it; those that were mended no more. */
+  mark() {
+    const wrong = new Map([...this.querySelectorAll("#seen [data-at]")].map((one) => [one.getAttribute("data-at"), one.textContent]));
+    for (const field of this.querySelectorAll("form [aria-invalid]")) {
+      if (wrong.has(field.id) || field.id === "name") continue;
+      document.getElementById(`${field.id}-wrong`)?.remove();
+      for (const name of ["aria-invalid", "aria-describedby"]) field.removeAttribute(name);
+    }
+    for (const [id, text] of wrong) {
+      const field = document.getElementById(id ?? "");
+      if (!field) continue;
+      const told = document.getElementById(`${id}-wrong`) ?? Object.assign(document.createElement("span"), { className: "wrong", id: `${id}-wrong` });
+      if (!told.isConnected) field.after(told);
+      if (told.textContent !== text) told.textContent = text;
+      field.setAttribute("aria-invalid", "true");
+      field.setAttribute("aria-describedby", told.id);
+    }
   }
 
   /** @param {KeyboardEvent} event */
