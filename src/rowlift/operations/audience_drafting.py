@@ -69,7 +69,7 @@ class AudienceDrafts:
         if mine is None and writing.edits:
             return desk.edit(writing.edits, writing.base, *told, by)
         if mine is None:
-            return desk.begin(writing.name, *told, by)
+            return desk.new(writing.name, *told, by)
         if writing.is_of(mine):
             if 0 < writing.at < mine.view.get("at", 0):
                 return mine

@@ -92,7 +92,7 @@ class DraftDesk:
         found = next(mine, None)
         return None if found is None else self._record(home, found)
 
-    def begin(
+    def new(
         self, name: str, document: Mapping[str, Any], view: Mapping[str, Any], by: Caller
     ) -> DraftRecord:
         """Begin something new; raises GuardStop TOO_MANY_DRAFTS."""

@@ -81,7 +81,7 @@ class Drafts:
         view: Mapping[str, Any] | None = None, *, by: Caller,
     ) -> DraftRecord:  # fmt: skip
         """Begin a new sync; raises GuardStop TOO_MANY_DRAFTS."""
-        return self._desk.begin(name, document or {}, view or {}, by)
+        return self._desk.new(name, document or {}, view or {}, by)
 
     def edit(self, sync: str, *, by: Caller) -> DraftRecord:
         """Return one's draft of a sync that is kept, begun now unless there is one.
