@@ -10,7 +10,7 @@ import time
 
 os.environ.setdefault("ROWLIFT_THREADS", "1")  # small stories: threads cost more than they bring
 
-from torture.simulation.live import live
+from torture.simulation.live import UNDOES, live
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
     began, processor = time.monotonic(), time.process_time()
     lived = []
     for seed in range(given.seed, given.seed + given.seeds):
-        lived.append(live(seed, steps=given.steps))
+        lived.append(live(seed, steps=given.steps, undoes=given.undoes))
         if lived[-1].failure:
             print(lived[-1].failure, flush=True)
             if given.first:
@@ -42,6 +42,8 @@ def _arguments() -> argparse.Namespace:
     today = int(time.strftime("%Y%m%d", time.gmtime()))
     parser.add_argument("--seed", type=int, default=today, help="the first seed; default: the date")
     parser.add_argument("--steps", type=int, default=0, help="steps of each story; 0: drawn")
+    share = "in which share of the stories runs are undone"
+    parser.add_argument("--undoes", type=float, default=UNDOES, help=share)
     parser.add_argument("--first", action="store_true", help="end with the first divergence")
     return parser.parse_args()
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from rowlift.core.nouns import Status
 from rowlift.operations.reports import RunReport
 from torture.simulation.model import Attributes, mapped
 from torture.simulation.story import CALM, Story, Target
+from torture.simulation.undoing import let_back
 from torture.simulation.watch import Divergence
 
 CLEAN_RUNS = 2
@@ -32,8 +34,9 @@ def heal(story: Story) -> None:
         story.settings.identity(key): story.settings.attributes(key, row)
         for key, row in good.items()
     }
+    out = _pin(story, wanted)
     for name in story.settings.uses:
-        _check_destination(story, story.targets[name], wanted)
+        _check_destination(story, story.targets[name], wanted, out)
     engine = sa.create_engine(f"sqlite:///{story.world.folder / '.rowlift' / 'state.db'}")
     try:
         with engine.connect() as state:
@@ -46,6 +49,7 @@ def heal(story: Story) -> None:
 def _run_clean(story: Story) -> RunReport:
     clean = 0
     for _ in range(MOST_RUNS):
+        clean = 0 if let_back(story) else clean
         story.tell("clean run")
         report = story.run(allow=True)
         if report and not report.resumed:
@@ -71,8 +75,28 @@ def _failed(story: Story, report: RunReport) -> set[str]:
     return {str(one["identifier"]) for one in story.project().rejects(report.id)}
 
 
-def _check_destination(story: Story, target: Target, wanted: Mapping[str, Attributes]) -> None:
+def _pin(story: Story, wanted: dict[str, Attributes]) -> set[str]:
+    """Let wanted rows be as an undo left them; returns the keys that it took out."""
+    image, out = story.memory.image or {}, set()
+    for key, undone in (story.memory.pins or {}).items():
+        if undone is None or wanted.get(key) == undone:
+            if key in image:
+                wanted[key] = image[key]
+            else:
+                out.add(key)
+                wanted.pop(key, None)
+    return out
+
+
+def _check_destination(
+    story: Story, target: Target, wanted: Mapping[str, Attributes], out: AbstractSet[str]
+) -> None:
     use = story.settings.uses[target.name]
+    for key in out:
+        message = target.watch.state.get((use["match"], key))
+        forgiven = key.partition("@")[0] in target.forgiven
+        if message is not None and message["op"] == "upsert" and not forgiven:
+            raise Divergence(f"{target.name} still holds {key}, which an undo took out")
     for key, attributes in wanted.items():
         message = target.watch.state.get((use["match"], key))
         if message is None or message["op"] != "upsert":
@@ -82,7 +106,7 @@ def _check_destination(story: Story, target: Target, wanted: Mapping[str, Attrib
                 f"{target.name} holds {message['attributes']} for {key}, not {attributes}"
             )
     kept = target.forgiven | story.shop.rows.keys()
-    for key in story.shop.ever.keys() - kept:
+    for key in story.shop.ever.keys() - kept - {one.partition("@")[0] for one in wanted}:
         message = target.watch.state.get((use["match"], story.settings.identity(key)))
         if message is not None and message["op"] == "upsert":
             raise Divergence(f"{target.name} still holds {key}, which left")
@@ -144,6 +168,8 @@ def _check_workspace(story: Story, state: sa.Connection, wanted: Mapping[str, At
             if there != value:
                 raise Divergence(f"the workspace has {there!r} as {name} of {key}, not {value!r}")
     for key in story.shop.ever.keys() - story.shop.rows.keys() - story.forgiven:
+        if story.settings.identity(key) in wanted:
+            continue
         if story.settings.identity(key) in people and story.settings.removed == "delete":
             raise Divergence(f"{key} left and is still in the workspace")
 

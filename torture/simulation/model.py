@@ -9,6 +9,8 @@ from typing import Any
 from torture.simulation.shop import Row, Shop, Value, email_of
 
 Attributes = dict[str, Value]
+Image = dict[str, Attributes]
+Pins = dict[str, Attributes | None]  # what was undone of a row; None where that was that it left
 
 MOST_REMOVALS = 3
 OVERLAP = 300
@@ -71,28 +73,66 @@ class Expected:
 
     counts: dict[str, int]
     refusal: str | None
-    image: dict[str, Attributes]
+    image: Image
     gone: set[str] | None
     held: dict[str, int]
     moves: bool
+    pins: Pins = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The image before and after one run."""
+
+    before: Image
+    after: Image
+
+    @property
+    def changed(self) -> set[str]:
+        """Return the keys whose rows the run changed."""
+        keys = self.before.keys() | self.after.keys()
+        return {key for key in keys if self.before.get(key) != self.after.get(key)}
 
 
 @dataclass(slots=True)
 class Memory:
-    """The image, and how many rows of each key are held; None is not known, after a crash."""
+    """The image, how many rows of each key are held, and what is pinned.
 
-    image: dict[str, Attributes] | None = field(default_factory=dict)
+    None is not known, after a crash. `steps` are the runs since all was known, `brought` the one
+    that changed a row last, `undos` those that undid another; they are `whole` from the first on.
+    """
+
+    image: Image | None = field(default_factory=dict)
     gone: set[str] | None = field(default_factory=set)
     held: dict[str, int] | None = field(default_factory=dict)
     last_sync_time: int | None = 0
+    pins: Pins | None = field(default_factory=dict)
+    steps: dict[int, Step] = field(default_factory=dict)
+    brought: dict[str, int] = field(default_factory=dict)
+    undos: set[int] = field(default_factory=set)
+    is_whole: bool = True
 
     def forget(self) -> None:
         """Know nothing until a run has ended well."""
         self.image = self.gone = self.held = self.last_sync_time = None
+        self.pins = None if self.pins is None or self.pins else {}
+        self._forget_steps()
 
     def reset(self) -> None:
         """Follow a reset of the sync."""
         self.image, self.gone, self.held, self.last_sync_time = {}, set(), {}, 0
+        self.pins = {}
+        self._forget_steps()
+
+    def _forget_steps(self) -> None:
+        self.steps, self.brought, self.is_whole = {}, {}, False
+
+    def note(self, run: int, expected: Expected) -> None:
+        """Write down what a run makes of the image, before the memory follows it."""
+        if self.image is None:
+            return
+        self.steps[run] = step = Step(self.image, expected.image)
+        self.brought |= dict.fromkeys(step.changed, run)
 
     def expect(self, shop: Shop, settings: Settings, *, allow: bool) -> Expected | None:
         """Return what the next run must do; None where that is not known."""
@@ -105,7 +145,7 @@ class Memory:
         rows = {settings.identity(key): settings.attributes(key, row) for key, row in good.items()}
         kept = {settings.identity(key) for key in held}
         waiting = self._waiting(settings, rows.keys() | kept)
-        if waiting is None:
+        if waiting is None or self.pins is None:
             return None
         retried, bad = sum(waiting.values()), read - len(rows)
         holding = waiting | (dict.fromkeys(kept, 2) if settings.holds else {})
@@ -116,12 +156,35 @@ class Memory:
             if settings.is_incremental or bad:
                 return None
             return Expected(counts, None, rows, None, holding, moves)
-        left = set() if settings.is_incremental else self.image.keys() - rows.keys() - kept
+        came, is_full = rows.keys() | kept, not settings.is_incremental
+        undone = {key for key, row in rows.items() if key in self.pins and self.pins[key] == row}
+        stay = {key for key, one in self.pins.items() if one is None and key not in came}
+        counts |= {"undone": len(undone), "undone_gone": len(stay) if is_full else 0}
+        pins = self._lasting(undone, rows.keys(), kept, is_full=is_full)
+        rows = {key: row for key, row in rows.items() if key not in undone}
+        left = self.image.keys() - came - stay if is_full else set()
         counts |= _changes(rows, self.image, self.gone) | {"removed": len(left)}
         image = {key: one for key, one in self.image.items() if key not in left} | rows
         gone = None if self.gone is None else (self.gone | left) - rows.keys()
         refusal = "" if allow or not self.image else _refusal(read, len(left))
-        return Expected(counts, refusal, image, gone, holding, moves)
+        return Expected(counts, refusal, image, gone, holding, moves, pins)
+
+    def _lasting(
+        self, undone: set[str], good: AbstractSet[str], bad: set[str], *, is_full: bool
+    ) -> Pins:
+        """Return the pins that a run leaves; a row that breaks a rule says nothing about its own.
+
+        Who had left and comes, in whatever form, is there again.
+        """
+        lasting: Pins = {}
+        for key, one in (self.pins or {}).items():
+            if one is None:
+                lasts = key not in good and key not in bad
+            else:
+                lasts = key in undone or key in bad or not (key in good or is_full)
+            if lasts:
+                lasting[key] = one
+        return lasting
 
     def _waiting(self, settings: Settings, came: AbstractSet[str]) -> dict[str, int] | None:
         """Return what is judged again: a full result says everything."""
@@ -137,13 +200,12 @@ class Memory:
             self.forget()
             return
         self.image, self.gone, self.held = expected.image, expected.gone, expected.held
+        self.pins = expected.pins
         if expected.moves:
             self.last_sync_time = math.floor(shop.now)
 
 
-def _changes(
-    rows: Mapping[str, Attributes], image: Mapping[str, Attributes], gone: set[str] | None
-) -> dict[str, int]:
+def _changes(rows: Image, image: Image, gone: set[str] | None) -> dict[str, int]:
     met, new = rows.keys() & image.keys(), rows.keys() - image.keys()
     changed = sum(1 for key in met if rows[key] != image[key])
     counts = {"changed": changed, "unchanged": len(met) - changed, "new": len(new)}

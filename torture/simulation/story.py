@@ -69,7 +69,7 @@ class Target:
 class Story:
     """The state of one simulated world; `told` is what happened, for whoever reads a failure."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, undoes: float = 0.0) -> None:
         self.chance = chance = Random(f"rowlift {seed}")  # noqa: S311
         self.folder = folder
         self.world = World(folder / "acme")
@@ -86,6 +86,9 @@ class Story:
         self.mercy = Random(f"suppressions {seed}")  # noqa: S311 - apart from what else happens
         self.curiosity = Random(f"asked {seed}")  # noqa: S311 - the same
         self.asks = seed // 2 % 2 == 0  # in half of the stories, of each kind
+        self.regret = Random(f"undone {seed}")  # noqa: S311 - the same
+        self.undoes = self.regret.random() < undoes
+        self.taken: set[str] = set()  # keys that an undo took out though the source has them
         self.record = Record()
         self.suppresses = self.mercy.random() < 0.25  # noqa: PLR2004
         self.suppressed: set[str] = set()
@@ -184,7 +187,7 @@ class Story:
     def note_moment(self) -> None:
         """Remember the source's time: a run reads now, perhaps one that was opened before."""
         for target in self.targets.values():
-            target.watch.moments.add(_moment(self.shop.now))
+            target.watch.moments.add(moment_of(self.shop.now))
 
     def _run(self, crash: str, *, allow: bool, plan: bool) -> RunReport:
         faults.arm(f"{crash}:raise" if crash else "")
@@ -247,6 +250,7 @@ class Story:
             self._compare(report, expected)
         if expected is not None:
             self.record.note(report.id, expected, self.memory, self.shop, self.settings)
+            self.memory.note(report.id, expected)
         self.memory.follow(expected, self.shop)
         self._check_time(report, expected)
         self.look(expected=None if left_open else expected)
@@ -259,6 +263,7 @@ class Story:
             raise Divergence(f"it was not stopped with {expected.refusal}")
         counts = dict(report.counts)
         counts["new"] = counts["added"] + counts["returned"]
+        counts = {"undone": 0, "undone_gone": 0} | counts
         told = {name: counts[name] for name in expected.counts}
         if told != expected.counts:
             raise Divergence(f"counts are {told}, not {expected.counts}")
@@ -334,7 +339,7 @@ class Story:
 
     def _settle(self, report: RunReport) -> None:
         """What arrived whole is promised again from here on."""
-        present = self.shop.rows.keys() - self.shop.twice
+        present = self.shop.rows.keys() - self.shop.twice - self.taken
         if self.shop.is_empty or self.settings.is_incremental or report.resumed:
             return
         if report.status is Status.COMPLETED:
@@ -389,7 +394,8 @@ class Story:
         return True
 
 
-def _moment(now: float) -> str:
+def moment_of(now: float) -> str:
+    """Return a source's time as messages have it."""
     return datetime.fromtimestamp(math.floor(now), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
