@@ -25,7 +25,6 @@ HELD = pa.schema([("key", pa.string()), ("attributes", pa.string()), ("wrote", p
 _AT_ONCE = 5_000
 
 _STANDS = """
-CREATE OR REPLACE TEMP TABLE {table} AS
 SELECT i.key AS key, i.version AS version, l.seq AS seq,
     CASE WHEN NOT {still} THEN 'moving' WHEN l.present THEN 'kept' ELSE 'gone' END AS state
 FROM image i LEFT JOIN ledger l ON l.key = i.key
@@ -40,7 +39,6 @@ SELECT key FROM before WHERE state = 'kept' ORDER BY hash(key || {seed}) LIMIT {
 """
 
 _MET = """
-CREATE OR REPLACE TEMP TABLE met AS
 WITH newest AS (SELECT key, max(number) AS number FROM {held} {among} GROUP BY key),
 stands AS (
     SELECT n.key AS key, {shown} AS shown, n.version, n.seq,
@@ -63,18 +61,25 @@ WHERE m.state = 'kept' AND i.print IS DISTINCT FROM h.print
 """
 _PAIRS = """
 SELECT s.key, s.version, s.seq, i.wanted AS ours, h.attributes AS theirs, h.wrote FROM suspects s
-JOIN (SELECT key, {wanted} AS wanted FROM image) i ON i.key = s.key
-JOIN {held} h ON h.number = s.number
+JOIN (
+    SELECT key, {wanted} AS wanted FROM image WHERE key IN (SELECT key FROM suspects)
+) i ON i.key = s.key
+JOIN (FROM {held} WHERE number IN (SELECT number FROM suspects)) h ON h.number = s.number
 """
 _PAIR = pa.schema(
     [("key", pa.string()), ("version", pa.int64()), ("seq", pa.int64()), ("ours", pa.string()),
      ("theirs", pa.string()), ("wrote", pa.string())]
 )  # fmt: skip
 
+# A table of its own, as a few rows are known to be few: else a join would hold all that is held.
+_OTHERS = """
+CREATE OR REPLACE TEMP TABLE others AS
+SELECT * FROM met WHERE state IN ('gone', 'unknown') AND number IS NOT NULL
+"""
 _FINDINGS = """
 WITH orphans AS MATERIALIZED (
-    SELECT m.key, m.version, m.seq, m.state, h.attributes, h.wrote
-    FROM met m JOIN {held} h ON h.number = m.number WHERE m.state IN ('gone', 'unknown')
+    SELECT o.key, o.version, o.seq, o.state, h.attributes, h.wrote
+    FROM {held} h JOIN others o ON h.number = o.number
 ), looked AS (
     SELECT *, list_filter(list_sort(list_distinct({names})),
         n -> {ours} IS DISTINCT FROM {theirs}) AS names
@@ -148,8 +153,15 @@ def stand(duck: Duck, table: str, said: Said) -> int:
     still = "false"
     if said.mapping is not None:
         still = _STILL.format(epoch=said.epoch, restored=said.restored)
-    duck.run(_STANDS.format(table=table, still=still))
+    _write_view(duck, table, _STANDS.format(still=still))
     return int(duck.one(f"SELECT count(*) FROM {table} WHERE state = 'kept'")[0])
+
+
+def _write_view(duck: Duck, name: str, sql: str) -> None:
+    """Keep a result of many rows in a file, so that no memory holds it, under a name."""
+    path = duck.scratch_file(name)
+    duck.write(sql, path)
+    duck.run(f"CREATE OR REPLACE TEMP VIEW {name} AS FROM {parquet([path])}")
 
 
 def choose(duck: Duck, most: int, seed: str) -> pa.StringArray:
@@ -173,7 +185,7 @@ def write_held(path: Path, batches: Iterable[pa.RecordBatch]) -> Iterator[int]:
 def compare(
     duck: Duck, held: Path, form: Form, said: Said, findings: Path, *, sampled: bool
 ) -> Compared:
-    """Compare what is held with the view `image`, by the tables `before` and `now` of `stand`.
+    """Compare what is held with the view `image`, by `before` and `now` of `stand`.
 
     What differs is written into a new file of findings. What somebody else put there, or put back,
     is looked for unless it is a sample of ours.
@@ -181,10 +193,13 @@ def compare(
     speech, source = _Speech(form, said.names), parquet([held])
     among = f"WHERE key IN (SELECT {speech.shown('key')} FROM chosen)" if sampled else ""
     only = "WHERE n.key IN (FROM chosen)" if sampled else ""
-    duck.run(_MET.format(held=source, among=among, shown=speech.shown("n.key"), only=only))
+    met = _MET.format(held=source, among=among, shown=speech.shown("n.key"), only=only)
+    _write_view(duck, "met", met)
+    duck.run(_OTHERS)
     wanted = mapped_sql(said.mapping) if said.mapping else "attributes"
     prints = {one: speech.printed("x") for one in ("ours", "theirs")}
     duck.run(_SUSPECTS.format(held=source, wanted=wanted, **prints))
+    duck.give_back()
     pairs = _write_pairs(duck, _PAIRS.format(held=source, wanted=wanted), form)
     duck.write(
         _FINDINGS.format(
