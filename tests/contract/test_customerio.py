@@ -25,7 +25,7 @@ from rowlift.testing.answers import (
     WAITS,
     redirects,
 )
-from rowlift.testing.deliveries import HttpDeliverySuite
+from rowlift.testing.deliveries import Delivering, HttpDeliverySuite
 from rowlift.testing.destinations import (
     COLUMNS,
     DestinationSuite,
@@ -235,6 +235,34 @@ def test_who_is_suppressed_is_gone_and_stays_away(server):
     deliver(built, ["u1"], [{}], Op.UNSUPPRESS)
     deliver(built, ["u1"], [{"plan": "free"}])
     assert server.workspace.person("id", "u1").attributes == {"plan": "free"}
+
+
+def test_C9_a_suppression_that_was_not_answered_is_lifted_too(tmp_path):
+    """One of them has left the query by then, and one is suppressed still."""
+    with TrackServer(api_key=API_KEY, value_bytes=ANY_SIZE) as server:
+        given = settings(server) | {"suppressed": "suppress"}
+        shop = Delivering(
+            tmp_path, "customerio", given, workspace="none", use={"removed": "delete"}
+        )
+        shop.rows(["u1", "u2", "u3", "u4"])
+        shop.run()
+        server.always(m.lost_reply())
+        with shop.folder.project() as project:
+            project.suppress(["u1", "u2", "u3"])
+        assert server.workspace.suppressed == {("id", "u1"), ("id", "u2"), ("id", "u3")}
+        shop.rows(["u1", "u3", "u4"])
+        server.always(None)
+        with shop.folder.project() as project:
+            project.unsuppress(["u1", "u2"], wait=False)
+            project.run(["people"], allow_removals=True)
+        assert server.workspace.suppressed == {("id", "u3")}
+        people = [one.identifiers["id"] for one in server.workspace.people]
+        assert sorted(people) == ["u1", "u4"]
+        with shop.folder.project() as project:
+            project.unsuppress(["u3"])
+        assert shop.delivery(shop.run()).counts["due"] == 0
+        assert server.workspace.suppressed == set()
+        assert len(server.workspace.people) == 3
 
 
 # What is answered

@@ -87,6 +87,33 @@ def test_who_leaves_the_result_leaves_the_segment(cli, shop, server):
     assert server.workspace.segments[7] == {("id", "somebody"), ("id", "u3")}
 
 
+def told(server, who):
+    """What Customer.io was told to do with somebody, in turn."""
+    found = [one for one in server.taken.records.values() if one["identifiers"] == {"id": who}]
+    return [one["action"] for one in found]
+
+
+def test_C9_who_is_suppressed_is_suppressed_there_until_they_are_processed_again(cli, shop, server):
+    use = {"use": shop.customerio(server.url, suppressed="suppress"), "removed": "delete"}
+    shop.sync("people", PEOPLE, use, preset="import")
+    assert cli("run", "people").code == 0
+    assert cli("suppress", "u1").code == 0
+    assert server.workspace.suppressed == {("id", "u1"), ("email", "ada@example.com")}
+    shop.sql("UPDATE people SET plan = 'gone' WHERE user_id = 'u1'")
+    left = cli("run", "people", "-o", "json")
+    assert (left.code, delivery(left)["counts"]["suppressed"]) == (0, 1)
+    assert told(server, "u1") == ["identify", "suppress"]
+
+    # What they are unsuppressed by does not depend on the setting any more.
+    use = {"use": shop.customerio(server.url), "removed": "delete"}
+    shop.sync("people", PEOPLE, use, preset="import")
+    assert cli("suppress", "--undo", "u1").code == 0
+    assert told(server, "u1") == ["identify", "suppress", "unsuppress", "identify"]
+    assert server.workspace.person("id", "u1").attributes == {"plan": "gone", "seats": 3}
+    idle = cli("run", "people", "-o", "json")
+    assert (idle.code, delivery(idle)["counts"]["due"]) == (0, 0)
+
+
 def test_debug_tells_the_wrong_region_and_no_key(cli, shop, server):
     shop.customerio(server.url, region="eu")
     shop.sync()

@@ -7,7 +7,13 @@ import pyarrow as pa
 import pytest
 
 from rowlift.engine.duck import Duck, parquet
-from rowlift.engine.ledger import link_settled, load_ledger, write_ledger
+from rowlift.engine.ledger import (
+    KEPT_OUT,
+    fold_settled,
+    link_settled,
+    load_ledger,
+    write_ledger,
+)
 
 SETTLED = pa.schema(
     [
@@ -89,3 +95,34 @@ def test_where_a_disk_knows_no_links_settled_rows_are_copied(tmp_path, monkeypat
     settled.write_bytes(b"rows")
     assert link_settled(path, settled, 3) == 3
     assert path.read_bytes() == b"rows"
+
+
+HAD, GONE = (1, True, 5), (1, False, KEPT_OUT)  # version, present and fingerprint before
+
+
+@pytest.mark.parametrize(
+    ("before", "op", "verdict", "after"),
+    [
+        (HAD, "upsert", "delivered", (2, True, 7, None)),
+        (HAD, "upsert", "in_doubt", (1, True, 5, 2)),
+        (HAD, "suppress", "delivered", (2, False, KEPT_OUT, None)),
+        (HAD, "suppress", "in_doubt", (1, True, KEPT_OUT, 2)),
+        (GONE, "suppress", "suppressed", (2, False, KEPT_OUT, None)),
+        (GONE, "delete", "delivered", (2, False, KEPT_OUT, None)),
+        (GONE, "upsert", "rolled", (2, False, KEPT_OUT, None)),
+        (GONE, "unsuppress", "in_doubt", (1, False, KEPT_OUT, 2)),
+        (GONE, "unsuppress", "delivered", (0, False, 0, None)),
+        ((1, True, KEPT_OUT), "unsuppress", "delivered", (0, True, 0, None)),
+    ],
+)
+def test_who_is_kept_out_is_remembered_until_that_was_lifted(book, before, op, verdict, after):
+    version, present, fp = before
+    row = {"key": "a", "version": version, "present": present, "fp": fp, "epoch": 1}
+    book.duck.register("ledger", pa.Table.from_pylist([row], SETTLED))
+    settled = {"key": "a", "version": 2, "op": op, "fp": 7, "verdict": verdict}
+    book.duck.register("answers", pa.Table.from_pylist([settled]))
+    book.duck.run("CREATE TEMP VIEW settled AS SELECT * REPLACE (fp::UBIGINT AS fp) FROM answers")
+    is_lifted = fold_settled(book.duck, epoch=1, seq=2)
+    found = book.duck.rows("SELECT version, present, fp, doubt, typeof(fp) FROM ledger_rows")
+    assert found == [(*after, "UBIGINT")]
+    assert is_lifted == ((op, verdict) == ("unsuppress", "delivered"))

@@ -47,8 +47,8 @@ def command(  # noqa: PLR0913, PLR0917 - each is an option
 ) -> int:
     """Suppressed people get no change by any sync, in the workspace and at every destination.
 
-    Destinations that have them are told to delete or clear them. Only keyed hashes of their
-    identifiers are kept.
+    Destinations that have them are told to delete, clear or suppress them. Only keyed hashes of
+    their identifiers are kept.
     """
     if listing:
         return _list(terminal, limit, before)

@@ -183,6 +183,15 @@ class ReadableDestination(Protocol):
         """
 
 
+@runtime_checkable
+class SuppressingDestination(Protocol):
+    """A destination that can keep people out by itself; an ability of its own, not a duty."""
+
+    @property
+    def suppresses(self) -> bool:
+        """Tell whether it is to suppress who is suppressed, and to unsuppress them again."""
+
+
 class EventDestination(Destination, Protocol):
     """A destination that takes people's events too; its feed says which of the two come."""
 

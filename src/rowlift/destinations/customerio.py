@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,6 +36,11 @@ class CustomerioConfig(TrackConfig):
     """How to reach a Customer.io workspace, and how its object types are numbered."""
 
     batch_rows: int = Field(100, ge=1, le=1000, description="Most changes in a request")
+    suppressed: Literal["delete", "suppress"] = Field(
+        "delete",
+        description="What becomes there of people who are suppressed: they are deleted, or "
+        "suppressed there too, until they are processed again",
+    )
     object_types: Mapping[str, TypeNumber] = Field(
         {}, description="Customer.io's number of each object type that has a name here"
     )
@@ -63,6 +68,7 @@ class Customerio:
         self._track = Track(config, http)
         self._types = config.object_types
         self._kind = feed.kind
+        self.suppresses = config.suppressed == "suppress" and feed.kind is Kind.PERSON
         self._match = PERSON_IDENTIFIERS.get(feed.match, "")
         self._type = self._number(feed.object_type)
         self.account = self._track.account

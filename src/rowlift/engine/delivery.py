@@ -40,6 +40,7 @@ from rowlift.engine.ledger import (
     Mapping,
     Target,
     find_due,
+    fold_settled,
     load_ledger,
     mapping_of,
     salt_of,
@@ -83,20 +84,6 @@ _ALL_DELIVERED = """
 CREATE OR REPLACE TEMP VIEW settled AS
 SELECT key, version, op, fp, row_number, batch, 'delivered' AS verdict, '' AS code, '' AS reason
 FROM {plan}
-"""
-
-_LEDGER_ROWS = """
-CREATE OR REPLACE TEMP VIEW ledger_rows AS
-SELECT s.key,
-    CASE s.verdict WHEN 'in_doubt' THEN coalesce(l.version, 0) ELSE s.version END AS version,
-    CASE s.verdict WHEN 'delivered' THEN s.op = 'upsert' ELSE coalesce(l.present, false) END
-        AS present,
-    CASE s.verdict WHEN 'delivered' THEN s.fp ELSE coalesce(l.fp, 0) END AS fp,
-    CASE s.verdict WHEN 'in_doubt' THEN coalesce(l.epoch, {epoch}) ELSE {epoch} END AS epoch,
-    CASE s.verdict WHEN 'in_doubt' THEN s.version END AS doubt,
-    {seq}::BIGINT AS seq
-FROM settled s LEFT JOIN ledger l ON l.key = s.key
-WHERE s.verdict IN ('delivered', 'in_doubt', 'rolled', 'suppressed')
 """
 
 _REJECTS = """
@@ -298,7 +285,7 @@ class DeliveryRun:
             Target(
                 mapping, feed.kind, feed.identify_by, ledger.epoch, salt,
                 settled=ledger.settled, restored=ledger.restored,
-                suppression=op_for(destination.accepts) if hides else None,
+                suppression=op_for(destination) if hides else None,
             ),
         )  # fmt: skip
 
@@ -395,7 +382,7 @@ class DeliveryRun:
         ledger = self._ledger()
         seq = ledger.revision + 1
         found = self._open_ledger(duck)
-        duck.run(_LEDGER_ROWS.format(epoch=self._delivery.epoch, seq=seq))
+        is_lifted = fold_settled(duck, self._delivery.epoch, seq)
         known = sum(counts[name] for name in _IN_LEDGER)
         added = add_to_ledger(duck, self._store, self._owner, found, "ledger_rows", known)
         failed = self._write_rejects(duck, counts)
@@ -404,7 +391,7 @@ class DeliveryRun:
             self._lease.hold(connection)
             self._store.files.swap(connection, (*added.stored, *failed), added.replaced)
             epoch = self._store.images.epoch(connection, ledger)
-            looks_again = superseded or epoch != self._delivery.epoch
+            looks_again = superseded or is_lifted or epoch != self._delivery.epoch
             self._store.images.save_ledger(
                 connection,
                 replace(
@@ -418,7 +405,8 @@ class DeliveryRun:
                 connection, self._delivery.id, status, counts, code, reason,
                 ledger_revision=seq if added.stored else None,
             )  # fmt: skip
-            self._store.deliveries.queue_next(connection, self._delivery.id)
+            again = is_lifted and stopped is None
+            self._store.deliveries.queue_next(connection, self._delivery.id, again=again)
 
     def _fold(self, duck: Duck, left: str) -> dict[str, Any]:
         known = self._store.deliveries.batches(self._delivery.id)

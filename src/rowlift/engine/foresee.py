@@ -160,7 +160,7 @@ class Foresight:
         path = folder / "encoded.parquet"
         with self.destination(use.use, feed) as destination:
             hides = watch(duck, self.store.database, self.workspace.id, self.learned)
-            suppression = op_for(destination.accepts) if hides else None
+            suppression = op_for(destination) if hides else None
             target = Target(
                 mapping, spec.kind, spec.identify_by, epoch,
                 restored=ledger.restored, suppression=suppression,

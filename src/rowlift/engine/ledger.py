@@ -17,6 +17,8 @@ from rowlift.engine.suppress import find_suppressed
 
 LEDGER_FILES = ("ledger_base", "ledger_delta")
 
+KEPT_OUT = 2**64 - 1  # in the place of a fingerprint: the target was told to suppress the person
+
 _COLUMNS = "key, version, present, fp, epoch, doubt, seq"
 
 _EMPTY = """
@@ -63,7 +65,8 @@ WITH behind AS ({behind}),
 mapped AS (SELECT *, {mapped} AS wanted FROM behind),
 judged AS (
     SELECT *, {fp} AS fp,
-        CASE WHEN {suppressed} THEN '{suppression}' WHEN {ended} THEN 'delete'
+        CASE WHEN {suppressed} THEN '{suppression}' WHEN {kept_out} THEN 'unsuppress'
+             WHEN {ended} THEN 'delete'
              WHEN present OR {keep} THEN 'upsert' ELSE '{removal}' END AS op,
         {suppressed} AS suppressed
     FROM mapped
@@ -72,11 +75,37 @@ SELECT key, version, present, row_number, doubt, fp, op, had, had_fp, suppressed
     CASE op WHEN 'upsert' THEN wanted WHEN 'clear' THEN {cleared} ELSE '{{}}' END AS attributes,
     CASE WHEN suppressed THEN (had OR doubt) AND '{suppression}' <> ''
          WHEN doubt THEN true
+         WHEN op = 'unsuppress' THEN true
          WHEN present THEN NOT had OR had_fp IS DISTINCT FROM fp OR again
          ELSE had AND moved AND NOT {keep} END AS is_due,
-    md5(concat({salt}, version, ':', key)) AS message_id
+    md5(concat({salt}, CASE op WHEN 'unsuppress' THEN 'un:' ELSE '' END, version, ':', key))
+        AS message_id
 FROM judged
 """
+
+_MARK = f"{KEPT_OUT}::UBIGINT"
+_IS_KEPT_OUT = f"coalesce(had_fp = {_MARK}, false)"
+_WATCHED = f"present OR {_IS_KEPT_OUT}"
+
+# Who was unsuppressed stands at version 0, so that their values are due next.
+_ROWS = """
+CREATE OR REPLACE TEMP VIEW ledger_rows AS
+SELECT s.key,
+    CASE WHEN s.verdict = 'in_doubt' THEN coalesce(l.version, 0)
+         WHEN {is_lifted} THEN 0 ELSE s.version END AS version,
+    CASE WHEN s.verdict = 'delivered' AND s.op <> 'unsuppress' THEN s.op = 'upsert'
+         ELSE coalesce(l.present, false) END AS present,
+    CASE WHEN {is_lifted} THEN 0
+         WHEN s.op = 'suppress' AND s.verdict IN ('delivered', 'in_doubt') THEN {kept_out}
+         WHEN s.verdict = 'delivered' AND l.fp IS DISTINCT FROM {kept_out} THEN s.fp
+         ELSE coalesce(l.fp, 0) END AS fp,
+    CASE s.verdict WHEN 'in_doubt' THEN coalesce(l.epoch, {epoch}) ELSE {epoch} END AS epoch,
+    CASE s.verdict WHEN 'in_doubt' THEN s.version END AS doubt,
+    {seq}::BIGINT AS seq
+FROM settled s LEFT JOIN ledger l ON l.key = s.key
+WHERE s.verdict IN ('delivered', 'in_doubt', 'rolled', 'suppressed')
+"""
+_IS_LIFTED = "s.op = 'unsuppress' AND s.verdict = 'delivered'"
 
 _OTHERS = """
 UNION ALL SELECT {columns} FROM ledger ANTI JOIN {settled} s ON s.key = ledger.key
@@ -182,12 +211,13 @@ def find_due(duck: Duck, target: Target) -> None:
     behind = _ALL_BEHIND if new else _BEHIND.format(newer=newer)
     hides = target.suppression is not None
     if hides:
-        rows = f"SELECT key, attributes FROM ({behind}) WHERE present"
+        rows = f"SELECT key, attributes FROM ({behind}) WHERE {_WATCHED}"
         find_suppressed(duck, rows, kind, target.identify_by)
     duck.run(
         _DUE.format(
             behind=behind,
-            suppressed="present AND key IN (FROM suppressed_keys)" if hides else "false",
+            suppressed=f"({_WATCHED}) AND key IN (FROM suppressed_keys)" if hides else "false",
+            kept_out=_IS_KEPT_OUT,
             suppression=target.suppression or "",
             mapped=mapped_sql(mapping),
             fp="image_fp" if mapping.fields is None else fingerprint("wanted"),
@@ -220,6 +250,15 @@ def mapped_sql(mapping: Mapping) -> str:
 def pointer(member: str) -> str:
     """Return the JSON pointer of a member of an object."""
     return "/" + member.replace("~", "~0").replace("/", "~1")
+
+
+def fold_settled(duck: Duck, epoch: int, seq: int) -> bool:
+    """Create the view `ledger_rows` of `settled` and `ledger`.
+
+    Tells whether somebody was unsuppressed, whose values are due now.
+    """
+    duck.run(_ROWS.format(is_lifted=_IS_LIFTED, kept_out=_MARK, epoch=epoch, seq=seq))
+    return bool(duck.rows(f"SELECT s.key FROM settled s WHERE {_IS_LIFTED} LIMIT 1"))
 
 
 def write_ledger(duck: Duck, path: Path, settled: str, *, whole: bool) -> int:

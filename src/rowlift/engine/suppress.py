@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import sqlalchemy as sa
 
-from rowlift.core.nouns import Accepts, Kind, Reject, Removed
+from rowlift.core.nouns import Kind, Op, Reject, Removed
+from rowlift.core.ports import Destination, SuppressingDestination
 from rowlift.core.specs import SyncSpec
 from rowlift.db import Database
 from rowlift.engine.duck import Duck, parquet, text
@@ -87,10 +88,12 @@ def _learn(duck: Duck, texts: Collection[str]) -> None:
     duck.run("INSERT INTO suppressed FROM learned")
 
 
-def op_for(accepts: Accepts) -> str:
+def op_for(destination: Destination) -> str:
     """Return what a destination is told of somebody suppressed whom it has; empty if it cannot."""
+    if isinstance(destination, SuppressingDestination) and destination.suppresses:
+        return Op.SUPPRESS
     for removed in (Removed.DELETE, Removed.CLEAR):
-        if removed in accepts.removed:
+        if removed in destination.accepts.removed:
             return removed.value
     return ""
 

@@ -126,12 +126,18 @@ class DeliveryStore:
         query = self._database.insert(deliveries).values(row).on_conflict_do_nothing()
         return connection.scalar(query.returning(deliveries.c.id)) is not None
 
-    def queue_next(self, connection: sa.Connection, ended: int) -> None:
-        """Queue what came in while a delivery was active, in the transaction that ends it."""
+    def queue_next(self, connection: sa.Connection, ended: int, *, again: bool = False) -> None:
+        """Queue what came in while a delivery was active, in the transaction that ends it.
+
+        Where nothing came in, it is queued `again` itself.
+        """
         row = connection.execute(sa.select(deliveries).where(deliveries.c.id == ended)).one()
         if row.next_spec:
             uses = {row.destination_uid: row.next_spec}
             self.queue(connection, row.workspace_id, row.sync_uid, row.next_run_id, uses)
+        elif again:
+            uses = {row.destination_uid: row.spec}
+            self.queue(connection, row.workspace_id, row.sync_uid, row.run_id, uses)
 
     def queue_again(self, connection: sa.Connection, sync_uids: Sequence[str]) -> None:
         """Queue one more delivery to each destination that syncs, or their parts, ever had."""

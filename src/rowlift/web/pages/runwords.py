@@ -17,6 +17,7 @@ _STEPS_OF = {
 _WOULD = (
     ("create", "made"), ("upsert", "sent"), ("update", "changed"), ("clear", "cleared"),
     ("delete", "deleted"), ("enter", "put into the segment"), ("leave", "taken out of the segment"),
+    ("suppress", "suppressed there"), ("unsuppress", "no longer suppressed there"),
     ("suppressed", "passed over"), ("skipped", "left alone"),
 )  # fmt: skip
 _WRITTEN = (
