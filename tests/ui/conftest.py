@@ -15,6 +15,8 @@ from doors.api import PASSWORD, Api, served_by
 from rowlift.core.rights import Role
 from rowlift.operations.callers import CONSOLE
 from rowlift.scheduler.service import ServiceLoop
+from rowlift.web import app
+from rowlift.web.queries import Seats
 from rowlift.web.rights import COOKIE
 from world import World
 
@@ -104,7 +106,16 @@ def env() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def served(shop: World, env: dict[str, str]) -> Iterator[Api]:
+def seats() -> Iterator[Seats]:
+    """The places of those who ask something that takes long, as whoever serves has them."""
+    with pytest.MonkeyPatch.context() as patch:
+        seats = Seats()
+        patch.setattr(app, "Seats", lambda: seats)
+        yield seats
+
+
+@pytest.fixture(scope="module")
+def served(shop: World, env: dict[str, str], seats: Seats) -> Iterator[Api]:  # noqa: ARG001
     """The project with its service, as `rowlift serve` runs both."""
 
     def make() -> rowlift.Project:

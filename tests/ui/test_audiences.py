@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from doors.api import Api
+from rowlift.core.errors import Throttled
+from rowlift.web.queries import AT_ONCE_EACH, Seats
 from rowlift.web.rights import COOKIE
+from served import until
 from ui.conftest import HOSTILE, Reader
 from ui.looks import broken, too_wide
 
@@ -205,6 +210,39 @@ def test_A21_leaving_the_builder_loses_nothing(readers: Readers, served: Api) ->
     page.get_by_role("link", name="left_once").wait_for()
     assert page.locator('a[href^="/new/audience?draft="]', has_text="left").count() == 0
     reader.complaints[:] = [one for one in reader.complaints if "(Unauthorized)" not in one]
+
+
+@pytest.mark.door("ui")
+@pytest.mark.usefixtures("shop")
+def test_A21_who_types_quickly_is_told_that_it_is_still_counted(
+    readers: Readers, served: Api, seats: Seats
+) -> None:
+    reader = readers()
+    page = reader.see("/new/audience")
+    counting, size = page.locator("#counting"), page.locator("#size")
+    users = served.project.access.accounts.users()
+    (admin,) = (str(one.id) for one in users if one.email == "admin@example.com")
+    with ExitStack() as counts:
+        for _ in range(AT_ONCE_EACH):
+            until(partial(_begins, counts, seats, admin))
+        row(page, 0).fill("plan")
+        value_of(page).press_sequentially("nothing like it")
+        expect(counting).to_be_visible()
+        value_of(page).fill("pro")
+        expect(counting).to_be_visible()
+        assert size.count() == 0
+    expect(size).to_have_text("1 person now")
+    expect(counting).to_be_hidden()
+    reader.complaints[:] = [one for one in reader.complaints if "(Too Many Requests)" not in one]
+
+
+def _begins(counts: ExitStack, seats: Seats, whose: str) -> bool:
+    """Take a seat, unless the request of the page before has it still."""
+    try:
+        counts.enter_context(seats.taken(whose))
+    except Throttled:
+        return False
+    return True
 
 
 def value_of(page: Page) -> Locator:

@@ -8,11 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
-from doors.api import Api
+from doors.api import Api, serving
 from rowlift.core.rights import Role
 from rowlift.project.audiences import MOST_LEVELS
 from rowlift.state.intake import Accepted
+from rowlift.web.pages import building
 from rowlift.web.rights import csrf_token
+from servers.postgres import PostgresDatabase
 from sheets import Sheet
 from web.test_pages import Reader
 from world import World
@@ -57,6 +59,27 @@ def test_an_audience_is_tried_made_computed_changed_and_deleted(api: Api, shop: 
         left = editor.get("/audiences", "application/json").json()
         assert left["items"] == []
         assert {(one["name"], one["sync"]) for one in left["drafts"]} == {("", ""), ("pros", "")}
+
+
+@pytest.mark.door("ui")
+def test_A21_a_count_that_takes_too_long_says_so_and_how_to_get_the_number(
+    shop: World, postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "LONGEST_LOOK", 0.3)
+    shop.env["ROWLIFT_STATE_URL"] = postgres_database.url
+    shop.run()
+    with serving(shop.folder, **shop.env) as api, Reader(api, Role.EDITOR) as editor:
+        with postgres_database.connect() as connection, connection.transaction():
+            connection.execute("LOCK TABLE people IN ACCESS EXCLUSIVE MODE")
+            stopped = editor.post("/new/audience", name="pros", document=PRO, do="look").text
+        assert "Counting these people takes more than 0.3 s, so it was stopped." in stopped
+        assert "Keep the audience: it is computed without this limit" in stopped
+        assert "STATE_SLOW" in stopped
+        assert "People whose plan is “pro”" in stopped
+        assert 'id="size"' not in stopped
+        monkeypatch.setattr(building, "LONGEST_LOOK", 60.0)
+        counted = editor.post("/new/audience", name="pros", document=PRO, do="look").text
+        assert 'id="size">1 person<' in counted
 
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'{{7*7}}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from threading import Event, Lock, Thread, Timer
+from threading import Event, Lock, Thread
 from typing import Protocol, Self
 
 import sqlalchemy as sa
@@ -127,14 +127,28 @@ def patiently(database: Database, seconds: float | None) -> Iterator[sa.Connecti
     """
     with database.read() as connection:
         question = _Question(database, connection)
-        timer = None if seconds is None else Timer(seconds, question.cancel)
-        if timer:
-            timer.daemon = True
-            timer.start()
-        try:
-            with asked(question):
-                yield connection
-        finally:
-            if timer:
-                timer.cancel()
-                timer.join()  # it stops nothing that comes after
+        with _stopping(question, seconds), asked(question):
+            yield connection
+
+
+@contextmanager
+def _stopping(question: Stoppable, seconds: float | None) -> Iterator[None]:
+    """Stop what is asked in a block after so many seconds, and whatever it goes on with."""
+    if seconds is None:
+        yield
+        return
+    done = Event()
+
+    def look() -> None:
+        wait = seconds
+        while not done.wait(wait):
+            question.cancel()
+            wait = _LOOK_SECONDS  # a query may begin in the moment between two others
+
+    thread = Thread(target=look, name="patience", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()  # it stops nothing that comes after

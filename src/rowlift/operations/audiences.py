@@ -1,13 +1,13 @@
 """Audiences: keep them current, and show who is in them and why; times are Unix seconds."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from rowlift.core.audiences import AudienceSpec, in_order
 from rowlift.core.clock import Clock
-from rowlift.core.errors import Busy, ConfigError, Fenced, RowliftError, is_passing
+from rowlift.core.errors import Busy, ConfigError, Fenced, RowliftError, StateError, is_passing
 from rowlift.core.nouns import Status
 from rowlift.core.progress import Progress
 from rowlift.core.spelling import did_you_mean
@@ -324,8 +324,8 @@ class Audiences:
         """
         home = self._with(name, document)
         spec, began = home.project.audiences[name], time.monotonic()
-        with patiently(home.store.database, seconds) as connection:
-            seed = _seed(home.audiences.get(name, name))
+        seed = _seed(home.audiences.get(name, name))
+        with _counting(seconds), patiently(home.store.database, seconds) as connection:
             chosen = members.whom(connection, home.workspace, spec, self._computing.now(), seed)
             size, some = members.sample(connection, home.workspace, chosen, most)
         return AudienceSample(sentence(spec), size, some, time.monotonic() - began)
@@ -374,6 +374,21 @@ class Audiences:
             spec.every,
             name in late,
         )
+
+
+@contextmanager
+def _counting(seconds: float | None) -> Iterator[None]:
+    """Say of a count that took too long how to get the number."""
+    try:
+        yield
+    except StateError as error:
+        if error.code != "STATE_SLOW" or seconds is None:
+            raise
+        raise StateError(
+            "STATE_SLOW",
+            f"Counting these people takes more than {seconds:g} s, so it was stopped.",
+            mend="Keep the audience: it is computed without this limit, and its page has the size.",
+        ) from None
 
 
 def _seed(uid: str) -> str:

@@ -16,9 +16,16 @@ class AudienceForm extends HTMLElement {
       const form = this.querySelector("form");
       const { redirected, status } = response?.raw ?? response ?? {};
       if (redirected || status === 401 || status === 403) event.preventDefault(); // one is signed out: the draft says so
-      else if (status === 429) setTimeout(() => form?.dispatchEvent(new Event("again")), AGAIN);
+      else if (status === 429) this.wait(form);
       else if (sourceElement instanceof HTMLButtonElement) form?.dispatchEvent(new Event("draft-changed")); // rows come anew
     });
+  }
+
+  /** Say that it is still being counted, and ask again. @param {HTMLFormElement | null} form */
+  wait(form) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => form?.dispatchEvent(new Event("again")), AGAIN);
+    this.querySelector("#counting")?.removeAttribute("hidden");
   }
 
   /** Offer the tests and values of the attribute that was named. @param {Element} field */
