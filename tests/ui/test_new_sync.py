@@ -218,13 +218,17 @@ def test_every_step_stands_after_a_reload_and_after_going_back(readers: Readers)
         page.wait_for_load_state()
     page.get_by_label("Empty values").select_option("ignore")
     page.get_by_text("Draft kept just now").wait_for()
+    page.locator('input[name="when"][value="at"]').check()
+    page.get_by_label("At", exact=True).fill("09:30")
+    page.reload()
+    expect(page.get_by_label("At", exact=True)).to_have_value("09:30")
 
 
 def filled(page: Page) -> dict[str, str]:
     """Return what stands in the form of a draft."""
     page.locator("draft-form form").wait_for()
     read = "() => Object.fromEntries(new FormData(document.querySelector('#draft')))"
-    ours = {"csrf", "version"}
+    ours = {"csrf", "version", "window"}
     return {name: one for name, one in page.evaluate(read).items() if name not in ours}
 
 

@@ -280,10 +280,8 @@ def test_A21_what_is_written_of_an_audience_outlives_its_page(api: Api, shop: Wo
         assert 'name="where-0:name" value="plan"' in page
         stale = press(ann, new, page, "look", **{"where-0:value-0": "pro"}).text
         assert "EDIT_CONFLICT" in press(ann, draft, other, "", name="late").text
-        late = press(
-            ann, draft, page, "", at="1764000000002", name="pros_again"
-        )  # what it sent is on its way
-        assert press(ann, draft, page, "", at="1764000000001", name="pros").text == late.text
+        late = press(ann, draft, page, "", written_at="1764000000002", name="pros_again").text
+        assert late == press(ann, draft, page, "", written_at="1764000000001", name="pros").text
         assert 'value="pros_again"' in ann.get(f"{new}?draft=1").text
         assert press(ann, new, stale, "keep").headers["location"] == "/audiences/pros"
         assert "Your drafts" not in ann.get("/audiences").text

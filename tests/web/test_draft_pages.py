@@ -69,6 +69,31 @@ def test_another_window_does_not_undo_what_the_first_wrote(api: Api) -> None:
         assert 'value="plans"' in late.text
 
 
+def test_what_one_window_wrote_last_is_kept_in_whatever_order_it_arrives(api: Api) -> None:
+    """The last words leave with the page, while what was kept before them is not answered yet."""
+    with Reader(api, Role.EDITOR) as reader:
+        path = begun(reader)
+        stale = WHOLE | {"version": "1", "window": "w1"}
+        reader.post(path, written_at="1764000000001", **stale)
+        left = reader.post(f"{path}/left", written_at="1764000000003", **(stale | {"name": "last"}))
+        assert left.status_code == 204
+        reader.post(path, written_at="1764000000002", **(stale | {"name": "late"}))
+        assert reader.get(path, "application/json").json()["draft"]["name"] == "last"
+        given = {"version": version(reader, path), **WHOLE}
+        assert reader.post(path, **(given | {"name": "other", "window": "w2"})).status_code == 303
+        again = reader.post(path, written_at="1764000000004", **stale)
+        assert again.status_code == 412
+
+        with api.as_user(Role.EDITOR) as program:  # who reads a draft does not become its window
+            address = f"/drafts/{path.rpartition('/')[2]}"
+            draft = program.get(address)
+            assert draft.json()["view"]["window"] == "w2"
+            body = {"name": "program", "document": {}, "view": draft.json()["view"]}
+            program.put(address, json=body, headers={"if-match": draft.headers["etag"]})
+        behind = reader.post(path, **(given | {"name": "other", "window": "w2"}))
+        assert behind.status_code == 412
+
+
 @pytest.mark.door("api")
 def test_A5_a_sync_whose_preview_stops_is_not_started(api: Api) -> None:
     with Reader(api, Role.EDITOR) as reader:

@@ -9,16 +9,14 @@ from typing import Any
 
 from rowlift.core.errors import ConfigError
 from rowlift.operations.callers import Caller
-from rowlift.operations.draft_desk import DraftDesk, DraftRecord, Merged
+from rowlift.operations.draft_desk import NO_WINDOW, DraftDesk, DraftRecord, Merged, Sending
 
 
 @dataclass(frozen=True, slots=True)
 class AudienceWriting:
     """What somebody wrote: its name, its document (empty while nobody can read it), and its form.
 
-    It edits the audience `edits` from its version `base`; a new one edits none. What one `window`
-    sends may overtake what it sent before: of that, what was written `at` a later moment
-    counts, where that is said.
+    It edits the audience `edits` from its version `base`; a new one edits none.
     """
 
     name: str
@@ -26,17 +24,7 @@ class AudienceWriting:
     view: Mapping[str, Any]
     edits: str = ""
     base: int = 0
-    window: str = ""
-    at: int = 0
-
-    @property
-    def remembered(self) -> Mapping[str, Any]:
-        """Return the form, and whose it was."""
-        return {**self.view, "window": self.window, "at": self.at}
-
-    def is_of(self, draft: DraftRecord) -> bool:
-        """Tell whether a draft was kept last by the window that this is from."""
-        return self.window != "" and draft.view.get("window") == self.window
+    sent: Sending = NO_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +52,13 @@ class AudienceDrafts:
 
         Raises GuardStop EDIT_CONFLICT where another window was faster, and TOO_MANY_DRAFTS.
         """
-        desk, told = self._desk, (writing.document, writing.remembered)
+        desk, told, sent = self._desk, (writing.document, writing.view), writing.sent
         mine = self._mine(writing, draft_id, by)
         if mine is None and writing.edits:
-            return desk.edit(writing.edits, writing.base, *told, by)
+            return desk.edit(writing.edits, writing.base, *told, by, sent)
         if mine is None:
-            return desk.new(writing.name, *told, by)
-        if writing.is_of(mine):
-            if 0 < writing.at < mine.view.get("at", 0):
-                return mine
-            expected = mine.version
-        return desk.save(mine.id, writing.name, *told, expected, by)
+            return desk.new(writing.name, *told, by, sent)
+        return desk.save(mine.id, writing.name, *told, expected, by, sent)
 
     def drop(self, draft_id: int, *, by: Caller) -> None:
         """Forget a draft."""
@@ -95,5 +79,5 @@ class AudienceDrafts:
         known = self._desk.all(by)
         same = [one for one in known if one.id == draft_id]
         same += [one for one in known if writing.edits and one.sync == writing.edits]
-        same += [one for one in known if writing.is_of(one)]
+        same += [one for one in known if writing.sent.is_of(one.view)]
         return next(iter(same), None)

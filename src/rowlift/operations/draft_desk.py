@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rowlift.core.errors import ConfigError
+from rowlift.core.errors import ConfigError, GuardStop
 from rowlift.core.specs import Managed
 from rowlift.operations.auditing import Audit
 from rowlift.operations.callers import Caller
@@ -68,6 +68,39 @@ class Merged:
 
 
 @dataclass(frozen=True, slots=True)
+class Sending:
+    """Which window sent what was written, and when by its own clock, in milliseconds.
+
+    What a window sends may overtake what it sent before: of that, what was written at a later
+    moment counts, where that is said. An empty window is none.
+    """
+
+    window: str = ""
+    at: int = 0
+
+    def is_of(self, view: Mapping[str, Any]) -> bool:
+        """Tell whether a draft was kept last by this window."""
+        return self.window != "" and view.get("window") == self.window
+
+    def is_overtaken(self, view: Mapping[str, Any]) -> bool:
+        """Tell whether this window wrote later what a draft has."""
+        return self.is_of(view) and 0 < self.at < int(view["at"])
+
+    def remembered(
+        self, view: Mapping[str, Any], before: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any]:
+        """Return a view with whose it is now; the one `before` it tells what came last."""
+        bare = {key: one for key, one in view.items() if key not in {"window", "at"}}
+        if not self.window:
+            return bare
+        last = int(before["at"]) if before and self.is_of(before) else 0
+        return {**bare, "window": self.window, "at": max(self.at, last)}
+
+
+NO_WINDOW = Sending()
+
+
+@dataclass(frozen=True, slots=True)
 class DraftDesk:
     """What is done with drafts of one kind, whatever they are of."""
 
@@ -93,16 +126,18 @@ class DraftDesk:
         return None if found is None else self._record(home, found)
 
     def new(
-        self, name: str, document: Mapping[str, Any], view: Mapping[str, Any], by: Caller
-    ) -> DraftRecord:
+        self, name: str, document: Mapping[str, Any], view: Mapping[str, Any], by: Caller,
+        sent: Sending = NO_WINDOW,
+    ) -> DraftRecord:  # fmt: skip
         """Begin something new; raises GuardStop TOO_MANY_DRAFTS."""
-        number = self.store.add(owner(by), name, self.bare(document), view)
+        number = self.store.add(owner(by), name, self.bare(document), sent.remembered(view))
         self.audit().note(by, "draft.create", name, after={"draft": number})
         return self.get(number, by)
 
     def edit(
-        self, name: str, base: int, document: Mapping[str, Any], view: Mapping[str, Any], by: Caller
-    ) -> DraftRecord:
+        self, name: str, base: int, document: Mapping[str, Any], view: Mapping[str, Any],
+        by: Caller, sent: Sending = NO_WINDOW,
+    ) -> DraftRecord:  # fmt: skip
         """Begin to edit what is kept, from one of its versions.
 
         Raises ConfigError NAME_UNKNOWN and MANAGED_IN_FILES, GuardStop TOO_MANY_DRAFTS.
@@ -110,23 +145,37 @@ class DraftDesk:
         one = find(self.home(), self.kind, name)
         require_ours(one)
         number = self.store.add(
-            owner(by), one.name, self.bare(document), view, sync_uid=one.uid, base=base
-        )
+            owner(by), one.name, self.bare(document), sent.remembered(view), sync_uid=one.uid,
+            base=base,
+        )  # fmt: skip
         told = {"draft": number, "edits": one.name, "version": base}
         self.audit().note(by, "draft.create", one.name, after=told)
         return self.get(number, by)
 
     def save(
         self, draft_id: int, name: str, document: Mapping[str, Any],
-        view: Mapping[str, Any] | None, expected: int, by: Caller,
+        view: Mapping[str, Any] | None, expected: int, by: Caller, sent: Sending = NO_WINDOW,
     ) -> DraftRecord:  # fmt: skip
         """Replace a draft, whatever is wrong with it; without a view that stays.
 
-        Raises StateError NOT_FOUND, and GuardStop EDIT_CONFLICT where another window was faster.
+        A window replaces what it sent itself, whatever version it knows. Raises StateError
+        NOT_FOUND, and GuardStop EDIT_CONFLICT where another window was faster.
         """
-        kept = self.store.get(owner(by), draft_id).view if view is None else view
-        self.store.save(owner(by), draft_id, name, self.bare(document), kept, expected=expected)
-        return self.get(draft_id, by)
+        bare = self.bare(document)
+        while True:
+            mine = self.store.get(owner(by), draft_id)
+            is_own = sent.is_of(mine.view)
+            if sent.is_overtaken(mine.view):
+                return self.get(draft_id, by)
+            version = mine.version if is_own else expected
+            told = sent.remembered(mine.view if view is None else view, mine.view)
+            try:
+                self.store.save(owner(by), draft_id, name, bare, told, expected=version)
+            except GuardStop:
+                if not is_own:
+                    raise
+            else:
+                return self.get(draft_id, by)
 
     def drop(self, draft_id: int, by: Caller) -> None:
         """Forget a draft; raises StateError NOT_FOUND."""
@@ -144,7 +193,8 @@ class DraftDesk:
         before = self.bare(version_of(home, one, draft.base).document)
         merged, taken, clashes = _merged(before, self.bare(one.document), draft.document)
         self.store.save(
-            owner(by), draft_id, draft.name, merged, draft.view if view is None else view,
+            owner(by), draft_id, draft.name, merged,
+            NO_WINDOW.remembered(draft.view if view is None else view),
             expected=draft.version, base=one.version,
         )  # fmt: skip
         return Merged(self.get(draft_id, by), tuple(taken), tuple(clashes))

@@ -17,7 +17,15 @@ from rowlift.operations.auditing import Audit
 from rowlift.operations.callers import Caller
 from rowlift.operations.defining import DefinitionRecord, find, require_ours
 from rowlift.operations.definitions import Definitions
-from rowlift.operations.draft_desk import UNNAMED, DraftDesk, DraftRecord, Merged, owner
+from rowlift.operations.draft_desk import (
+    NO_WINDOW,
+    UNNAMED,
+    DraftDesk,
+    DraftRecord,
+    Merged,
+    Sending,
+    owner,
+)
 from rowlift.operations.home import Home
 from rowlift.operations.kinds import ACCEPTS
 from rowlift.operations.outlining import Outline, in_order, outline, with_sync, would_be
@@ -102,12 +110,14 @@ class Drafts:
     def save(
         self, draft_id: int, name: str, document: Mapping[str, Any],
         view: Mapping[str, Any] | None = None, *, expected: int, by: Caller,
+        sent: Sending = NO_WINDOW,
     ) -> DraftRecord:  # fmt: skip
         """Replace a draft, whatever is wrong with it; without a view that stays.
 
-        Raises StateError NOT_FOUND, and GuardStop EDIT_CONFLICT where another window was faster.
+        A window replaces what it sent itself, whatever version it knows. Raises StateError
+        NOT_FOUND, and GuardStop EDIT_CONFLICT where another window was faster.
         """
-        return self._desk.save(draft_id, name, document, view, expected, by)
+        return self._desk.save(draft_id, name, document, view, expected, by, sent)
 
     def drop(self, draft_id: int, *, by: Caller) -> None:
         """Forget a draft; raises StateError NOT_FOUND."""

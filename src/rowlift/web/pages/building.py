@@ -6,21 +6,19 @@ What is written is a draft of whoever writes it, field by field, until it is kep
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from secrets import token_urlsafe
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from rowlift.core.digits import IN_64_BITS, number_of
 from rowlift.core.errors import ConfigError, RowliftError, StateError
 from rowlift.core.rights import Right
 from rowlift.operations.audience_drafting import AudienceWriting
 from rowlift.operations.audiences import AudienceOutline, AudienceSample
 from rowlift.operations.callers import Caller
 from rowlift.operations.defining import DefinitionRecord
-from rowlift.operations.draft_desk import DraftRecord, Merged
+from rowlift.operations.draft_desk import NO_WINDOW, DraftRecord, Merged, Sending
 from rowlift.operations.project import Project
 from rowlift.project.yaml import parse
 from rowlift.web.pages.audience_form import (
@@ -34,7 +32,7 @@ from rowlift.web.pages.audience_form import (
 )
 from rowlift.web.pages.condition_mistakes import Mistake, mistakes
 from rowlift.web.pages.condition_rows import NotRows
-from rowlift.web.pages.forms import Wrong, onward, version_in
+from rowlift.web.pages.forms import Wrong, onward, sent_in, shown_anew, version_in
 from rowlift.web.pages.render import show
 from rowlift.web.pages.runwords import yaml
 from rowlift.web.pages.suggestions import NO_SUGGESTIONS, Suggestions, suggestions
@@ -50,9 +48,10 @@ LONGEST_LOOK = 5.0  # seconds, while somebody edits
 SOME = 5  # people who are shown
 LOOK = "look"
 LONGEST = 900_000  # characters of YAML
-LONGEST_WINDOW = 40  # characters of its name
 LEVELS = 3  # of groups that buttons make
-_NOT_OF_DRAFTS = {"csrf", "do", "draft", "draft_version", "edits", "version", "window", "at"}
+_NOT_OF_DRAFTS = {
+    "csrf", "do", "draft", "draft_version", "edits", "version", "window", "written_at",
+}  # fmt: skip
 
 Number = Annotated[int, Path(ge=1, lt=2**63)]
 Begun = Annotated[int, Query(alias="draft", ge=0, lt=2**63)]
@@ -105,7 +104,7 @@ class Writing:
     seen: Seen | None = None
     focus: str = ""
     draft: DraftKey = NO_DRAFT
-    window: str = ""  # that shows the page
+    sent: Sending = NO_WINDOW
     kept: DraftRecord | None = None
     merged: Merged | None = None
     diff: str = ""  # that somebody else made since
@@ -286,8 +285,7 @@ def _sent_as(form: FormData, name: str) -> Writing:
         version_in(str(form.get(key, ""))) for key in ("version", "draft", "draft_version")
     )
     writing = Writing(name or called.strip(), document[:LONGEST], base)
-    window = str(form.get("window", ""))[:LONGEST_WINDOW]
-    return replace(writing, draft=DraftKey(number, version), window=window)
+    return replace(writing, draft=DraftKey(number, version), sent=sent_in(form))
 
 
 def _read(form: FormData, writing: Writing) -> Writing:
@@ -305,9 +303,8 @@ def _drafted(project: Project, caller: Caller, writing: Writing, form: FormData)
     fields = [[key, one] for key, one in form.multi_items() if key not in _NOT_OF_DRAFTS]
     edits = "" if writing.is_new else writing.name
     mine = AudienceWriting(
-        writing.name, document, {"fields": fields}, edits, writing.version, writing.window,
-        number_of(str(form.get("at", "")), IN_64_BITS) or 0,
-    )  # fmt: skip
+        writing.name, document, {"fields": fields}, edits, writing.version, writing.sent
+    )
     draft = project.drafts.audiences.save(
         mine, writing.draft.id, expected=writing.draft.version, by=caller
     )
@@ -368,7 +365,7 @@ def _seen(project: Project, caller: Caller, writing: Writing) -> Seen:
 def _shown(
     request: Request, project: Project, caller: Caller, writing: Writing, wrong: Wrong | None = None
 ) -> Response:
-    writing = replace(writing, window=writing.window or token_urlsafe(9))
+    writing = replace(writing, sent=writing.sent if writing.sent.window else shown_anew())
     if writing.form is not None:
         known = project.audiences.choices(with_values=Right.VALUES in caller.rights)
         writing = replace(writing, suggestions=suggestions(known))

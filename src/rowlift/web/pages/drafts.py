@@ -24,7 +24,7 @@ from rowlift.operations.querying import Wish
 from rowlift.project.feeds import EVERY
 from rowlift.web.pages import places
 from rowlift.web.pages.draft_form import read, shown
-from rowlift.web.pages.forms import onward, version_in
+from rowlift.web.pages.forms import onward, sent_in, shown_anew, version_in
 from rowlift.web.pages.places import Excerpt, Wrong
 from rowlift.web.pages.plans import TRIED, looked_ahead
 from rowlift.web.pages.render import show
@@ -104,6 +104,7 @@ class DraftPage:
     changed_by: str = ""  # that difference
     place: Wrong | None = None  # of what a look at the query was refused for
     examples: Examples = field(default_factory=dict)  # by the columns of a table that was picked
+    window: str = field(default_factory=lambda: shown_anew().window)
 
     @property
     def values(self) -> Mapping[str, Any]:
@@ -248,6 +249,13 @@ def save(number: Number, request: Request, project: Ours, caller: Asking, form: 
                   else f"/drafts/{number}#{part(to) if to in STEPS else 'what'}")  # fmt: skip
 
 
+@router.post("/{number}/left", status_code=204, **door("drafts.save", Right.EDIT))
+def leave(number: Number, project: Ours, caller: Asking, form: Sent) -> None:
+    """Keep the last words of a page that is left; nothing is asked, so this has always a place."""
+    draft = project.drafts.get(number, by=caller)
+    _kept(project, caller, number, form, read(form, draft.document, draft.view))
+
+
 @router.post("/{number}/start", dependencies=ASKING, **door("drafts.start", Right.EDIT))
 def start(number: Number, request: Request, project: Ours, caller: Asking, form: Sent) -> Response:
     """Keep the sync that the form describes, and ask for its first run if it is new.
@@ -297,11 +305,19 @@ def _saved(project: Project, caller: Caller, number: int, form: FormData) -> Dra
         document |= _composed(project, document, view)
     except RowliftError as error:
         wrong = error
-    version = version_in(str(form.get("version", "")))
-    saved = project.drafts.save(number, name, document, view, expected=version, by=caller)
+    saved = _kept(project, caller, number, form, (name, document, view))
     if wrong:
         raise wrong
     return saved
+
+
+def _kept(
+    project: Project, caller: Caller, number: int, form: FormData,
+    told: tuple[str, Mapping[str, Any], Mapping[str, Any]],
+) -> DraftRecord:  # fmt: skip
+    version = version_in(str(form.get("version", "")))
+    sent = sent_in(form)
+    return project.drafts.save(number, *told, expected=version, by=caller, sent=sent)
 
 
 def _composed(

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from secrets import token_urlsafe
 from typing import Annotated, Self
 
 from fastapi import Depends, Form, Query, Request
+from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
 
-from rowlift.core.digits import number_of
+from rowlift.core.digits import IN_64_BITS, number_of
 from rowlift.core.errors import ConfigError, RowliftError
+from rowlift.operations.draft_desk import Sending
 from rowlift.web.problems import Problem, problem
 
 FIELD = "csrf"
@@ -21,6 +24,7 @@ NO = False
 Way = Annotated[str, Form(max_length=2000)]
 
 MOST_FIELDS = 5000
+LONGEST_WINDOW = 40  # characters of its name
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -62,6 +66,17 @@ def onward(path: str) -> RedirectResponse:
 def version_in(text: str) -> int:
     """Return the version that a form holds; none is 0, which no definition has."""
     return number_of(text) or 0
+
+
+def shown_anew() -> Sending:
+    """Return a window that nothing was sent from yet."""
+    return Sending(token_urlsafe(9))
+
+
+def sent_in(form: FormData) -> Sending:
+    """Return which window sent a form, and when that was written where a script says so."""
+    window = str(form.get("window", ""))[:LONGEST_WINDOW]
+    return Sending(window, number_of(str(form.get("written_at", "")), IN_64_BITS) or 0)
 
 
 def names(text: str, file: bytes = b"") -> list[str]:

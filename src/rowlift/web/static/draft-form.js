@@ -35,7 +35,7 @@ class DraftForm extends HTMLElement {
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
     addEventListener("pagehide", () => {
       if (!this.changed || this.leaving) return;
-      navigator.sendBeacon(this.dataset.to ?? form.action, this.fields());
+      navigator.sendBeacon(this.dataset.left ?? this.dataset.to ?? form.action, this.fields());
       sessionStorage.setItem(SENT, this.path);
     });
     this.catchUp();
@@ -74,7 +74,7 @@ class DraftForm extends HTMLElement {
   fields() {
     const fields = new URLSearchParams();
     for (const [name, value] of new FormData(this.form)) fields.append(name, String(value));
-    fields.append("at", String(Date.now()));
+    fields.append("written_at", String(Date.now()));
     return fields;
   }
 
