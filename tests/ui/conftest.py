@@ -20,7 +20,7 @@ from rowlift.web.queries import Seats
 from rowlift.web.rights import COOKIE
 from world import World
 
-REFUSED = re.compile(r"the server responded with a status of (404|409|412|422|502)")  # a form
+REFUSED = re.compile(r"the server responded with a status of (404|409|412|422|429|502)")  # a form
 PATIENCE = 60_000  # milliseconds until what must come counts as missing
 HOSTILE = "<img src=x onerror=alert(1)>\"'{{7*7}}"
 
