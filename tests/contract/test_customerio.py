@@ -237,6 +237,7 @@ def test_who_is_suppressed_is_gone_and_stays_away(server):
     assert server.workspace.person("id", "u1").attributes == {"plan": "free"}
 
 
+@pytest.mark.door("python")
 def test_C9_a_suppression_that_was_not_answered_is_lifted_too(tmp_path):
     """One of them has left the query by then, and one is suppressed still."""
     with TrackServer(api_key=API_KEY, value_bytes=ANY_SIZE) as server:

@@ -71,12 +71,12 @@ def test_A21_a_count_that_takes_too_long_says_so_and_how_to_get_the_number(
     with serving(shop.folder, **shop.env) as api, Reader(api, Role.EDITOR) as editor:
         with postgres_database.connect() as connection, connection.transaction():
             connection.execute("LOCK TABLE people IN ACCESS EXCLUSIVE MODE")
-            stopped = editor.post("/new/audience", name="pros", document=PRO, do="look").text
-        assert "Counting these people takes more than 0.3 s, so it was stopped." in stopped
-        assert "Keep the audience: it is computed without this limit" in stopped
-        assert "STATE_SLOW" in stopped
-        assert "People whose plan is “pro”" in stopped
-        assert 'id="size"' not in stopped
+            page = editor.post("/new/audience", name="pros", document=PRO, do="look").text
+        assert "Counting these people takes more than 0.3 s, so it was stopped." in page
+        assert "Keep the audience: it is computed without this limit" in page
+        assert "STATE_SLOW" in page
+        assert "People whose plan is “pro”" in page
+        assert 'id="size"' not in page
         monkeypatch.setattr(building, "LONGEST_LOOK", 60.0)
         counted = editor.post("/new/audience", name="pros", document=PRO, do="look").text
         assert 'id="size">1 person<' in counted
