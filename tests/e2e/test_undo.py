@@ -22,17 +22,23 @@ def test_C6_a_run_is_undone_after_its_plan_was_shown(cli, shop):
     assert asked.code == 2
     for told in (
         f"undo of run {run}", "3 rows: 3 set back", "u1  changed", "files that were written stay",
-        "Who is new stays", "Type yes",
+        "Who is new stays", "takes about", "Type yes",
     ):  # fmt: skip
         assert told in asked.stdout + asked.stderr
     assert shop.people() == bad
+    told = cli("-o", "json", "runs", run).json
+    assert told["undo"]["until"] == told["runs"][0]["created_at"] + 30 * 86_400
 
     undone = cli("-o", "json", "undo", run, "--yes")
     assert undone.code == 0
+    estimate = undone.json["plan"]["estimate"]
+    assert (estimate["rows"], estimate["duration"]["basis"]) == (3, "other runs")
     assert undone.json["plan"]["undo_of"] == undone.json["runs"][0]["undo_of"] == run
     assert shop.people() == before | {"u4": {}}
     assert "paused" in cli("run", "traits").stdout
     assert cli("-o", "json", "ls").json["syncs"][0]["undone"] == 3
+    assert "traits: 3 rows kept as an undo left them" in cli("status").stdout
+    assert cli("-o", "json", "status", "traits").json["undone"] == {"traits": 3}
     assert f"traits, undo of {run}" in cli("runs").stdout
     assert "NOTHING_LEFT" in cli("undo", run).stderr
 

@@ -49,6 +49,25 @@ def test_it_tells_counts_differences_and_who_left() -> None:
     assert "| `workspace` | 3 due |" in told
 
 
+def test_an_undo_has_words_of_its_own() -> None:
+    before, after = json.dumps({"a": 1}), json.dumps({"a": 2})
+    kinds = ("changed", "returned", "removed", "stays")
+    told = plan_markdown(
+        PlanReport(
+            "people", "p.plan", 0.0, dict(zip(kinds, (4, 3, 2, 1), strict=True)), {},
+            [{"key": one, "change": one, "before": before, "after": after} for one in kinds],
+            undo_of=12,
+        )
+    )  # fmt: skip
+    assert told.startswith("## Undo of run 12 of `people`\n")
+    assert "| undo | set back | brought back | taken out | changed since |" in told
+    assert "| rows | 4 | 3 | 2 | 1 |" in told
+    assert "| `changed` | set back | `a` | `1` | `2` |" in told
+    assert "| `returned` | brought back |" in told
+    assert "### Some that are taken out\n\n`removed`" in told
+    assert "### Some that changed since, and stay\n\n`stays`" in told
+
+
 @given(key=HOSTILE, value=HOSTILE)
 def test_values_stay_within_their_code_spans(key: str, value: str) -> None:
     after = json.dumps({"x": value})

@@ -22,5 +22,5 @@ def command(terminal: Terminal, run: Run) -> int:
     with terminal.project() as project:
         report = project.service.cancel(run)
     terminal.say(f"✓ Run {run} of {report.sync} is asked to end. See: rowlift runs {run}")
-    terminal.document("run", runs=[report])
+    terminal.document("run", runs=[report], undo=None)
     return exits.DONE

@@ -95,7 +95,10 @@ FIELDS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "catalog": lambda: {"source": str, "catalogue": Catalogue},
     "preview": _of_preview,
     "plan": lambda: {"plan": operations.reports.PlanReport},
-    "run": lambda: {"runs": Sequence[RunReport]},
+    "run": lambda: {
+        "runs": Sequence[RunReport],
+        "undo": operations.reports.UndoReport | None,
+    },
     "runs": lambda: {"runs": Sequence[RunReport]},
     "undo": lambda: {
         "plan": operations.reports.PlanReport,
@@ -123,6 +126,7 @@ FIELDS: Mapping[str, Callable[[], Mapping[str, Any]]] = {
         "wrong": Sequence[operations.alerting.AlertReport],
         "channels": Sequence[operations.alerting.ChannelReport],
         "freshness": Sequence[operations.freshness.Freshness],
+        "undone": Mapping[str, int],
     },
     "alerts": lambda: {
         "wrong": Sequence[operations.alerting.AlertReport],

@@ -73,7 +73,7 @@ def command(
     for name in paused:
         text = f"» {safe(name)} is paused and was left out. Let it run: rowlift resume {safe(name)}"
         terminal.say(text, style="yellow")
-    terminal.document("run", runs=done)
+    terminal.document("run", runs=done, undo=None)
     return exit_code(done)
 
 

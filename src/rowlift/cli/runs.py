@@ -71,9 +71,10 @@ def command(  # noqa: PLR0913, PLR0917 - each is an option
         else:
             report = project.run_report(run)
             show_run(terminal, report)
-            if until := project.undone.show(run).until:
-                terminal.say(f"  until {moment(until)} it can be undone: rowlift undo {run}")
-            terminal.document("run", runs=[report])
+            undo = project.undone.show(run)
+            if undo.until:
+                terminal.say(f"  until {moment(undo.until)} it can be undone: rowlift undo {run}")
+            terminal.document("run", runs=[report], undo=undo)
     return exits.DONE
 
 

@@ -1,7 +1,7 @@
 """rowlift status."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -10,7 +10,7 @@ from rowlift.cli import exits
 from rowlift.cli.options import command as _command
 from rowlift.cli.records import grid
 from rowlift.cli.terminal import Terminal
-from rowlift.cli.text import cell, lasted, moment
+from rowlift.cli.text import cell, counted, lasted, moment, safe
 from rowlift.operations.alerting import AlertReport, ChannelReport
 from rowlift.operations.freshness import Freshness
 from rowlift.operations.reports import ServiceReport
@@ -33,15 +33,18 @@ def command(terminal: Terminal, sync: Name = None) -> int:
         alerts.look()
         fresh, wrong, channels = alerts.freshness(sync), alerts.wrong(), alerts.channels()
         service = project.service.status()
+        syncs = [project.sync(sync)] if sync else project.ls()
+    undone = {one.name: one.undone for one in syncs if one.undone}
     _say_service(terminal, service)
     say_wrong(terminal, wrong)
     for one in channels:
         if one.failing:
             terminal.say(f"✗ channel {cell(one.name)} fails: {cell(one.problem)}", style="red")
+    _say_undone(terminal, undone)
     if fresh:
         terminal.show(_table(fresh))
     terminal.document(
-        "status", service=service, wrong=wrong, channels=channels, freshness=fresh
+        "status", service=service, wrong=wrong, channels=channels, freshness=fresh, undone=undone
     )  # fmt: skip
     is_bad = wrong or any(one.late for one in fresh) or any(one.failing for one in channels)
     return exits.FAILED if is_bad else exits.DONE
@@ -78,6 +81,13 @@ def _say_service(terminal: Terminal, service: ServiceReport | None) -> None:
     else:
         beat = moment(service.beat_at)
         terminal.say(f"No service runs; the last one was heard of {beat}.", style="yellow")
+
+
+def _say_undone(terminal: Terminal, undone: Mapping[str, int]) -> None:
+    for name, rows in undone.items():
+        held = f"{counted(rows, 'row')} kept as an undo left them, while the source says the same"
+        mend = f"Let them come back: rowlift resume {safe(name)} --unpin"
+        terminal.say(f"» {cell(name)}: {held}. {mend}", style="dim")
 
 
 def _table(fresh: Sequence[Freshness]) -> object:

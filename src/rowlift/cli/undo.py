@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from rowlift.cli.estimates import show_estimate
 from rowlift.cli.options import command as _command
 from rowlift.cli.plan import show_planned
 from rowlift.cli.report import show_run
@@ -74,6 +75,8 @@ def show_undo(terminal: Terminal, plan: PlanReport) -> None:
         Text.assemble((safe(plan.sync), "bold"), (f"  undo of run {plan.undo_of}", "cyan"))
     )
     show_planned(terminal, plan, _show_counts)
+    if plan.estimate:
+        show_estimate(terminal, plan.estimate, is_planned=True)
 
 
 def _show_counts(terminal: Terminal, counts: Mapping[str, Any]) -> None:

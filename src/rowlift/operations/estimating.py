@@ -22,7 +22,7 @@ from rowlift.engine.preview import SAMPLE_ROWS, Preview
 from rowlift.engine.traffic import Load, load, sampled, traffic
 from rowlift.kit.sqlguard import guard, render, uses_last_sync_time
 from rowlift.operations.home import Home, open_destination, source_config
-from rowlift.state.carried import Carried, carried, sent, timed_out
+from rowlift.state.carried import Carried, carried, sent, timed_out, undone
 from rowlift.state.leases import database_now
 
 LAST_RUNS = 20
@@ -102,6 +102,17 @@ def estimate(home: Home, spec: SyncSpec, uid: str, seen: Sight, dialect: str) ->
         tuple(_traffic(home, spec, use, uid, seen, slots) for use in spec.destinations),
         seen.facts.bytes_read, advise(case),
     )  # fmt: skip
+
+
+def estimate_undo(home: Home, spec: SyncSpec, uid: str, found: Foreseen, rows: int) -> Estimate:
+    """Return what an undo of so many rows would take, by former ones, else by runs as large."""
+    database = home.store.database
+    past = undone(database, home.workspace_id, PAST_RUNS)
+    past = past or carried(database, home.workspace_id, PAST_RUNS)
+    seen = Sight.of_foreseen(found, QueryFacts())
+    each = (_traffic(home, spec, use, uid, seen, None) for use in spec.destinations)
+    told = tuple(replace(one, usual=None) for one in each)  # usual is what runs send
+    return Estimate(spec.name, rows, duration([], past, rows), None, told)
 
 
 def _now(home: Home) -> int:

@@ -15,6 +15,7 @@ from rowlift.engine.duck import Duck
 from rowlift.engine.foresee import Foreseen, Foresight
 from rowlift.engine.parts import parts, uids
 from rowlift.engine.undo import DELTA, changed_anything, is_known, nothing_left, too_old
+from rowlift.operations.estimating import estimate_undo
 from rowlift.operations.home import Home
 from rowlift.operations.kinds import ACCEPTS
 from rowlift.operations.openings import Opening
@@ -86,11 +87,13 @@ class Undoing:
         )  # fmt: skip
         with Duck(store.files.scratch, begins_small=True) as duck:
             foreseen = foresight.look_back(duck, parts(spec, run.sync_uid), run, folder)
-        if not any(_moved(one) for one in _parts_of(foreseen.counts)):
+        rows = sum(_moved(one) for one in _parts_of(foreseen.counts))
+        if not rows:
             raise nothing_left(run)
         return PlanReport(
             spec.name, "", now, foreseen.counts, foreseen.targets, foreseen.samples,
-            tuple(self._notes(run, spec, foreseen)), undo_of=run.id,
+            tuple(self._notes(run, spec, foreseen)),
+            estimate_undo(self.home, spec, run.sync_uid, foreseen, rows), undo_of=run.id,
         )  # fmt: skip
 
     def _notes(self, run: Run, spec: SyncSpec, foreseen: Foreseen) -> Iterator[str]:

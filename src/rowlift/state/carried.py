@@ -29,26 +29,34 @@ def carried(
     database: Database, workspace_id: int, most: int, *, sync_uid: str | None = None
 ) -> list[Carried]:
     """Return the newest runs that read a source and came to their end, of one sync or of all."""
+    which = [runs.c.workspace_id == workspace_id, runs.c.plan == "", WHOLE]
+    if sync_uid is not None:
+        which.append(runs.c.sync_uid == sync_uid)
+    return _ended(database, most, *which)
+
+
+def undone(database: Database, workspace_id: int, most: int) -> list[Carried]:
+    """Return the newest undos of a workspace that came to their end; rows are those they moved."""
+    return _ended(database, most, runs.c.workspace_id == workspace_id, runs.c.undo_of.is_not(None))
+
+
+def _ended(database: Database, most: int, *which: sa.ColumnElement[bool]) -> list[Carried]:
     query = (
         sa.select(runs.c.sync_uid, runs.c.spec, runs.c.counts, runs.c.created_at,
-                  runs.c.finished_at)
-        .where(
-            runs.c.workspace_id == workspace_id,
-            runs.c.status.in_(_DONE),
-            runs.c.plan == "",
-            WHOLE,
-        )
+                  runs.c.finished_at, runs.c.undo_of)
+        .where(runs.c.status.in_(_DONE), *which)
         .order_by(runs.c.id.desc())
         .limit(most)
     )  # fmt: skip
-    if sync_uid is not None:
-        query = query.where(runs.c.sync_uid == sync_uid)
     with database.read() as connection:
         return [_carried(*row) for row in connection.execute(query)]
 
 
-def _carried(uid: str, spec: str, counts: str, began: float, ended: float) -> Carried:
-    rows = int(json.loads(counts).get("read", 0))
+def _carried(
+    uid: str, spec: str, counts: str, began: float, ended: float, undo_of: int | None
+) -> Carried:
+    told = json.loads(counts)
+    rows = int(told.get("read", 0)) + (int(told.get("removed", 0)) if undo_of else 0)
     return Carried(uid, str(json.loads(spec)["sql"]), rows, began, ended - began)
 
 
