@@ -1,6 +1,10 @@
 """A run is undone on the command line."""
 
+import signal
+
 import pytest
+
+from doors.cli import ended, standing_cli
 
 pytestmark = pytest.mark.door("cli")
 
@@ -48,3 +52,37 @@ def test_C6_a_run_is_undone_after_its_plan_was_shown(cli, shop):
     assert "3 rows may come back" in cli("resume", "traits", "--unpin").stdout
     assert cli("run", "traits").code == 0
     assert shop.people() == bad
+
+
+def test_C6_an_undo_is_cancelled_before_or_after_it_took_effect(cli, shop, tmp_path):
+    shop.destinations["lake"] = {"type": "files", "path": "lake"}
+    shop.save()
+    shop.sync("traits", "SELECT user_id, plan FROM people", {"use": "lake"})
+    assert cli("run", "traits").code == 0
+    before = shop.people()
+    shop.sql("UPDATE people SET plan = 'BAD'")
+    assert cli("run", "traits").code == 0
+    bad = shop.people()
+
+    env = {"ROWLIFT_FAULTS": "run.open.after_commit:1:kill"}
+    assert cli("undo", 2, "--yes", env=env).code != 0
+    assert cli("cancel", 3).code == 0
+    assert shop.people() == bad
+    (sync,) = cli("-o", "json", "ls").json["syncs"]
+    assert (sync["paused"], sync["undone"]) == (False, 0)
+    assert cli("-o", "json", "run", "traits").json["runs"][0]["counts"]["unchanged"] == 3
+
+    undo = standing_cli(
+        "undo", "2", "--yes", point="run.merge.after_commit:1", cwd=tmp_path, env={}
+    )
+    with undo as running:
+        assert cli("cancel", 5).code == 0
+        assert "CANCELLED" in ended(running, signal.SIGCONT).stderr
+    assert shop.people() == bad
+    (sync,) = cli("-o", "json", "ls").json["syncs"]
+    assert (sync["paused"], sync["paused_by_undo"], sync["undone"]) == (True, 5, 3)
+    assert sync["last_run"]["status"] == "Cancelled"
+    assert cli("resume", "traits").code == 0
+    (ran,) = cli("-o", "json", "run", "traits").json["runs"]
+    assert (ran["counts"]["undone"], ran["deliveries"][0]["counts"]["delivered"]) == (3, 3)
+    assert shop.people() == before
