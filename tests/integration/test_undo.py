@@ -132,6 +132,25 @@ def test_C6_what_an_empty_value_left_comes_back_from_the_history(school):
 
 @pytest.mark.door("python")
 @pytest.mark.parametrize("state_url", ["sqlite"], indirect=True)
+def test_C6_nothing_comes_back_from_before_a_reset(school):
+    school.people(destinations=[school.crm], empty_values="ignore")
+    for key, town in (("2", "Oslo"), ("1", "Rome")):
+        school.tables(people=[HEAD, (key, "free", town)])
+        first = school.run(project, "people")
+    with project(school) as opened:
+        opened.reset("people")
+    for town in ("", "Bern"):
+        school.tables(people=[HEAD, ("1", "free", town), ("2", "free", town)])
+        run = school.run(project, "people")
+    with pytest.raises(RowliftError, match="NOTHING_LEFT"):
+        undo(school, first.id)
+    assert counted(undo(school, run.id))["changed"] == 2
+    assert has(school)["here"] == {"1": {"plan": "free"}, "2": {"plan": "free"}}
+    assert has(school)["there"] == {"1": {"plan": "free"}, "2": {"plan": "free"}}
+
+
+@pytest.mark.door("python")
+@pytest.mark.parametrize("state_url", ["sqlite"], indirect=True)
 def test_C6_a_run_that_cannot_be_undone_says_why(school):
     school.people()
     first = school.run(project, "people")

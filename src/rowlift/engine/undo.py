@@ -42,11 +42,13 @@ SELECT key, FALSE AS had, NULL::VARCHAR AS before, attributes FROM image
 WHERE version = {revision}
 """
 
-# Where who leaves is cleared or deleted, nothing from before a row was gone counts.
+# Where who leaves is cleared or deleted, nothing from before a row was gone counts. Before a reset
+# a key may have meant somebody else.
 _EARLIER = """
 CREATE OR REPLACE TEMP TABLE undone_earlier AS
 WITH told AS (
-    SELECT * FROM {deltas} WHERE version < {revision} AND key IN (SELECT key FROM undone)
+    SELECT * FROM {deltas}
+    WHERE version > {forgotten} AND version < {revision} AND key IN (SELECT key FROM undone)
 ),
 gone AS (SELECT key, max(version) AS version FROM told WHERE {voids} AND NOT present GROUP BY key),
 texts AS (
@@ -149,7 +151,7 @@ def undo_part(duck: Duck, store: Store, part: Part, run: Run, moment: float) -> 
     own = _revision(duck, run, part, [one.path for one in deltas])
     left = _left([one.path for one in deltas], own)
     duck.run(_UNDONE.format(left=left, revision=own))
-    restore(duck, store, part, own)
+    restore(duck, store, part, own, image.forgotten)
     changed, returned, removed = duck.one(_COUNTS)
     stays = max(0, changed_anything(told) - duck.count("undone"))
     counts = _counts(image, int(changed), int(returned), int(removed), stays)
@@ -197,12 +199,15 @@ def _left(deltas: Sequence[Path], revision: int) -> str:
     return _ADDED.format(revision=revision)
 
 
-def restore(duck: Duck, store: Store, part: Part, revision: int) -> None:
-    """Create the table `restored`: what the rows of `undone` become."""
+def restore(duck: Duck, store: Store, part: Part, revision: int, forgotten: int) -> None:
+    """Create the table `restored`: what the rows of `undone` become.
+
+    Nothing of revisions up to `forgotten` comes back.
+    """
     kept = [one.path for one in store.files.kept(DELTA, part.uid) if _tells(one.path)]
     voids = takes_back(part.spec)
     duck.run(
-        _EARLIER.format(deltas=parquet(kept), revision=revision, voids=voids)
+        _EARLIER.format(deltas=parquet(kept), revision=revision, forgotten=forgotten, voids=voids)
         if kept
         else _NOTHING_EARLIER
     )

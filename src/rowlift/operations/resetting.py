@@ -104,7 +104,9 @@ def _forget_ledger(home: Home, connection: sa.Connection, uid: str, target: str)
 def _forget_image(home: Home, connection: sa.Connection, uid: str) -> None:
     home.store.files.retire(connection, home.store.files.live(_IMAGE, uid))
     connection.execute(
-        images.update().where(images.c.sync_uid == uid).values(key_column="", rows=0, present=0)
+        images.update()
+        .where(images.c.sync_uid == uid)
+        .values(key_column="", rows=0, present=0, forgotten=images.c.revision)
     )
     connection.execute(
         sync_state.update().where(sync_state.c.sync_uid == uid).values(last_sync_time=0)

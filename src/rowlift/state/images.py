@@ -15,7 +15,10 @@ WORKSPACE = "workspace"  # the target that is no destination
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What is known of a sync's image besides its rows."""
+    """What is known of a sync's image besides its rows.
+
+    What was up to the revision `forgotten` counts no more: the sync was reset since.
+    """
 
     sync_uid: str
     workspace_id: int
@@ -26,6 +29,7 @@ class Image:
     rows: int
     present: int
     run_id: int
+    forgotten: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,9 @@ class ImageStore:
         return connection.scalar(_REVISION, {"sync": sync_uid})
 
     def save_image(self, connection: sa.Connection, image: Image) -> None:
-        """Write the pointer as part of the caller's transaction."""
+        """Write the pointer, but not what is forgotten, as part of the caller's transaction."""
         values = asdict(image) | {"columns": json.dumps([asdict(one) for one in image.columns])}
+        del values["forgotten"]
         _upsert(connection, images, values, ("sync_uid",))
 
     def ledger(self, sync_uid: str, target: str, workspace_id: int) -> Ledger:

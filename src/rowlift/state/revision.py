@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from rowlift.db import Database
 
-HEAD = "0018"  # the last of state/migrations/versions
+HEAD = "0019"  # the last of state/migrations/versions
 
 
 def current(database: Database) -> str | None:

@@ -111,6 +111,7 @@ images = sa.Table(
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("present", sa.BigInteger, nullable=False),
     sa.Column("run_id", _ID, nullable=False),
+    sa.Column("forgotten", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 ledgers = sa.Table(

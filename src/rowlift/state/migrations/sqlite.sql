@@ -729,6 +729,8 @@ ALTER TABLE sync_state ADD COLUMN paused_by_undo INTEGER;
 
 ALTER TABLE drafts ADD COLUMN kind TEXT DEFAULT 'sync' NOT NULL;
 
+ALTER TABLE images ADD COLUMN forgotten BIGINT DEFAULT '0' NOT NULL;
+
 CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
 
-INSERT INTO alembic_version VALUES ('0018');
+INSERT INTO alembic_version VALUES ('0019');
