@@ -132,6 +132,31 @@ def test_C6_what_an_empty_value_left_comes_back_from_the_history(school):
 
 @pytest.mark.door("python")
 @pytest.mark.parametrize("state_url", ["sqlite"], indirect=True)
+def test_C6_what_is_undone_comes_back_with_other_columns_and_a_preview_says_so(school):
+    school.people()
+    school.tables(people=[HEAD, ("1", "free", "Rome"), ("2", "free", "Oslo")])
+    school.run(project, "people")
+    school.tables(people=[HEAD, ("1", "BAD", "Rome"), ("2", "BAD", "Oslo")])
+    undo(school, school.run(project, "people").id)
+    advice = {}
+    for columns in ("*", "town, id, plan", "id, plan, 'x' AS since"):
+        school.sync("people", sql=f"SELECT {columns} FROM people")
+        with project(school) as opened:
+            advice[columns] = opened.preview("people").estimate.advice
+    (told,) = advice.pop("id, plan, 'x' AS since")
+    assert told.code == "UNDONE_COMES_BACK"
+    assert told.message.endswith("come back with other columns. New: since. Gone: town.")
+    assert [*advice.values()] == [(), ()]
+    with project(school) as opened:
+        document = {key: value for key, value in school.syncs["people"].items() if key != "sync"}
+        assert opened.definitions.estimate("people", document).advice == (told,)
+        opened.resume("people")
+    assert "undone" not in school.run(project, "people").counts
+    assert {one["plan"] for one in has(school)["here"].values()} == {"BAD"}
+
+
+@pytest.mark.door("python")
+@pytest.mark.parametrize("state_url", ["sqlite"], indirect=True)
 def test_C6_nothing_comes_back_from_before_a_reset(school):
     school.people(destinations=[school.crm], empty_values="ignore")
     for key, town in (("2", "Oslo"), ("1", "Rome")):

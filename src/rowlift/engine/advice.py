@@ -1,4 +1,4 @@
-"""Ten pieces of advice on a sync before it is saved; each is a warning and stops nothing."""
+"""Eleven pieces of advice on a sync before it is saved; each is a warning and stops nothing."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +26,8 @@ class Case:
     """What is known of a sync when advice is asked for; None and empty are not known.
 
     `read` is how many rows a usual run reads, `empty` the columns without a value in the sample,
-    `timeout` the seconds that the source lets a query take.
+    `timeout` the seconds that the source lets a query take. So many rows are `undone`, and were
+    read with the columns `before`.
     """
 
     spec: SyncSpec
@@ -41,6 +42,8 @@ class Case:
     empty: Sequence[str] = ()
     timeout: float | None = None
     timed_out: bool = False
+    undone: int = 0
+    before: Sequence[str] = ()
 
     @property
     def is_large(self) -> bool:
@@ -136,9 +139,24 @@ def _timeout(case: Case) -> Iterator[Finding]:
         yield _finding("TIMEOUT_NEAR", text)
 
 
+def _undone(case: Case) -> Iterator[Finding]:
+    now = _attributes([one.name for one in case.columns], case.spec)
+    was = _attributes(case.before, case.spec)
+    if case.undone and case.columns and now != was:
+        told = {"New": now - was, "Gone": was - now}
+        columns = [f"{what}: {_listed(sorted(some))}." for what, some in told.items() if some]
+        text = f"{case.undone:,} rows that were undone come back with other columns."
+        text = " ".join([text, *columns])
+        yield _finding("UNDONE_COMES_BACK", text)
+
+
+def _attributes(names: Sequence[str], spec: SyncSpec) -> frozenset[str]:
+    return frozenset(names) - left_out(names, spec)
+
+
 _ADVICE: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     _full_query, _often, _no_index, _no_seconds, _limit, _primary, _bytes, _unused, _too_short,
-    _timeout,
+    _timeout, _undone,
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from rowlift.engine.traffic import Load, load, sampled, traffic
 from rowlift.kit.sqlguard import guard, render, uses_last_sync_time
 from rowlift.operations.home import Home, open_destination, source_config
 from rowlift.state.carried import Carried, carried, sent, timed_out, undone
+from rowlift.state.files import PINS
 from rowlift.state.leases import database_now
 
 LAST_RUNS = 20
@@ -96,6 +97,8 @@ def estimate(home: Home, spec: SyncSpec, uid: str, seen: Sight, dialect: str) ->
         empty=seen.empty,
         timeout=_timeout(home, spec),
         timed_out=timed_out(database, uid, LAST_RUNS),
+        undone=sum(one.rows for one in home.store.files.live([PINS], uid)),
+        before=_read_before(home, uid),
     )  # fmt: skip
     return Estimate(
         spec.name, seen.rows, told, slots,
@@ -118,6 +121,11 @@ def estimate_undo(home: Home, spec: SyncSpec, uid: str, found: Foreseen, rows: i
 def _now(home: Home) -> int:
     with home.store.database.read() as connection:
         return int(database_now(home.store.database, connection))
+
+
+def _read_before(home: Home, uid: str) -> Sequence[str]:
+    image = home.store.images.image(uid)
+    return [one.name for one in image.columns] if image else []
 
 
 def _usually_read(spec: SyncSpec, own: Sequence[Carried], seen: Sight) -> int | None:

@@ -63,4 +63,10 @@ RULES = (
         "The query may reach the source's timeout",
         "Raise statement_timeout of the source, or let the query read less.",
     ),
+    Rule(
+        "UNDONE_COMES_BACK",
+        "warning",
+        "With other columns no row is as it was undone, so what was undone comes back",
+        "Mend at the source what was undone before the sync runs with other columns.",
+    ),
 )
