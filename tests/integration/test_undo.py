@@ -163,7 +163,9 @@ def test_C6_nothing_comes_back_from_before_a_reset(school):
         school.tables(people=[HEAD, (key, "free", town)])
         first = school.run(project, "people")
     with project(school) as opened:
+        assert opened.undone.show(first.id).reason_code == ""
         opened.reset("people")
+        assert opened.undone.show(first.id).reason_code == "NOTHING_LEFT"
     for town in ("", "Bern"):
         school.tables(people=[HEAD, ("1", "free", town), ("2", "free", town)])
         run = school.run(project, "people")

@@ -304,6 +304,7 @@ def nothing_left(run: Run) -> GuardStop:
     """Return the refusal of a run of which nothing is as it left it."""
     return GuardStop(
         "NOTHING_LEFT",
-        f"Nothing is left to undo of run {run.id}: it changed nothing, or all of it changed since.",
+        f"Nothing is left to undo of run {run.id}: it changed nothing, all of it changed "
+        "since, or its sync was reset.",
         mend=f"See rowlift runs {run.id}.",
     )

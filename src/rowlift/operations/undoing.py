@@ -46,12 +46,17 @@ class Undoing:
         if active is not None and active.id == run.id:
             raise Busy("BUSY", f"Run {run.id} is not over.", mend="Wait for it, or cancel it.")
         spec = self.home.sync(names[run.sync_uid])
-        if run.image_revision is None or not any(self._changed(run, spec)):
+        if self._is_forgotten(run) or not any(self._changed(run, spec)):
             raise nothing_left(run)
         known = all(self._is_known(run, uid, told) for uid, told in self._changed(run, spec))
         if not known or self.clock.now().timestamp() >= self.until(run):
             raise too_old(run)
         return replace(spec, mode=Mode.UPSERT) if spec.mode is Mode.CREATE else spec
+
+    def _is_forgotten(self, run: Run) -> bool:
+        """Tell whether a run left no image, or its sync was reset since."""
+        image = self.home.store.images.image(run.sync_uid)
+        return not image or (run.image_revision or 0) <= image.forgotten
 
     def _changed(self, run: Run, spec: SyncSpec) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield the parts in whose image a run changed something, each with its counts."""
