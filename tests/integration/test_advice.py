@@ -352,6 +352,19 @@ def test_C7_the_past_of_other_syncs_tells_of_a_new_one(
 
 
 @pytest.mark.door("python")
+def test_C7_the_erasure_of_a_person_tells_nothing_of_what_a_sync_takes(
+    files: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = folder_of(tmp_path, files, FULL)
+    folder.run()
+    with folder.project() as project:
+        project.erase("u1")
+    folder.edit(sql=f"{FULL} WHERE plan = 'pro'")
+    found = estimate(folder)
+    assert (found.duration.basis, found.duration.runs) == ("other runs", 1)
+
+
+@pytest.mark.door("python")
 def test_C7_a_destination_that_cannot_be_opened_costs_no_preview(
     files: dict[str, Any], tmp_path: Path
 ) -> None:

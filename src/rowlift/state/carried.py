@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from rowlift.core.nouns import Status
 from rowlift.db import Database
-from rowlift.state.runs import WHOLE
+from rowlift.state.runs import ERASURE, WHOLE
 from rowlift.state.tables import deliveries, runs
 
 _DONE = (Status.COMPLETED.value, Status.SOME_ROWS_FAILED.value)
@@ -29,7 +29,8 @@ def carried(
     database: Database, workspace_id: int, most: int, *, sync_uid: str | None = None
 ) -> list[Carried]:
     """Return the newest runs that read a source and came to their end, of one sync or of all."""
-    which = [runs.c.workspace_id == workspace_id, runs.c.plan == "", WHOLE]
+    is_of_sync = runs.c.sync_uid != ERASURE
+    which = [runs.c.workspace_id == workspace_id, runs.c.plan == "", WHOLE, is_of_sync]
     if sync_uid is not None:
         which.append(runs.c.sync_uid == sync_uid)
     return _ended(database, most, *which)
