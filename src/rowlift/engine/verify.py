@@ -7,6 +7,7 @@ differ.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import Literal
 
@@ -16,10 +17,11 @@ import pyarrow.parquet as pq
 from rowlift.engine.duck import Duck, parquet, text
 from rowlift.engine.jsontext import canonical_json
 from rowlift.engine.ledger import Mapping, mapped_sql, pointer
+from rowlift.engine.owned import KNOWN, Owned
 
 VERIFICATION = "verification"  # the kind of file that has what differs
 
-Form = Literal["json", "text", "csv", "own"]
+Form = Literal["json", "text", "csv"]
 
 HELD = pa.schema([("key", pa.string()), ("attributes", pa.string()), ("wrote", pa.string())])
 _AT_ONCE = 5_000
@@ -54,10 +56,16 @@ FROM stands s FULL JOIN newest h ON h.key = s.shown
 _SUSPECTS = """
 CREATE OR REPLACE TEMP TABLE suspects AS
 SELECT m.key, m.version, m.seq, m.number FROM met m
-JOIN (SELECT key, {ours} AS print FROM (SELECT key, {wanted} AS x FROM image)) i ON i.key = m.key
-JOIN (SELECT number, {theirs} AS print FROM (SELECT number, attributes AS x FROM {held})) h
-    ON h.number = m.number
-WHERE m.state = 'kept' AND i.print IS DISTINCT FROM h.print
+JOIN (
+    SELECT key, {ours} AS print, {our_anonymous} AS anonymous
+    FROM (SELECT key, {wanted} AS x FROM image)
+) i ON i.key = m.key
+JOIN (
+    SELECT number, {theirs} AS print, {their_anonymous} AS anonymous
+    FROM (SELECT number, attributes AS x, wrote AS w FROM {held})
+) h ON h.number = m.number
+WHERE m.state = 'kept' AND (i.print IS DISTINCT FROM h.print
+    OR (i.anonymous IS NOT NULL AND NOT list_contains(h.anonymous, i.anonymous)))
 """
 _PAIRS = """
 SELECT s.key, s.version, s.seq, i.wanted AS ours, h.attributes AS theirs, h.wrote FROM suspects s
@@ -78,7 +86,7 @@ SELECT * FROM met WHERE state IN ('gone', 'unknown') AND number IS NOT NULL
 """
 _FINDINGS = """
 WITH orphans AS MATERIALIZED (
-    SELECT o.key, o.version, o.seq, o.state, h.attributes, h.wrote
+    SELECT o.key, o.version, o.seq, o.state, h.attributes, {wrote} AS wrote
     FROM {held} h JOIN others o ON h.number = o.number
 ), looked AS (
     SELECT *, list_filter(list_sort(list_distinct({names})),
@@ -103,6 +111,7 @@ _HAS_VALUES = """len(list_filter(json_keys(attributes),
     n -> nullif(json_extract(attributes, {at})::VARCHAR, 'null') IS NOT NULL)) > 0"""
 # What others wrote into the workspace is no business of this sync.
 _BROUGHT = "AND json_extract_string(wrote, '$.ours') = 'true'"
+_WHO = f"""json_merge_patch(h.wrote, '{{"{KNOWN}":null}}')::VARCHAR"""  # without identifiers
 _MEMBERS = """'{{' || array_to_string(list_transform(names, n -> to_json(n)::VARCHAR || ':'
     || coalesce(json_extract({object}, {at})::VARCHAR, 'null')), ',') || '}}'"""
 _AT = "'/' || replace(replace(n, '~', '~0'), '/', '~1')"
@@ -124,14 +133,14 @@ class Said:
     """What a ledger's words mean: how rows look to its target, of which epoch they must be.
 
     Without a mapping nothing can be compared, as the settings were edited since. `names` are the
-    attributes as they are called there. Of `own` attributes, those of the workspace, others may
-    stand beside ours, and an empty one of ours says nothing.
+    attributes as they are called there. In the workspace, others may stand beside those `owned`.
     """
 
     mapping: Mapping | None
     epoch: int
     restored: int
     names: Sequence[str]
+    owned: Owned | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,20 +199,21 @@ def compare(
     What differs is written into a new file of findings. What somebody else put there, or put back,
     is looked for unless it is a sample of ours.
     """
-    speech, source = _Speech(form, said.names), parquet([held])
+    speech, source = _Speech(form, said.names, said.owned), parquet([held])
     among = f"WHERE key IN (SELECT {speech.shown('key')} FROM chosen)" if sampled else ""
     only = "WHERE n.key IN (FROM chosen)" if sampled else ""
     met = _MET.format(held=source, among=among, shown=speech.shown("n.key"), only=only)
     _write_view(duck, "met", met)
     duck.run(_OTHERS)
     wanted = mapped_sql(said.mapping) if said.mapping else "attributes"
-    prints = {one: speech.printed("x") for one in ("ours", "theirs")}
+    prints = {side: speech.printed(side) for side in ("ours", "theirs")}
+    prints |= {f"{_WHOSE[side]}_anonymous": speech.anonymous(side) for side in prints}
     duck.run(_SUSPECTS.format(held=source, wanted=wanted, **prints))
     duck.give_back()
-    pairs = _write_pairs(duck, _PAIRS.format(held=source, wanted=wanted), form)
+    pairs = _write_pairs(duck, _PAIRS.format(held=source, wanted=wanted), speech)
     duck.write(
         _FINDINGS.format(
-            brought=_BROUGHT if form == "own" else "",
+            brought=_BROUGHT if said.owned else "", wrote=_WHO if said.owned else "h.wrote",
             pairs=parquet([pairs]), held=source, has_values=_HAS_VALUES.format(at=_AT),
             names=speech.names("ours", "theirs"),
             ours=speech.value("ours"), theirs=speech.value("theirs"),
@@ -221,14 +231,13 @@ def compare(
     )  # fmt: skip
 
 
-def _write_pairs(duck: Duck, sql: str, form: Form) -> Path:
+def _write_pairs(duck: Duck, sql: str, speech: "_Speech") -> Path:
     """Write ours and theirs of the rows that differ; JSON in one form, numbers by value."""
     path = duck.scratch_file("pairs")
     with pq.ParquetWriter(path, _PAIR, compression="zstd", compression_level=1) as out:
         for batch in duck.reader(sql, _AT_ONCE):
             columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-            if form in ("json", "own"):
-                columns |= {one: _canonical(columns[one]) for one in ("ours", "theirs")}
+            columns |= speech.met(columns)
             out.write_batch(pa.RecordBatch.from_arrays([*columns.values()], schema=_PAIR))
     return path
 
@@ -240,45 +249,60 @@ def _canonical(texts: pa.Array) -> pa.Array:
 
 @dataclass(frozen=True, slots=True)
 class _Speech:
-    """Expressions for values as a target shows them."""
+    """Expressions for values as a target shows them; `owned` are those of the workspace."""
 
     form: Form
     columns: Sequence[str]
+    owned: Owned | None
 
     def shown(self, key: str) -> str:
         """Return a key as it can be read back."""
         return _UNGUARDED.format(key) if self.form == "csv" else key
 
-    def printed(self, value: str) -> str:
-        """Return what is the same for objects of the same values, and compared at first."""
+    def printed(self, side: str) -> str:
+        """Return what is the same for objects x of the same values, and compared at first."""
+        if self.owned:
+            return self.owned.printed(side)
         if self.form == "json":
-            return f"hash({value})"
+            return "hash(x)"
         if not self.columns:
             return "0"
         paths = "[" + ", ".join(text(pointer(name)) for name in self.columns) + "]"
-        if self.form == "own":
-            return f"hash(list_transform(json_extract({value}, {paths}), {_NULLED}))"
-        texts = f"json_extract_string({value}, {paths})"
+        texts = f"json_extract_string(x, {paths})"
         if self.form == "csv":
             texts = f"list_transform({texts}, v -> {_UNGUARDED.format(_FILLED)})"
         return f"hash({texts})"
 
+    def anonymous(self, side: str) -> str:
+        """Return what of ours must be among theirs."""
+        return (self.owned or Owned(())).anonymous(side)
+
+    def met(self, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
+        """Return ours and theirs such that what is the same is so to the letter."""
+        if self.owned:
+            names = ("ours", "theirs", "wrote")
+            rows = [columns[one].to_pylist() for one in names]
+            found = zip(*starmap(self.owned.met, zip(*rows, strict=True)), strict=True)
+            return dict(zip(names, (pa.array(one, pa.string()) for one in found), strict=True))
+        if self.form == "json":
+            return {one: _canonical(columns[one]) for one in ("ours", "theirs")}
+        return {}
+
     def names(self, ours: str, theirs: str) -> str:
         """Return the names of the attributes to compare."""
+        if self.owned:
+            return f"json_keys({ours})"
         if self.form == "json":
             return f"list_concat(json_keys({ours}), json_keys({theirs}))"
-        listed = "[" + ", ".join(map(text, self.columns)) + "]::VARCHAR[]"
-        if self.form == "own":
-            return f"list_filter({listed}, n -> {self.value(ours)} IS NOT NULL)"
-        return listed
+        return "[" + ", ".join(map(text, self.columns)) + "]::VARCHAR[]"
 
     def value(self, of: str) -> str:
         """Return the value of the attribute n."""
-        if self.form in ("json", "own"):
+        if self.form == "json":
             return f"nullif(json_extract({of}, {_AT})::VARCHAR, 'null')"
         found = f"json_extract_string({of}, {_AT})"
         return _UNGUARDED.format(f"nullif({found}, '')") if self.form == "csv" else found
 
 
 _FILLED = "nullif(v, '')"
-_NULLED = "v -> nullif(v::VARCHAR, 'null')"
+_WHOSE = {"ours": "our", "theirs": "their"}

@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from rowlift.core.clock import Clock
 from rowlift.core.errors import ConfigError, DestinationError, GuardStop, SourceError
-from rowlift.core.identifiers import IDENTIFIERS
 from rowlift.core.nouns import Column, Finding
 from rowlift.core.ports import Destination, Held, ReadableDestination
 from rowlift.core.progress import Progress, Several, Silent
@@ -25,6 +24,7 @@ from rowlift.engine import ledger, verify
 from rowlift.engine.delivery import DeliverySpec
 from rowlift.engine.duck import Duck, parquet
 from rowlift.engine.layers import image_width, open_image, open_ledger
+from rowlift.engine.owned import owned
 from rowlift.engine.parts import Part, parts
 from rowlift.engine.verify import VERIFICATION, Compared, Said
 from rowlift.operations.asking import asked
@@ -210,9 +210,8 @@ class Verifier:
                 look()
             self.progress.phase(task, "compare")
             self._stand(duck, "now", part, said)
-            form: verify.Form = "own" if self.destination == WORKSPACE else held.form
             found = verify.compare(
-                duck, path, form, said, folder / part.uid, sampled=keys is not None
+                duck, path, held.form, said, folder / part.uid, sampled=keys is not None
             )
             look()
         return _Found(part, found)
@@ -251,13 +250,16 @@ class Verifier:
     def _workspace(self, part: Part) -> tuple[Said, Callable[[pa.StringArray | None], Held]]:
         spec, home = part.spec, self.home
         pointer = home.store.images.ledger(part.uid, WORKSPACE, home.workspace_id)
-        once = {name for name, how in spec.attributes.items() if how == "set_if_empty"}
-        kept_back = {*IDENTIFIERS, "object_type", "deleted", *once}
-        names = [one.name for one in self._columns(part) if one.name not in kept_back]
+        names = [one.name for one in self._columns(part)]
+        before = json.loads(pointer.mapping or "{}").get("kept", ())
+        compared = owned(spec, part.uid, names, before)
         mapping = ledger.Mapping(spec.identify_by, spec.removed)
-        said = Said(mapping, pointer.epoch, pointer.restored, names)
+        said = Said(mapping, pointer.epoch, pointer.restored, names, compared)
         own = part.uid.partition(".")[0]
-        read = holdings(home.workspace, spec.kind, spec.identify_by, own)
+        read = holdings(
+            home.workspace, spec.kind, spec.identify_by, own,
+            with_identifiers=bool(compared.identifiers),
+        )  # fmt: skip
         return said, lambda _: Held("json", read)
 
     def _columns(self, part: Part) -> Sequence[Column]:
