@@ -192,6 +192,69 @@ def test_C5_an_object_has_its_way_to_destinations_and_who_sends_no_people_is_tol
     assert "No sync sends people to crm." in asked.stdout
 
 
+@pytest.mark.door("cli")
+def test_C5_relationships_have_their_way_to_destinations(school: School) -> None:
+    school.people(destinations=[school.crm])
+    school.related()
+    school.courses()
+    links = [
+        ("id", "object_type", "object_id", "role", "deleted"),
+        ("1", "course", "c1", "pupil", ""),
+    ]
+    bob = ("2", "course", "c1", "teacher", "")
+    school.tables(links=[*links, bob])
+    with project(school) as opened:
+        first = opened.run(["courses", "people"])[1].id
+        assert links_of(opened, "1") == {"1": [
+            ("workspace", Standing.DELIVERED, first), ("crm", Standing.DELIVERED, first),
+        ]}  # fmt: skip
+        (row,) = opened.why("id:2").relationships
+        assert (row.sync, row.relates, row.run, row.row_number, row.present) == (
+            "people", ["course", "c1", "2"], first, 2, True,
+        )  # fmt: skip
+        own = opened.why("id:2").syncs[0]
+        assert (row.query is not None, row.query == own.query) == (True, False)
+        assert {one.delivery is not None for one in row.targets if one.target == "crm"} == {True}
+        school.tables(links=[(*links[0][:4], "deleted"), ("1", "course", "c1", "tutor", ""), bob])
+        second = opened.run(["people"])[0].id
+        school.tables(links=[links[0], ("1", "course", "c1", "tutor", ""), (*bob[:4], "yes")])
+        assert links_of(opened, "1")["1"] == [
+            ("workspace", Standing.DELIVERED, second), ("crm", Standing.DELIVERED, second),
+        ]  # fmt: skip
+        assert links_of(opened, "2")["2"] == [
+            ("workspace", Standing.UNCHANGED, first), ("crm", Standing.UNCHANGED, first),
+        ]  # fmt: skip
+        third = opened.run(["people"])[0].id
+        _, *found = opened.why_object("course", "c1")
+        stands = {one.relates[-1]: {each.standing for each in one.targets} for one in found}
+        assert stands == {"1": {Standing.UNCHANGED}, "2": {Standing.REMOVED}}
+        assert found[0].run == third  # what changed last comes first
+        school.tables(links=[*links, (*bob[:4], "yes"), ("3", "course", "c1", "guest", "")])
+        opened.run(["people"])
+        (stranger,) = opened.why("id:3").relationships
+        assert [(one.target, one.standing, one.code) for one in stranger.targets] == [
+            ("workspace", Standing.REJECTED, "PERSON_UNKNOWN"), ("crm", Standing.DELIVERED, ""),
+        ]  # fmt: skip
+        opened.suppress(["id:1"])
+        (told,) = opened.why("id:1").relationships
+        assert {one.standing for one in told.targets} == {Standing.SUPPRESSED}
+    told = run_cli("why", "id:2", cwd=school.folder, env=school.env)
+    assert f"sync people, relationship course · c1 · 2, newest from run {third}" in told.stdout
+    assert (
+        "crm: not in the query any more; taken back: The source says that it is over."
+        in told.stdout
+    )
+
+
+def links_of(opened: Project, who: str) -> dict[str, list[tuple[str, Standing, int | None]]]:
+    """Return how somebody's relationships stand at each target, and of which run each is there."""
+    found = opened.why(f"id:{who}").relationships
+    return {
+        one.relates[-1]: [(each.target, each.standing, each.run) for each in one.targets]
+        for one in found
+    }
+
+
 def object_stands(opened: Project, *names: str) -> list[tuple[str, Standing, int | None]]:
     """Return how the only row of an object stands at each target, and of which run it is there."""
     (found,) = opened.why_object(*names)

@@ -68,7 +68,7 @@ def command(
         terminal.say(f"  {_membership(segment)}")
     for one in found.attributes:
         _attribute(terminal, one)
-    for sync in (*found.syncs, *found.absent):
+    for sync in (*found.syncs, *found.absent, *found.relationships):
         show_sync(terminal, sync, attribute)
     for name in found.unreached:
         terminal.say(f"  No sync sends people to {safe(name)}.")
@@ -117,7 +117,8 @@ def show_sync(terminal: Terminal, sync: SyncTrace, attribute: str | None = None)
     terminal.say()
     run = "" if sync.run is None else f", newest from run {sync.run}"
     row = "" if sync.row_number is None else f", row {sync.row_number}"
-    terminal.say(Text.assemble(("sync ", "dim"), (safe(sync.sync), "bold"), f"{run}{row}"))
+    link = f", relationship {safe(' · '.join(sync.relates))}" if sync.relates else ""
+    terminal.say(Text.assemble(("sync ", "dim"), (safe(sync.sync), "bold"), f"{link}{run}{row}"))
     for one in sync.targets:
         _target(terminal, one)
         left_out = [name for name in one.left_out if attribute in (None, name)]

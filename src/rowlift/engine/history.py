@@ -19,6 +19,9 @@ _OF_KEY = "SELECT {columns} FROM {files} WHERE key = {key}"
 # After a compaction the newest rows stand in the base and in a delta, which alone says what was.
 _NEWEST_LAST = "SELECT DISTINCT ON (version) {columns} FROM ({rows}) ORDER BY version, is_base"
 
+_NEWEST_KEYS = """
+SELECT key FROM {files} WHERE {condition} GROUP BY key ORDER BY max(version) DESC, key LIMIT {most}
+"""
 _CHANGED = """
 SELECT key, present, attributes, before FROM {files} WHERE before IS NOT NULL ORDER BY key
 """
@@ -83,6 +86,42 @@ def editions(duck: Duck, store: Store, uid: str, key: str) -> list[Edition]:
         Edition(version, present, json.loads(values), json.loads(before) if before else None, row)
         for version, present, values, before, row in rows
     ]
+
+
+def related_keys(duck: Duck, store: Store, uid: str, condition: str, most: int) -> list[str]:
+    """Return the keys of relationships that meet a condition, those changed last first."""
+    live = [one.path for one in store.files.live(["image_base", "image_delta"], uid)]
+    if not live:
+        return []
+    query = _NEWEST_KEYS.format(files=parquet(live), condition=condition, most=most)
+    return [key for (key,) in duck.rows(query)]
+
+
+def of_person(key: str) -> str:
+    """Return the condition that a relationship is of the person whom its query knows so."""
+    return f"ends_with(key, {text(f',{_json(key)}]')})"
+
+
+def of_object(object_type: str, object_id: str) -> str:
+    """Return the condition that a relationship is of an object."""
+    return f"starts_with(key, {text(f'[{_json(object_type)},{_json(object_id)},')})"
+
+
+def _json(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def made_by(store: Store, uid: str) -> dict[int, int]:
+    """Return by version the run that made it, as far as files tell that hold no other one."""
+    found: dict[int, int] = {}
+    for run_id, path in store.files.by_run(["image_base", "image_delta"], uid):
+        told = pq.read_metadata(path)
+        at = told.schema.names.index("version")
+        kept = [told.row_group(one).column(at).statistics for one in range(told.num_row_groups)]
+        versions = {one for each in kept if each for one in (each.min, each.max)}
+        if len(versions) == 1:
+            found.setdefault(versions.pop(), run_id)
+    return found
 
 
 def changes(found: Sequence[Edition]) -> Iterator[tuple[Edition, str, Any, Any]]:

@@ -8,7 +8,18 @@ from dataclasses import dataclass, replace
 from rowlift.core.nouns import Kind, Status
 from rowlift.core.specs import SyncSpec
 from rowlift.engine.duck import Duck
-from rowlift.engine.history import Edition, Refused, changes, editions, refused
+from rowlift.engine.history import (
+    Edition,
+    Refused,
+    changes,
+    editions,
+    made_by,
+    of_object,
+    of_person,
+    refused,
+    related_keys,
+)
+from rowlift.engine.parts import RELATIONSHIPS, uids
 from rowlift.operations.home import Home, sync_names
 from rowlift.operations.records import (
     AttributeRecord,
@@ -21,6 +32,7 @@ from rowlift.operations.records import (
 from rowlift.state.runs import Run
 from rowlift.workspace.records import Person
 
+MOST_LINKS = 20  # relationships that one sync tells of a person or an object
 _QUERY_DIGITS = 12
 _ACCOUNT = "1"  # the type of objects that accounts are
 
@@ -29,7 +41,8 @@ _ACCOUNT = "1"  # the type of objects that accounts are
 class SyncRow:
     """One row of a person or an object in one sync; `bad` tells why the last run rejected it.
 
-    `tries` are that run and later retries, the newest first.
+    `tries` are that run and later retries, the newest first. Image and ledgers stand under `uid`,
+    which is that of a part of the sync.
     """
 
     uid: str
@@ -40,6 +53,12 @@ class SyncRow:
     runs: Mapping[int, Run]  # by revision of the image
     tries: Sequence[Run]
     bad: Refused | None
+    part: str = ""
+
+    @property
+    def sync_uid(self) -> str:
+        """Return the uid of the sync itself."""
+        return self.uid.partition(".")[0]
 
     @property
     def last(self) -> Run | None:
@@ -85,6 +104,42 @@ def object_rows(home: Home, duck: Duck, object_type: str, object_id: str) -> lis
         return [joined] if spec.kind is Kind.OBJECT else ()
 
     return list(_rows(home, duck, keys))
+
+
+def person_links(home: Home, duck: Duck, names: Names) -> list[SyncRow]:
+    """Return a person's relationships in every sync there ever was, of each those changed last."""
+
+    def conditions(spec: SyncSpec) -> Sequence[str]:
+        return [of_person(key) for key in names.keys(spec.identify_by)]
+
+    return list(_links(home, duck, conditions))
+
+
+def object_links(home: Home, duck: Duck, object_type: str, object_id: str) -> list[SyncRow]:
+    """Return an object's relationships in the same way."""
+    return list(_links(home, duck, lambda _: [of_object(object_type, object_id)]))
+
+
+def _links(
+    home: Home, duck: Duck, conditions: Callable[[SyncSpec], Sequence[str]]
+) -> Iterator[SyncRow]:
+    called = sync_names(home)
+    for sync_uid, body in home.store.definitions.bodies(home.workspace_id, "sync").items():
+        spec = SyncSpec.from_json(body).relating
+        if spec is None:
+            continue
+        uid, tries = uids(sync_uid)[RELATIONSHIPS], _tries(home, sync_uid)
+        wanted = " OR ".join(conditions(spec))
+        keys = related_keys(duck, home.store, uid, wanted, MOST_LINKS) if wanted else []
+        made = made_by(home.store, uid) if keys else {}
+        for key in keys:
+            found = editions(duck, home.store, uid, key)
+            ids = {one.version: made[one.version] for one in found if one.version in made}
+            runs = {
+                version: run for version, one in ids.items() if (run := home.store.runs.find(one))
+            }
+            bad = _rejected(home, duck, uid, key, tries)
+            yield SyncRow(uid, called[sync_uid], spec, key, found, runs, tries, bad, RELATIONSHIPS)
 
 
 def _rows(home: Home, duck: Duck, keys: Callable[[SyncSpec], Sequence[str]]) -> Iterator[SyncRow]:
@@ -142,12 +197,13 @@ def _change(row: SyncRow, edition: Edition, before: object, after: object) -> Ch
     )
 
 
-def query_version(run: Run | None) -> str | None:
-    """Return what tells the query of a run from the other texts it had."""
+def query_version(run: Run | None, part: str = "") -> str | None:
+    """Return what tells the query of a run, or of a part of it, from the other texts it had."""
     if run is None:
         return None
-    sql = SyncSpec.from_json(run.spec).sql
-    return hashlib.sha256(sql.encode()).hexdigest()[:_QUERY_DIGITS]
+    spec = SyncSpec.from_json(run.spec)
+    told = spec.relating if part else spec
+    return hashlib.sha256(told.sql.encode()).hexdigest()[:_QUERY_DIGITS] if told else None
 
 
 def with_changes(

@@ -70,10 +70,11 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class SyncTrace:
-    """A person's row in one sync, and its way to each target.
+    """A person's or an object's row in one sync, and its way to each target.
 
-    `present` tells whether the query still returns it, `run` which run brought its newest version;
-    version is null where no row was ever good. `query` is as in changes of attributes.
+    Where it is of the sync's second query, it `relates` three: the type and the id of an object,
+    and a person. `present` tells whether the query still returns it, `run` which run brought its
+    newest version; version is null where no row was ever good. `query` is as in changes.
     """
 
     sync: str
@@ -84,12 +85,14 @@ class SyncTrace:
     row_number: int | None
     query: str | None
     targets: Sequence[TargetTrace]
+    relates: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
     """Where a person's attributes come from, by syncs and merges, and what became of them.
 
+    `relationships` are rows of second queries that name the person, those changed last.
     `absent` are the syncs of people that have no row of this one, each with why, and `unreached`
     the destinations, or the one asked about, that no sync sends people to. Who is suppressed
     since a moment (Unix seconds) is told even where nothing else is known of them.
@@ -105,3 +108,4 @@ class Why:
     segments: Sequence[Membership] = ()
     suppressed_since: float | None = None
     unreached: Sequence[str] = ()
+    relationships: Sequence[SyncTrace] = ()

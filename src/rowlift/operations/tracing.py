@@ -1,5 +1,6 @@
 """Why a person has a value, and why a destination has it or has it not: read from what is kept."""
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from rowlift.core.errors import ConfigError, StateError
 from rowlift.core.identifiers import IDENTIFIERS
 from rowlift.core.nouns import Mode, Removed
+from rowlift.engine.canon import ENDED
 from rowlift.engine.duck import Duck
 from rowlift.engine.history import Acknowledged, Refused, acknowledged, is_held, is_pinned, refused
 from rowlift.engine.populate import REJECTS, TARGET
@@ -17,7 +19,9 @@ from rowlift.operations.histories import (
     SyncRow,
     changes_of,
     names_of,
+    object_links,
     object_rows,
+    person_links,
     query_version,
     sync_rows,
     with_changes,
@@ -35,6 +39,7 @@ from rowlift.operations.traces import Standing, SyncTrace, TargetTrace, Why
 from rowlift.state.deliveries import Delivery
 from rowlift.workspace.records import Person
 
+_ENDED = json.loads(ENDED)
 _QUEUED = "It is queued; the next run delivers it."
 
 
@@ -54,9 +59,13 @@ def why(home: Home, who: str, attribute: str | None = None, destination: str | N
     is_suppressed = suppressed is not None
     with Duck(home.store.files.scratch) as duck:
         rows = sync_rows(home, duck, names)
-        if not (rows or person or is_suppressed):
+        links = person_links(home, duck, names) if attribute is None else []
+        if not (rows or links or person or is_suppressed):
             raise unknown(who)
-        syncs = [_Tracer(home, duck, row, is_suppressed, person).sync(destination) for row in rows]
+        syncs, relationships = (
+            [_Tracer(home, duck, row, is_suppressed, person).sync(destination) for row in of_kind]
+            for of_kind in (rows, links)
+        )
     listed = _attributes(home, person, rows)
     chosen = [one for one in listed if attribute in (None, one.name)]
     if attribute is not None and not chosen:
@@ -68,19 +77,21 @@ def why(home: Home, who: str, attribute: str | None = None, destination: str | N
     return Why(
         names.id, names.email, names.anonymous_ids, chosen, syncs,
         merges_of(home, pid) if pid else (), list(without), inside, suppressed,
-        unreached(home, destination),
+        unreached(home, destination), relationships,
     )  # fmt: skip
 
 
 def why_object(home: Home, object_type: str, object_id: str) -> list[SyncTrace]:
     """Return the rows of an account or object in every sync, and their way to each target.
 
+    Its relationships come last.
     Raises StateError NOT_FOUND where neither the workspace nor a sync knows it.
     """
     with Duck(home.store.files.scratch) as duck:
         rows = object_rows(home, duck, object_type, object_id)
         if not rows:
             show_object(home, object_type, object_id)
+        rows += object_links(home, duck, object_type, object_id)
         return [_Tracer(home, duck, row, suppressed=False, person=None).sync(None) for row in rows]
 
 
@@ -154,8 +165,9 @@ class _Tracer:
             newest.version if newest else None,
             run.id if run else None,
             newest.row_number if newest else None,
-            query_version(run),
+            query_version(run, row.part),
             list(self._targets(destination)),
+            json.loads(row.key) if row.part else (),
         )
 
     def _targets(self, destination: str | None) -> Iterator[TargetTrace]:
@@ -164,11 +176,16 @@ class _Tracer:
         has = _values(self.row)
         newest = self.home.store.deliveries.newest(self.row.uid)
         for use in self.row.spec.destinations:
-            if destination in (None, use.use):
+            if destination in (None, use.use) and self._is_taken_by(use.use):
                 uid = self.home.destinations.get(use.use, "")
                 left_out = tuple(one for one in sorted(has) if not takes(use, one))
                 found = self._target(use.use, uid, newest.get(uid))
                 yield replace(found, left_out=left_out)
+
+    def _is_taken_by(self, destination: str) -> bool:
+        """Tell whether rows of this part go to a destination that the sync uses."""
+        spec = self.home.project.syncs.get(self.row.sync)
+        return not self.row.part or (spec is not None and destination in self.home.relate(spec))
 
     def _target(self, name: str, uid: str, delivery: Delivery | None) -> TargetTrace:
         has = acknowledged(self.duck, self.home.store, self.row.uid, uid, self.row.key)
@@ -176,7 +193,9 @@ class _Tracer:
         version = has.version if has and has.version else None
         wrote = self._wrote(uid, has) if version else None
         runs = self.home.store.runs
-        run = version and runs.of_revisions(self.row.uid, [version]).get(version)
+        run = version and (
+            self.row.runs.get(version) or runs.of_revisions(self.row.uid, [version]).get(version)
+        )
         return TargetTrace(
             name, standing, version, run.id if run else None, wrote.id if wrote else None,
             wrote.finished_at if wrote else None, code, reason,
@@ -187,7 +206,7 @@ class _Tracer:
         return deliveries.that_wrote(self.row.uid, uid, has.revision) if has else None
 
     def _standing(self, uid: str, has: Acknowledged | None, delivery: Delivery | None) -> Reason:
-        row, last, newest = self.row, self.row.last, self.row.newest
+        row, newest = self.row, self.row.newest
         if found := self._hindered():
             return found
         if has and has.doubt is None and not self._is_behind(uid, has) and self._is_pinned():
@@ -199,13 +218,20 @@ class _Tracer:
                 return standing, "", "It never went there."
             return standing, "", "" if is_kept or uid != TARGET else self._why_there()
         if has and has.doubt is None and not self._is_behind(uid, has):
-            fresh = last and row.made_by and last.id == row.made_by.id
-            return (Standing.DELIVERED if fresh else Standing.UNCHANGED), "", ""
-        if self.home.store.runs.is_paused(row.uid):
+            return self._stands()
+        if self.home.store.runs.is_paused(row.sync_uid):
             return PAUSED
         if uid == TARGET:
             return self._not_applied()
         return self._not_delivered(has, delivery)
+
+    def _stands(self) -> Reason:
+        """How the newest version stands where it was acknowledged."""
+        row = self.row
+        if row.part and row.newest and row.newest.attributes == _ENDED:
+            return Standing.REMOVED, "", "The source says that it is over."
+        fresh = row.last and row.made_by and row.last.id == row.made_by.id
+        return (Standing.DELIVERED if fresh else Standing.UNCHANGED), "", ""
 
     def _is_pinned(self) -> bool:
         return is_pinned(self.duck, self.home.store, self.row.uid, self.row.key)
@@ -226,7 +252,7 @@ class _Tracer:
 
     def _why_there(self) -> str:
         """What keeps a person whom the sync would have deleted."""
-        if self.person is None or self.row.spec.removed is not Removed.DELETE:
+        if self.row.part or self.person is None or self.row.spec.removed is not Removed.DELETE:
             return ""
         names = sync_names(self.home)
         others = [names.get(one, one) for one in self.person.record.contributors]

@@ -238,6 +238,17 @@ class FileStore:
         )  # fmt: skip
         return [one for one in found if one.path.exists()] if replaced else found
 
+    def by_run(self, kinds: Sequence[str], sync_uid: str) -> list[tuple[int, Path]]:
+        """Return the files that are still there of a sync, or of a part, each with its run."""
+        query = sa.select(files.c.run_id, files.c.path).where(
+            files.c.kind.in_(kinds), files.c.sync_uid == sync_uid, files.c.run_id.is_not(None),
+            files.c.state.in_(("live", "dead")),
+        )  # fmt: skip
+        with self._database.read() as connection:
+            found = connection.execute(query.order_by(files.c.id)).all()
+        paths = [(row.run_id, self.root / row.path) for row in found]
+        return [one for one in paths if one[1].exists()]
+
     def of_delivery(self, kind: str, delivery_id: int) -> list[StoredFile]:
         """Return the live files a delivery wrote."""
         return self._select(files.c.kind == kind, files.c.delivery_id == delivery_id)
