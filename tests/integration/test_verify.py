@@ -15,7 +15,7 @@ from rowlift.core import faults
 from rowlift.core.errors import DestinationError
 from rowlift.operations.verifying import interval
 from rowlift.testing.texts import HOSTILE_TEXTS
-from school import School, project
+from school import PEOPLE, School, project
 
 HEAD = ("id", "email", "name", "score")
 ROWS = [
@@ -276,6 +276,33 @@ def test_C14_who_is_suppressed_or_erased_and_still_there_is_an_orphan(plain):
             (found,) = opened.verifications.verify(name).syncs
             assert counts(found) == (3, 0, 0, 0, 1, 0), name
             assert [(one.kind, one.key) for one in found.samples] == [("stranger", "2")]
+
+
+@pytest.mark.door("python")
+def test_C14_files_under_a_syncs_former_names_are_read_but_not_those_of_others(plain):
+    connect(plain)
+    plain.people(destinations=[LAKE])
+    with project(plain) as opened:
+        opened.run(["people"])
+    rename(plain, "people", "persons")
+    plain.tables(people=[*PEOPLE[:2], ("2", "bob@x.org", "Bobby")])
+    with project(plain) as opened:
+        opened.run(["persons"])
+        assert {one.name for one in (plain.folder / "lake").iterdir()} == {"people", "persons"}
+        (found,) = opened.verifications.verify("lake").syncs
+        assert counts(found) == (2, 0, 0, 0, 0, 0)
+    del plain.syncs["persons"]["renamed_from"]
+    plain.sync("persons")
+    plain.people(destinations=[])  # another sync under the name that it had
+    with project(plain) as opened:
+        (found,) = opened.verifications.verify("lake").syncs
+        assert counts(found) == (1, 0, 1, 0, 0, 0)
+
+
+def rename(school, former, name):
+    plan = school.syncs.pop(former) | {"renamed_from": former}
+    (school.folder / "syncs" / f"{former}.yml").unlink()
+    school.sync(**plan | {"name": name, "sync": name})
 
 
 SPOILS = {

@@ -155,7 +155,10 @@ class QueryFacts:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What a destination must know of the sync it serves before it encodes a row."""
+    """What a destination must know of the sync it serves before it encodes a row.
+
+    Where it is read back, `formerly` are names that the sync had, and no other one ever.
+    """
 
     sync_uid: str
     sync: str
@@ -167,6 +170,7 @@ class Feed:
     removed: Removed = Removed.KEEP
     of_events: bool = False  # of people, as they happened; the sync is a forward then
     is_test: bool = False  # one made-up person; a receiver that tells kinds of messages is told so
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

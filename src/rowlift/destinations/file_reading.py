@@ -27,9 +27,12 @@ Columns = tuple[pa.StringArray, pa.StringArray]  # keys, and attributes or null
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """One sync's folder; `names` are its columns, `key` what its keys are made of."""
+    """One sync's folder and those of its former names.
 
-    path: Path
+    `names` are its columns, `key` what its keys are made of.
+    """
+
+    paths: Sequence[Path]
     names: Sequence[str]
     key: Sequence[str]
 
@@ -46,14 +49,8 @@ class Folder:
 
     def _files(self) -> list[Path]:
         """Return the files from the oldest on: by the run's moment, then as they were written."""
-        try:
-            entries = [one for one in os.scandir(self.path) if Path(one.name).suffix in _READERS]
-            entries.sort(key=lambda one: (one.name[:20], one.stat().st_mtime_ns, one.name))
-        except FileNotFoundError:
-            return []  # nothing was sent yet, or somebody removed all of it
-        except OSError as error:
-            raise _unreadable(self.path, error.strerror or type(error).__name__) from None
-        return [Path(one.path) for one in entries if not one.name.startswith(".")]
+        found = sorted(one for path in self.paths for one in _entries(path))
+        return [path for *_, path in found]
 
     def _batches(self, path: Path) -> Iterator[pa.RecordBatch]:
         try:
@@ -63,6 +60,18 @@ class Folder:
                 yield pa.RecordBatch.from_arrays(columns, schema=HELD)
         except OSError as error:
             raise _unreadable(path, error.strerror or type(error).__name__) from None
+
+
+def _entries(folder: Path) -> Iterator[tuple[str, int, str, Path]]:
+    """Yield files of a folder with what they are ordered by."""
+    try:
+        for one in os.scandir(folder):
+            if Path(one.name).suffix in _READERS and not one.name.startswith("."):
+                yield one.name[:20], one.stat().st_mtime_ns, one.name, Path(one.path)
+    except FileNotFoundError:
+        return  # nothing was sent yet, or somebody removed all of it
+    except OSError as error:
+        raise _unreadable(folder, error.strerror or type(error).__name__) from None
 
 
 def _require_end(path: Path) -> None:

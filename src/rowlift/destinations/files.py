@@ -78,7 +78,9 @@ class Files:
     def __init__(self, config: FilesConfig, feed: Feed, http: Http) -> None:
         self._format = config.format
         self._root = config.path.expanduser().resolve()
-        self._folder = self._root / (_UNSAFE.sub("_", feed.sync) or "_")
+        self._folder, *self._former = [
+            self._root / (_UNSAFE.sub("_", name) or "_") for name in (feed.sync, *feed.formerly)
+        ]
         self._names = [column.name for column in feed.columns]
         self._key = key_names(feed.kind, feed.match)
         self._of_events = feed.of_events
@@ -119,7 +121,7 @@ class Files:
         return Outcomes(Outcome(Verdict.DELIVERED))
 
     def held(self, keys: pa.StringArray | None) -> Held:
-        return Folder(self._folder, self._names, self._key).held()
+        return Folder((self._folder, *self._former), self._names, self._key).held()
 
     def close(self) -> None:
         sweep(self._folder)

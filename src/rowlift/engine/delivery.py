@@ -116,7 +116,9 @@ class DeliverySpec:
 
     def to_json(self) -> str:
         """Return it as JSON text."""
-        return json.dumps(asdict(self))
+        told = asdict(self)
+        del told["feed"]["formerly"]
+        return json.dumps(told)
 
     @classmethod
     def from_json(cls, text: str) -> "DeliverySpec":

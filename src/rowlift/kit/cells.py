@@ -71,7 +71,8 @@ def _changes(
         key=key, members=", ".join(members), table=table, aliases=", ".join(aliases), parts=parts,
         key_parts=_KEY_PARTS,
     )  # fmt: skip
-    with duckdb.connect(config={"threads": 1, "enable_progress_bar": False}) as engine:
+    with duckdb.connect(config={"threads": 1}) as engine:
+        engine.execute("SET enable_progress_bar = false")  # as in engine/duck.py
         for batch in engine.execute(sql, [str(path)]).to_arrow_reader(AT_ONCE):
             keys, attributes, broken = batch.columns
             if pc.any(broken).as_py():

@@ -35,7 +35,8 @@ def read_changes(
     key = members[0] if len(members) == 1 else f"json_array({', '.join(members)})::VARCHAR"
     listed = "[" + ", ".join(f"'{name}'" for name in names) + "]"
     sql = _CHANGES.format(key=key, names=listed, longest=LONGEST)
-    with duckdb.connect(config={"threads": 1, "enable_progress_bar": False}) as engine:
+    with duckdb.connect(config={"threads": 1}) as engine:
+        engine.execute("SET enable_progress_bar = false")  # as in engine/duck.py
         try:
             for batch in engine.execute(sql, [str(path)]).to_arrow_reader(AT_ONCE):
                 keys, attributes, broken = batch.columns

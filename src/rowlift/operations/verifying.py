@@ -241,7 +241,10 @@ class Verifier:
         is_known = mapping.to_json() == pointer.mapping
         names = [one.name for one in spec.feed.columns]
         said = Said(mapping if is_known else None, pointer.epoch, pointer.restored, names)
-        with self.home.destination(self.destination, spec.feed) as opened:
+        sync_uid = part.uid.partition(".")[0]
+        former = store.definitions.former_names(self.home.workspace_id, "sync", sync_uid)
+        feed = replace(spec.feed, formerly=tuple(former))
+        with self.home.destination(self.destination, feed) as opened:
             _require_account(self.destination, pointer.account, opened)
             if not isinstance(opened, ReadableDestination):
                 raise _not_readable(self.destination)

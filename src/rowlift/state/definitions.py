@@ -271,6 +271,21 @@ class DefinitionStore:
         """Return uid → name, archived ones included."""
         return self._column(definitions.c.name, workspace_id, kind)
 
+    def former_names(self, workspace_id: int, kind: str, uid: str) -> list[str]:
+        """Return the names that a definition had before, and that no other one has or ever had."""
+        here = sa.and_(definitions.c.workspace_id == workspace_id, definitions.c.kind == kind)
+        now = sa.select(definitions.c.uid, definitions.c.name).where(here)
+        once = sa.select(definition_versions.c.uid, definition_versions.c.name).where(
+            definition_versions.c.uid == definitions.c.uid, here
+        )
+        with self._database.read() as connection:
+            had = {tuple(row) for row in connection.execute(sa.union(now, once))}
+            (name,) = connection.scalars(
+                now.with_only_columns(definitions.c.name).where(definitions.c.uid == uid)
+            )
+        others = {one for whose, one in had if whose != uid}
+        return sorted({one for whose, one in had if whose == uid} - others - {name})
+
     def bodies(self, workspace_id: int, kind: str) -> dict[str, str]:
         """Return uid → what was declared last, archived ones included."""
         return self._column(definitions.c.body, workspace_id, kind)
