@@ -10,7 +10,9 @@ FACADES = set(get_type_hints(Access).values())
 
 def operations(facade: type, prefix: str = "") -> Iterator[str]:
     """Every public method of a facade and of those it leads to, as routes declare them."""
-    for name, member in vars(facade).items():
+    ours = [one for one in reversed(facade.__mro__) if one.__module__.startswith("rowlift.")]
+    members = {name: member for base in ours for name, member in vars(base).items()}
+    for name, member in members.items():
         if name.startswith("_"):
             continue
         if isinstance(member, property):
