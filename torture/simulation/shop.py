@@ -53,6 +53,7 @@ class Shop:
     _start: Rows = field(default_factory=dict)
     _late: dict[str, tuple[Row, float]] = field(default_factory=dict)
     _born: int = 0
+    _order: list[tuple[str, float]] = field(default_factory=list)
 
     def pass_time(self) -> None:
         """Let some seconds pass; what was written late becomes visible."""
@@ -72,6 +73,7 @@ class Shop:
             shop.execute("INSERT INTO clock VALUES (?, ?)", (self.now, self.cut))
 
     def _lines(self) -> list[tuple[Value, ...]]:
+        self._order = []
         if self.is_empty:
             return []
         lines: list[tuple[Value, ...]] = []
@@ -81,7 +83,13 @@ class Shop:
             lines += [(key, email_of(key), *values, self.stamps[key])] * copies
         lines += [(None, None, "free", 0, "", 0.5, self.now)] * self.nobody
         self.chance.shuffle(lines)
+        self._order = [(str(line[0]), float(line[-1] or 0)) for line in lines]
         return lines
+
+    def places(self, since: float) -> dict[str, int]:
+        """Return where each row stood in what a query saw last, from 1 on."""
+        seen = (key for key, stamp in self._order if stamp >= since)
+        return {key: at for at, key in enumerate(seen, 1)}
 
     def visible(self, since: float) -> tuple[Rows, set[str], int]:
         """Return what a query sees: good rows, keys of rejected ones, and how many rows in all."""

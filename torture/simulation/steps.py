@@ -232,6 +232,7 @@ def retry(story: Story) -> str:
     if runs:
         story.note_moment()  # it also goes on with a run that was interrupted
         story.project().retry(runs[0].id)
+        story.record.forget_deliveries()
     story.look()
     return "retry"
 

@@ -6,6 +6,7 @@ has ended well.
 
 import math
 import sqlite3
+import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from rowlift.core import faults
 from rowlift.core.errors import GuardStop, RowliftError, SourceError
 from rowlift.core.nouns import Status
 from rowlift.operations.reports import DeliveryReport, RunReport
-from torture.simulation.asked import Known, Record, completed
+from torture.simulation.asked import Known, Record, Told, completed
 from torture.simulation.model import MOST_REMOVALS, OVERLAP, Expected, Memory, Settings, mapped
 from torture.simulation.shop import COLUMNS, Shop, email_of
 from torture.simulation.source import KIND
@@ -98,6 +99,8 @@ class Story:
         self.crashes = 0
         self.runs = 0
         self.was_refused = False
+        self._began = 0.0  # the last run, in Unix seconds
+        self._is_run = True  # not only its plan
         self.is_calm = True  # the last run neither crashed nor left a row undelivered
         self.forgiven: set[str] = set()  # keys whose going the workspace need not follow
         self._open: rowlift.Project | None = None
@@ -169,6 +172,7 @@ class Story:
         self._note_absences(allow=allow)
         left_open = self.is_open()
         expected = None if left_open else self.memory.expect(self.shop, self.settings, allow=allow)
+        self._began, self._is_run = time.time(), True
         try:
             report = self._run(crash, allow=allow, plan=plan)
         except faults.InjectedFault as fault:
@@ -196,7 +200,9 @@ class Story:
             if not plan:
                 return project.run(["people"], allow_removals=allow)[0]
             path = self.folder / "a.plan"
+            self._is_run = False
             planned = project.plan("people", path)
+            self._is_run = True
             report = project.run(plan=path)[0]
         except BaseException:
             self.close()
@@ -222,8 +228,9 @@ class Story:
         if error.code == "INTERNAL":
             raise error
         self.look(expected=None)
-        self.record.refuse(error.code)
-        self.ask(None)
+        if self._is_run:  # what is refused of a plan leaves all as it was
+            self.record.refuse(error.code)
+            self.ask(None)
         if self.shop.cut is not None and isinstance(error, SourceError):
             return
         if error.code not in ("EMPTIED", "MASS_REMOVAL", "KEY_CHANGED"):
@@ -249,7 +256,7 @@ class Story:
         elif expected is not None:
             self._compare(report, expected)
         if expected is not None:
-            self.record.note(report.id, expected, self.memory, self.shop, self.settings)
+            self._write_down(report, expected)
             self.memory.note(report.id, expected)
         self.memory.follow(expected, self.shop)
         self._check_time(report, expected)
@@ -257,6 +264,14 @@ class Story:
         self._settle(report)
         if expected is not None:
             self.ask(report)
+
+    def _write_down(self, report: RunReport, expected: Expected) -> None:
+        since = 0
+        if self.settings.is_incremental:
+            since = max(0, (self.memory.last_sync_time or 0) - OVERLAP)
+        told = Told.of(report, self.settings, self.shop.places(since), self._began)
+        self.record.note(told, expected, self.memory, self.shop, self.settings)
+        self.record.note_deliveries(told, self.settings.uses, sorted(self.suppressed))
 
     def _compare(self, report: RunReport, expected: Expected) -> None:
         if expected.refusal:
@@ -365,6 +380,7 @@ class Story:
         self.suppressed.add(key)
         self.ever_suppressed.add(key)
         self.project().suppress([self._named(key)])
+        self.record.forget_deliveries()
         self.look()
 
     def process_again(self) -> None:
@@ -373,6 +389,7 @@ class Story:
         self.look()
         if self.suppressed:
             self.project().unsuppress(map(self._named, sorted(self.suppressed)))
+            self.record.forget_deliveries()
         self.suppressed.clear()
         self.look()
 
@@ -386,6 +403,7 @@ class Story:
         if self.is_open():
             return False
         self.project().reset("people", target=target)
+        self.record.forget_deliveries()
         if target:
             self.forgive_all(target)
         else:
