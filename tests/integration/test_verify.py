@@ -13,7 +13,7 @@ from crashes.child import KILLED
 from doors.forks import forked
 from rowlift.core import faults
 from rowlift.core.errors import DestinationError
-from rowlift.operations.verifying import interval
+from rowlift.operations.verified import interval
 from rowlift.testing.texts import HOSTILE_TEXTS
 from school import PEOPLE, School, project
 

@@ -14,7 +14,7 @@ from rowlift.cli.text import cell, counted, listed, safe
 from rowlift.core.errors import ConfigError
 from rowlift.operations.callers import CONSOLE
 from rowlift.operations.repairing import Repair
-from rowlift.operations.verifying import COLUMNS, as_row
+from rowlift.operations.verified import COLUMNS, as_row
 from rowlift.state.verifications import Difference, Verification, VerifiedSync
 
 Name = Annotated[str, typer.Argument(help="A destination, or: workspace.", metavar="DESTINATION")]

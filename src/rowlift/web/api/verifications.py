@@ -10,7 +10,8 @@ from starlette.responses import StreamingResponse
 from rowlift.core.rights import Right
 from rowlift.kit.csvlines import csv_lines
 from rowlift.operations.repairing import Repair
-from rowlift.operations.verifying import COLUMNS, as_row, seen
+from rowlift.operations.verified import COLUMNS, as_row
+from rowlift.operations.verifying import seen
 from rowlift.state.verification_turns import UnderWay
 from rowlift.state.verifications import Difference, Verification
 from rowlift.web.bodies import Body
