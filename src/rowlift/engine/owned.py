@@ -27,7 +27,6 @@ _IDENTIFIERS = {  # columns beside the key that name the person; ids of two kind
 }
 _NULLED = "v -> nullif(v::VARCHAR, 'null')"
 _IS_SET = "v -> nullif(v::VARCHAR, 'null') IS NOT NULL"
-_SPELLED = "v -> nullif(lower(trim(v)), '')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +48,17 @@ class Owned:
 
         Ours are in the object x, theirs too, but for identifiers, which are in the object w.
         """
-        singles = {name: one for name, one in self.identifiers.items() if one != "anonymous_ids"}
-        of, at = "x", [*map(pointer, singles)]
-        if side == "theirs":
-            of, at = "w", [f"/{KNOWN}/{one}" for one in singles.values()]
         parts = [
-            f"list_transform(json_extract(x, {_listed(map(pointer, self.plain))}), {_NULLED})",
-            f"list_transform(json_extract(x, {_listed(map(pointer, self.once))}), {_IS_SET})",
-            f"list_transform(json_extract_string({of}, {_listed(at)}), {_SPELLED})",
+            f"list_transform(json_extract(x, {_listed(names)}), {how})"
+            for names, how in ((self.plain, _NULLED), (self.once, _IS_SET))
+            if names
         ]
-        there = [self.plain, self.once, singles]
-        some = [part for part, names in zip(parts, there, strict=True) if names]
-        return f"hash({', '.join(some)})" if some else "0"
+        for name, one in self.identifiers.items():
+            if one != "anonymous_ids":
+                at = ("x", pointer(name)) if side == "ours" else ("w", f"/{KNOWN}/{one}")
+                told = f"trim(json_extract_string({at[0]}, {text(at[1])}))"
+                parts.append(f"nullif({f'lower({told})' if one == 'email' else told}, '')")
+        return f"hash({', '.join(parts)})" if parts else "0"
 
     def anonymous(self, side: str) -> str:
         """Return the anonymous id of ours, null where none is told, or all that theirs have."""
@@ -123,8 +121,8 @@ def _unless_by(uid: str, said: Mapping[str, Any], names: Collection[str]) -> set
     return {name for name in names if by.get(name, said["sync"]) != uid}
 
 
-def _listed(pointers: Iterable[str]) -> str:
-    return "[" + ", ".join(map(text, pointers)) + "]"
+def _listed(names: Iterable[str]) -> str:
+    return "[" + ", ".join(text(pointer(name)) for name in names) + "]"
 
 
 def _told(raw: str) -> str:
