@@ -145,8 +145,9 @@ def check_counts(state: sa.Connection) -> None:
 
 
 def check_moment(state: sa.Connection) -> None:
-    """Assert that last_sync_time is the source's time of the last completed run, or 0."""
-    completed = "status = 'Completed' AND retry_of IS NULL AND undo_of IS NULL"
+    """Assert that last_sync_time is the source's time of the last whole run that completed, or 0."""
+    whole = "retry_of IS NULL AND undo_of IS NULL AND first_rows IS NULL"
+    completed = f"status = 'Completed' AND {whole}"
     moved = f"SELECT max(source_time) FROM runs WHERE {completed}"
     known = state.scalar(sa.text("SELECT max(last_sync_time) FROM sync_state"))
     assert (known or 0) == (state.scalar(sa.text(moved)) or 0), "last_sync_time is wrong"

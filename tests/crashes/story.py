@@ -198,6 +198,12 @@ def run_changed(folder: Path, url: str | None) -> None:
     run(folder, url)
 
 
+def run_first_rows(folder: Path, url: str | None) -> None:
+    """Take the first rows of the result alone; whom the rest names stays as it was."""
+    with open_project(folder, url) as project:
+        keep_report(folder, project.run(["people"], first_rows=3)[0])
+
+
 def undo(folder: Path, url: str | None) -> None:
     """Take back what the last run did; who it removed and made, too."""
     with open_project(folder, url) as project:
@@ -232,7 +238,7 @@ STEPS: dict[str, Step] = {
     step.__name__: step
     for step in (
         look, run, run_changed, run_twice, run_guarded, run_while_busy, retry, reset,
-        plan_and_apply, suppress, unsuppress, undo,
+        plan_and_apply, suppress, unsuppress, undo, run_first_rows,
     )
 }  # fmt: skip
 
@@ -296,6 +302,14 @@ SCENARIOS = (
         only=frozenset({
             "run.open.after_commit", "run.merge.before_commit", "run.merge.after_commit",
             "apply.slice.after_commit", "run.record.before_commit", "delivery.record.after_commit",
+        }),
+    ),
+    Scenario(
+        "first rows", "run_first_rows", before=("run",), shop_before=change_shop,
+        only=frozenset({
+            "run.open.after_commit", "run.read.before_commit", "run.read.after_commit",
+            "run.merge.before_commit", "run.merge.after_commit", "apply.slice.after_commit",
+            "run.record.before_commit", "delivery.record.before_commit",
         }),
     ),
     Scenario("reset", "reset", before=("run",)),
