@@ -145,7 +145,7 @@ def check_counts(state: sa.Connection) -> None:
 
 
 def check_moment(state: sa.Connection) -> None:
-    """Assert that last_sync_time is the source's time of the last whole run that completed, or 0."""
+    """Assert that last_sync_time is the time of the last whole run that completed, or 0."""
     whole = "retry_of IS NULL AND undo_of IS NULL AND first_rows IS NULL"
     completed = f"status = 'Completed' AND {whole}"
     moved = f"SELECT max(source_time) FROM runs WHERE {completed}"
